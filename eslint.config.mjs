@@ -1,0 +1,41 @@
+import eslint from '@eslint/js';
+import nx from '@nx/eslint-plugin';
+import tseslint from 'typescript-eslint';
+
+/** Imports go one way: shared <- native <- {bpf-storage, memtrade} <- tools. */
+const boundaries = [
+  { sourceTag: 'scope:shared', onlyDependOnLibsWithTags: [] },
+  { sourceTag: 'scope:native', onlyDependOnLibsWithTags: ['scope:shared'] },
+  { sourceTag: 'scope:bpf-storage', onlyDependOnLibsWithTags: ['scope:shared', 'scope:native'] },
+  { sourceTag: 'scope:memtrade', onlyDependOnLibsWithTags: ['scope:shared', 'scope:native'] },
+  {
+    sourceTag: 'scope:tools',
+    onlyDependOnLibsWithTags: ['scope:shared', 'scope:native', 'scope:bpf-storage', 'scope:memtrade', 'scope:tools'],
+  },
+];
+
+export default tseslint.config(
+  { ignores: ['**/dist', '**/build', '**/generated', '.nx', '.exopool', '**/node_modules'] },
+  eslint.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    plugins: { '@nx': nx },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@nx/enforce-module-boundaries': [
+        'error',
+        { allow: [], enforceBuildableLibDependency: true, depConstraints: boundaries },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['**/*.mjs', '**/*.js', '**/vitest.config.ts'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly' } },
+  },
+);

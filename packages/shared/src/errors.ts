@@ -1,0 +1,82 @@
+/**
+ * Errors are a closed set: one class, a stable code, a message that says what to do, and the cause.
+ *
+ * A code never changes its meaning. Programs test `error.code`; people read `error.message`. The command line
+ * prints `exopool: <code>: <message>` in one line and exits with {@link exitStatus}.
+ */
+
+/** Every code with the one line that explains it. */
+export const errorCodes = {
+  EXOPOOL_USAGE: 'the command line is not understood',
+  EXOPOOL_CONFIG: 'a setting has a wrong type or is out of its range; the message names its path',
+  EXOPOOL_INVALID: 'an argument of an API call is out of its limits',
+  EXOPOOL_INPUT: 'data to be imported is not in the format that was asked for',
+  EXOPOOL_NOT_FOUND: 'a file or folder that is needed is not there',
+  EXOPOOL_CORRUPT: 'stored bytes fail their checksum or contradict themselves; the message names file and offset',
+  EXOPOOL_VERSION: 'a file or peer uses a newer version than this program knows',
+  EXOPOOL_LOCKED: 'another process has the store open for writing',
+  EXOPOOL_NO_SPACE: 'the disk or quota is full; nothing that was there before is lost',
+  EXOPOOL_PERMISSION: 'the operating system refuses; the message says which right would help',
+  EXOPOOL_IO: 'reading or writing failed',
+  EXOPOOL_CLOSED: 'the object was closed before the call',
+  EXOPOOL_ABORTED: 'the caller asked to stop',
+  EXOPOOL_TIMEOUT: 'a peer did not answer in time',
+  EXOPOOL_UNSUPPORTED: 'this machine lacks a mechanism; the message says what would enable it',
+  EXOPOOL_NATIVE: 'the native addon cannot be loaded; the message says how to build it',
+  EXOPOOL_PORT_IN_USE: 'the address to listen on is taken',
+  EXOPOOL_UNAVAILABLE: 'a broker or producer cannot be reached',
+  EXOPOOL_DENIED: 'a peer refused: not authenticated, or not the owner',
+  EXOPOOL_TICKET_INVALID: 'a lease ticket is malformed, forged, or meant for somebody else',
+  EXOPOOL_TICKET_EXPIRED: 'a lease ticket is past its end',
+  EXOPOOL_NO_MEMORY: 'nobody has the slabs that were asked for',
+  EXOPOOL_PROTOCOL: 'a peer sent bytes that the protocol does not allow',
+  EXOPOOL_INTERNAL: 'a fault of the program itself; please report it',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export class ExopoolError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'ExopoolError';
+    this.code = code;
+  }
+
+  /** Exit status of a command that ends with this error: 2 for usage and configuration, else 1. */
+  get exitStatus(): 1 | 2 {
+    return this.code === 'EXOPOOL_USAGE' || this.code === 'EXOPOOL_CONFIG' ? 2 : 1;
+  }
+}
+
+const systemCodes: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: 'EXOPOOL_NOT_FOUND',
+  ENOTDIR: 'EXOPOOL_NOT_FOUND',
+  ENOSPC: 'EXOPOOL_NO_SPACE',
+  EDQUOT: 'EXOPOOL_NO_SPACE',
+  EACCES: 'EXOPOOL_PERMISSION',
+  EPERM: 'EXOPOOL_PERMISSION',
+  EROFS: 'EXOPOOL_PERMISSION',
+  EADDRINUSE: 'EXOPOOL_PORT_IN_USE',
+  ECONNREFUSED: 'EXOPOOL_UNAVAILABLE',
+  EHOSTUNREACH: 'EXOPOOL_UNAVAILABLE',
+  ETIMEDOUT: 'EXOPOOL_TIMEOUT',
+  ABORT_ERR: 'EXOPOOL_ABORTED',
+};
+
+/**
+ * The typed error for anything that was thrown: an {@link ExopoolError} stays itself, an error of the operating
+ * system gets the code that fits its `errno` name (`EXOPOOL_IO` when none does), anything else is
+ * `EXOPOOL_INTERNAL`. `context` says what was being done ("cannot write /data/x").
+ */
+export function toExopoolError(thrown: unknown, context?: string): ExopoolError {
+  if (thrown instanceof ExopoolError) return thrown;
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const message = context === undefined ? error.message : `${context}: ${error.message}`;
+  const system = (error as NodeJS.ErrnoException).code;
+  if (typeof system !== 'string') return new ExopoolError('EXOPOOL_INTERNAL', message, { cause: thrown });
+  const isErrno = /^E[A-Z0-9]+$/.test(system);
+  const code = systemCodes[system] ?? (isErrno ? 'EXOPOOL_IO' : 'EXOPOOL_INTERNAL');
+  return new ExopoolError(code, message, { cause: thrown });
+}
