@@ -15,7 +15,7 @@ const boundaries = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist', '**/build', '**/generated', '.nx', '.exopool', '**/node_modules'] },
+  { ignores: ['**/dist', '**/build', '**/out-tsc', '**/generated', '.nx', '.exopool', '**/node_modules'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

@@ -78,10 +78,11 @@ export function loadConfig<S extends ConfigSchema>(schema: S, sources: ConfigSou
     const variable = sources.environment?.[field.variable];
     if (variable !== undefined) take(field.name, fromText(variable, field), field.variable);
     const flag = sources.flags?.[field.name];
-    if (flag !== undefined) take(field.name, typeof flag === 'string' ? fromText(flag, field) : flag, field.flag);
+    if (flag !== undefined)
+      take(field.name, typeof flag === 'string' ? fromText(flag, field) : flag, field.flag);
   }
   const result = z.strictObject(schema.shape).safeParse(merged);
-  if (result.success) return schema.parse(merged) as z.output<S>;
+  if (result.success) return schema.parse(merged);
   throw describeIssue(result.error.issues[0]!, origin, fields);
 }
 
@@ -93,14 +94,20 @@ function describeIssue(
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
     const known = fields.map((field) => field.name).join(', ');
-    return new ExopoolError('EXOPOOL_CONFIG', `${origin[key] ?? ''}: unknown setting "${key}" (known: ${known})`);
+    return new ExopoolError(
+      'EXOPOOL_CONFIG',
+      `${origin[key] ?? ''}: unknown setting "${key}" (known: ${known})`,
+    );
   }
   const name = String(issue.path[0] ?? '');
   const from = origin[name];
   const path = issue.path.join('.');
   if (from === undefined) {
     const field = fields.find((candidate) => candidate.name === name);
-    return new ExopoolError('EXOPOOL_CONFIG', `${path} is needed: give ${field?.flag ?? path}, or ${field?.variable ?? ''}`);
+    return new ExopoolError(
+      'EXOPOOL_CONFIG',
+      `${path} is needed: give ${field?.flag ?? path}, or ${field?.variable ?? ''}`,
+    );
   }
   return new ExopoolError('EXOPOOL_CONFIG', `${from}: ${path}: ${issue.message}`);
 }
@@ -114,9 +121,12 @@ function readObject(file: string): Record<string, unknown> {
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
   } catch (error) {
-    throw new ExopoolError('EXOPOOL_CONFIG', `${file} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new ExopoolError('EXOPOOL_CONFIG', `${file} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   throw new ExopoolError('EXOPOOL_CONFIG', `${file} must hold a JSON object of settings`);
 }

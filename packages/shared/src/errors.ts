@@ -12,7 +12,8 @@ export const errorCodes = {
   EXOPOOL_INVALID: 'an argument of an API call is out of its limits',
   EXOPOOL_INPUT: 'data to be imported is not in the format that was asked for',
   EXOPOOL_NOT_FOUND: 'a file or folder that is needed is not there',
-  EXOPOOL_CORRUPT: 'stored bytes fail their checksum or contradict themselves; the message names file and offset',
+  EXOPOOL_CORRUPT:
+    'stored bytes fail their checksum or contradict themselves; the message names file and offset',
   EXOPOOL_VERSION: 'a file or peer uses a newer version than this program knows',
   EXOPOOL_LOCKED: 'another process has the store open for writing',
   EXOPOOL_NO_SPACE: 'the disk or quota is full; nothing that was there before is lost',

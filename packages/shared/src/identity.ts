@@ -22,7 +22,10 @@ export class Identity {
   /** @param seed 32 secret bytes; random when left out. */
   constructor(seed: Buffer = randomBytes(seedBytes)) {
     if (seed.length !== seedBytes) {
-      throw new ExopoolError('EXOPOOL_INVALID', `an identity's seed has ${seedBytes} bytes, not ${seed.length}`);
+      throw new ExopoolError(
+        'EXOPOOL_INVALID',
+        `an identity's seed has ${seedBytes} bytes, not ${seed.length}`,
+      );
     }
     const pair = nacl.sign.keyPair.fromSeed(seed);
     this.seed = Buffer.from(seed);
@@ -40,7 +43,10 @@ export class Identity {
     const text = readIfThere(path);
     if (text !== undefined) {
       if (!/^[0-9a-f]{64}\s*$/.test(text)) {
-        throw new ExopoolError('EXOPOOL_CORRUPT', `${path} is not an identity: 64 hexadecimal digits are expected`);
+        throw new ExopoolError(
+          'EXOPOOL_CORRUPT',
+          `${path} is not an identity: 64 hexadecimal digits are expected`,
+        );
       }
       return new Identity(Buffer.from(text.trim(), 'hex'));
     }

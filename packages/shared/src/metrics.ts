@@ -1,7 +1,7 @@
 /** Prometheus metrics of one process: names start with `exopool_`, units are base units (seconds, bytes). */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
-import { Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { toExopoolError } from './errors.js';
 
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';

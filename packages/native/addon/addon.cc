@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The door from JavaScript. Typed facades in ../src are the only callers.
+#include "binding.hh"
+
+namespace {
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  exopool::RegisterTable(env, exports);
+  exopool::RegisterSealing(env, exports);
+  exopool::RegisterSlabServer(env, exports);
+  exopool::RegisterSlabClient(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(exopool, Initialize)

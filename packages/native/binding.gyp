@@ -1,0 +1,22 @@
+{
+  # One addon, `exopool.node`, from every addon/*.cc. What the machine lacks is left out: see scripts/toolchain.mjs.
+  'targets': [
+    {
+      'target_name': 'exopool',
+      'sources': ['<!@(node scripts/gyp.mjs sources)'],
+      'defines': ['NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', '<!@(node scripts/gyp.mjs defines)'],
+      'include_dirs': ['include', 'addon'],
+      'cflags!': ['-fno-exceptions', '-Wno-unused-parameter'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-Wno-unused-parameter'],
+      'cflags': [
+        '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden',
+        '-isystem', '<!(node scripts/gyp.mjs node-addon-api)',
+      ],
+      'cflags_cc': ['-std=c++17', '-fexceptions'],
+      'configurations': {
+        'Release': {'cflags!': ['-O3'], 'cflags': ['-O2', '-g1']},
+        'Debug': {'cflags': ['-O0', '-g']},
+      },
+    },
+  ],
+}

@@ -1,0 +1,51 @@
+/**
+ * What this machine offers to build with. Printed, it is part of the key of the build cache (see `native` in
+ * nx.json): another compiler, or libbpf coming or going, is another build.
+ *
+ * `EXOPOOL_WITHOUT_LIBBPF=1` and `EXOPOOL_WITHOUT_CLANG=1` act as if the package were not there, so that the forms
+ * without them can be built and tested anywhere.
+ */
+import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const output = (command, args, input) => {
+  const run = spawnSync(command, args, { encoding: 'utf8', input });
+  return run.status === 0 ? run.stdout.trim() : undefined;
+};
+
+const firstLine = (command, args) => output(command, args)?.split('\n')[0];
+
+const compiler = () => process.env.CXX ?? 'c++';
+
+/**
+ * Version of libbpf's headers, or undefined without them: asked of the compiler that will include them. The
+ * library itself is opened at run time (see addon/libbpf.hh), so an addon built here loads where it is missing.
+ */
+export function findLibbpf() {
+  if (process.env.EXOPOOL_WITHOUT_LIBBPF === '1') return undefined;
+  const probe = '#include <bpf/libbpf.h>\nEXOPOOL_VERSION LIBBPF_MAJOR_VERSION LIBBPF_MINOR_VERSION\n';
+  const preprocessed = output(compiler(), ['-E', '-P', '-x', 'c++', '-'], probe);
+  const version = /EXOPOOL_VERSION (\d+) (\d+)/.exec(preprocessed ?? '');
+  return version === null || Number(version[1]) < 1 ? undefined : `${version[1]}.${version[2]}`;
+}
+
+/** Version line of the clang that makes BPF objects, or undefined. */
+export function findClang() {
+  return process.env.EXOPOOL_WITHOUT_CLANG === '1' ? undefined : firstLine('clang', ['--version']);
+}
+
+export function describeToolchain() {
+  return [
+    `node ${process.version} ${process.arch}`,
+    `compiler ${firstLine(compiler(), ['--version']) ?? 'none'}`,
+    `clang ${findClang() ?? 'none'}`,
+    `libbpf ${findLibbpf() ?? 'none'}`,
+    `EXOPOOL_WITHOUT_LIBBPF=${process.env.EXOPOOL_WITHOUT_LIBBPF ?? ''}`,
+    `EXOPOOL_WITHOUT_CLANG=${process.env.EXOPOOL_WITHOUT_CLANG ?? ''}`,
+  ].join('\n');
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  console.log(describeToolchain());
+}

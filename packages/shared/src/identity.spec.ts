@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createPublicKey, verify } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Identity, verifySignature } from './identity.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'exopool-identity-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('Identity', () => {
+  it('signs as RFC 8032 says (test 1)', () => {
+    const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex');
+    const identity = new Identity(seed);
+    expect(identity.publicKey.toString('hex')).toBe(
+      'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+    );
+    expect(identity.sign(Buffer.alloc(0)).toString('hex')).toBe(
+      'e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b',
+    );
+  });
+
+  it('is understood by OpenSSL, which the native side uses', () => {
+    const identity = new Identity();
+    const message = Buffer.from('a lease');
+    const key = createPublicKey({
+      key: { kty: 'OKP', crv: 'Ed25519', x: identity.publicKey.toString('base64url') },
+      format: 'jwk',
+    });
+    expect(verify(null, message, key, identity.sign(message))).toBe(true);
+  });
+
+  it('refuses a changed message, a changed signature and malformed input', () => {
+    const identity = new Identity();
+    const message = Buffer.from('a lease');
+    const signature = identity.sign(message);
+    expect(verifySignature(message, signature, identity.publicKey)).toBe(true);
+    expect(verifySignature(Buffer.from('b lease'), signature, identity.publicKey)).toBe(false);
+    signature[5]! ^= 1;
+    expect(verifySignature(message, signature, identity.publicKey)).toBe(false);
+    expect(verifySignature(message, Buffer.alloc(10), identity.publicKey)).toBe(false);
+    expect(verifySignature(message, signature, Buffer.alloc(31))).toBe(false);
+  });
+
+  it('is made once, readable by its owner only, and read again', () => {
+    const path = join(folder, 'deep', 'identity');
+    const first = Identity.loadOrCreate(path);
+    expect(Identity.loadOrCreate(path).publicKey).toEqual(first.publicKey);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('names the file when it is damaged', () => {
+    const path = join(folder, 'identity');
+    writeFileSync(path, 'abc');
+    expect(() => Identity.loadOrCreate(path)).toThrow(expect.objectContaining({ code: 'EXOPOOL_CORRUPT' }));
+  });
+
+  it('refuses a seed of another length', () => {
+    expect(() => new Identity(Buffer.alloc(31))).toThrow(
+      expect.objectContaining({ code: 'EXOPOOL_INVALID' }),
+    );
+  });
+});
