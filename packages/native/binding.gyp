@@ -13,6 +13,8 @@
         '-isystem', '<!(node scripts/gyp.mjs node-addon-api)',
       ],
       'cflags_cc': ['-std=c++17', '-fexceptions'],
+      # Worker threads load and unload an addon; ours has threads of its own that must not lose their code.
+      'ldflags': ['-Wl,-z,nodelete'],
       'configurations': {
         'Release': {'cflags!': ['-O3'], 'cflags': ['-O2', '-g1']},
         'Debug': {'cflags': ['-O0', '-g']},

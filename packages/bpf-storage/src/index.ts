@@ -1,1 +1,29 @@
-export {};
+/**
+ * An embedded, ordered key-value store that keeps its speed when the data no longer fits in memory: index lookups can
+ * run inside the kernel, and leased memory of other machines can stand between memory and disk.
+ *
+ * {@link Store} is the whole of it for most programs. The table file has a format of its own, described byte by byte in
+ * docs/table-format.md; {@link verifyTable} and {@link scanTable} read one without a store.
+ */
+export { Store } from './store.js';
+export type { StoreStats } from './store-stats.js';
+export type { RangeOptions, StoreOptions } from './store-options.js';
+export type { BatchOperation } from './write.js';
+export type { Bytes } from './row-key.js';
+export type { ReadsByTier } from './read-path.js';
+export type { LookupsByEngine } from './open-table.js';
+export type { TierGateCounters } from './tier-gate.js';
+export type { LoadEntries, LoadOptions, LoadProgress, LoadResult } from './load.js';
+export {
+  chooseEngine,
+  dispatchLevels,
+  engineNames,
+  type EngineName,
+  type EngineSituation,
+} from './engine.js';
+export { verifyTable, type VerifyProblem, type VerifyReport } from './table-verify.js';
+export { getFromTable, type PageSource } from './table-reader.js';
+export { scanTable, type Bound, type KeyRange } from './table-scan.js';
+export { randomTableId, TableWriter, type TableSummary, type TableWriterOptions } from './table-writer.js';
+export { tombstone, type Entry, type Tombstone } from './cursor.js';
+export { EXO_KEY_MAX as keyBytesMax, EXO_VALUE_MAX as valueBytesMax } from './format.js';

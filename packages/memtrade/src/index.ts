@@ -1,1 +1,49 @@
-export {};
+/**
+ * Leased memory: a broker that runs the market, producers that lease idle memory out, consumers that cache in it.
+ *
+ * @packageDocumentation
+ */
+
+// The broker, and the client that producers and consumers talk to it with.
+export {
+  BrokerClient,
+  brokerConfig,
+  runBroker,
+  type BrokerClientOptions,
+  type BrokerConfig,
+  type LeaseGrant,
+  type LeaseWish,
+  type Market,
+  type RunningBroker,
+} from './broker/index.js';
+
+// The producer: serves slabs, offers free memory, harvests an application.
+export {
+  producerConfig,
+  runProducer,
+  type HarvestStatus,
+  type ProducerConfig,
+  type ProducerStats,
+  type RunningProducer,
+} from './producer/index.js';
+
+// The consumer: leased memory as a cache.
+export {
+  consumerConfig,
+  RemoteMemory,
+  runConsumer,
+  SealedCache,
+  type ConsumerConfig,
+  type ConsumerStats,
+  type ConsumerStatus,
+  type LeaseInfo,
+  type LeaseMarket,
+  type ProbeCounts,
+  type RemoteMemoryOptions,
+  type RunningConsumer,
+  type SealMode,
+  type SlabMemory,
+} from './consumer/index.js';
+
+// The lease ticket: what the broker signs and the producer accepts.
+export { openTicket, signTicket, ticketBytes, ticketSerial, type Ticket } from './ticket.js';

@@ -54,7 +54,10 @@ export function signTicket(ticket: Ticket, broker: Identity): Buffer {
  */
 export function openTicket(bytes: Buffer, brokerKey: Buffer, nowMs: number): Ticket {
   if (bytes.length !== ticketBytes || !bytes.subarray(0, 4).equals(magic)) {
-    throw new ExopoolError('EXOPOOL_TICKET_INVALID', `not a lease ticket: ${ticketBytes} bytes starting with XTK1 are expected`);
+    throw new ExopoolError(
+      'EXOPOOL_TICKET_INVALID',
+      `not a lease ticket: ${ticketBytes} bytes starting with XTK1 are expected`,
+    );
   }
   if (!verifySignature(bytes.subarray(0, signedBytes), bytes.subarray(signedBytes), brokerKey)) {
     throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the lease ticket is not signed by this broker');
@@ -70,9 +73,21 @@ export function openTicket(bytes: Buffer, brokerKey: Buffer, nowMs: number): Tic
     serial: bytes.readUInt32LE(108),
   };
   if (ticket.expiresAtMs <= nowMs) {
-    throw new ExopoolError('EXOPOOL_TICKET_EXPIRED', `the lease ended at ${new Date(ticket.expiresAtMs).toISOString()}; ask the broker for a new one`);
+    throw new ExopoolError(
+      'EXOPOOL_TICKET_EXPIRED',
+      `the lease ended at ${new Date(ticket.expiresAtMs).toISOString()}; ask the broker for a new one`,
+    );
   }
   return ticket;
+}
+
+/** The serial of a ticket that one holds; its signature is not looked at. @throws `EXOPOOL_TICKET_INVALID`. */
+export function ticketSerial(bytes: Buffer): number {
+  if (bytes.length === ticketBytes) return bytes.readUInt32LE(108);
+  throw new ExopoolError(
+    'EXOPOOL_TICKET_INVALID',
+    `a lease ticket has ${ticketBytes} bytes, not ${bytes.length}`,
+  );
 }
 
 function fixed(bytes: Buffer, length: number, what: string): Buffer {

@@ -5,6 +5,8 @@
 namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  exopool::RegisterChecksum(env, exports);
+  exopool::RegisterFileLock(env, exports);
   exopool::RegisterTable(env, exports);
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the addon share. Each concern registers its functions and classes on `exports` once for each
-// environment (main thread and every worker thread), so nothing that JavaScript can see is a process-wide static.
+// What the parts of the addon share. Each concern registers its functions and classes on `exports` once for
+// each environment (main thread and every worker thread), so nothing that JavaScript can see is a
+// process-wide static.
 #pragma once
 
 #include <napi.h>
 
 namespace exopool {
 
+void RegisterChecksum(Napi::Env env, Napi::Object exports);
+void RegisterFileLock(Napi::Env env, Napi::Object exports);
 void RegisterTable(Napi::Env env, Napi::Object exports);
 void RegisterSealing(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * A chain: one lookup as a sequence of dependent page reads, and the contract between the BPF program and user
- * space. User space fills `key` and resets the rest; the kernel side walks, and leaves its result in place.
+ * A chain: one lookup as a sequence of dependent page reads, and the contract between the BPF program and
+ * user space. User space fills in the key and the root; the walker leaves its result in place.
  *
  * Chains live in a memory-mapped BPF array map, so neither keys nor results are copied between the two sides.
  */
@@ -12,7 +12,12 @@
 
 #define EXO_BATCH_MAX 64 /* chains a crossing: past that the crossing is below 2 % of the work */
 
+/* A walker copies the first kilobyte of each page, and past it only what it needs: see table_search.h. */
+#define EXO_HEAD_BYTES 1024
+#define EXO_FETCH_MAX (EXO_PAGE_SIZE - EXO_HEAD_BYTES)
+
 enum exo_chain_status {
+  EXO_CHAIN_GOING = 0,
   EXO_CHAIN_FOUND = 1,
   EXO_CHAIN_NOT_FOUND = 2,
   EXO_CHAIN_BOUND = 3,   /* more hops than the table is high: the pages contradict the header */
@@ -25,15 +30,24 @@ struct exo_chain {
   __u16 key_len;
   __u8 key[EXO_KEY_MAX + 1];
   __u8 pad[6];
+  __u64 next; /* offset of the page to visit next; at the start the root */
   /* out */
-  __u32 status; /* enum exo_chain_status */
-  __u32 hops;   /* pages visited; path[0 .. hops-1] are their offsets, for the reader to check their checksums */
-  __u64 path[EXO_HEIGHT_MAX];
+  __u64 path[EXO_HEIGHT_MAX]; /* path[0 .. hops-1]: pages visited, for the reader to check their checksums */
+  __u32 status;               /* enum exo_chain_status */
+  __u32 hops;
+  __u32 copied;    /* bytes copied from pages */
+  __u16 slot;      /* the slot of the last page that the search ended on */
+  __u8 value_kind; /* enum exo_value_kind */
+  __u8 pad2;
   __u16 value_at; /* where the value (or struct exo_value_ref) starts in `page` */
   __u16 value_len;
-  __u8 value_kind; /* enum exo_value_kind */
-  __u8 pad2[3];
-  __u8 page[EXO_PAGE_SIZE]; /* the last page; only the parts that the walk needed are filled in */
+  __u32 pad3;
+  /*
+   * The last page; only the parts that the walk needed are filled in. What lies past EXO_PAGE_SIZE is never
+   * used: it lets a verifier bound an offset (below a page) and a length (EXO_FETCH_MAX) each on its own,
+   * since it cannot follow that their sum is bounded.
+   */
+  __u8 page[EXO_PAGE_SIZE + EXO_FETCH_MAX];
 };
 
 /* The argument of one crossing: walk chains [first, first + count) of the map. */
@@ -41,14 +55,13 @@ struct exo_walk {
   __u64 base;      /* address in the caller where the table file is mapped */
   __u64 file_size; /* bytes mapped; nothing outside is read */
   __u64 table_id;
-  __u64 root;
   __u32 height;
   __u32 first;
   __u32 count; /* at most EXO_BATCH_MAX */
   __u32 done;  /* out: chains walked */
 };
 
-EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 64 + 8 + 4096, "chain");
-EXO_ASSERT(sizeof(struct exo_walk) == 48, "walk");
+EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 64 + 24 + 4096 + 3072, "chain");
+EXO_ASSERT(sizeof(struct exo_walk) == 40, "walk");
 
 #endif

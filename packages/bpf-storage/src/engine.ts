@@ -1,0 +1,87 @@
+/**
+ * Which lookup engine walks a table, and why.
+ *
+ * An engine is named for where the next read of a chain is issued from, its dispatch level. `page-cache-bpf` walks
+ * the file inside the kernel in one system call; on pages that are in memory that saves a copy and a crossing a
+ * hop, on pages that are not it faults them in one by one and loses to `pread`. So `auto` takes it only for data
+ * known to be warm, and asks again from time to time.
+ */
+import { ExopoolError } from '@exopool/shared';
+import type { EngineSupport, TableEngine, TableFile } from '@exopool/native';
+
+export type EngineName = 'auto' | TableEngine;
+export const engineNames: readonly EngineName[] = ['auto', 'pread', 'page-cache-bpf'];
+
+/** From where the next read of a chain is issued. */
+export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall'>> = {
+  pread: 'user',
+  'page-cache-bpf': 'syscall',
+};
+
+/** Share of a table's pages in memory from which it counts as warm: one cold page costs more than 20 warm hops. */
+export const warmShareMin = 0.95;
+/** How long a measured share is believed, milliseconds: measuring costs a system call, memory drains slowly. */
+export const warmShareAgeMs = 1000;
+
+export interface EngineSituation {
+  readonly requested: EngineName;
+  readonly support: readonly EngineSupport[];
+  /** Share of the table's pages that are in memory, 0 to 1. */
+  readonly residentShare: number;
+  /** Keys of this lookup. */
+  readonly batchSize: number;
+}
+
+/** The decision. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy when a forced engine cannot run. */
+export function chooseEngine(situation: EngineSituation): TableEngine {
+  const { requested, support } = situation;
+  if (requested !== 'auto') return requireEngine(requested, support);
+  const hasBpf = support.some(({ engine, available }) => engine === 'page-cache-bpf' && available);
+  const isWarm = situation.residentShare >= warmShareMin;
+  return hasBpf && isWarm && situation.batchSize > 0 ? 'page-cache-bpf' : 'pread';
+}
+
+/** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy. */
+export function requireEngine(engine: TableEngine, support: readonly EngineSupport[]): TableEngine {
+  const found = support.find((candidate) => candidate.engine === engine);
+  if (found?.available === true) return engine;
+  const reason = found?.reason ?? 'this build does not have it';
+  const remedy = found?.fix === undefined ? 'use the engine "auto"' : `to enable it: ${found.fix}`;
+  throw new ExopoolError('EXOPOOL_UNSUPPORTED', `the engine ${engine} cannot run here: ${reason}; ${remedy}`);
+}
+
+/** @throws ExopoolError `EXOPOOL_INVALID` for a name that is none. */
+export function parseEngineName(name: unknown): EngineName {
+  const known = engineNames.find((candidate) => candidate === name);
+  if (known !== undefined) return known;
+  throw new ExopoolError(
+    'EXOPOOL_INVALID',
+    `"${String(name)}" is no engine: take one of ${engineNames.join(', ')}`,
+  );
+}
+
+/** Chooses for one table, and measures its resident share at most every {@link warmShareAgeMs}. */
+export class EngineSelector {
+  #residentShare = 0;
+  #measuredAtMs = -Infinity;
+
+  constructor(
+    private readonly table: Pick<TableFile, 'residentShare'>,
+    private readonly support: readonly EngineSupport[],
+    private readonly nowMs: () => number = () => performance.now(),
+  ) {}
+
+  choose(requested: EngineName, batchSize: number): TableEngine {
+    const residentShare = requested === 'auto' ? this.#measure() : 0;
+    return chooseEngine({ requested, support: this.support, residentShare, batchSize });
+  }
+
+  #measure(): number {
+    const now = this.nowMs();
+    if (now - this.#measuredAtMs >= warmShareAgeMs) {
+      this.#residentShare = this.table.residentShare();
+      this.#measuredAtMs = now;
+    }
+    return this.#residentShare;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * MANIFEST says which tables make up the store. It is the only file that ever changes, and it changes in one step.
+ *
+ *   write tmp-MANIFEST, fsync  ->  rename to MANIFEST  ->  fsync the folder
+ *
+ * A crash leaves the old or the new one, each whole. A table is complete and durable before a manifest names it,
+ * and is removed only after a durable manifest no longer does.
+ *
+ *   {"format":"exopool-store","version":1,"next":3,
+ *    "tables":[{"file":"000002.table","id":"9a0c…","entries":12,"bytes":8192}],"checksum":"1f00ba44"}
+ *
+ * `checksum` is the CRC32C of the same JSON text without that member; `tables` lists the newest first.
+ */
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32c } from '@exopool/native';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { temporaryPrefix } from './table-writer.js';
+
+export const manifestName = 'MANIFEST';
+const manifestFormat = 'exopool-store';
+const manifestVersion = 1;
+/** Version 1 has everything in one table. */
+const tablesMax = 1;
+/** A manifest of one table has some 200 bytes; anything near this is not a manifest. */
+const manifestBytesMax = 1024 * 1024;
+
+export interface ManifestTable {
+  /** File name in the store's folder. */
+  readonly file: string;
+  /** The table's id, 16 hexadecimal digits: a file of another store under this name is noticed. */
+  readonly id: string;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+export interface Manifest {
+  /** Number of the next table to be made. */
+  readonly next: number;
+  /** The newest first. */
+  readonly tables: readonly ManifestTable[];
+}
+
+export const emptyManifest: Manifest = { next: 1, tables: [] };
+
+/** "000012.table". */
+export function tableName(number: number): string {
+  return `${String(number).padStart(6, '0')}.table`;
+}
+
+export function isTableName(name: string): boolean {
+  return /^\d{6,}\.table$/.test(name);
+}
+
+/** The bytes of the MANIFEST file. */
+export function encodeManifest(manifest: Manifest): string {
+  const body = {
+    format: manifestFormat,
+    version: manifestVersion,
+    next: manifest.next,
+    tables: manifest.tables.map(({ file, id, entries, bytes }) => ({ file, id, entries, bytes })),
+  };
+  return `${JSON.stringify({ ...body, checksum: checksumOf(body) })}\n`;
+}
+
+/** @throws ExopoolError `EXOPOOL_CORRUPT` or `EXOPOOL_VERSION`, naming `path`. */
+export function decodeManifest(text: string, path: string): Manifest {
+  const damage = (what: string): ExopoolError =>
+    new ExopoolError('EXOPOOL_CORRUPT', `${path} is damaged (${what}); restore it from a copy of the store`);
+  const value = parseJson(text);
+  if (!isRecord(value) || value['format'] !== manifestFormat) throw damage('it is not a manifest');
+  const { checksum, ...body } = value;
+  const { version, next, tables } = body;
+  if (typeof version === 'number' && version > manifestVersion) {
+    const message = `${path} has version ${version}, this program knows up to ${manifestVersion}; use a newer exopool`;
+    throw new ExopoolError('EXOPOOL_VERSION', message);
+  }
+  if (checksum !== checksumOf(body)) throw damage('its checksum does not match');
+  if (version !== manifestVersion || !isCount(next))
+    throw damage('its version or next table number is missing');
+  if (!Array.isArray(tables) || tables.length > tablesMax) throw damage('its list of tables is not one');
+  return {
+    next,
+    tables: tables.map((table) => decodeTable(table) ?? raise(damage('a table of it is malformed'))),
+  };
+}
+
+/** @returns `undefined` when the folder has none. @throws ExopoolError as {@link decodeManifest}. */
+export async function readManifest(folder: string): Promise<Manifest | undefined> {
+  const path = join(folder, manifestName);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw toExopoolError(error, `cannot read ${path}`);
+  }
+  return decodeManifest(text.slice(0, manifestBytesMax), path);
+}
+
+/**
+ * Makes `manifest` the folder's. Once this resolves it is the one that counts; sync the folder to make that durable.
+ * @throws ExopoolError of the file system; the old manifest counts then.
+ */
+export async function switchManifest(folder: string, manifest: Manifest): Promise<void> {
+  const temporary = join(folder, temporaryPrefix + manifestName);
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(encodeManifest(manifest));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, join(folder, manifestName));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw toExopoolError(error, `cannot write ${join(folder, manifestName)}`);
+  }
+}
+
+function decodeTable(value: unknown): ManifestTable | undefined {
+  if (!isRecord(value)) return undefined;
+  const { file, id, entries, bytes } = value;
+  const isNamed =
+    typeof file === 'string' && isTableName(file) && typeof id === 'string' && /^[0-9a-f]{16}$/.test(id);
+  return isNamed && isCount(entries) && isCount(bytes) ? { file, id, entries, bytes } : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function checksumOf(body: object): string {
+  return crc32c(Buffer.from(JSON.stringify(body)))
+    .toString(16)
+    .padStart(8, '0');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function raise(error: ExopoolError): never {
+  throw error;
+}

@@ -1,0 +1,113 @@
+/**
+ * A table file in use. It is replaced as a whole while scans and lookups are still reading it, so its users are
+ * counted: the store is one, each scan or lookup under way is another, and the last one closes it. The file's name
+ * may be gone by then; its bytes stay for as long as it is open.
+ */
+import { join } from 'node:path';
+import { TableFile, type EngineSupport, type LookupCounters, type TableEngine } from '@exopool/native';
+import { EngineSelector } from './engine.js';
+import type { ManifestTable } from './manifest.js';
+import { corrupt } from './page-view.js';
+
+export const tableEngines: readonly TableEngine[] = ['pread', 'page-cache-bpf'];
+
+/** What was looked up by each engine, in tables that are closed already too. */
+export type LookupsByEngine = Readonly<Record<TableEngine, LookupCounters>>;
+
+export interface OpenTableOptions {
+  readonly folder: string;
+  readonly direct: boolean;
+  readonly support: readonly EngineSupport[];
+  /** Told the counters of the table when it closes. */
+  onClose(lookups: LookupsByEngine): void;
+}
+
+export class OpenTable {
+  readonly engines: EngineSelector;
+  #users = 1;
+
+  private constructor(
+    readonly entry: ManifestTable,
+    readonly file: TableFile,
+    private readonly options: OpenTableOptions,
+  ) {
+    this.engines = new EngineSelector(file, options.support);
+  }
+
+  /** @throws ExopoolError as `TableFile.open`, and `EXOPOOL_CORRUPT` when the file is not the one in the manifest. */
+  static open(entry: ManifestTable, options: OpenTableOptions): OpenTable {
+    const path = join(options.folder, entry.file);
+    const file = TableFile.open(path, { direct: options.direct });
+    if (tableIdText(file.header.tableId) !== entry.id) {
+      file.close();
+      throw corrupt(path, 0, 'the table is not the one that MANIFEST names');
+    }
+    return new OpenTable(entry, file, options);
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  retain(): this {
+    this.#users += 1;
+    return this;
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.close();
+  }
+
+  lookups(): LookupsByEngine {
+    return byEngine((engine) => this.file.counters(engine));
+  }
+
+  /** Closes it under its users: their next read rejects with `EXOPOOL_CLOSED`. */
+  close(): void {
+    this.#users = -1;
+    this.options.onClose(this.lookups());
+    this.file.close();
+  }
+}
+
+/** 16 hexadecimal digits. */
+export function tableIdText(tableId: bigint): string {
+  return tableId.toString(16).padStart(16, '0');
+}
+
+export function noLookups(): LookupsByEngine {
+  return byEngine(() => ({
+    lookups: 0,
+    found: 0,
+    notFound: 0,
+    hops: 0,
+    pagesVerified: 0,
+    bytesRead: 0,
+    returned: { bound: 0, corrupt: 0, io: 0 },
+  }));
+}
+
+export function addLookups(a: LookupsByEngine, b: LookupsByEngine): LookupsByEngine {
+  return byEngine((engine) => addCounters(a[engine], b[engine]));
+}
+
+function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
+  return {
+    lookups: a.lookups + b.lookups,
+    found: a.found + b.found,
+    notFound: a.notFound + b.notFound,
+    hops: a.hops + b.hops,
+    pagesVerified: a.pagesVerified + b.pagesVerified,
+    bytesRead: a.bytesRead + b.bytesRead,
+    returned: {
+      bound: a.returned.bound + b.returned.bound,
+      corrupt: a.returned.corrupt + b.returned.corrupt,
+      io: a.returned.io + b.returned.io,
+    },
+  };
+}
+
+function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine {
+  return { pread: of('pread'), 'page-cache-bpf': of('page-cache-bpf') };
+}

@@ -1,0 +1,99 @@
+/**
+ * The folder of a store: who may write in it, and what is left in it after a crash.
+ *
+ *   LOCK            locked (flock) by the one process that writes; the kernel frees it when that process dies
+ *   MANIFEST        names the tables
+ *   000007.table    a table
+ *   tmp-…           unfinished work; removed when the store is opened for writing
+ *
+ * A table that the manifest does not name is the work of a process that died between finishing the table and
+ * switching the manifest, or the old table of one that died just after. It is removed too, but only when there is a
+ * manifest: tables without one are somebody's data with the manifest lost.
+ */
+import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tryLockFile } from '@exopool/native';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { emptyManifest, isTableName, readManifest, switchManifest, type Manifest } from './manifest.js';
+import { syncFolder } from './sync-folder.js';
+import { temporaryPrefix } from './table-writer.js';
+
+const lockName = 'LOCK';
+
+export interface WritableFolder {
+  readonly manifest: Manifest;
+  /** Closing it frees the lock. */
+  readonly lock: FileHandle;
+}
+
+/** @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
+export async function openFolderToRead(folder: string): Promise<Manifest> {
+  const manifest = await readManifest(folder);
+  if (manifest !== undefined) return manifest;
+  throw new ExopoolError(
+    'EXOPOOL_NOT_FOUND',
+    `there is no store in ${folder}; check the path, or load data into it`,
+  );
+}
+
+/**
+ * Takes the folder for writing: makes it when `createIfMissing`, locks it, removes unfinished work.
+ * @throws ExopoolError `EXOPOOL_LOCKED`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_PERMISSION`, `EXOPOOL_CORRUPT`,
+ * `EXOPOOL_VERSION`.
+ */
+export async function openFolderToWrite(folder: string, createIfMissing: boolean): Promise<WritableFolder> {
+  if (createIfMissing) await makeFolder(folder);
+  else await openFolderToRead(folder);
+  const lock = await lockFolder(folder);
+  try {
+    const manifest = (await readManifest(folder)) ?? (await createManifest(folder));
+    await removeLeftovers(folder, manifest);
+    return { manifest, lock };
+  } catch (error) {
+    await lock.close();
+    throw toExopoolError(error, `cannot open the store in ${folder}`);
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw toExopoolError(error, `cannot make the folder ${folder}`);
+  }
+}
+
+async function lockFolder(folder: string): Promise<FileHandle> {
+  const lock = await openLock(folder);
+  if (tryLockFile(lock.fd)) return lock;
+  await lock.close();
+  const remedy = 'open it with readOnly: true, or stop that process';
+  throw new ExopoolError('EXOPOOL_LOCKED', `${folder} is open for writing by another process; ${remedy}`);
+}
+
+async function openLock(folder: string): Promise<FileHandle> {
+  try {
+    return await open(join(folder, lockName), 'a');
+  } catch (error) {
+    throw toExopoolError(error, `cannot write in ${folder}; open the store with readOnly: true`);
+  }
+}
+
+async function createManifest(folder: string): Promise<Manifest> {
+  const tables = (await readdir(folder)).filter(isTableName);
+  if (tables.length > 0) {
+    const message = `${folder} has tables (${tables[0]!}) but no MANIFEST; restore MANIFEST, or take another folder`;
+    throw new ExopoolError('EXOPOOL_CORRUPT', message);
+  }
+  await switchManifest(folder, emptyManifest);
+  await syncFolder(folder);
+  return emptyManifest;
+}
+
+async function removeLeftovers(folder: string, manifest: Manifest): Promise<void> {
+  const named = new Set(manifest.tables.map(({ file }) => file));
+  for (const name of await readdir(folder)) {
+    const isLeftover = name.startsWith(temporaryPrefix) || (isTableName(name) && !named.has(name));
+    if (isLeftover) await rm(join(folder, name), { force: true, recursive: true });
+  }
+}

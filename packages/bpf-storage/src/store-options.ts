@@ -1,0 +1,99 @@
+/** What a store can be asked, with limits checked at the door. */
+import { ExopoolError, type CacheTier } from '@exopool/shared';
+import { parseEngineName, type EngineName } from './engine.js';
+import { copyBytes, type Bytes } from './row-key.js';
+import type { Bound, KeyRange } from './table-scan.js';
+
+export interface StoreOptions {
+  /** Lookup engine. Default `auto`. A forced engine that cannot run is refused with `EXOPOOL_UNSUPPORTED`. */
+  readonly engine?: EngineName;
+  /** Opens without the lock; any number of processes may. Sees the store as it was when opened. Default false. */
+  readonly readOnly?: boolean;
+  /** Makes the folder and an empty store in it. Default true. */
+  readonly createIfMissing?: boolean;
+  /** Memory of the row cache, bytes; 0 for none. Default 64 MiB. */
+  readonly cacheBytes?: number;
+  /**
+   * A cache between the row cache and the tables, such as leased memory. It must be empty, or hold nothing but what
+   * this store put there with no write to the store since.
+   */
+  readonly cacheTier?: CacheTier | undefined;
+  /** Lets `pread` go past the kernel's page cache where the file system allows it. Default true. */
+  readonly direct?: boolean;
+  /** Unflushed writes kept in memory before a writer has to wait for a flush, bytes. Default 32 MiB. */
+  readonly memtableBytes?: number;
+}
+
+export interface RangeOptions {
+  /** Keys greater than this. */
+  readonly gt?: Bytes;
+  /** Keys greater than or equal to this; not together with `gt`. */
+  readonly gte?: Bytes;
+  /** Keys less than this. */
+  readonly lt?: Bytes;
+  /** Keys less than or equal to this; not together with `lt`. */
+  readonly lte?: Bytes;
+  /** From the greatest key to the smallest. Default false. */
+  readonly reverse?: boolean;
+  /** Entries at most. Default: all. */
+  readonly limit?: number;
+  /** Ends the iteration with `EXOPOOL_ABORTED`. */
+  readonly signal?: AbortSignal;
+}
+
+const mebibyte = 1024 * 1024;
+/** The largest memory setting: 1 TiB; anything above is a slip of the unit. */
+const memoryBytesMax = 1024 * 1024 * mebibyte;
+
+export type CheckedOptions = Required<StoreOptions>;
+
+export function checkOptions(options: StoreOptions): CheckedOptions {
+  return {
+    engine: parseEngineName(options.engine ?? 'auto'),
+    readOnly: options.readOnly ?? false,
+    createIfMissing: options.createIfMissing ?? true,
+    cacheBytes: integer('cacheBytes', options.cacheBytes ?? 64 * mebibyte, 0, memoryBytesMax),
+    cacheTier: options.cacheTier,
+    direct: options.direct ?? true,
+    memtableBytes: integer('memtableBytes', options.memtableBytes ?? 32 * mebibyte, 1, memoryBytesMax),
+  };
+}
+
+export interface RangeQuery extends KeyRange {
+  readonly limit: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export function checkRange(options: RangeOptions): RangeQuery {
+  const limit = options.limit ?? Infinity;
+  return {
+    lower: bound('gt', options.gt, 'gte', options.gte),
+    upper: bound('lt', options.lt, 'lte', options.lte),
+    reverse: options.reverse ?? false,
+    limit: limit === Infinity ? limit : integer('limit', limit, 0, Number.MAX_SAFE_INTEGER),
+    signal: options.signal,
+  };
+}
+
+/** @throws ExopoolError `EXOPOOL_INVALID` unless `value` is a whole number from `min` to `max`. */
+export function integer(name: string, value: number, min: number, max: number): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  throw new ExopoolError(
+    'EXOPOOL_INVALID',
+    `${name} is a whole number from ${min} to ${max}, not ${String(value)}`,
+  );
+}
+
+function bound(
+  open: string,
+  exclusive: Bytes | undefined,
+  closed: string,
+  inclusive: Bytes | undefined,
+): Bound | undefined {
+  if (exclusive !== undefined && inclusive !== undefined) {
+    throw new ExopoolError('EXOPOOL_INVALID', `give ${open} or ${closed}, not both`);
+  }
+  if (exclusive !== undefined) return { key: copyBytes(exclusive, open), inclusive: false };
+  if (inclusive !== undefined) return { key: copyBytes(inclusive, closed), inclusive: true };
+  return undefined;
+}

@@ -1,0 +1,30 @@
+import type { CacheTierStats } from '@exopool/shared';
+import type { LookupsByEngine } from './open-table.js';
+import type { ReadsByTier } from './read-path.js';
+import type { TierGateCounters } from './tier-gate.js';
+
+/** Counters since the store was opened, and its sizes now. */
+export interface StoreStats {
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** The engine in use: "pread", or "auto → pread". */
+  readonly engine: string;
+  /** Whether `pread` goes past the page cache; false too when the file system refused. */
+  readonly direct: boolean;
+  readonly tables: number;
+  /** Entries of the table; unflushed writes are not among them. */
+  readonly tableEntries: number;
+  readonly tableBytes: number;
+  readonly memtableEntries: number;
+  readonly memtableBytes: number;
+  readonly cacheEntries: number;
+  readonly cacheBytes: number;
+  readonly readsByTier: ReadsByTier;
+  readonly lookupsByEngine: LookupsByEngine;
+  /** Keys put or deleted. */
+  readonly writes: number;
+  readonly flushes: number;
+  readonly loads: number;
+  /** The cache tier, seen from here, and its own counters when one is attached. */
+  readonly tier: TierGateCounters & { readonly stats: CacheTierStats | undefined };
+}

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { tableEngineSupport, type TableHeader } from '@exopool/native';
+import { MemoryCursor, type Entry } from '../cursor.js';
+import { EXO_PAGE_SIZE, readUint64, tableHeader } from '../format.js';
+import type { PageSource } from '../table-reader.js';
+import { writeTable } from '../write-table.js';
+
+export type Pair = readonly [key: Buffer, value: Buffer];
+
+export const support = tableEngineSupport();
+export const availableEngines = support.filter(({ available }) => available).map(({ engine }) => engine);
+
+/** Sorted, each key once, the last one wins. */
+export function sortPairs(pairs: Iterable<Pair>): Pair[] {
+  const unique = new Map([...pairs].map((pair) => [pair[0].toString('latin1'), pair]));
+  return [...unique.values()].sort(([a], [b]) => Buffer.compare(a, b));
+}
+
+/** Writes `pairs`, sorted, as `folder/test.table`, always with the same id and time. @returns its path. */
+export async function writePairs(folder: string, pairs: Iterable<Pair>): Promise<string> {
+  const entries = [...pairs].map(([key, value]): Entry => ({ key, value }));
+  const options = { folder, name: 'test.table', tableId: 0x0123456789abcdefn, createdMs: 1_700_000_000_000 };
+  return (await writeTable(options, new MemoryCursor(entries))).path;
+}
+
+/** Bytes that share prefixes and ends, in short and in the longest lengths. */
+export const keyArbitrary: fc.Arbitrary<Buffer> = fc.oneof(
+  { weight: 4, arbitrary: fc.stringMatching(/^[ab]{1,6}$/).map((text) => Buffer.from(text)) },
+  { weight: 2, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 12 }).map((bytes) => Buffer.from(bytes)) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.integer({ min: 480, max: 510 }), fc.integer({ min: 0, max: 255 }))
+      .map(([length, last]) => Buffer.concat([Buffer.alloc(length, 'k'), Buffer.of(last)])),
+  },
+);
+
+/** Values on both sides of each limit of the format that can be tried quickly. */
+export const valueArbitrary: fc.Arbitrary<Buffer> = fc
+  .tuple(
+    fc.oneof(fc.integer({ min: 0, max: 40 }), fc.constantFrom(0, 1023, 1024, 1025, 4096, 4097, 9000)),
+    fc.integer({ min: 0, max: 255 }),
+  )
+  .map(([length, fill]) => Buffer.alloc(length, fill));
+
+export const pairsArbitrary = fc
+  .array(fc.tuple(keyArbitrary, valueArbitrary), { maxLength: 120 })
+  .map(sortPairs);
+
+/** A table in memory that hands out pages without checking them, as a hostile file system might. */
+export function memorySource(bytes: Buffer): PageSource {
+  const header: TableHeader = {
+    version: bytes.readUInt32LE(tableHeader.version),
+    tableId: bytes.readBigUInt64LE(tableHeader.table_id),
+    root: readUint64(bytes, tableHeader.root),
+    height: bytes.readUInt32LE(tableHeader.height),
+    entries: readUint64(bytes, tableHeader.entries),
+    fileSize: bytes.length,
+    leafPages: readUint64(bytes, tableHeader.leaf_pages),
+    interiorPages: readUint64(bytes, tableHeader.interior_pages),
+    valuePages: readUint64(bytes, tableHeader.value_pages),
+    createdMs: readUint64(bytes, tableHeader.created_ms),
+  };
+  const readPages = (offset: number, count: number): Promise<Buffer> =>
+    Promise.resolve(bytes.subarray(offset, offset + count * EXO_PAGE_SIZE));
+  return { path: 'memory', header, readPages, readPage: (offset) => readPages(offset, 1) };
+}

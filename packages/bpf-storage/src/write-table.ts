@@ -1,0 +1,41 @@
+/** Writes a whole table from a cursor: what a flush, a load and a sorted run have in common. */
+import { throwIfAborted } from './abort.js';
+import { tombstone, type Cursor, type Entry } from './cursor.js';
+import { TableWriter, type TableSummary, type TableWriterOptions } from './table-writer.js';
+
+export interface WriteTableHooks {
+  readonly signal?: AbortSignal | undefined;
+  /** Called for each entry before it is written, tombstones included; a promise is waited for. */
+  onEntry?(entry: Entry, bytesWritten: number): Promise<void> | undefined;
+}
+
+/**
+ * Writes everything that `cursor` gives, without tombstones, and removes the file when anything fails.
+ * @throws ExopoolError `EXOPOOL_ABORTED` when the signal fires, and as {@link TableWriter}.
+ */
+export async function writeTable(
+  options: TableWriterOptions,
+  cursor: Cursor,
+  hooks: WriteTableHooks = {},
+): Promise<TableSummary> {
+  const writer = await TableWriter.create(options);
+  try {
+    for (;;) {
+      const wait = cursor.next();
+      if (wait !== undefined) await wait;
+      if (cursor.entry === undefined) break;
+      const { key, value } = cursor.entry;
+      const hook = hooks.onEntry?.(cursor.entry, writer.bytes);
+      if (hook !== undefined) await hook;
+      if (value !== tombstone && !writer.add(key, value)) {
+        await writer.drain();
+        throwIfAborted(hooks.signal);
+      }
+    }
+    throwIfAborted(hooks.signal);
+    return await writer.finish();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}

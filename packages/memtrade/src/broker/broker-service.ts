@@ -1,0 +1,193 @@
+/** The gRPC methods: who is calling, is the message within its limits, what the market says, and back. */
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
+import { ExopoolError, signatureBytes, type ErrorCode } from '@exopool/shared';
+import { watchersMax, watchIntervalMs } from '../limits.js';
+import type { BrokerHandlers } from '../proto/generated/exopool/broker/v1/Broker.js';
+import type { Lease } from '../proto/generated/exopool/broker/v1/Lease.js';
+import type { Market } from '../proto/generated/exopool/broker/v1/Market.js';
+import { toStatus, unauthenticated } from '../proto/rpc-errors.js';
+import type { LeaseBook } from './lease-book.js';
+import type { Grant, MarketView } from './lease-book-types.js';
+import { toDollars } from './market/billing.js';
+import {
+  checkBytes,
+  checkExtension,
+  checkLeaseId,
+  checkLeaseRequest,
+  checkPublicKey,
+  checkRegistration,
+  checkReport,
+} from './request-checks.js';
+import type { Sessions } from './sessions.js';
+
+export interface BrokerServiceOptions {
+  readonly book: LeaseBook;
+  readonly sessions: Sessions;
+  /** Signs tickets. */
+  readonly brokerKey: Buffer;
+  readonly leaseSecondsMax: number;
+  /** Unix ms. */
+  readonly now: () => number;
+  /** Told of every refusal, for the metrics. */
+  readonly onRefused: (code: ErrorCode) => void;
+}
+
+const nonceBytes = 32;
+
+export class BrokerService {
+  readonly #options: BrokerServiceOptions;
+  readonly #watchers = new Map<ServerWritableStream<unknown, Market>, NodeJS.Timeout>();
+
+  constructor(options: BrokerServiceOptions) {
+    this.#options = options;
+  }
+
+  /** The handlers, for `Server.addService`. */
+  handlers(): BrokerHandlers {
+    const { book, sessions, brokerKey, leaseSecondsMax, now } = this.#options;
+    const unary = this.#unary.bind(this);
+    const open = this.#open.bind(this);
+    return {
+      Challenge: open((request) => ({ nonce: sessions.challenge(checkPublicKey(request.publicKey)) })),
+      Login: open(({ publicKey, nonce, signature }) => ({
+        token: sessions.login(
+          checkPublicKey(publicKey),
+          checkBytes(nonce, nonceBytes, 'nonce'),
+          checkBytes(signature, signatureBytes, 'signature'),
+        ),
+        brokerKey,
+      })),
+      RegisterProducer: unary((request, key) => {
+        book.registerProducer(key, checkRegistration(request), request.slabBytes);
+        return {};
+      }),
+      ReportUsage: unary((request, key) => {
+        const { leasedSlabs, released } = book.reportUsage(key, checkReport(request), now());
+        return { leasedSlabs, released: released.map((id) => Buffer.from(id, 'hex')) };
+      }),
+      RequestLease: unary((request, key) => {
+        const grants = book.requestLease(key, checkLeaseRequest(request, leaseSecondsMax), now());
+        return { leases: grants.map(leaseMessage) };
+      }),
+      ExtendLease: unary((request, key) => ({
+        lease: leaseMessage(book.extendLease(key, checkExtension(request, leaseSecondsMax), now())),
+      })),
+      ReleaseLease: unary((request, key) => ({
+        refunded: toDollars(book.releaseLease(key, checkLeaseId(request.leaseId), now())),
+      })),
+      GetMarket: unary(() => marketMessage(book.market(now()))),
+      WatchMarket: this.#watch(),
+    };
+  }
+
+  /** Ends every price stream. */
+  close(): void {
+    for (const stream of this.#watchers.keys()) stream.end();
+  }
+
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  /** A method for anybody. */
+  #open<Request, Reply>(handle: (request: Request) => Reply): handleUnaryCall<Request, Reply> {
+    return (call, reply) => {
+      try {
+        reply(null, handle(call.request));
+      } catch (error) {
+        reply(this.#refuse(error));
+      }
+    };
+  }
+
+  /** A method for those who are logged in; `key` is who, in hexadecimal. */
+  #unary<Request, Reply>(handle: (request: Request, key: string) => Reply): handleUnaryCall<Request, Reply> {
+    return (call, reply) => {
+      const key = this.#caller(call.metadata);
+      if (key === undefined) {
+        reply(unauthenticated());
+        return;
+      }
+      try {
+        reply(null, handle(call.request, key));
+      } catch (error) {
+        reply(this.#refuse(error));
+      }
+    };
+  }
+
+  #watch(): handleServerStreamingCall<unknown, Market> {
+    return (stream) => {
+      if (this.#caller(stream.metadata) === undefined) {
+        stream.emit('error', unauthenticated());
+        return;
+      }
+      if (this.#watchers.size >= watchersMax) {
+        const message = `the broker has ${watchersMax} watchers already: poll with GetMarket`;
+        stream.emit('error', this.#refuse(new ExopoolError('EXOPOOL_UNAVAILABLE', message)));
+        return;
+      }
+      this.#addWatcher(stream);
+    };
+  }
+
+  #addWatcher(stream: ServerWritableStream<unknown, Market>): void {
+    const send = (): void => {
+      // A watcher that does not read gets the next snapshot, not a queue of old ones.
+      if (stream.writableNeedDrain) return;
+      try {
+        stream.write(marketMessage(this.#options.book.market(this.#options.now())));
+      } catch (error) {
+        stream.emit('error', this.#refuse(error));
+      }
+    };
+    const remove = (): void => {
+      clearInterval(this.#watchers.get(stream));
+      this.#watchers.delete(stream);
+    };
+    this.#watchers.set(stream, setInterval(send, watchIntervalMs));
+    stream.on('cancelled', remove).on('finish', remove).on('error', remove).on('close', remove);
+    send();
+  }
+
+  #caller(metadata: Metadata): string | undefined {
+    const [token] = metadata.get('exopool-token');
+    return typeof token === 'string' ? this.#options.sessions.publicKeyOf(token) : undefined;
+  }
+
+  #refuse(error: unknown): ReturnType<typeof toStatus> {
+    const answer = toStatus(error);
+    this.#options.onRefused(answer.metadata.get('exopool-code')[0] as ErrorCode);
+    if (answer.metadata.get('exopool-code')[0] === 'EXOPOOL_INTERNAL') console.error(error);
+    return answer;
+  }
+}
+
+function leaseMessage({ lease, term, endpoint, ticket }: Grant): Lease {
+  return {
+    leaseId: Buffer.from(lease.id, 'hex'),
+    ticket,
+    endpoint,
+    producerKey: Buffer.from(lease.producer, 'hex'),
+    slabs: lease.slabs,
+    slabBytes: lease.slabBytes,
+    expiresAtMs: term.endMs,
+    price: toDollars(term.price),
+    charged: toDollars(lease.terms.reduce((sum, { charged }) => sum + charged, 0n)),
+  };
+}
+
+function marketMessage(view: MarketView): Market {
+  return {
+    ...view,
+    price: toDollars(view.price),
+    spotPrice: toDollars(view.spotPrice),
+    revenue: toDollars(view.revenue),
+    commission: toDollars(view.commission),
+  };
+}

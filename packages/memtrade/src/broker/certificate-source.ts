@@ -1,0 +1,65 @@
+/** Hands the server its certificate, and a renewed one when the time has come, without a restart. */
+import { readFileSync } from 'node:fs';
+import type { experimental } from '@grpc/grpc-js';
+import { serverCertificate, type ServerCertificate } from './local-ca.js';
+
+/** How often the remaining life is looked at; certificates live for weeks. */
+const checkIntervalMs = 3_600_000;
+
+export class CertificateSource implements experimental.CertificateProvider {
+  readonly #folder: string;
+  readonly #names: readonly string[];
+  readonly #identityListeners = new Set<experimental.IdentityCertificateUpdateListener>();
+  readonly #timer: NodeJS.Timeout;
+  #current: ServerCertificate;
+
+  static async start(folder: string, names: readonly string[]): Promise<CertificateSource> {
+    return new CertificateSource(folder, names, await serverCertificate(folder, names, Date.now()));
+  }
+
+  private constructor(folder: string, names: readonly string[], first: ServerCertificate) {
+    this.#folder = folder;
+    this.#names = names;
+    this.#current = first;
+    this.#timer = setInterval(() => void this.#renew(), checkIntervalMs);
+    this.#timer.unref();
+  }
+
+  get caFile(): string {
+    return this.#current.caFile;
+  }
+
+  addIdentityCertificateListener(listener: experimental.IdentityCertificateUpdateListener): void {
+    this.#identityListeners.add(listener);
+    // Not at once: the server adds its listener before it is ready to be called.
+    process.nextTick(() => listener(this.#current));
+  }
+
+  removeIdentityCertificateListener(listener: experimental.IdentityCertificateUpdateListener): void {
+    this.#identityListeners.delete(listener);
+  }
+
+  addCaCertificateListener(listener: experimental.CaCertificateUpdateListener): void {
+    process.nextTick(() => listener({ caCertificate: readFileSync(this.caFile) }));
+  }
+
+  removeCaCertificateListener(): void {
+    // The authority's certificate is only ever handed over once.
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #renew(): Promise<void> {
+    if (Date.now() < this.#current.renewAtMs) return;
+    try {
+      this.#current = await serverCertificate(this.#folder, this.#names, Date.now());
+      for (const listener of this.#identityListeners) listener(this.#current);
+    } catch (error) {
+      console.error(
+        `exopool: the certificate could not be renewed, and will be tried again: ${String(error)}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * The market as a state machine: producers, what they offer, the leases on it. It never promises a slab twice.
+ *
+ * Time, randomness and storage come in as arguments; every call either happens whole or throws and changes nothing.
+ *
+ *            request              extend (serial n → n+1)
+ *   consumer ───────▶ granted ◀──────────────┐
+ *                      │  └──────────────────┘
+ *                      ├── release ──▶ released   the time not used is refunded
+ *                      └── end + clockSkewMs ──▶ ended
+ *
+ * A granted lease counts against its producer's offer until it is released, or until its end plus the time by which
+ * clocks may differ. Calls that can be repeated on a bad line are idempotent: a request by the consumer's request
+ * id, an extension by the serial of the ticket that it starts from, a release by itself.
+ */
+import { ExopoolError, type Identity } from '@exopool/shared';
+import {
+  clockSkewMs,
+  leasesPerRequestMax,
+  liveLeasesMax,
+  producersMax,
+  producerSilenceMs,
+  releasedPerReportMax,
+} from '../limits.js';
+import { signTicket } from '../ticket.js';
+import {
+  postings,
+  priceTerm,
+  refundTerms,
+  toDollars,
+  type LeaseTerm,
+  type NanoDollars,
+} from './market/billing.js';
+import type {
+  Extension,
+  Grant,
+  LeaseBookSettings,
+  LeaseRequest,
+  MarketView,
+  UsageReport,
+} from './lease-book-types.js';
+import { place, type ProducerOffer } from './market/placement.js';
+import { priceNow } from './market/pricing.js';
+import type { LeaseRecord, Repository } from './repository.js';
+
+interface LastReport extends UsageReport {
+  readonly atMs: number;
+}
+
+export class LeaseBook {
+  readonly #repository: Repository;
+  readonly #identity: Identity;
+  readonly #settings: LeaseBookSettings;
+  readonly #randomBytes: (count: number) => Buffer;
+  /** By producer. Not stored: after a restart each producer reports within a second, and until then gets no lease. */
+  readonly #reports = new Map<string, LastReport>();
+  readonly #endpoints: Map<string, string>;
+
+  constructor(
+    repository: Repository,
+    identity: Identity,
+    settings: LeaseBookSettings,
+    randomBytes: (count: number) => Buffer,
+  ) {
+    this.#repository = repository;
+    this.#identity = identity;
+    this.#settings = settings;
+    this.#randomBytes = randomBytes;
+    this.#endpoints = new Map(repository.producers().map(({ key, endpoint }) => [key, endpoint]));
+  }
+
+  registerProducer(producer: string, endpoint: string, slabBytes: number): void {
+    if (slabBytes !== this.#settings.slabBytes) {
+      const message = `this market's slabs have ${this.#settings.slabBytes} bytes, the producer's ${slabBytes}: give both the same size`;
+      throw new ExopoolError('EXOPOOL_INVALID', message);
+    }
+    if (!this.#endpoints.has(producer) && this.#endpoints.size >= producersMax) {
+      throw new ExopoolError('EXOPOOL_DENIED', `this broker serves at most ${producersMax} producers`);
+    }
+    this.#repository.saveProducer({ key: producer, endpoint });
+    this.#endpoints.set(producer, endpoint);
+  }
+
+  /** @returns the slabs leased there, and leases that it should serve no longer. */
+  reportUsage(
+    producer: string,
+    report: UsageReport,
+    nowMs: number,
+  ): { leasedSlabs: number; released: string[] } {
+    if (!this.#endpoints.has(producer)) {
+      throw new ExopoolError(
+        'EXOPOOL_NOT_FOUND',
+        'this producer is not registered: register before reporting',
+      );
+    }
+    this.#reports.set(producer, { ...report, atMs: nowMs });
+    return {
+      leasedSlabs: this.#live(nowMs).slabsByProducer.get(producer) ?? 0,
+      released: this.#repository.releasedLeaseIds(producer, nowMs - clockSkewMs, releasedPerReportMax),
+    };
+  }
+
+  /** @throws ExopoolError `EXOPOOL_NO_MEMORY` when less than the minimum is free, or the price is too high. */
+  requestLease(consumer: string, request: LeaseRequest, nowMs: number): Grant[] {
+    return this.#repository.transaction(() => {
+      const before = this.#repository.leasesOfRequest(consumer, request.requestId);
+      if (before.length > 0) return this.#repeat(before, nowMs);
+      const price = this.#acceptablePrice(request.maxPrice);
+      const live = this.#live(nowMs);
+      if (live.leases + leasesPerRequestMax > liveLeasesMax) {
+        throw new ExopoolError(
+          'EXOPOOL_NO_MEMORY',
+          `this broker keeps at most ${liveLeasesMax} leases at a time`,
+        );
+      }
+      const offers = this.#offers(live.slabsByProducer, nowMs);
+      const placements = place(offers, { ...request, producersMax: leasesPerRequestMax });
+      if (placements.length === 0) {
+        const free = offers.reduce((sum, offer) => sum + offer.freeSlabs, 0);
+        const message = `${request.minimumSlabs} slabs are the least wanted, ${free} are free: ask for fewer, or try later`;
+        throw new ExopoolError('EXOPOOL_NO_MEMORY', message);
+      }
+      return placements.map(({ producer, slabs }) =>
+        this.#grant(consumer, producer, slabs, request, price, nowMs),
+      );
+    });
+  }
+
+  /**
+   * Moves the end of a lease by `seconds`.
+   * @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_DENIED` (not its consumer), `EXOPOOL_TICKET_EXPIRED`,
+   *   `EXOPOOL_NO_MEMORY` (price too high, or its producer needs the memory back), `EXOPOOL_INVALID`.
+   */
+  extendLease(consumer: string, extension: Extension, nowMs: number): Grant {
+    return this.#repository.transaction(() => {
+      const lease = this.#owned(consumer, extension.leaseId);
+      const last = lastTerm(lease);
+      if (extension.serial === last.serial - 1) return this.#asGrant(lease);
+      if (extension.serial !== last.serial) {
+        const message = `the lease's ticket has serial ${last.serial}, not ${extension.serial}: extend from the newest`;
+        throw new ExopoolError('EXOPOOL_INVALID', message);
+      }
+      if (lease.released !== undefined || last.endMs <= nowMs) {
+        throw new ExopoolError('EXOPOOL_TICKET_EXPIRED', 'the lease has ended: request a new one');
+      }
+      const price = this.#acceptablePrice(extension.maxPrice);
+      this.#refuseOverdrawn(lease.producer, nowMs);
+      const endMs = last.endMs + extension.seconds * 1000;
+      if (endMs > nowMs + this.#settings.leaseSecondsMax * 1000) {
+        const message = `a lease may run at most ${this.#settings.leaseSecondsMax} s ahead: extend by less, or later`;
+        throw new ExopoolError('EXOPOOL_INVALID', message);
+      }
+      const term = this.#term(lease.slabs, { serial: last.serial + 1, startMs: last.endMs, endMs, price });
+      this.#repository.addTerm(lease.id, term);
+      this.#charge(lease, term, nowMs);
+      return this.#asGrant({ ...lease, terms: [...lease.terms, term] });
+    });
+  }
+
+  /** Ends a lease now. @returns what was refunded; the same again when it was given back before. */
+  releaseLease(consumer: string, leaseId: string, nowMs: number): NanoDollars {
+    return this.#repository.transaction(() => {
+      const lease = this.#owned(consumer, leaseId);
+      if (lease.released !== undefined) return lease.released.refunded;
+      const refund = refundTerms(lease.terms, nowMs);
+      this.#repository.markReleased(leaseId, nowMs, refund.amount);
+      if (refund.amount > 0n) {
+        const lines = postings(lease, -refund.amount, -refund.commission);
+        this.#repository.post({ timeMs: nowMs, kind: 'refund', leaseId, postings: lines });
+      }
+      return refund.amount;
+    });
+  }
+
+  market(nowMs: number): MarketView {
+    const reports = [...this.#reports.values()].filter((report) => isFresh(report, nowMs));
+    const live = this.#live(nowMs);
+    const totals = this.#repository.totals();
+    const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+    return {
+      timeMs: nowMs,
+      price: priceNow(this.#settings),
+      spotPrice: this.#settings.spotPrice,
+      producers: reports.length,
+      offeredSlabs: sum(reports.map((report) => report.offeredSlabs)),
+      harvestedBytes: sum(reports.map((report) => report.harvestedBytes)),
+      leasedSlabs: sum(live.slabsByProducer.values()),
+      leases: live.leases,
+      revenue: totals.revenue,
+      commission: totals.commission,
+    };
+  }
+
+  #live(nowMs: number): ReturnType<Repository['live']> {
+    return this.#repository.live(nowMs - clockSkewMs);
+  }
+
+  #offers(leased: ReadonlyMap<string, number>, nowMs: number): ProducerOffer[] {
+    return [...this.#reports]
+      .filter(([, report]) => isFresh(report, nowMs))
+      .map(([producer, report]) => ({
+        producer,
+        freeSlabs: Math.max(0, report.offeredSlabs - (leased.get(producer) ?? 0)),
+      }));
+  }
+
+  #acceptablePrice(maxPrice: NanoDollars): NanoDollars {
+    const price = priceNow(this.#settings);
+    if (maxPrice === 0n || price <= maxPrice) return price;
+    const message = `a GiB costs ${toDollars(price)} $ an hour, at most ${toDollars(maxPrice)} $ were to be paid`;
+    throw new ExopoolError('EXOPOOL_NO_MEMORY', message);
+  }
+
+  /** A producer that offers less than is leased there needs memory back: its leases must run out. */
+  #refuseOverdrawn(producer: string, nowMs: number): void {
+    const report = this.#reports.get(producer);
+    if (report === undefined || !isFresh(report, nowMs)) return;
+    const leased = this.#live(nowMs).slabsByProducer.get(producer) ?? 0;
+    if (report.offeredSlabs < leased) {
+      throw new ExopoolError('EXOPOOL_NO_MEMORY', 'the producer needs its memory back: request a new lease');
+    }
+  }
+
+  #grant(
+    consumer: string,
+    producer: string,
+    slabs: number,
+    request: LeaseRequest,
+    price: NanoDollars,
+    nowMs: number,
+  ): Grant {
+    const endMs = nowMs + request.seconds * 1000;
+    const term = this.#term(slabs, { serial: 0, startMs: nowMs, endMs, price });
+    const lease: LeaseRecord = {
+      id: this.#randomBytes(16).toString('hex'),
+      producer,
+      consumer,
+      slabs,
+      slabBytes: this.#settings.slabBytes,
+      requestId: request.requestId,
+      terms: [term],
+      released: undefined,
+    };
+    this.#repository.insertLease(lease);
+    this.#charge(lease, term, nowMs);
+    return this.#asGrant(lease);
+  }
+
+  #term(slabs: number, span: Pick<LeaseTerm, 'serial' | 'startMs' | 'endMs' | 'price'>): LeaseTerm {
+    const { slabBytes, commissionShare } = this.#settings;
+    return priceTerm({ ...span, slabs, slabBytes, commissionShare });
+  }
+
+  #charge(lease: LeaseRecord, term: LeaseTerm, nowMs: number): void {
+    const lines = postings(lease, term.charged, term.commission);
+    this.#repository.post({ timeMs: nowMs, kind: 'charge', leaseId: lease.id, postings: lines });
+  }
+
+  #owned(consumer: string, leaseId: string): LeaseRecord {
+    const lease = this.#repository.lease(leaseId);
+    if (lease === undefined) throw new ExopoolError('EXOPOOL_NOT_FOUND', `there is no lease ${leaseId}`);
+    if (lease.consumer === consumer) return lease;
+    throw new ExopoolError('EXOPOOL_DENIED', `lease ${leaseId} is somebody else's`);
+  }
+
+  #repeat(leases: readonly LeaseRecord[], nowMs: number): Grant[] {
+    if (leases.every((lease) => lease.released === undefined && lastTerm(lease).endMs > nowMs)) {
+      return leases.map((lease) => this.#asGrant(lease));
+    }
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      'this request id was used for leases that have ended: use a new one',
+    );
+  }
+
+  #asGrant(lease: LeaseRecord): Grant {
+    const term = lastTerm(lease);
+    const ticket = signTicket(
+      {
+        leaseId: Buffer.from(lease.id, 'hex'),
+        producerKey: Buffer.from(lease.producer, 'hex'),
+        consumerKey: Buffer.from(lease.consumer, 'hex'),
+        slabs: lease.slabs,
+        slabBytes: lease.slabBytes,
+        issuedAtMs: lease.terms[0]!.startMs,
+        expiresAtMs: term.endMs,
+        serial: term.serial,
+      },
+      this.#identity,
+    );
+    return { lease, term, endpoint: this.#endpoints.get(lease.producer) ?? '', ticket };
+  }
+}
+
+function isFresh(report: LastReport, nowMs: number): boolean {
+  return nowMs - report.atMs <= producerSilenceMs;
+}
+
+function lastTerm(lease: LeaseRecord): LeaseTerm {
+  return lease.terms[lease.terms.length - 1]!;
+}

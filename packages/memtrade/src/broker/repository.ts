@@ -1,0 +1,66 @@
+/**
+ * What the broker must not forget: producers, leases and the ledger.
+ *
+ * Reports of usage are not here: they are a second old at most, and a producer that is still there sends another.
+ * Keys and ids are hexadecimal strings. Calls are synchronous, and several of them are one step with `transaction`.
+ */
+import type { LeaseTerm, NanoDollars, Posting } from './market/billing.js';
+
+export interface ProducerRecord {
+  readonly key: string;
+  /** HOST:PORT of the slab server. */
+  readonly endpoint: string;
+}
+
+export interface LeaseRecord {
+  readonly id: string;
+  readonly producer: string;
+  readonly consumer: string;
+  readonly slabs: number;
+  readonly slabBytes: number;
+  /** The consumer's own name for the request; empty when it gave none. */
+  readonly requestId: string;
+  /** The grant and its extensions, in order; never empty. */
+  readonly terms: readonly LeaseTerm[];
+  /** When it was given back, and what that returned; `undefined` as long as it was not. */
+  readonly released: { readonly atMs: number; readonly refunded: NanoDollars } | undefined;
+}
+
+export interface LedgerTransaction {
+  readonly timeMs: number;
+  readonly kind: 'charge' | 'refund';
+  readonly leaseId: string;
+  readonly postings: readonly Posting[];
+}
+
+export interface LedgerTotals {
+  /** Paid by consumers, less refunds. */
+  readonly revenue: NanoDollars;
+  /** The broker's part of it. */
+  readonly commission: NanoDollars;
+  /** The sum of all accounts; anything but zero is a fault. */
+  readonly balance: NanoDollars;
+}
+
+export interface Repository {
+  /** Runs `work` as one step: all of it is kept, or, when it throws, nothing. */
+  transaction<T>(work: () => T): T;
+
+  saveProducer(producer: ProducerRecord): void;
+  producers(): ProducerRecord[];
+
+  insertLease(lease: LeaseRecord): void;
+  addTerm(leaseId: string, term: LeaseTerm): void;
+  markReleased(leaseId: string, atMs: number, refunded: NanoDollars): void;
+  lease(id: string): LeaseRecord | undefined;
+  leasesOfRequest(consumer: string, requestId: string): LeaseRecord[];
+  /** Number of leases, and slabs by producer, of those that end after `afterMs` and were not given back. */
+  live(afterMs: number): { readonly leases: number; readonly slabsByProducer: ReadonlyMap<string, number> };
+  /** Leases of a producer that were given back though they would have ended after `afterMs`, newest first. */
+  releasedLeaseIds(producer: string, afterMs: number, limit: number): string[];
+
+  post(transaction: LedgerTransaction): void;
+  totals(): LedgerTotals;
+
+  close(): void;
+}

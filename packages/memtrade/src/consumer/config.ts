@@ -1,0 +1,43 @@
+/** Settings of `exopool consumer`: flags, `EXOPOOL_CONSUMER_*` variables or a JSON file, by these names. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { requestedSlabsMax } from '../limits.js';
+
+/** Where the consumer keeps its identity when no file is given. */
+const defaultIdentity = join(
+  process.getuid?.() === 0 ? '/var/lib/exopool' : join(homedir(), '.local/state/exopool'),
+  'consumer/identity',
+);
+
+export const consumerConfig = z.object({
+  broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
+  brokerCa: z.string().min(1).describe("the broker's ca.pem, which says whom to trust"),
+  identity: z.string().min(1).default(defaultIdentity).describe('file of the Ed25519 seed; made when it is missing'),
+  slabs: z.int().min(1).max(requestedSlabsMax).default(4).describe('slabs to lease'),
+  minimumSlabs: z
+    .int()
+    .min(0)
+    .max(requestedSlabsMax)
+    .default(1)
+    .describe('start with no fewer than this; 0 starts with nothing and waits for the market'),
+  leaseSeconds: z.int().min(1).max(86_400).default(600).describe('length of a lease; extended before its end'),
+  maxPrice: z.number().min(0).optional().describe('highest price, US dollars per GiB and hour; any when left out'),
+  seal: z
+    .enum(['aes-128-gcm', 'off'])
+    .default('aes-128-gcm')
+    .describe('how values are sealed before a producer gets them; off trusts producers'),
+  probe: z
+    .boolean()
+    .default(false)
+    .describe('write values and read them back, ten times a second, to see that leased memory works'),
+  metricsHost: z.string().min(1).default('127.0.0.1').describe('address of the Prometheus metrics'),
+  metricsPort: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('port of the Prometheus metrics; off when left out, 0 takes a free one'),
+});
+
+export type ConsumerConfig = z.output<typeof consumerConfig>;

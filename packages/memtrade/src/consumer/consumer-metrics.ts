@@ -1,0 +1,73 @@
+/** What the consumer tells Prometheus; read from its statistics when it is asked for. */
+import { Counter, Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
+import type { ProbeCounts } from './probe.js';
+import type { ConsumerStats } from './remote-memory.js';
+
+type Read = (stats: ConsumerStats) => number;
+
+const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
+  ['leases', 'Leases held', (stats) => stats.leases],
+  ['leased_slabs', 'Slabs in open sessions', (stats) => stats.leasedSlabs],
+  ['capacity_bytes', 'Bytes that could be held', (stats) => stats.tier.capacityBytes],
+  ['value_bytes', 'Bytes of values held', (stats) => stats.tier.bytes],
+  ['entries', 'Values held', (stats) => stats.tier.entries],
+  ['charged_dollars', 'Paid for leases so far, less refunds', (stats) => stats.charged],
+];
+
+const counters: readonly (readonly [name: string, help: string, read: Read])[] = [
+  ['hits_total', 'Values found', (stats) => stats.tier.hits],
+  ['misses_total', 'Values not found', (stats) => stats.tier.misses],
+  ['puts_total', 'Values offered', (stats) => stats.tier.puts],
+  ['rejected_total', 'Values not admitted', (stats) => stats.tier.rejected],
+  ['evictions_total', 'Values pushed out', (stats) => stats.tier.evictions],
+  ['tampered_total', 'Values whose seal did not verify', (stats) => stats.tier.tampered],
+  ['lease_requests_total', 'Requests for leases', (stats) => stats.requests],
+  ['lease_extensions_total', 'Leases extended', (stats) => stats.extensions],
+  ['sessions_revoked_total', 'Sessions lost to a revocation', (stats) => stats.lost.revoked],
+  ['sessions_expired_total', 'Sessions lost to the end of the lease', (stats) => stats.lost.expired],
+  ['sessions_closed_total', 'Sessions lost with their connection', (stats) => stats.lost.closed],
+  ['broker_failures_total', 'Calls to the broker that failed', (stats) => stats.brokerFailures],
+  ['connect_failures_total', 'Sessions that could not be opened', (stats) => stats.connectFailures],
+];
+
+const probeCounters: readonly (readonly [name: string, help: string, read: (counts: ProbeCounts) => number])[] = [
+  ['probe_good_total', 'Probe values that came back as written', (counts) => counts.good],
+  ['probe_missing_total', 'Probe values that did not come back', (counts) => counts.missing],
+  ['probe_wrong_total', 'Probe values that came back otherwise', (counts) => counts.wrong],
+  ['probe_reads_total', 'Probe batches read', (counts) => counts.reads],
+  ['probe_read_seconds_total', 'Time of these reads', (counts) => counts.readSeconds],
+];
+
+/** Serves metrics of a consumer. Port 0 takes a free one. */
+export function serveConsumerMetrics(
+  host: string,
+  port: number,
+  stats: () => ConsumerStats,
+  probe: () => ProbeCounts | undefined,
+): Promise<MetricsServer> {
+  const registers = [new Registry()];
+  for (const [name, help, read] of gauges) {
+    new Gauge({ name: `exopool_consumer_${name}`, help, registers, collect: setTo(() => read(stats())) });
+  }
+  for (const [name, help, read] of counters) {
+    new Counter({ name: `exopool_consumer_${name}`, help, registers, collect: countTo(() => read(stats())) });
+  }
+  for (const [name, help, read] of probe() === undefined ? [] : probeCounters) {
+    new Counter({ name: `exopool_consumer_${name}`, help, registers, collect: countTo(() => read(probe()!)) });
+  }
+  return serveMetrics(registers[0]!, host, port);
+}
+
+function setTo(read: () => number): (this: Gauge) => void {
+  return function (this: Gauge) {
+    this.set(read());
+  };
+}
+
+/** The statistics count already; the metric follows them. */
+function countTo(read: () => number): (this: Counter) => void {
+  return function (this: Counter) {
+    this.reset();
+    this.inc(read());
+  };
+}

@@ -1,0 +1,66 @@
+/** A running consumer: an identity, a broker, leased memory kept going, metrics. */
+import { Identity, type CacheTier } from '@exopool/shared';
+import { BrokerClient } from '../broker/broker-client.js';
+import type { ConsumerConfig } from './config.js';
+import { serveConsumerMetrics } from './consumer-metrics.js';
+import { Probe, type ProbeCounts } from './probe.js';
+import { RemoteMemory, type ConsumerStats, type LeaseInfo } from './remote-memory.js';
+
+/** What an operator wants to see of it. */
+export interface ConsumerStatus {
+  readonly leases: readonly LeaseInfo[];
+  readonly stats: ConsumerStats;
+  /** Only with `probe`. */
+  readonly probe: ProbeCounts | undefined;
+}
+
+export interface RunningConsumer {
+  /** The leased memory. */
+  readonly tier: CacheTier;
+  /** Of the Prometheus metrics; `undefined` when they are off. */
+  readonly metricsPort: number | undefined;
+  status(): ConsumerStatus;
+  /** Gives every lease back. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to the broker, leases, and keeps the leases until it is closed.
+ * @throws ExopoolError `EXOPOOL_UNAVAILABLE`, `EXOPOOL_DENIED`, `EXOPOOL_TIMEOUT`, `EXOPOOL_NO_MEMORY`,
+ * `EXOPOOL_PORT_IN_USE`, or what the file system says about the identity and the certificate.
+ */
+export async function runConsumer(config: ConsumerConfig): Promise<RunningConsumer> {
+  const identity = Identity.loadOrCreate(config.identity);
+  const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.brokerCa, identity });
+  const undo: (() => Promise<void> | void)[] = [() => broker.close()];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const { slabs, minimumSlabs, leaseSeconds, maxPrice, seal } = config;
+    const limit = maxPrice === undefined ? {} : { maxPrice };
+    const memory = await RemoteMemory.open({ broker, identity, slabs, minimumSlabs, leaseSeconds, seal, ...limit });
+    undo.push(() => memory.close());
+
+    const probe = config.probe ? new Probe(memory.tier) : undefined;
+    if (probe !== undefined) undo.push(() => probe.close());
+
+    const stats = (): ConsumerStats => memory.stats();
+    const { metricsHost, metricsPort } = config;
+    const metrics =
+      metricsPort === undefined
+        ? undefined
+        : await serveConsumerMetrics(metricsHost, metricsPort, stats, () => probe?.counts);
+    if (metrics !== undefined) undo.push(() => metrics.close());
+
+    return {
+      tier: memory.tier,
+      metricsPort: metrics?.port,
+      status: () => ({ leases: memory.leases(), stats: stats(), probe: probe?.counts }),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

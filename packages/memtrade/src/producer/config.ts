@@ -1,0 +1,131 @@
+/** Settings of `exopool producer`: flags, `EXOPOOL_PRODUCER_*` variables or a JSON file, by these names. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { defaultStateDir } from '@exopool/native';
+import { slabMibMax } from '../limits.js';
+import { stateDirOf } from '../state-dir.js';
+
+const port = z.int().min(0).max(65_535);
+const mebibytes = z
+  .int()
+  .min(0)
+  .max(1 << 30);
+const seconds = z
+  .number()
+  .min(0.01)
+  .max(30 * 86_400);
+
+/** Who to talk to, and where to serve. */
+const connection = {
+  broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
+  caFile: z
+    .string()
+    .min(1)
+    .default(join(stateDirOf('broker'), 'tls/ca.pem'))
+    .describe("the broker's CA certificate; copy its tls/ca.pem to other machines"),
+  identityFile: z
+    .string()
+    .min(1)
+    .default(join(stateDirOf('producer'), 'identity'))
+    .describe('file of the secret key that this producer is known by; made when it is not there'),
+  host: z.string().min(1).default('127.0.0.1').describe('address to serve slabs on'),
+  port: port.default(0).describe('port to serve slabs on; 0 takes a free one'),
+  advertise: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('HOST:PORT that consumers reach it by; default: where it listens'),
+};
+
+/** How much to offer. */
+const offer = {
+  slabMib: z
+    .int()
+    .min(1)
+    .max(slabMibMax)
+    .default(64)
+    .describe('MiB of a slab; must be the same as the broker says'),
+  floorMib: mebibytes.default(1024).describe('MiB of available memory to leave to the machine'),
+  maxMib: mebibytes
+    .optional()
+    .describe('most MiB of free memory to offer, beside what is harvested; 0: only what is harvested'),
+  raiseSeconds: seconds.default(2).describe('how long more memory must stay free before it is offered'),
+};
+
+/** Whom to harvest from. */
+const application = {
+  run: z.string().min(1).optional().describe('command line to start in a cgroup of its own and harvest from'),
+  command: z
+    .array(z.string())
+    .default([])
+    .describe('the same as words; on the command line, what follows `--`'),
+  cgroup: z.string().min(1).optional().describe('path of a memory cgroup to harvest from'),
+  pid: z.int().min(1).optional().describe('harvest from the cgroup of this process'),
+  redis: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('HOST:PORT of the Redis server that runs there: its latency is what must not suffer'),
+};
+
+/** The control loop; the defaults are the paper's where it names one. */
+const harvest = {
+  harvest: z.boolean().default(true).describe('harvest at all; free memory is offered either way'),
+  epochSeconds: seconds.default(1).describe('time between two looks at the application'),
+  chunkMib: z
+    .int()
+    .min(1)
+    .max(1 << 20)
+    .default(64)
+    .describe('MiB by which its limit is lowered at a step'),
+  coolingSeconds: seconds.default(300).describe('time between two steps'),
+  recoverySeconds: seconds.default(300).describe('time without a limit after its performance dropped'),
+  dropThreshold: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0.01)
+    .describe('a drop: recent p99 worse than the baseline p99 by this share'),
+  dropSlack: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("and by this much, in the metric's unit; default 100 page-ins a second, or 1 ms for Redis"),
+  pressureMax: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(20)
+    .describe('also a drop: memory pressure above this, per cent of the time'),
+  baselineWindowSeconds: seconds.default(6 * 3600).describe('how far back the baseline reaches'),
+  recentWindowSeconds: seconds.default(600).describe('how far back "recent" reaches'),
+  baselinePointsMin: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(60)
+    .describe('points the baseline needs before the first step'),
+  recentPointsMin: z.int().min(1).max(100_000).default(10).describe('recent points needed to call it a drop'),
+  appFloorMib: mebibytes.default(64).describe('MiB that the application always keeps'),
+  swapMib: mebibytes
+    .default(4096)
+    .describe(
+      'MiB of swap in compressed memory that is set up where there is no swap, at most half of the memory',
+    ),
+  stateDir: z
+    .string()
+    .min(1)
+    .default(defaultStateDir())
+    .describe('folder of the journal of changes to this machine'),
+};
+
+const metrics = {
+  metricsHost: z.string().min(1).default('127.0.0.1').describe('address of the Prometheus metrics'),
+  metricsPort: port
+    .optional()
+    .describe('port of the Prometheus metrics; off when left out, 0 takes a free one'),
+};
+
+export const producerConfig = z.object({ ...connection, ...offer, ...application, ...harvest, ...metrics });
+
+export type ProducerConfig = z.output<typeof producerConfig>;

@@ -1,0 +1,101 @@
+/**
+ * The application that is harvested: a command that we start, or a cgroup that is there.
+ *
+ * A command runs in a cgroup of ours. It gets SIGKILL from the kernel when we die (`setpriv --pdeathsig`), so that
+ * nothing of ours is left running; SIGTERM first when we close.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cgroupProcesses, MemoryCgroup, type MachineJournal } from '@exopool/native';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+
+export interface ApplicationChoice {
+  readonly run?: string | undefined;
+  readonly command: readonly string[];
+  readonly cgroup?: string | undefined;
+  readonly pid?: number | undefined;
+}
+
+/** How long a command may take to end by itself after SIGTERM. */
+const terminateGraceMs = 5000;
+const enterPollMs = 2;
+
+/** The words to start, or `undefined` when no command was given. A command line is for the shell. */
+export function commandWords(choice: ApplicationChoice): readonly string[] | undefined {
+  if (choice.command.length > 0) return choice.command;
+  return choice.run === undefined ? undefined : ['/bin/sh', '-c', choice.run];
+}
+
+/** The cgroup that was asked for, made if it is for a command. `undefined` when nothing was asked for. */
+export function applicationCgroup(
+  choice: ApplicationChoice,
+  journal: MachineJournal,
+): MemoryCgroup | undefined {
+  if (commandWords(choice) !== undefined) return MemoryCgroup.create(journal, `app-${randomUUID()}`);
+  if (choice.cgroup === undefined && choice.pid === undefined) return undefined;
+  const cgroup =
+    choice.cgroup === undefined ? MemoryCgroup.ofProcess(choice.pid!) : MemoryCgroup.at(choice.cgroup);
+  if (!cgroupProcesses(cgroup.path).includes(process.pid)) return cgroup;
+  const message = `${cgroup.path} is this producer's own cgroup: give the application one of its own, or use --run`;
+  throw new ExopoolError('EXOPOOL_INVALID', message);
+}
+
+/** A command that was started. */
+export class Command {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  /**
+   * Starts `words`, in `cgroup` when there is one; its output goes where ours goes.
+   * @throws ExopoolError when it cannot be started.
+   */
+  static async start(words: readonly string[], cgroup: MemoryCgroup | undefined): Promise<Command> {
+    const enter = cgroup === undefined ? '' : 'echo $$ > "$0/cgroup.procs" && ';
+    const shell = ['/bin/sh', '-c', `${enter}exec "$@"`, cgroup?.path ?? 'sh', ...words];
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...shell], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const ended = once(child, 'exit');
+    ended.catch(() => undefined);
+    try {
+      await once(child, 'spawn');
+    } catch (error) {
+      throw toExopoolError(error, `cannot start ${words.join(' ')} (setpriv of util-linux is needed)`);
+    }
+    const command = new Command(child, ended);
+    if (cgroup !== undefined) await command.#hasEntered(cgroup);
+    return command;
+  }
+
+  private constructor(child: ChildProcess, ended: Promise<unknown>) {
+    this.#child = child;
+    this.#ended = ended;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** The shell moves itself before it becomes the command: until then the cgroup is empty. */
+  async #hasEntered(cgroup: MemoryCgroup): Promise<void> {
+    while (this.isRunning && !cgroupProcesses(cgroup.path).includes(this.pid)) await sleep(enterPollMs);
+  }
+
+  async stop(): Promise<void> {
+    if (!this.isRunning) return;
+    this.#child.kill('SIGTERM');
+    const timeout = new AbortController();
+    const grace = sleep(terminateGraceMs, false, { signal: timeout.signal }).catch(() => false);
+    const hasEnded = await Promise.race([this.#ended.then(() => true), grace]);
+    timeout.abort();
+    if (hasEnded) return;
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+}

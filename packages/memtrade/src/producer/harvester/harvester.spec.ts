@@ -1,0 +1,200 @@
+/** The harvester against a real Redis server in a real cgroup, swapping to zram. */
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findMemoryHierarchy, MemoryCgroup, processIdentity } from '@exopool/native';
+import { MiB } from '@exopool/shared';
+import { Harvester, type HarvesterOptions } from './harvester.js';
+
+const built = new URL('../../../dist/producer/harvester/', import.meta.url);
+
+let folder: string;
+let harvester: Harvester | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'exopool-harvester-'));
+});
+afterEach(async () => {
+  await harvester?.close();
+  harvester = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const options = (more: Partial<HarvesterOptions> = {}): HarvesterOptions => ({
+  command: [],
+  stateDir: join(folder, 'state'),
+  epochMs: 50,
+  // Neighbours on a small machine must not be taken for a drop: these are tests of the mechanism.
+  dropThreshold: 1,
+  dropSlack: 1000,
+  pressureMax: 100,
+  baselineWindowMs: 60_000,
+  recentWindowMs: 5000,
+  baselinePointsMin: 3,
+  recentPointsMin: 3,
+  chunkBytes: 16 * MiB,
+  coolingMs: 50,
+  recoveryMs: 60_000,
+  floorBytes: 32 * MiB,
+  swapBytes: 512 * MiB,
+  ...more,
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function redisCommand(port: number): string[] {
+  const quiet = ['--save', '', '--appendonly', 'no', '--logfile', '/dev/null', '--dir', folder];
+  return ['redis-server', '--port', String(port), '--bind', '127.0.0.1', ...quiet];
+}
+
+/** About 150 MiB, compressible by half. */
+async function fillRedis(port: number): Promise<Redis> {
+  const redis = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, maxRetriesPerRequest: null });
+  redis.on('error', () => undefined);
+  const half = 'x'.repeat(512);
+  for (let batch = 0; batch < 140; batch += 1) {
+    const pipeline = redis.pipeline();
+    for (let index = 0; index < 1000; index += 1) {
+      const id = batch * 1000 + index;
+      pipeline.set(`key:${id}`, half + `${id}:${Math.imul(id, 2654435761)}`.repeat(512).slice(0, 512));
+    }
+    await pipeline.exec();
+  }
+  return redis;
+}
+
+const unable = whyNot();
+
+describe('Harvester', () => {
+  it('harvests Redis, and undoes everything', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const port = await freePort();
+    const running = await Harvester.start(
+      options({ command: redisCommand(port), redis: `127.0.0.1:${port}`, baselinePointsMin: 60 }),
+    );
+    harvester = running;
+    const redis = await fillRedis(port);
+    const cgroup = MemoryCgroup.ofProcess(running.commandPid!);
+    expect(cgroup.path).toMatch(/\/exopool-app-/);
+
+    await expect.poll(() => running.status.harvestedBytes, { timeout: 30_000 }).toBeGreaterThan(40 * MiB);
+    expect(running.status).toMatchObject({ drops: 0, metric: 'Redis PING p99, ms' });
+    expect(running.status.steps).toBeGreaterThanOrEqual(3);
+    expect(cgroup.limitBytes()).toBeLessThan(150 * MiB);
+    expect(await redis.get('key:7')).toMatch(/^x{512}7:/);
+
+    redis.disconnect();
+    await running.close();
+    expect(existsSync(cgroup.path)).toBe(false);
+    expect(processIdentity(running.commandPid!)).toBeUndefined();
+    expect(readdirSync(join(folder, 'state'))).toEqual([]);
+  });
+
+  it('lifts the limit when the application suffers', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const port = await freePort();
+    // Any page-in is a drop here: reading everything back must be noticed.
+    const touchy = {
+      dropThreshold: 0,
+      dropSlack: 0,
+      recentPointsMin: 1,
+      recentWindowMs: 1000,
+      baselinePointsMin: 60,
+    };
+    const running = await Harvester.start(options({ command: redisCommand(port), ...touchy }));
+    harvester = running;
+    const redis = await fillRedis(port);
+    const cgroup = MemoryCgroup.ofProcess(running.commandPid!);
+    await expect.poll(() => running.status.steps, { timeout: 30_000 }).toBeGreaterThan(0);
+    const readAll = async (): Promise<number> => {
+      for (let id = 0; id < 140_000; id += 1000) {
+        await redis.mget(Array.from({ length: 1000 }, (_, index) => `key:${id + index}`));
+      }
+      return running.status.drops;
+    };
+    await expect.poll(readAll, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(() => cgroup.limitBytes()).toBeUndefined();
+    redis.disconnect();
+  });
+
+  it('attaches to a cgroup, and leaves it as it was', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const owner = await Harvester.start(options({ command: ['sleep', '600'], baselinePointsMin: 1_000_000 }));
+    harvester = owner;
+    const cgroup = MemoryCgroup.ofProcess(owner.commandPid!);
+    const attached = await Harvester.start(
+      options({ pid: owner.commandPid, floorBytes: 0, chunkBytes: 65_536 }),
+    );
+    await expect.poll(() => attached.status.steps, { timeout: 20_000 }).toBeGreaterThan(0);
+    await attached.close();
+    expect(cgroup.limitBytes()).toBeUndefined();
+    expect(processIdentity(owner.commandPid!)).toBeDefined();
+  });
+
+  it('is undone by the next one when it is killed', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    if (!existsSync(new URL('harvester.js', built))) return context.skip('needs the built package');
+    const settings = JSON.stringify(
+      options({ command: ['sleep', '600'], floorBytes: 0, chunkBytes: 65_536 }),
+    );
+    const script = `const { Harvester } = await import(${JSON.stringify(new URL('harvester.js', built).href)});
+      const harvester = await Harvester.start(${settings});
+      console.log(harvester.commandPid);
+      setInterval(() => harvester.status.steps > 0 && process.kill(process.pid, 'SIGKILL'), 5)`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const cgroup = MemoryCgroup.ofProcess(Number(line.toString()));
+    await once(child, 'exit');
+    expect(child.signalCode).toBe('SIGKILL');
+    expect(readdirSync(join(folder, 'state'))).toHaveLength(1);
+
+    harvester = await Harvester.start(options());
+    expect(existsSync(cgroup.path)).toBe(false);
+    expect(processIdentity(Number(line.toString()))).toBeUndefined();
+    // Only its own journal is left.
+    expect(readdirSync(join(folder, 'state'))).toHaveLength(1);
+  });
+
+  it('says what is missing, or wrong', async () => {
+    harvester = await Harvester.start(options());
+    expect(harvester.status.state).toBe('off');
+    expect(harvester.status.reason).toMatch(
+      process.getuid?.() === 0 ? /--run, --cgroup or --pid/ : /needs root/,
+    );
+    if (process.getuid?.() !== 0) return;
+    await expect(Harvester.start(options({ cgroup: folder }))).rejects.toMatchObject({
+      code: 'EXOPOOL_NOT_FOUND',
+    });
+    await expect(Harvester.start(options({ pid: 2 ** 30 }))).rejects.toMatchObject({
+      code: 'EXOPOOL_NOT_FOUND',
+    });
+    await expect(Harvester.start(options({ pid: process.pid }))).rejects.toThrow(
+      /own cgroup|not a memory cgroup/,
+    );
+  });
+});
+
+function whyNot(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
+  try {
+    findMemoryHierarchy();
+    execFileSync('redis-server', ['--version']);
+    return undefined;
+  } catch (error) {
+    return `needs a memory cgroup and redis-server: ${(error as Error).message}`;
+  }
+}

@@ -1,0 +1,46 @@
+/** What the producer tells Prometheus; read from its state when it is asked for. */
+import { Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
+import type { ProducerStats } from './producer.js';
+
+const gauges: readonly (readonly [name: string, help: string, read: (stats: ProducerStats) => number])[] = [
+  ['offered_slabs', 'Slabs offered, leased or free', (stats) => stats.offeredSlabs],
+  ['leased_slabs', 'Slabs in leases that consumers opened', (stats) => stats.server.leasedSlabs],
+  ['sessions', 'Open sessions', (stats) => stats.server.sessions],
+  ['available_bytes', "The machine's available memory", (stats) => stats.availableBytes],
+  ['reads', 'Ranges read since the start', (stats) => stats.server.reads],
+  ['writes', 'Ranges written since the start', (stats) => stats.server.writes],
+  ['read_bytes', 'Bytes read since the start', (stats) => stats.server.bytesRead],
+  ['written_bytes', 'Bytes written since the start', (stats) => stats.server.bytesWritten],
+  ['server_cpu_seconds', 'CPU time of the slab server', (stats) => stats.server.cpuSeconds],
+  ['harvested_bytes', 'Memory won from the application', (stats) => stats.harvest.harvestedBytes],
+  ['application_bytes', "The application's memory", (stats) => stats.harvest.usageBytes],
+  ['application_limit_bytes', 'Its limit; 0 is none', (stats) => stats.harvest.limitBytes ?? 0],
+  ['harvest_steps', 'Times that the limit was lowered', (stats) => stats.harvest.steps],
+  [
+    'harvest_drops',
+    'Times that the application suffered and the limit was lifted',
+    (stats) => stats.harvest.drops,
+  ],
+  ['broker_connected', '1 as long as the broker answers', (stats) => (stats.broker === 'connected' ? 1 : 0)],
+];
+
+/** Serves `stats` at /metrics. */
+export function serveProducerMetrics(
+  stats: () => ProducerStats,
+  host: string,
+  port: number,
+): Promise<MetricsServer> {
+  const registry = new Registry();
+  const all = gauges.map(([name, help, read]) => ({
+    gauge: new Gauge({ name: `exopool_producer_${name}`, help, registers: [registry] }),
+    read,
+  }));
+  // One look fills every gauge: the first one's collection sets them all.
+  Object.assign(all[0]!.gauge, {
+    collect: () => {
+      const now = stats();
+      for (const { gauge, read } of all) gauge.set(read(now));
+    },
+  });
+  return serveMetrics(registry, host, port);
+}

@@ -1,0 +1,109 @@
+/** A producer with a real broker, and a session on the slabs that it leases. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SlabSession } from '@exopool/native';
+import { Identity } from '@exopool/shared';
+import { BrokerClient } from '../broker/broker-client.js';
+import { runBroker, type RunningBroker } from '../broker/broker.js';
+import { brokerConfig } from '../broker/config.js';
+import { producerConfig, type ProducerConfig } from './config.js';
+import { runProducer, type RunningProducer } from './producer.js';
+
+let folder: string;
+let broker: RunningBroker;
+let client: BrokerClient;
+const consumer = new Identity();
+const producers: RunningProducer[] = [];
+
+const startBroker = (port = 0): Promise<RunningBroker> =>
+  runBroker(brokerConfig.parse({ stateDir: join(folder, 'broker'), port, slabMib: 1 }));
+const start = async (more: Partial<ProducerConfig> = {}): Promise<RunningProducer> => {
+  const settings = {
+    broker: broker.endpoint,
+    caFile: broker.caFile,
+    identityFile: join(folder, `producer-${producers.length}`),
+    stateDir: join(folder, 'state'),
+    slabMib: 1,
+    floorMib: 64,
+    maxMib: 8,
+  };
+  const producer = await runProducer(producerConfig.parse({ ...settings, ...more }));
+  producers.push(producer);
+  return producer;
+};
+const open = (lease: Awaited<ReturnType<BrokerClient['requestLease']>>[number]): Promise<SlabSession> => {
+  const [host, port] = lease.endpoint.split(':');
+  const { ticket, producerKey } = lease;
+  return SlabSession.connect({ host: host!, port: Number(port), ticket, producerKey, seed: consumer.seed });
+};
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'exopool-producer-'));
+  broker = await startBroker();
+  client = await BrokerClient.connect({
+    endpoint: broker.endpoint,
+    caFile: broker.caFile,
+    identity: consumer,
+  });
+});
+afterEach(async () => {
+  client.close();
+  for (const producer of producers.splice(0)) await producer.close();
+  await broker.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('runProducer', () => {
+  it('leases memory that holds what is written', async () => {
+    const producer = await start({ metricsPort: 0 });
+    expect(producer.stats()).toMatchObject({
+      offeredSlabs: 8,
+      broker: 'connected',
+      harvest: { state: 'off' },
+    });
+    const [lease] = await client.requestLease({ slabs: 3, seconds: 60 });
+    const session = await open(lease!);
+    const data = Buffer.from('remote');
+    expect(await session.writeMany([{ slab: 2, offset: 100, data }])).toEqual([true]);
+    expect(await session.readMany([{ slab: 2, offset: 100, length: 6 }])).toEqual([data]);
+    expect(producer.stats().server).toMatchObject({ leases: 1, leasedSlabs: 3, capacitySlabs: 8 });
+    const metrics = await (await fetch(`http://127.0.0.1:${producer.metricsPort!}/metrics`)).text();
+    expect(metrics).toContain('exopool_producer_leased_slabs 3');
+    await session.release();
+  });
+
+  it('serves no longer what was given back to the broker', async () => {
+    await start();
+    const [lease] = await client.requestLease({ slabs: 3, seconds: 60 });
+    const session = await open(lease!);
+    const lost = new Promise((resolve) => session.onLost(resolve));
+    await client.releaseLease(lease!.leaseId);
+    expect(await lost).toBe('revoked');
+    session.close();
+  });
+
+  it('serves while the broker is away, and reports again when it is back', async () => {
+    const producer = await start();
+    const [lease] = await client.requestLease({ slabs: 3, seconds: 60 });
+    const session = await open(lease!);
+    await broker.close();
+    await expect.poll(() => producer.stats().broker, { timeout: 10_000 }).toBe('away');
+    expect(producer.stats().brokerReason).toMatch(/no broker at/);
+    const data = Buffer.from('still here');
+    expect(await session.writeMany([{ slab: 0, offset: 0, data }])).toEqual([true]);
+    broker = await startBroker(broker.port);
+    await expect.poll(() => producer.stats().broker, { timeout: 20_000 }).toBe('connected');
+    session.close();
+  });
+
+  it('says what stands in its way', async () => {
+    await expect(start({ slabMib: 2 })).rejects.toThrow(/slabs have 1048576 bytes/);
+    await expect(start({ host: '0.0.0.0' })).rejects.toThrow(/--advertise/);
+    const { port } = await start();
+    await expect(start({ port })).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
+    await broker.close();
+    await expect(start()).rejects.toMatchObject({ code: 'EXOPOOL_UNAVAILABLE' });
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * Errors over gRPC: the status says what kind, the metadata `exopool-code` says exactly which, so that a caller gets
+ * an {@link ExopoolError} with the code and message that the broker threw.
+ */
+import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { ExopoolError, errorCodes, toExopoolError, type ErrorCode } from '@exopool/shared';
+
+const codeKey = 'exopool-code';
+
+const statusOf: Partial<Record<ErrorCode, status>> = {
+  EXOPOOL_INVALID: status.INVALID_ARGUMENT,
+  EXOPOOL_NOT_FOUND: status.NOT_FOUND,
+  EXOPOOL_DENIED: status.PERMISSION_DENIED,
+  EXOPOOL_NO_MEMORY: status.RESOURCE_EXHAUSTED,
+  EXOPOOL_TICKET_EXPIRED: status.FAILED_PRECONDITION,
+  EXOPOOL_UNAVAILABLE: status.UNAVAILABLE,
+};
+
+/** What a handler answers when it throws. A fault of the program is named, but its details stay in the process. */
+export function toStatus(thrown: unknown): StatusObject {
+  const error = toExopoolError(thrown);
+  const metadata = new Metadata();
+  metadata.set(codeKey, error.code);
+  const details =
+    error.code === 'EXOPOOL_INTERNAL' ? 'the broker failed; its log has the reason' : error.message;
+  return { code: statusOf[error.code] ?? status.INTERNAL, details, metadata };
+}
+
+/** The answer to a call whose token is not known: log in (again). */
+export function unauthenticated(): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(codeKey, 'EXOPOOL_DENIED');
+  return { code: status.UNAUTHENTICATED, details: 'the session is not known here: log in', metadata };
+}
+
+export function isUnauthenticated(error: unknown): boolean {
+  return (error as Partial<ServiceError>).code === status.UNAUTHENTICATED;
+}
+
+/** The typed error for a failed call to the broker at `endpoint`. */
+export function fromServiceError(error: ServiceError, endpoint: string, caFile: string): ExopoolError {
+  const [code] = error.metadata.get(codeKey);
+  if (typeof code === 'string' && code in errorCodes) {
+    return new ExopoolError(code as ErrorCode, error.details, { cause: error });
+  }
+  const [kind, message] = explain(error, endpoint, caFile);
+  return new ExopoolError(kind, message, { cause: error });
+}
+
+function explain(error: ServiceError, endpoint: string, caFile: string): [ErrorCode, string] {
+  if (/certificate|altnames|self.signed/i.test(error.details)) {
+    const message = `the broker at ${endpoint} has no certificate for that name by ${caFile}: give the ca.pem of that broker`;
+    return ['EXOPOOL_DENIED', message];
+  }
+  switch (error.code) {
+    case status.DEADLINE_EXCEEDED:
+      return [
+        'EXOPOOL_TIMEOUT',
+        `the broker at ${endpoint} did not answer in time; check it, or give a longer timeout`,
+      ];
+    case status.CANCELLED:
+      return ['EXOPOOL_ABORTED', `the call to the broker at ${endpoint} was cancelled`];
+    case status.UNAVAILABLE:
+      return [
+        'EXOPOOL_UNAVAILABLE',
+        `no broker at ${endpoint}: start one with \`exopool broker\`, or check --broker`,
+      ];
+    default:
+      return ['EXOPOOL_PROTOCOL', `the broker at ${endpoint} answered: ${error.details}`];
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// CRC-32C by the processor's own instruction where it has one (8 bytes in 3 cycles: a page in half a
+// microsecond), else by table. The choice is made at run time, so one build serves every x86-64.
+#include "crc32c.hh"
+
+#include <array>
+#include <cstring>
+
+#include "binding.hh"
+
+namespace exopool {
+namespace {
+
+constexpr uint32_t kPolynomial = 0x82f63b78;  // Castagnoli, bits reversed
+
+constexpr std::array<uint32_t, 256> MakeTable() {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t byte = 0; byte < 256; byte++) {
+    uint32_t remainder = byte;
+    for (int bit = 0; bit < 8; bit++) remainder = (remainder >> 1) ^ (remainder & 1 ? kPolynomial : 0);
+    table[byte] = remainder;
+  }
+  return table;
+}
+
+uint32_t ByTable(const uint8_t *bytes, size_t length, uint32_t state) {
+  static constexpr std::array<uint32_t, 256> kTable = MakeTable();
+  for (size_t i = 0; i < length; i++) state = kTable[(state ^ bytes[i]) & 0xff] ^ (state >> 8);
+  return state;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) uint32_t ByInstruction(const uint8_t *bytes, size_t length,
+                                                         uint32_t state) {
+  uint64_t wide = state;
+  for (; length >= sizeof(uint64_t); length -= sizeof(uint64_t), bytes += sizeof(uint64_t)) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    wide = __builtin_ia32_crc32di(wide, word);
+  }
+  uint32_t narrow = static_cast<uint32_t>(wide);
+  for (; length > 0; length--) narrow = __builtin_ia32_crc32qi(narrow, *bytes++);
+  return narrow;
+}
+
+bool HasInstruction() {
+  static const bool has = __builtin_cpu_supports("sse4.2");
+  return has;
+}
+#else
+uint32_t ByInstruction(const uint8_t *bytes, size_t length, uint32_t state) {
+  return ByTable(bytes, length, state);
+}
+
+bool HasInstruction() { return false; }
+#endif
+
+// crc32c(bytes: Uint8Array, seed: number, portable: boolean): number. `portable` forces the table, for the
+// tests.
+Napi::Value Checksum(const Napi::CallbackInfo &info) {
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  uint32_t seed = info[1].As<Napi::Number>().Uint32Value();
+  bool portable = info[2].As<Napi::Boolean>().Value();
+  uint32_t sum = portable ? ~ByTable(bytes.Data(), bytes.ByteLength(), ~seed)
+                          : Crc32c(bytes.Data(), bytes.ByteLength(), seed);
+  return Napi::Number::New(info.Env(), sum);
+}
+
+}  // namespace
+
+uint32_t Crc32c(const void *bytes, size_t length, uint32_t seed) {
+  auto at = static_cast<const uint8_t *>(bytes);
+  return HasInstruction() ? ~ByInstruction(at, length, ~seed) : ~ByTable(at, length, ~seed);
+}
+
+void RegisterChecksum(Napi::Env env, Napi::Object exports) {
+  exports.Set("crc32c", Napi::Function::New(env, Checksum, "crc32c"));
+}
+
+}  // namespace exopool

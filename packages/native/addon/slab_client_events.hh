@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the client's thread to JavaScript: what happened, in order, one crossing for all that is waiting.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace exopool {
+
+enum class SlabEventKind : uint32_t {
+  kOpened = 1,     // number = slabs, more = bytes of a slab
+  kRefused = 2,    // number = enum slab_refusal, or one of SlabFailure
+  kCompleted = 3,  // batch; statuses has one a request, empty when all are SLAB_OK
+  kEnded = 4,      // number = enum slab_status, or SLAB_OK when the connection just ended
+};
+
+// Why a session could not be opened, where the peer did not say so itself. Beyond every enum slab_refusal.
+enum SlabFailure : uint32_t {
+  kFailUnreachable = 100,
+  kFailTimeout = 101,
+  kFailImpostor = 102,  // the peer does not hold the producer's key
+  kFailProtocol = 103,
+};
+
+struct SlabEvent {
+  SlabEventKind kind;
+  uint64_t session;
+  uint64_t batch = 0;
+  uint32_t number = 0;
+  uint32_t more = 0;
+  std::vector<uint8_t> statuses;
+};
+
+// One for each JavaScript environment.
+class SlabEventPort {
+ public:
+  // `wake` is called, from any thread, when the first event is waiting.
+  explicit SlabEventPort(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  void Post(SlabEvent event) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return;
+    events_.push_back(std::move(event));
+    if (events_.size() == 1) wake_();
+  }
+  std::vector<SlabEvent> Drain() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(events_, {});
+  }
+  // After this nothing is posted and `wake` is not called any more.
+  void Close() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    events_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  bool closed_ = false;
+  std::vector<SlabEvent> events_;
+  const std::function<void()> wake_;
+};
+
+}  // namespace exopool

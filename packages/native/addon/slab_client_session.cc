@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slab_client_session.hh"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+#include <cerrno>
+
+namespace exopool {
+
+ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventPort> port)
+    : id_(id),
+      port_(std::move(port)),
+      timeout_ns_(target.timeout_ms * 1'000'000),
+      fd_(socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+      open_deadline_ns_(MonotonicNs() + timeout_ns_),
+      handshake_(std::make_unique<ConsumerHandshake>(target.seed, target.producer_key, target.ticket.data())) {
+  const int on = 1;
+  setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  output_.Append(&handshake_->hello(), sizeof(slab_hello));
+  blocked_ = true;
+  const auto *address = reinterpret_cast<const sockaddr *>(&target.address);
+  // EINPROGRESS is the rule; any failure is reported by the events that follow.
+  if (connect(fd_.get(), address, target.address_bytes) != 0 && errno != EINPROGRESS) Fail(kFailUnreachable);
+}
+
+bool ClientSession::Submit(uint64_t batch_id, const std::vector<SlabRequest> &requests, uint8_t *into) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ != State::kOpen) return false;
+  auto batch = std::make_shared<Batch>();
+  batch->id = batch_id;
+  batch->deadline_ns = MonotonicNs() + timeout_ns_;
+  batch->left = requests.size();
+  batch->statuses.resize(requests.size(), SLAB_OK);
+  batches_.push_back(batch);
+  for (uint32_t i = 0; i < requests.size(); ++i) {
+    const SlabRequest &request = requests[i];
+    Flight flight{request, 0, i, into, batch, {}};
+    if (request.type == SLAB_READ) into += request.length;
+    if (waiting_.empty() && flying_.size() < SLAB_OUTSTANDING_MAX) {
+      Launch(std::move(flight), request.payload);
+    } else {
+      if (request.payload != nullptr) flight.copy.assign(request.payload, request.payload + request.length);
+      waiting_.push_back(std::move(flight));
+    }
+  }
+  Flush();
+  return true;
+}
+
+void ClientSession::Launch(Flight flight, const uint8_t *payload) {
+  const SlabRequest &request = flight.request;
+  flight.number = next_number_++;
+  slab_header header{};
+  header.type = request.type;
+  header.request = flight.number;
+  header.slab = request.slab;
+  header.offset = request.offset;
+  header.length = request.length;
+  header.payload_bytes = payload == nullptr ? 0 : request.length;
+  sender_->Seal(&header);
+  output_.Append(&header, sizeof header);
+  if (header.payload_bytes > 0) output_.Append(payload, header.payload_bytes);
+  flying_.push_back(std::move(flight));
+}
+
+void ClientSession::LaunchWaiting() {
+  while (!waiting_.empty() && flying_.size() < SLAB_OUTSTANDING_MAX) {
+    Flight flight = std::move(waiting_.front());
+    waiting_.pop_front();
+    const std::vector<uint8_t> payload = std::move(flight.copy);
+    Launch(std::move(flight), payload.empty() ? nullptr : payload.data());
+  }
+}
+
+void ClientSession::Close() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Fail(SLAB_OK);
+}
+
+bool ClientSession::OnEvents(uint32_t events) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ == State::kConnecting && !Open(events)) return false;
+  if ((events & EPOLLOUT) && !Flush()) return false;
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !Receive()) return false;
+  return state_ != State::kClosed;
+}
+
+// A failed connect is a hang-up here; a good one is writable.
+bool ClientSession::Open(uint32_t events) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0 || (events & (EPOLLERR | EPOLLHUP))) {
+    Fail(kFailUnreachable);
+    return false;
+  }
+  state_ = State::kChallenge;
+  return true;
+}
+
+bool ClientSession::Receive() {
+  constexpr size_t kReadBytes = 64 * 1024;
+  for (;;) {
+    uint8_t *room = input_.Reserve(kReadBytes);
+    const size_t asked = input_.room();
+    const ssize_t got = recv(fd_.get(), room, asked, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+    if (got <= 0) {
+      Fail(state_ == State::kOpen ? uint32_t{SLAB_OK} : uint32_t{kFailUnreachable});
+      return false;
+    }
+    input_.Commit(static_cast<size_t>(got));
+    if (!Parse()) return false;
+    if (static_cast<size_t>(got) < asked) return Flush();
+  }
+}
+
+bool ClientSession::Parse() {
+  if (state_ == State::kChallenge && !OnChallenge()) return state_ != State::kClosed;
+  if (state_ == State::kReady && !OnReady()) return state_ != State::kClosed;
+  while (state_ == State::kOpen) {
+    if (!pending_) {
+      slab_header header;
+      if (input_.size() < sizeof header) return true;
+      memcpy(&header, input_.data(), sizeof header);
+      input_.Consume(sizeof header);
+      if (!receiver_->Open(header)) {
+        Fail(SLAB_OK);
+        return false;
+      }
+      pending_ = header;
+    }
+    if (input_.size() < pending_->payload_bytes) return true;
+    const slab_header header = *pending_;
+    pending_.reset();
+    if (!OnFrame(header, input_.data())) return false;
+    input_.Consume(header.payload_bytes);
+  }
+  return state_ != State::kClosed;
+}
+
+// True when the peer said REFUSED, or something that is no answer to what we said.
+bool ClientSession::CheckRefused() {
+  slab_prelude prelude;
+  if (input_.size() < sizeof prelude) return false;
+  memcpy(&prelude, input_.data(), sizeof prelude);
+  const bool ours = memcmp(prelude.magic, SLAB_MAGIC, sizeof prelude.magic) == 0;
+  if (ours && prelude.kind != SLAB_REFUSED && prelude.version == SLAB_VERSION) return false;
+  const bool named = ours && prelude.kind == SLAB_REFUSED && prelude.reason > 0 && prelude.reason < SLAB_REFUSALS;
+  Fail(named ? uint32_t{prelude.reason} : uint32_t{kFailProtocol});
+  return true;
+}
+
+// Both return true when the next message may be looked at.
+bool ClientSession::OnChallenge() {
+  slab_challenge challenge;
+  if (CheckRefused() || input_.size() < sizeof challenge) return false;
+  memcpy(&challenge, input_.data(), sizeof challenge);
+  input_.Consume(sizeof challenge);
+  slab_proof proof;
+  if (!handshake_->OnChallenge(challenge, &proof)) {
+    Fail(kFailImpostor);
+    return false;
+  }
+  output_.Append(&proof, sizeof proof);
+  state_ = State::kReady;
+  return true;
+}
+
+bool ClientSession::OnReady() {
+  slab_ready ready;
+  if (CheckRefused() || input_.size() < sizeof ready) return false;
+  memcpy(&ready, input_.data(), sizeof ready);
+  input_.Consume(sizeof ready);
+  sender_.emplace(handshake_->keys().to_producer);
+  receiver_.emplace(handshake_->keys().to_consumer);
+  handshake_.reset();
+  if (CheckPrelude(ready.prelude, SLAB_READY) != SLAB_REFUSE_NONE || !receiver_->OpenReady(ready)) {
+    Fail(kFailImpostor);
+    return false;
+  }
+  state_ = State::kOpen;
+  port_->Post({SlabEventKind::kOpened, id_, 0, ready.slabs, ready.slab_bytes, {}});
+  return true;
+}
+
+bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
+  if (header.type == SLAB_ENDED) {
+    Fail(header.status);
+    return false;
+  }
+  const bool expected = !flying_.empty() && header.request == flying_.front().number &&
+                        header.type == flying_.front().request.type;
+  const bool read = expected && header.type == SLAB_READ && header.status == SLAB_OK;
+  if (!expected || header.payload_bytes != (read ? flying_.front().request.length : 0)) {
+    Fail(SLAB_OK);
+    return false;
+  }
+  const Flight flight = std::move(flying_.front());
+  flying_.pop_front();
+  if (read && header.payload_bytes > 0) memcpy(flight.into, payload, header.payload_bytes);
+  Settle(flight, static_cast<slab_status>(header.status));
+  LaunchWaiting();
+  return true;
+}
+
+void ClientSession::Settle(const Flight &flight, slab_status status) {
+  Batch &batch = *flight.batch;
+  if (status != SLAB_OK) batch.all_good = false;
+  batch.statuses[flight.index] = status;
+  if (--batch.left > 0) return;
+  // Requests are answered in order, so batches are completed in order.
+  batches_.pop_front();
+  SlabEvent event{SlabEventKind::kCompleted, id_, batch.id, 0, 0, {}};
+  if (!batch.all_good) event.statuses = std::move(batch.statuses);
+  port_->Post(std::move(event));
+}
+
+bool ClientSession::Flush() {
+  blocked_ = false;
+  while (!output_.empty()) {
+    const ssize_t sent = send(fd_.get(), output_.data(), output_.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      output_.Consume(static_cast<size_t>(sent));
+    } else if (errno == EAGAIN || errno == EINTR) {
+      blocked_ = true;
+      return true;
+    } else {
+      Fail(state_ == State::kOpen ? uint32_t{SLAB_OK} : uint32_t{kFailUnreachable});
+      return false;
+    }
+  }
+  return true;
+}
+
+// Before the session is open `reason` is why it cannot be; after, why it ended (enum slab_status).
+void ClientSession::Fail(uint32_t reason) {
+  if (state_ == State::kClosed) return;
+  const bool was_open = state_ == State::kOpen;
+  state_ = State::kClosed;
+  fd_.Close();
+  for (std::deque<Flight> *queue : {&flying_, &waiting_}) {
+    while (!queue->empty()) {
+      const Flight flight = std::move(queue->front());
+      queue->pop_front();
+      Settle(flight, was_open && reason != SLAB_OK ? static_cast<slab_status>(reason) : SLAB_REVOKED);
+    }
+  }
+  port_->Post({was_open ? SlabEventKind::kEnded : SlabEventKind::kRefused, id_, 0, reason, 0, {}});
+}
+
+bool ClientSession::OnTime(uint64_t now_ns) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const bool opening = state_ != State::kOpen && state_ != State::kClosed;
+  if (opening && now_ns >= open_deadline_ns_) Fail(kFailTimeout);
+  if (!batches_.empty() && now_ns >= batches_.front()->deadline_ns) Fail(SLAB_OK);
+  return state_ != State::kClosed;
+}
+
+uint64_t ClientSession::DeadlineNs() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ == State::kClosed) return 0;
+  if (state_ != State::kOpen) return open_deadline_ns_;
+  return batches_.empty() ? UINT64_MAX : batches_.front()->deadline_ns;
+}
+
+void ClientSession::Watch(Poller *poller) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const uint32_t interest = EPOLLIN | (blocked_ ? uint32_t{EPOLLOUT} : 0u);
+  if (state_ == State::kClosed || interest == interest_) return;
+  if (interest_ != 0) {
+    poller->Modify(fd_.get(), interest, id_);
+  } else if (!poller->Add(fd_.get(), interest, id_)) {
+    Fail(kFailUnreachable);
+  }
+  interest_ = interest;
+}
+
+}  // namespace exopool

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// One session at the consumer. Two threads use it under its mutex: JavaScript's, which encodes requests and sends
+// them at once (so no other thread has to wake up for that), and the client's, which receives.
+//
+//   Submit -> waiting_ (past SLAB_OUTSTANDING_MAX only) -> output_ -> socket -> input_ -> the batch's own memory
+//
+// Answers come in the order of requests, so requests in flight are a queue. A batch that is not complete at its
+// deadline ends the session: a producer that is late is treated as one that is gone, and its data as lost.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "slab_client_events.hh"
+#include "slab_frame.hh"
+#include "slab_handshake.hh"
+#include "slab_poller.hh"
+
+namespace exopool {
+
+struct SlabRequest {
+  slab_type type;
+  uint32_t slab = 0;
+  uint32_t offset = 0;
+  uint32_t length = 0;
+  const uint8_t *payload = nullptr;  // of WRITE and EXTEND: length bytes, copied by Submit
+};
+
+struct SlabTarget {
+  sockaddr_storage address;
+  socklen_t address_bytes;
+  Key seed;
+  Key producer_key;
+  std::array<uint8_t, SLAB_TICKET_BYTES> ticket;
+  uint64_t timeout_ms;  // of connecting with its handshake, and of each batch
+};
+
+class ClientSession {
+ public:
+  ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventPort> port);
+
+  uint64_t id() const { return id_; }
+  const SlabEventPort *port() const { return port_.get(); }
+
+  // The socket took less than there is to send.
+  bool blocked() const { return blocked_; }
+
+  // JavaScript's thread. `into` gets the bytes read, one range after the other, and must stay until the batch is
+  // completed. False: the session is over, and the batch will not be completed.
+  bool Submit(uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
+  void Close();
+
+  // The client's thread. False: the session is over.
+  bool OnEvents(uint32_t events);
+  bool OnTime(uint64_t now_ns);
+  uint64_t DeadlineNs();  // UINT64_MAX: nothing is awaited
+  // Tells epoll what to watch, when that has changed.
+  void Watch(Poller *poller);
+
+ private:
+  enum class State { kConnecting, kChallenge, kReady, kOpen, kClosed };
+  struct Batch {
+    uint64_t id;
+    uint64_t deadline_ns;
+    size_t left;
+    std::vector<uint8_t> statuses;
+    bool all_good = true;
+  };
+  struct Flight {
+    SlabRequest request;  // its payload is not kept
+    uint32_t number;
+    uint32_t index;  // in its batch
+    uint8_t *into;
+    std::shared_ptr<Batch> batch;
+    std::vector<uint8_t> copy;  // of the payload, while the request waits
+  };
+
+  bool Open(uint32_t events);
+  bool Receive();
+  bool Parse();
+  bool OnChallenge();
+  bool OnReady();
+  bool OnFrame(const slab_header &header, const uint8_t *payload);
+  bool CheckRefused();
+  void Launch(Flight flight, const uint8_t *payload);
+  void LaunchWaiting();
+  bool Flush();
+  void Settle(const Flight &flight, slab_status status);
+  void Fail(uint32_t reason);
+
+  const uint64_t id_;
+  const std::shared_ptr<SlabEventPort> port_;
+  const uint64_t timeout_ns_;
+  std::mutex mutex_;
+  State state_ = State::kConnecting;
+  FileDescriptor fd_;
+  uint64_t open_deadline_ns_;
+  uint32_t interest_ = 0;  // 0: not watched yet
+  std::atomic<bool> blocked_{false};  // output waits for the socket
+  std::unique_ptr<ConsumerHandshake> handshake_;
+  std::optional<FrameSender> sender_;
+  std::optional<FrameReceiver> receiver_;
+  std::optional<slab_header> pending_;
+  ByteQueue input_;
+  ByteQueue output_;
+  uint32_t next_number_ = 1;
+  std::deque<Flight> waiting_;
+  std::deque<Flight> flying_;
+  std::deque<std::shared_ptr<Batch>> batches_;  // in order of their deadlines
+};
+
+}  // namespace exopool

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// One open table file: its header, its descriptors and mapping, and what is known of its pages.
+//
+// Pages are checked once. A bit a page says that its checksum was right when it was first read; the engine
+// that copies parts of pages out of the mapping cannot compute a checksum, so it relies on these bits and has
+// the pages that it walked checked before its result is believed. Files are immutable, so a bit never has to
+// be taken back; bytes that rot between that check and a later read are found by verification of the whole
+// store.
+//
+// Interior pages are few (one in some hundred) and every lookup needs them: they are kept in memory when
+// first read, up to a budget, and never evicted. The root and the upper levels are the first to be read, so
+// they are in it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "table_format.h"
+
+namespace exopool {
+
+// Why an operation failed. `offset` is where in the file.
+struct Failure {
+  enum class Kind { kNone, kIo, kCorrupt, kVersion, kLimit };
+
+  Kind kind = Kind::kNone;
+  int number = 0;  // kIo: an errno; kVersion: the version of the file
+  uint64_t offset = 0;
+  const char *detail = "";
+
+  explicit operator bool() const { return kind != Kind::kNone; }
+  static Failure Io(int error_number, uint64_t offset) {
+    return {Kind::kIo, error_number, offset, "cannot be read"};
+  }
+  static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
+};
+
+enum class Engine { kPread, kPageCacheBpf };
+constexpr size_t kEngines = 2;
+
+// What an engine did on one table. Written by several threads, so each is atomic; read without a common
+// instant.
+struct LookupCounters {
+  std::atomic<uint64_t> lookups{0}, found{0}, not_found{0}, hops{0}, pages_verified{0}, bytes_read{0};
+  std::atomic<uint64_t> bound{0}, corrupt{0}, io{0};  // chains that ended without an answer, by reason
+};
+
+struct FreeDeleter {
+  void operator()(void *memory) const { free(memory); }
+};
+
+// Memory aligned for direct I/O.
+using AlignedBytes = std::unique_ptr<uint8_t[], FreeDeleter>;
+AlignedBytes AllocateAligned(size_t bytes);  // null when there is no memory
+
+class TableFile {
+ public:
+  struct Options {
+    bool direct = false;         // O_DIRECT for the pread engine, where the file system has it
+    bool cache_interior = true;  // keep interior pages in memory
+  };
+
+  // Null with a failure when the file cannot be opened or is not a whole table.
+  static std::shared_ptr<TableFile> Open(const std::string &path, const Options &options, Failure *failure);
+  ~TableFile();
+  TableFile(const TableFile &) = delete;
+  TableFile &operator=(const TableFile &) = delete;
+
+  const exo_table_header &header() const { return header_; }
+  bool direct() const { return direct_fd_ >= 0; }
+  const uint8_t *mapping() const { return mapping_; }
+  LookupCounters &counters(Engine engine) { return counters_[static_cast<size_t>(engine)]; }
+
+  // Which bytes to read: the page cache's, or the disk's where direct I/O was asked for.
+  enum class From { kConfigured, kPageCache };
+
+  // Reads [offset, offset + length) into memory aligned for direct I/O; both are multiples of the page size.
+  Failure Read(uint64_t offset, size_t length, uint8_t *into, From from = From::kConfigured) const;
+  // Reads the page at an offset within the file and checks its checksum, table and place.
+  Failure ReadPage(uint64_t offset, uint8_t *into, From from = From::kConfigured);
+  // The bytes of a value that is stored outside its leaf.
+  Failure ReadValue(const exo_value_ref &reference, std::vector<uint8_t> *value) const;
+
+  bool IsVerified(uint64_t offset) const;
+  // A cached interior page, or null. Cached pages stay until the table is closed.
+  const uint8_t *CachedPage(uint64_t offset) const;
+  // Keeps a copy of a page that was checked, if it is an interior page and the budget allows.
+  void CachePage(uint64_t offset, const uint8_t *page);
+
+  // Share of the file's pages in the page cache, from `samples` pages evenly over the file. Negative: errno.
+  double ResidentShare(uint32_t samples) const;
+
+ private:
+  TableFile() = default;
+  Failure OpenFiles(const std::string &path, const Options &options);
+  Failure ReadHeader(uint64_t file_size);
+  Failure PreparePages(bool cache_interior);
+
+  int fd_ = -1;
+  int direct_fd_ = -1;
+  exo_table_header header_{};
+  uint8_t *mapping_ = nullptr;
+  std::unique_ptr<uint64_t[], FreeDeleter> verified_;         // a bit a page
+  std::unique_ptr<uint8_t *[], FreeDeleter> interior_pages_;  // a pointer a page; null unless cached
+  std::atomic<uint64_t> interior_bytes_{0};
+  std::array<LookupCounters, kEngines> counters_;
+};
+
+}  // namespace exopool

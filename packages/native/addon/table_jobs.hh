@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Work that starts on a JavaScript thread, runs on worker threads, and settles a promise on the thread it
+// came from.
+//
+// One JobChannel for each environment (main thread, worker thread). An environment may end while its jobs
+// run: the channel is then closed under its lock, and the job's result dropped.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+namespace exopool {
+
+class JobChannel;
+
+class Job {
+ public:
+  virtual ~Job() = default;
+
+ protected:
+  // On a worker thread; called once for each worker that the job was started with.
+  virtual void Run(int worker) = 0;
+  // On a worker thread, instead of the rest of Run, when memory ran out.
+  virtual void FailForMemory() = 0;
+  // On the JavaScript thread, after the last Run: what the promise resolves to.
+  virtual Napi::Value Finish(Napi::Env env) = 0;
+
+ private:
+  friend class JobChannel;
+  std::atomic<int> running_{0};
+  napi_deferred deferred_ = nullptr;
+};
+
+class JobChannel : public std::enable_shared_from_this<JobChannel> {
+ public:
+  // Lives until the environment ends.
+  static JobChannel *Create(Napi::Env env);
+
+  // Runs the job on up to `workers` threads. On the JavaScript thread.
+  Napi::Value Start(Napi::Env env, std::shared_ptr<Job> job, int workers);
+
+ private:
+  static void Deliver(napi_env env, napi_value callback, void *context, void *data);
+  static void Settle(Napi::Env env, Job *job);
+  void Complete(std::shared_ptr<Job> job);
+  void Close();
+
+  std::mutex mutex_;
+  bool closed_ = false;
+  napi_threadsafe_function function_ = nullptr;
+  size_t in_flight_ = 0;  // used on the JavaScript thread only
+};
+
+}  // namespace exopool

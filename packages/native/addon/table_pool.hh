@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The threads on which table files are read.
+//
+// They are ours, not libuv's: a batch of cold lookups keeps its threads for milliseconds, and in libuv's pool
+// would hold up every file, DNS and crypto call of the application (and be held up by them). A thread of ours
+// also has a number, which is its part of the BPF engine's chains.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+
+namespace exopool {
+
+class WorkerPool {
+ public:
+  // Four blocking readers draw nearly three times what one does from a network disk; each more costs memory
+  // and wake-ups and brings less.
+  static constexpr int kWorkers = 4;
+
+  // Starts the threads at the first call. Never destroyed: a process may end while they read.
+  static WorkerPool &Get();
+
+  // Runs the task on some worker, which passes its number, 0 to kWorkers - 1.
+  void Submit(std::function<void(int worker)> task);
+
+ private:
+  WorkerPool();
+  void Run(int worker);
+
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::function<void(int)>> tasks_;
+};
+
+}  // namespace exopool

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// A producer's session against hostile bytes, before and after the handshake.
+//
+//   byte 0            byte 1          the rest
+//   mode, see below   chunk of bytes  what the consumer sends
+//
+// Cryptography is replaced by sums that this file can make: a fuzzer that has to forge a signature gets nowhere, and
+// what is wanted is everything behind it. After a handshake the headers get a right MAC and number before they are
+// sent, unless the mode says otherwise. Beside what the sanitizers see, the target checks that answers are whole
+// frames in order, that buffers stay bounded, and that leases never take more than there is.
+#include <algorithm>
+#include <cstdlib>
+
+#include "fuzz_target.hh"
+#include "slab_frame.cc"
+#include "slab_handshake.cc"
+#include "slab_leases.cc"
+#include "slab_session.cc"
+#include "slab_ticket.cc"
+
+namespace exopool {
+
+void FreeOpenSsl::operator()(OpenSslKey *) const {}
+void FreeOpenSsl::operator()(OpenSslMac *) const {}
+
+namespace {
+
+uint64_t Sum(uint64_t sum, const void *data, size_t size) {
+  const auto *bytes = static_cast<const uint8_t *>(data);
+  for (size_t i = 0; i < size; ++i) sum = (sum ^ bytes[i]) * 0x100000001b3;
+  return sum;
+}
+
+}  // namespace
+
+Hash Sha256(std::initializer_list<Bytes> parts) {
+  uint64_t sum = 1;
+  for (const Bytes &part : parts) sum = Sum(sum, part.data, part.size);
+  Hash out{};
+  memcpy(out.data(), &sum, sizeof sum);
+  return out;
+}
+// Whoever starts a signature with this byte is believed.
+constexpr uint8_t kGoodSignature = 0x51;
+bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) { return signature[0] == kGoodSignature; }
+Signer::Signer(const Key &seed) : public_key_(seed) {}
+Signature Signer::Sign(Bytes) const { return {kGoodSignature}; }
+Ephemeral::Ephemeral() : public_key_{} {}
+std::optional<Key> Ephemeral::Agree(const uint8_t *peer) const {
+  return peer[0] == 0 ? std::nullopt : std::optional<Key>(Key{});
+}
+SessionKeys DeriveSessionKeys(const Key &, const Hash &) { return {{1}, {2}}; }
+HeaderMac::HeaderMac(const MacKey &key) : key_(key) {}
+Mac HeaderMac::Compute(const void *data, size_t size) {
+  const uint64_t sum = Sum(key_[0], data, size);
+  Mac out{};
+  memcpy(out.data(), &sum, sizeof sum);
+  return out;
+}
+bool HeaderMac::Verify(const void *data, size_t size, const uint8_t *mac) {
+  return memcmp(Compute(data, size).data(), mac, SLAB_MAC_BYTES) == 0;
+}
+
+}  // namespace exopool
+
+namespace {
+
+using namespace exopool;
+
+constexpr uint64_t kNowMs = 1000000;
+constexpr uint32_t kSlabBytes = 8192;
+constexpr uint32_t kCapacitySlabs = 4;
+constexpr Key kProducer{7};
+
+enum Mode : uint8_t {
+  kShakeHands = 1,  // say a right HELLO and PROOF before the input
+  kSealRight = 2,   // give the input's headers a right MAC and number
+};
+
+void Require(bool condition) {
+  if (!condition) abort();
+}
+
+slab_ticket GoodTicket() {
+  slab_ticket ticket{};
+  memcpy(ticket.magic, "XTK1", 4);
+  ticket.slabs = 2;
+  memcpy(ticket.producer_key, kProducer.data(), SLAB_KEY_BYTES);
+  ticket.expires_at_ms = kNowMs + 1000;
+  ticket.slab_bytes = kSlabBytes;
+  ticket.signature[0] = kGoodSignature;
+  return ticket;
+}
+
+FuzzInput Handshake() {
+  slab_hello hello{};
+  hello.prelude = Prelude(SLAB_HELLO);
+  hello.ephemeral[0] = 1;
+  const slab_ticket ticket = GoodTicket();
+  memcpy(hello.ticket, &ticket, sizeof ticket);
+  slab_proof proof{};
+  proof.prelude = Prelude(SLAB_PROOF);
+  proof.signature[0] = kGoodSignature;
+  FuzzInput bytes(sizeof hello + sizeof proof);
+  memcpy(bytes.data(), &hello, sizeof hello);
+  memcpy(bytes.data() + sizeof hello, &proof, sizeof proof);
+  return bytes;
+}
+
+// Walks the input as frames and makes their headers right, as far as they are whole.
+void SealRight(FuzzInput *frames) {
+  FrameSender sender(MacKey{1});
+  for (size_t at = 0; frames->size() - at >= sizeof(slab_header);) {
+    slab_header header;
+    memcpy(&header, frames->data() + at, sizeof header);
+    sender.Seal(&header);
+    memcpy(frames->data() + at, &header, sizeof header);
+    at += sizeof header;
+    at += std::min<size_t>(header.payload_bytes, frames->size() - at);
+  }
+}
+
+// Takes what the session says: before READY messages, then frames, each whole.
+class Consumer {
+ public:
+  void Take(ByteQueue *output, bool open) {
+    // Everything that is appended is appended whole, so a queue that is emptied each time ends with a whole message.
+    while (!output->empty()) {
+      slab_prelude prelude;
+      Require(output->size() >= sizeof prelude);
+      memcpy(&prelude, output->data(), sizeof prelude);
+      if (!ready_) {
+        TakeMessage(output, prelude);
+        continue;
+      }
+      Require(open && output->size() >= sizeof(slab_header));
+      slab_header header;
+      memcpy(&header, output->data(), sizeof header);
+      Require(receiver_.Open(header) && header.payload_bytes <= kSlabBytes);
+      Require(output->size() >= sizeof header + header.payload_bytes);
+      output->Consume(sizeof header + header.payload_bytes);
+    }
+  }
+
+ private:
+  void TakeMessage(ByteQueue *output, const slab_prelude &prelude) {
+    Require(memcmp(prelude.magic, SLAB_MAGIC, 4) == 0);
+    const bool refused = prelude.kind == SLAB_REFUSED;
+    Require(refused == (prelude.reason != 0) && prelude.reason < SLAB_REFUSALS);
+    const size_t size = refused                          ? sizeof prelude
+                        : prelude.kind == SLAB_CHALLENGE ? sizeof(slab_challenge)
+                                                         : sizeof(slab_ready);
+    Require(output->size() >= size && !refused_);
+    output->Consume(size);
+    refused_ = refused;
+    ready_ = prelude.kind == SLAB_READY;
+  }
+
+  bool ready_ = false;
+  bool refused_ = false;
+  FrameReceiver receiver_{MacKey{2}};
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  if (size < 2) return 0;
+  const uint8_t mode = data[0];
+  const size_t chunk = data[1] + size_t{1};
+  FuzzInput said = mode & kShakeHands ? Handshake() : FuzzInput();
+  FuzzInput rest(data + 2, data + size);
+  if (mode & kSealRight) SealRight(&rest);
+  said.insert(said.end(), rest.begin(), rest.end());
+
+  SlabService service(kProducer, Key{}, kSlabBytes, kCapacitySlabs);
+  ServerSession session(&service, kNowMs);
+  Consumer consumer;
+  for (size_t at = 0; at < said.size() && session.state() != ServerSession::State::kClosing; at += chunk) {
+    session.input().Append(said.data() + at, std::min(chunk, said.size() - at));
+    session.Process(kNowMs + at);  // so that a long talk outlives its lease
+    Require(session.output().size() < ServerSession::kOutputMax + sizeof(slab_header) + SLAB_PAYLOAD_MAX);
+    Require(service.leases.leased_slabs() <= kCapacitySlabs);
+    consumer.Take(&session.output(), session.lease() != nullptr);
+  }
+  return 0;
+}
+
+std::vector<FuzzInput> Seeds(std::mt19937_64 &random) {
+  std::vector<FuzzInput> seeds;
+  const auto begin = [&](uint8_t mode) { return FuzzInput{mode, static_cast<uint8_t>(random())}; };
+  const auto append = [](FuzzInput *input, const void *bytes, size_t size) {
+    const auto *from = static_cast<const uint8_t *>(bytes);
+    input->insert(input->end(), from, from + size);
+  };
+
+  FuzzInput stranger = begin(0);
+  const FuzzInput handshake = Handshake();
+  append(&stranger, handshake.data(), handshake.size());
+  seeds.push_back(stranger);
+
+  for (const uint8_t mode : {uint8_t{kShakeHands}, uint8_t{kShakeHands | kSealRight}, uint8_t{kShakeHands | kSealRight}}) {
+    FuzzInput talk = begin(mode);
+    for (uint32_t request = 1 + random() % 8; request > 0; --request) {
+      slab_header header{};
+      header.type = static_cast<uint8_t>(1 + random() % 6);
+      header.request = request;
+      header.slab = header.type == SLAB_RELEASE ? SLAB_ALL : random() % 2;
+      header.offset = random() % kSlabBytes;
+      header.length = random() % 200;
+      slab_ticket ticket = GoodTicket();
+      ticket.serial = 1;
+      ticket.expires_at_ms += random() % 2000;
+      const std::vector<uint8_t> written(header.length, 0x77);
+      const bool extends = header.type == SLAB_EXTEND, writes = header.type == SLAB_WRITE;
+      header.payload_bytes = extends ? sizeof ticket : writes ? header.length : 0;
+      append(&talk, &header, sizeof header);
+      if (extends) append(&talk, &ticket, sizeof ticket);
+      if (writes) append(&talk, written.data(), written.size());
+    }
+    seeds.push_back(talk);
+  }
+  return seeds;
+}

@@ -1,0 +1,127 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
+import { MachineJournal } from './journal.js';
+import { addZramSwap, readSwapAreas, readZramStats } from './swap.js';
+
+const MiB = 1024 * 1024;
+let folder: string;
+let journal: MachineJournal;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'exopool-cgroup-'));
+  journal = MachineJournal.open(join(folder, 'state'));
+});
+afterEach(async () => {
+  await journal.undoAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('findMemoryHierarchy', () => {
+  it('prefers v1 where it has the memory controller, else v2', () => {
+    const mounts = join(folder, 'mounts');
+    const unified = join(folder, 'unified');
+    mkdirSync(unified);
+    writeFileSync(join(unified, 'cgroup.controllers'), 'cpu io memory\n');
+    const v2 = `cgroup2 ${unified} cgroup2 rw 0 0`;
+    writeFileSync(mounts, `${v2}\ncgroup /m cgroup rw,memory 0 0\ncgroup /c cgroup rw,cpu 0 0\n`);
+    expect(findMemoryHierarchy(mounts)).toEqual({ version: 1, root: '/m' });
+    writeFileSync(mounts, `${v2}\ncgroup /c cgroup rw,cpu 0 0\n`);
+    expect(findMemoryHierarchy(mounts)).toEqual({ version: 2, root: unified });
+    writeFileSync(join(unified, 'cgroup.controllers'), 'hugetlb\n');
+    expect(() => findMemoryHierarchy(mounts)).toThrow(/no memory cgroups/);
+  });
+});
+
+/** The kernel's files on v2, as an ordinary folder: what is read and written, not what the kernel does then. */
+describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
+  it('hands the controller down, limits by memory.high, and restores', async () => {
+    writeFileSync(join(folder, 'cgroup.subtree_control'), 'cpu\n');
+    const path = join(folder, 'exopool-app');
+    const files = { 'memory.high': 'max\n', 'memory.current': '4096000\n', 'memory.swap.current': '8192\n' };
+    mkdirSync(path);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+    writeFileSync(join(path, 'memory.stat'), 'anon 1\nswapcached 4096\npgmajfault 12\n');
+    writeFileSync(join(path, 'memory.pressure'), 'some avg10=2.00 avg60=0 avg300=0 total=1\n');
+    expect(() => MemoryCgroup.create(journal, 'app', { version: 2, root: folder })).toThrow(/EEXIST/);
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+
+    const group = MemoryCgroup.at(path);
+    expect(group.version).toBe(2);
+    expect(group.limitBytes()).toBeUndefined();
+    expect(group.sample()).toMatchObject({
+      usageBytes: 4_096_000,
+      swappedBytes: 4096,
+      pageIns: 12,
+      isStalled: false,
+      pressure: { someAvg10: 2 },
+    });
+    const own = MachineJournal.open(join(folder, 'own'));
+    expect(await group.setLimit(own, 1 * MiB)).toBe(MiB);
+    expect(await group.setLimit(own, undefined)).toBeUndefined();
+    await group.setLimit(own, 2 * MiB);
+    await own.undoAll();
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('max');
+    rmSync(path, { recursive: true });
+  });
+
+  it('refuses what is no cgroup', () => {
+    expect(() => MemoryCgroup.at(folder)).toThrow(/not a memory cgroup/);
+    expect(() => MemoryCgroup.ofProcess(2 ** 30, { version: 2, root: folder })).toThrow(/no process/);
+  });
+});
+
+const unable = whyNoRealCgroup();
+
+describe('MemoryCgroup on v1, for real', () => {
+  it('pushes a process out to zram, and leaves nothing behind', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const swap = await addZramSwap(journal, 512 * MiB);
+    const group = MemoryCgroup.create(journal, `test-${process.pid}`);
+    const child = await fill(group.path, 96 * MiB);
+    expect(MemoryCgroup.ofProcess(child.pid!).path).toBe(group.path);
+    const before = group.sample();
+    expect(before.usageBytes).toBeGreaterThan(90 * MiB);
+
+    const limit = await group.setLimit(journal, before.usageBytes - 48 * MiB);
+    const after = group.sample();
+    expect(limit).toBe(group.limitBytes());
+    expect(after.usageBytes).toBeLessThanOrEqual(limit!);
+    expect(after.swappedBytes).toBeGreaterThan(32 * MiB);
+    expect(readZramStats(swap.id).originalBytes).toBeGreaterThan(32 * MiB);
+    // Less than the kernel can do: it gets as far as it gets, and says how far.
+    expect(await group.setLimit(journal, 4096)).toBeGreaterThanOrEqual(4096);
+    await group.setLimit(journal, undefined);
+    expect(group.limitBytes()).toBeUndefined();
+
+    await journal.undoAll();
+    expect(existsSync(group.path)).toBe(false);
+    expect(readSwapAreas().map(({ path }) => path)).not.toContain(swap.path);
+    expect(existsSync(`/sys/block/zram${swap.id}`)).toBe(false);
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    expect(child.signalCode).toBe('SIGKILL');
+  });
+});
+
+/** A process in the cgroup that has touched `bytes` of memory. */
+async function fill(path: string, bytes: number): Promise<ChildProcess> {
+  const script = `require('fs').writeFileSync(process.argv[1] + '/cgroup.procs', String(process.pid));
+    const b = Buffer.alloc(${bytes}); for (let i = 0; i < b.length; i += 64) b[i] = i;
+    console.log('full'); setInterval(() => b[0]++, 1000)`;
+  const child = spawn(process.execPath, ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+function whyNoRealCgroup(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
+  try {
+    return findMemoryHierarchy().version === 1 ? undefined : 'the machine has cgroup v2';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

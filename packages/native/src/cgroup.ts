@@ -1,0 +1,235 @@
+/**
+ * A memory cgroup, version 1 or 2 behind one interface: how much its processes use, and a limit that pushes the rest
+ * out to swap.
+ *
+ *   |                     | v1                               | v2                                |
+ *   | limit               | memory.limit_in_bytes, hard      | memory.high, soft: slows, no kill |
+ *   | lowering it         | reclaims, EBUSY when it can't    | reclaims as far as it can         |
+ *   | when it is too low  | the OOM killer; we switch it off | processes are slowed              |
+ *
+ * With a hard limit an application that grows faster than swap takes it is killed. `memory.oom_control` makes it wait
+ * instead; whoever lowers the limit looks at {@link MemoryCgroup.isStalled} and lifts it again.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import type { MachineJournal } from './journal.js';
+import { cgroupPrefix } from './machine-change.js';
+import { readMemoryPressure, type MemoryPressure } from './memory-info.js';
+
+export interface CgroupHierarchy {
+  readonly version: 1 | 2;
+  /** Where it is mounted. */
+  readonly root: string;
+}
+
+export interface CgroupSample {
+  /** Memory in use, without what is swapped out. */
+  readonly usageBytes: number;
+  /** Swapped out and not in memory as well. */
+  readonly swappedBytes: number;
+  /** Major faults since the cgroup was made: pages that had to be brought back from swap or disk. */
+  readonly pageIns: number;
+  /** Processes wait because the limit leaves nothing for them. */
+  readonly isStalled: boolean;
+  /** `undefined` on v1 and without PSI. */
+  readonly pressure: MemoryPressure | undefined;
+}
+
+const files = {
+  1: { limit: 'memory.limit_in_bytes', usage: 'memory.usage_in_bytes', unlimited: '-1' },
+  2: { limit: 'memory.high', usage: 'memory.current', unlimited: 'max' },
+} as const;
+
+/** On v1 "no limit" is the largest multiple of a page; anything near it is none. */
+const unlimitedBytesV1 = 2 ** 62;
+
+/** A limit that cannot be reached at once is approached in halves, so often. */
+const shrinkStepsMax = 4;
+
+/**
+ * The hierarchy that controls memory: v1 where it is mounted, else v2.
+ * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when there is neither.
+ */
+export function findMemoryHierarchy(mountsFile = '/proc/self/mounts'): CgroupHierarchy {
+  const mounts = readFileSync(mountsFile, 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '));
+  const v1 = mounts.find(
+    ([, , type, options]) => type === 'cgroup' && options?.split(',').includes('memory'),
+  );
+  if (v1?.[1] !== undefined) return { version: 1, root: v1[1] };
+  const v2 = mounts.find(
+    ([, path = '', type]) => type === 'cgroup2' && words(join(path, 'cgroup.controllers')).includes('memory'),
+  );
+  if (v2?.[1] !== undefined) return { version: 2, root: v2[1] };
+  throw new ExopoolError(
+    'EXOPOOL_UNSUPPORTED',
+    'no memory cgroups: boot with cgroup_enable=memory, or mount them',
+  );
+}
+
+export class MemoryCgroup {
+  readonly path: string;
+  readonly version: 1 | 2;
+  #isLimited = false;
+
+  /**
+   * A cgroup that is there.
+   * @throws ExopoolError `EXOPOOL_NOT_FOUND` when it is not, or is no memory cgroup that has a limit.
+   */
+  static at(path: string): MemoryCgroup {
+    const version = ([1, 2] as const).find((candidate) => existsSync(join(path, files[candidate].limit)));
+    if (version !== undefined) return new MemoryCgroup(path, version);
+    const message = `${path} is not a memory cgroup below the root: give its full path, as in /sys/fs/cgroup/…`;
+    throw new ExopoolError('EXOPOOL_NOT_FOUND', message);
+  }
+
+  /** The cgroup of a running process. @throws ExopoolError `EXOPOOL_NOT_FOUND`, also for the root cgroup. */
+  static ofProcess(pid: number, hierarchy: CgroupHierarchy = findMemoryHierarchy()): MemoryCgroup {
+    let text: string;
+    try {
+      text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+    } catch (error) {
+      throw new ExopoolError('EXOPOOL_NOT_FOUND', `there is no process ${pid}`, { cause: error });
+    }
+    const pattern = hierarchy.version === 1 ? /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m : /^0::(.*)$/m;
+    return MemoryCgroup.at(join(hierarchy.root, pattern.exec(text)?.[1] ?? '/'));
+  }
+
+  /** Makes a cgroup of ours below the root; `name` gets the prefix that all of ours have. */
+  static create(
+    journal: MachineJournal,
+    name: string,
+    hierarchy: CgroupHierarchy = findMemoryHierarchy(),
+  ): MemoryCgroup {
+    const path = join(hierarchy.root, `${cgroupPrefix}${name}`);
+    try {
+      if (hierarchy.version === 2) enableMemory(journal, hierarchy.root);
+      journal.record({ kind: 'cgroup', path });
+      mkdirSync(path);
+    } catch (error) {
+      throw toExopoolError(error, `cannot make the cgroup ${path} (root is needed)`);
+    }
+    return MemoryCgroup.at(path);
+  }
+
+  private constructor(path: string, version: 1 | 2) {
+    this.path = path;
+    this.version = version;
+  }
+
+  sample(): CgroupSample {
+    return this.version === 1 ? this.#sampleV1() : this.#sampleV2();
+  }
+
+  /** The limit now; `undefined` is none. */
+  limitBytes(): number | undefined {
+    const text = this.#read(files[this.version].limit);
+    return text === 'max' || Number(text) >= unlimitedBytesV1 ? undefined : Number(text);
+  }
+
+  /**
+   * Sets the limit (`undefined`: none), and on the way down pushes out what is above it. The first call writes down
+   * in the journal what the limit was. The kernel pushes pages out inside the write, which may take a while.
+   * @returns the limit that was reached: higher than asked for when pages could not be pushed out.
+   */
+  async setLimit(journal: MachineJournal, bytes: number | undefined): Promise<number | undefined> {
+    if (!this.#isLimited) {
+      await this.#rememberLimit(journal);
+      this.#isLimited = true;
+    }
+    if (bytes === undefined) {
+      await this.#write(files[this.version].limit, files[this.version].unlimited);
+      return undefined;
+    }
+    return this.#shrinkTo(bytes);
+  }
+
+  async #rememberLimit(journal: MachineJournal): Promise<void> {
+    const limitFile = join(this.path, files[this.version].limit);
+    // v1 shows "none" as a number that it then takes for a limit of its own; it means the same.
+    journal.record({ kind: 'file', path: limitFile, old: this.#read(files[this.version].limit) });
+    if (this.version === 2) return;
+    const oomFile = join(this.path, 'memory.oom_control');
+    const old = /oom_kill_disable (\d)/.exec(this.#read('memory.oom_control'))?.[1] ?? '0';
+    journal.record({ kind: 'file', path: oomFile, old });
+    await this.#write('memory.oom_control', '1');
+  }
+
+  async #shrinkTo(bytes: number): Promise<number> {
+    let target = bytes;
+    for (let step = 0; step < shrinkStepsMax; step += 1) {
+      try {
+        await this.#write(files[this.version].limit, String(target));
+        break;
+      } catch (error) {
+        if ((error as { cause?: NodeJS.ErrnoException }).cause?.code !== 'EBUSY') throw error;
+        target = Math.round((target + this.sample().usageBytes) / 2);
+      }
+    }
+    return this.limitBytes() ?? bytes;
+  }
+
+  #sampleV1(): CgroupSample {
+    const stat = this.#stat();
+    return {
+      usageBytes: Number(this.#read('memory.usage_in_bytes')),
+      swappedBytes: Math.max(0, (stat('total_swap') || stat('swap')) - stat('total_swapcached')),
+      pageIns: stat('total_pgmajfault'),
+      isStalled: /under_oom 1/.test(this.#read('memory.oom_control')),
+      pressure: undefined,
+    };
+  }
+
+  #sampleV2(): CgroupSample {
+    const swapFile = join(this.path, 'memory.swap.current');
+    const stat = this.#stat();
+    const swapped = existsSync(swapFile) ? Number(this.#read('memory.swap.current')) : 0;
+    return {
+      usageBytes: Number(this.#read('memory.current')),
+      swappedBytes: Math.max(0, swapped - stat('swapcached')),
+      pageIns: stat('pgmajfault'),
+      isStalled: false,
+      pressure: readMemoryPressure(join(this.path, 'memory.pressure')),
+    };
+  }
+
+  #stat(): (name: string) => number {
+    const text = this.#read('memory.stat');
+    return (name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  }
+
+  #read(name: string): string {
+    try {
+      return readFileSync(join(this.path, name), 'utf8').trim();
+    } catch (error) {
+      throw toExopoolError(error, `cannot read ${name} of ${this.path}`);
+    }
+  }
+
+  async #write(name: string, value: string): Promise<void> {
+    try {
+      await writeFile(join(this.path, name), value);
+    } catch (error) {
+      throw toExopoolError(error, `cannot write ${name} of ${this.path} (root is needed)`);
+    }
+  }
+}
+
+/** On v2 a cgroup has the memory files only when its parent hands the controller down. */
+function enableMemory(journal: MachineJournal, parent: string): void {
+  const path = join(parent, 'cgroup.subtree_control');
+  if (words(path).includes('memory')) return;
+  journal.record({ kind: 'file', path, old: '-memory' });
+  writeFileSync(path, '+memory');
+}
+
+function words(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').trim().split(/\s+/);
+  } catch {
+    return [];
+  }
+}

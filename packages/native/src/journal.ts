@@ -1,0 +1,175 @@
+/**
+ * A journal of what we change on the machine, so that it can be left as it was found.
+ *
+ * Cgroups, limits and swap outlive the process that made them. Each change is therefore written to a file, and synced,
+ * *before* it is made, with what it takes to undo it; at exit they are undone in reverse order. A process that is
+ * killed leaves its journal behind, and the next one that starts undoes what it says.
+ *
+ *   journal-PID-TICKS.jsonl     {"owner":{"pid":7,"startTicks":42,"bootId":"…"}}
+ *                               {"kind":"zram-add","existing":[0]}
+ *                               {"kind":"zram","id":1,"uuid":"…"}
+ *                               {"kind":"cgroup","path":"/sys/fs/cgroup/memory/exopool-7"}
+ *
+ * A record may describe a change that was never made, or one that somebody undid: undoing looks first, and does
+ * nothing then. What is not ours any more (another swap area on the device, a cgroup of another name) is not touched.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { undoChange, type Change } from './machine-change.js';
+import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
+
+const filePattern = /^journal-\d+-\d+(-\d+)?\.jsonl$/;
+
+/** Undoing a change that fails is tried so often: memory that is being freed keeps a cgroup busy for a moment. */
+const undoAttemptsMax = 3;
+
+/** Where journals are kept: a folder that a reboot empties, as it undoes the changes themselves. */
+export function defaultStateDir(): string {
+  if (process.getuid?.() === 0) return '/run/exopool';
+  return join(process.env['XDG_RUNTIME_DIR'] ?? `/tmp`, `exopool-${process.getuid?.() ?? 0}`);
+}
+
+let opened = 0;
+
+export class MachineJournal {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #changes: Change[] = [];
+  #isClosed = false;
+
+  /** Starts a journal of this process in `stateDir`, which is made if need be. */
+  static open(stateDir: string = defaultStateDir()): MachineJournal {
+    const owner = processIdentity(process.pid);
+    if (owner === undefined)
+      throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'changes to the machine need /proc');
+    opened += 1;
+    const path = join(stateDir, `journal-${owner.pid}-${owner.startTicks}-${opened}.jsonl`);
+    try {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      const journal = new MachineJournal(path, openSync(path, 'wx', 0o600));
+      journal.#append({ owner });
+      return journal;
+    } catch (error) {
+      throw toExopoolError(error, `cannot start the journal ${path}`);
+    }
+  }
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  /** Writes down a change that is about to be made; returns once it is on disk. */
+  record(change: Change): void {
+    if (this.#isClosed)
+      throw new ExopoolError('EXOPOOL_CLOSED', 'the journal is closed: its changes are undone');
+    this.#append(change);
+    this.#changes.push(change);
+  }
+
+  /**
+   * Undoes everything in reverse order and removes the journal. Idempotent.
+   * @throws ExopoolError of the first change that could not be undone; the journal stays for a later attempt.
+   */
+  async undoAll(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.#fd);
+    await undoInReverse(this.#changes, this.path);
+  }
+
+  #append(line: object): void {
+    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    fsyncSync(this.#fd);
+  }
+}
+
+/**
+ * Undoes what processes that are gone left behind.
+ * @returns one line for every change that was looked at, newest first.
+ */
+export async function undoLeftovers(stateDir: string = defaultStateDir()): Promise<string[]> {
+  const undone: string[] = [];
+  for (const name of listJournals(stateDir)) {
+    const path = join(stateDir, name);
+    const { owner, changes } = parseJournal(readFileSync(path, 'utf8'));
+    if (owner !== undefined && isRunning(owner)) continue;
+    await undoInReverse(changes, path);
+    undone.push(...changes.map((change) => JSON.stringify(change)).reverse());
+  }
+  return undone;
+}
+
+async function undoInReverse(changes: readonly Change[], path: string): Promise<void> {
+  let failure: ExopoolError | undefined;
+  for (const change of [...changes].reverse()) {
+    try {
+      await persistently(() => undoChange(change));
+    } catch (error) {
+      failure ??= toExopoolError(
+        error,
+        `cannot undo ${JSON.stringify(change)} (the journal ${path} is kept)`,
+      );
+    }
+  }
+  if (failure !== undefined) throw failure;
+  removeIfThere(path);
+}
+
+async function persistently(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (attempt === undoAttemptsMax) throw error;
+    }
+  }
+}
+
+interface ParsedJournal {
+  readonly owner: ProcessIdentity | undefined;
+  readonly changes: readonly Change[];
+}
+
+/** A torn last line was never synced, so its change was never made: it is left out. */
+export function parseJournal(text: string): ParsedJournal {
+  const lines = text.split('\n').flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return typeof value === 'object' && value !== null ? [value] : [];
+    } catch {
+      return [];
+    }
+  });
+  const first = lines[0] as { owner?: ProcessIdentity } | undefined;
+  return { owner: first?.owner, changes: lines.filter((line): line is Change => 'kind' in line) };
+}
+
+function listJournals(stateDir: string): string[] {
+  try {
+    return readdirSync(stateDir).filter((name) => filePattern.test(name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw toExopoolError(error, `cannot look for journals in ${stateDir}`);
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw toExopoolError(error, `cannot remove ${path}`);
+  }
+}

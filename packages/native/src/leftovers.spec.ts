@@ -1,0 +1,91 @@
+/**
+ * What stays behind when a process is killed in the middle of changing the machine: nothing, once another has started.
+ *
+ * A child makes every kind of change and is killed by SIGKILL right before, or right after, its n-th record.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findMemoryHierarchy } from './cgroup.js';
+import { undoLeftovers } from './journal.js';
+import { listZram } from './swap.js';
+
+const built = new URL('../dist/', import.meta.url);
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'exopool-leftovers-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** zram-add, zram, swap, cgroup, limit and (on v1) oom_control: the records of the child below. */
+const recordsMax = 6;
+
+/** A size that no other zram device has: tests of other files may add theirs at the same time. */
+const zramBytes = (64 << 20) + (process.pid % 4096) * 4096;
+
+const childScript = (stateDir: string, moment: string, count: number, name: string): string => `
+  const { MachineJournal } = await import(${JSON.stringify(new URL('journal.js', built).href)});
+  const { addZramSwap } = await import(${JSON.stringify(new URL('swap.js', built).href)});
+  const { MemoryCgroup } = await import(${JSON.stringify(new URL('cgroup.js', built).href)});
+  const { spawn } = await import('node:child_process');
+  const { once } = await import('node:events');
+  const journal = MachineJournal.open(${JSON.stringify(stateDir)});
+  const record = journal.record.bind(journal);
+  let records = 0;
+  const die = () => process.kill(process.pid, 'SIGKILL');
+  journal.record = (change) => {
+    records += 1;
+    if (records === ${count} && '${moment}' === 'before') die();
+    record(change);
+    if (records === ${count} && '${moment}' === 'after') die();
+  };
+  await addZramSwap(journal, ${zramBytes});
+  const group = MemoryCgroup.create(journal, '${name}');
+  const sleeper = spawn('sh', ['-c', 'echo $$ > "$0/cgroup.procs" && echo in && exec sleep 60', group.path]);
+  await once(sleeper.stdout, 'data');
+  await group.setLimit(journal, 32 << 20);
+  die();
+`;
+
+const unable = whyNot();
+
+describe('a process killed in the middle', () => {
+  const moments = Array.from({ length: recordsMax }, (_, index) => index + 1).flatMap((count) => [
+    { moment: 'before', count },
+    { moment: 'after', count },
+  ]);
+  it.for([...moments, { moment: 'after everything', count: 0 }])(
+    'leaves nothing behind: $moment record $count',
+    async ({ moment, count }, context) => {
+      if (unable !== undefined) return context.skip(unable);
+      const before = listZram().map(({ id }) => id);
+      const name = `leftover-${process.pid}-${count}`;
+      const script = childScript(folder, moment, count, name);
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
+      const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+      expect(signal).toBe('SIGKILL');
+
+      await undoLeftovers(folder);
+      const isLeft = (zram: { id: number; diskBytes: number }): boolean =>
+        zram.diskBytes === zramBytes || (zram.diskBytes === 0 && !before.includes(zram.id));
+      await expect.poll(() => listZram().filter(isLeft)).toEqual([]);
+      expect(existsSync(join(findMemoryHierarchy().root, `exopool-${name}`))).toBe(false);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
+});
+
+function whyNot(): string | undefined {
+  if (process.getuid?.() !== 0) return 'needs root';
+  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
+  if (!existsSync(new URL('journal.js', built))) return 'needs the built package';
+  try {
+    findMemoryHierarchy();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,96 @@
+/** The changes that are made to a machine, and how each is undone. Undoing looks first: twice is the same as once. */
+import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ExopoolError } from '@exopool/shared';
+import { isOurZram, listZram, removeZram, swapOff, zramPath } from './swap.js';
+
+export type Change =
+  /** A cgroup was made; everything still in it belongs to us. */
+  | { readonly kind: 'cgroup'; readonly path: string }
+  /** A file of /proc or /sys was written; `old` is what it said before. */
+  | { readonly kind: 'file'; readonly path: string; readonly old: string }
+  /** A zram device is about to be added to those that exist; the kernel chooses its number. */
+  | { readonly kind: 'zram-add'; readonly existing: readonly number[] }
+  /** A zram device that we added is about to be given a size and a swap area with this UUID. */
+  | { readonly kind: 'zram'; readonly id: number; readonly uuid: string }
+  /** The kernel is about to swap to it. */
+  | { readonly kind: 'swap'; readonly id: number; readonly uuid: string };
+
+/** Cgroups of ours start with this; no other is ever removed, and no process elsewhere killed. */
+export const cgroupPrefix = 'exopool-';
+
+/** Killed processes give their memory back, and a cgroup can go, within this time even when they hold gigabytes. */
+const emptyTimeoutMs = 20_000;
+const emptyPollMs = 10;
+
+/** @throws ExopoolError or an error of the operating system when it cannot be undone now. */
+export async function undoChange(change: Change): Promise<void> {
+  switch (change.kind) {
+    case 'cgroup':
+      await removeCgroup(change.path);
+      return;
+    case 'file':
+      restoreFile(change.path, change.old);
+      return;
+    case 'zram-add':
+      removeUnusedZram(change.existing);
+      return;
+    case 'zram':
+      if (isOurZram(change.id, change.uuid)) removeZram(change.id);
+      return;
+    case 'swap':
+      if (isOurZram(change.id, change.uuid)) await swapOff(zramPath(change.id));
+  }
+}
+
+async function removeCgroup(path: string): Promise<void> {
+  if (!basename(path).startsWith(cgroupPrefix)) {
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      `${path} is not a cgroup of ours: its name starts with ${cgroupPrefix}`,
+    );
+  }
+  const deadlineMs = Date.now() + emptyTimeoutMs;
+  while (existsSync(path)) {
+    for (const pid of cgroupProcesses(path)) killIfThere(pid);
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return;
+      if (code !== 'EBUSY' || Date.now() > deadlineMs) throw error;
+      await sleep(emptyPollMs);
+    }
+  }
+}
+
+/** Pids in a cgroup; none when it is gone. */
+export function cgroupProcesses(path: string): number[] {
+  try {
+    return readFileSync(`${path}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    // Pid 0 stands for a process of another namespace, and would be our own group.
+    if (pid > 0) process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function restoreFile(path: string, old: string): void {
+  if (!existsSync(path) || readFileSync(path, 'utf8').trim() === old) return;
+  writeFileSync(path, old);
+}
+
+/** The process was killed before it could write down the number: ours is new and has no size yet. */
+function removeUnusedZram(existing: readonly number[]): void {
+  for (const { id, diskBytes } of listZram()) {
+    if (!existing.includes(id) && diskBytes === 0) removeZram(id);
+  }
+}

@@ -1,0 +1,310 @@
+/**
+ * A consumer's session with one lease: reads and writes ranges of leased slabs.
+ *
+ *   readMany -> one crossing: encode, send -> (network) -> the client's native thread receives -> one crossing back
+ *
+ * All sessions of a process share one native thread. What is asked for in one call travels as one batch and completes
+ * together. A session that is lost (revoked, expired, connection gone, an answer past its deadline) completes
+ * everything with "lost"; it never rejects for that, since leased memory is a cache. Idle sessions keep no process
+ * alive, calls under way do.
+ */
+import { lookup } from 'node:dns/promises';
+import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
+import { loadBinding } from './load-binding.js';
+import { connectError, lossReason, type LossReason } from './slab-outcome.js';
+
+/** For connecting with its handshake, and for each batch: a hundred times what either takes on a busy machine. */
+export const defaultSlabTimeoutMs = 1000;
+/** Counts with the first session of a process. Chosen as the server's. */
+export const defaultClientSpinMicroseconds = 50;
+/** Bytes of one range (SLAB_PAYLOAD_MAX). */
+export const slabRangeBytesMax = 1024 * 1024;
+const ticketBytes = 192;
+const uint32Max = 2 ** 32 - 1;
+/** RELEASE of every slab of the lease. */
+const allSlabs = uint32Max;
+
+/** What `submit` is told to do: `enum slab_type`. */
+const requestType = { read: 1, write: 2, release: 3, extend: 4, ping: 5 } as const;
+const eventKind = { opened: 1, refused: 2, completed: 3, ended: 4 } as const;
+
+export type { LossReason } from './slab-outcome.js';
+
+export interface SlabRange {
+  readonly slab: number;
+  readonly offset: number;
+  /** At most 1 MiB. */
+  readonly length: number;
+}
+
+export interface SlabWrite {
+  readonly slab: number;
+  readonly offset: number;
+  /** At most 1 MiB; copied before `writeMany` returns. */
+  readonly data: Buffer;
+}
+
+export interface SlabSessionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly ticket: Buffer;
+  /** The consumer's Ed25519 seed. */
+  readonly seed: Buffer;
+  /** Who must be at the other end. */
+  readonly producerKey: Buffer;
+  readonly timeoutMs?: number;
+  readonly spinMicroseconds?: number;
+}
+
+interface NativeSlabClient {
+  connect(
+    address: string,
+    port: number,
+    seed: Buffer,
+    producerKey: Buffer,
+    ticket: Buffer,
+    timeoutMs: number,
+    spinMicroseconds: number,
+  ): number;
+  submit(session: number, batch: number, type: number, ranges: Uint32Array, data?: readonly Buffer[], into?: Buffer): boolean;
+  close(session: number): void;
+  keepAlive(yes: boolean): void;
+}
+
+type OnEvent = (kind: number, session: number, batch: number, number: number, more: number, statuses?: Buffer) => void;
+
+interface SlabClientBinding {
+  readonly SlabClient: new (onEvent: OnEvent) => NativeSlabClient;
+}
+
+/** Called with one status a request, or with nothing when all are good. */
+type OnStatuses = (statuses: Uint8Array | undefined) => void;
+
+interface Listener {
+  opened(slabs: number, slabBytes: number): void;
+  refused(reason: number): void;
+  ended(reason: number): void;
+}
+
+/** The native client of this thread, with what waits for its events. */
+class ClientPort {
+  readonly #native: NativeSlabClient;
+  readonly #listeners = new Map<number, Listener>();
+  readonly #batches = new Map<number, { readonly done: OnStatuses; readonly into: Buffer | undefined }>();
+  #nextBatch = 1;
+  #awaited = 0;
+
+  constructor() {
+    const { SlabClient } = loadBinding() as unknown as SlabClientBinding;
+    this.#native = new SlabClient((...event) => this.#onEvent(...event));
+  }
+
+  connect(address: string, options: SlabSessionOptions, listener: Listener): number {
+    const { port, seed, producerKey, ticket } = options;
+    const timeoutMs = options.timeoutMs ?? defaultSlabTimeoutMs;
+    const spin = options.spinMicroseconds ?? defaultClientSpinMicroseconds;
+    const session = this.#native.connect(address, port, seed, producerKey, ticket, timeoutMs, spin);
+    this.#listeners.set(session, listener);
+    this.#await(1);
+    return session;
+  }
+
+  /** `into` is written to by the native thread until `done` is called; holding it here keeps it alive. */
+  submit(
+    session: number,
+    type: number,
+    ranges: Uint32Array,
+    done: OnStatuses,
+    data?: readonly Buffer[],
+    into?: Buffer,
+  ): boolean {
+    const batch = this.#nextBatch++;
+    this.#batches.set(batch, { done, into });
+    this.#await(1);
+    if (this.#native.submit(session, batch, type, ranges, data, into)) return true;
+    this.#batches.delete(batch);
+    this.#await(-1);
+    return false;
+  }
+
+  close(session: number): void {
+    this.#native.close(session);
+  }
+
+  #await(change: 1 | -1): void {
+    const before = this.#awaited;
+    this.#awaited += change;
+    if (before === 0 || this.#awaited === 0) this.#native.keepAlive(this.#awaited > 0);
+  }
+
+  #onEvent(kind: number, session: number, batch: number, number: number, more: number, statuses?: Buffer): void {
+    const listener = this.#listeners.get(session);
+    if (kind === eventKind.completed) {
+      const waiting = this.#batches.get(batch);
+      this.#batches.delete(batch);
+      this.#await(-1);
+      waiting?.done(statuses);
+    } else if (kind === eventKind.opened) {
+      this.#await(-1);
+      listener?.opened(number, more);
+    } else {
+      this.#listeners.delete(session);
+      if (kind === eventKind.refused) this.#await(-1);
+      if (kind === eventKind.refused) listener?.refused(number);
+      else listener?.ended(number);
+    }
+  }
+}
+
+let clientPort: ClientPort | undefined;
+
+export class SlabSession {
+  readonly slabs: number;
+  readonly slabBytes: number;
+  readonly #port: ClientPort;
+  readonly #session: number;
+  readonly #onLost: ((reason: LossReason) => void)[] = [];
+  #lost: LossReason | undefined;
+
+  private constructor(port: ClientPort, session: number, slabs: number, slabBytes: number) {
+    this.#port = port;
+    this.#session = session;
+    this.slabs = slabs;
+    this.slabBytes = slabBytes;
+  }
+
+  /**
+   * Connects, proves both sides' identity, and opens the lease.
+   * @throws ExopoolError `EXOPOOL_TICKET_INVALID`, `EXOPOOL_TICKET_EXPIRED`, `EXOPOOL_NO_MEMORY`,
+   * `EXOPOOL_UNAVAILABLE`, `EXOPOOL_TIMEOUT`, `EXOPOOL_DENIED`, `EXOPOOL_INVALID`.
+   */
+  static async connect(options: SlabSessionOptions): Promise<SlabSession> {
+    checkLength('seed', options.seed, seedBytes);
+    checkLength('producerKey', options.producerKey, publicKeyBytes);
+    if (options.ticket.length !== ticketBytes) {
+      throw new ExopoolError('EXOPOOL_TICKET_INVALID', `a ticket has ${ticketBytes} bytes, not ${options.ticket.length}`);
+    }
+    const where = `${options.host}:${options.port}`;
+    const { address } = await lookup(options.host).catch((error: unknown) => {
+      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot find the producer ${where}`, { cause: toExopoolError(error) });
+    });
+    const port = (clientPort ??= new ClientPort());
+    return new Promise((resolve, reject) => {
+      let opened: SlabSession | undefined;
+      const session = port.connect(address, options, {
+        opened: (slabs, slabBytes) => resolve((opened = new SlabSession(port, session, slabs, slabBytes))),
+        refused: (reason) => reject(connectError(reason, where)),
+        ended: (reason) => {
+          if (opened !== undefined) opened.#end(lossReason(reason));
+        },
+      });
+    });
+  }
+
+  /**
+   * Reads ranges; `undefined` for each that is lost. The results share one allocation: copy what is to be kept.
+   * @throws ExopoolError `EXOPOOL_INVALID` when a range is not inside of one slab, or longer than 1 MiB.
+   */
+  readMany(ranges: readonly SlabRange[]): Promise<(Buffer | undefined)[]> {
+    const flat = this.#flatten(ranges, (range) => range.length);
+    const total = ranges.reduce((sum, range) => sum + range.length, 0);
+    const into = Buffer.allocUnsafe(total);
+    return this.#submit(requestType.read, flat, undefined, into).then((good) => {
+      let at = 0;
+      return ranges.map((range, index) => {
+        const from = at;
+        at += range.length;
+        return good(index) ? into.subarray(from, at) : undefined;
+      });
+    });
+  }
+
+  /** Writes ranges, in order; `false` for each that is lost. Throws as {@link readMany}. */
+  writeMany(entries: readonly SlabWrite[]): Promise<boolean[]> {
+    const flat = this.#flatten(entries, (entry) => entry.data.length);
+    const data = entries.map((entry) => entry.data);
+    return this.#submit(requestType.write, flat, data).then((good) => entries.map((_, index) => good(index)));
+  }
+
+  /** One empty request and its answer: false when the session is lost. */
+  ping(): Promise<boolean> {
+    return this.#submit(requestType.ping, new Uint32Array(3)).then((good) => good(0));
+  }
+
+  /**
+   * Presents a later ticket of the same lease.
+   * @throws ExopoolError `EXOPOOL_TICKET_INVALID` when the producer does not take it, or the session is lost.
+   */
+  async extend(ticket: Buffer): Promise<void> {
+    const good = await this.#submit(requestType.extend, new Uint32Array(3), [ticket]);
+    if (!good(0)) throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
+  }
+
+  /** Gives all slabs back, their memory with everything in it, and closes. */
+  async release(): Promise<void> {
+    await this.#submit(requestType.release, Uint32Array.of(allSlabs, 0, 0));
+    this.close();
+  }
+
+  /** Calls back once when the session is over, at once when it is already. Not after `close` or `release`. */
+  onLost(callback: (reason: LossReason) => void): void {
+    if (this.#lost === undefined) this.#onLost.push(callback);
+    else queueMicrotask(() => callback(this.#lost!));
+  }
+
+  /** Ends the connection; the lease and its memory stay until the lease's end. Idempotent. */
+  close(): void {
+    this.#onLost.length = 0;
+    this.#port.close(this.#session);
+  }
+
+  /** Resolves with a function that says whether the request at an index was good. */
+  #submit(
+    type: number,
+    ranges: Uint32Array,
+    data?: readonly Buffer[],
+    into?: Buffer,
+  ): Promise<(index: number) => boolean> {
+    if (ranges.length === 0) return Promise.resolve(() => true);
+    return new Promise((resolve) => {
+      const done: OnStatuses = (statuses) => resolve((index) => statuses === undefined || statuses[index] === 0);
+      if (!this.#port.submit(this.#session, type, ranges, done, data, into)) resolve(() => false);
+    });
+  }
+
+  #flatten<T extends { slab: number; offset: number }>(entries: readonly T[], lengthOf: (entry: T) => number): Uint32Array {
+    const flat = new Uint32Array(entries.length * 3);
+    entries.forEach((entry, index) => {
+      const length = lengthOf(entry);
+      const inside =
+        Number.isInteger(entry.slab) &&
+        Number.isInteger(entry.offset) &&
+        Number.isInteger(length) &&
+        entry.slab >= 0 &&
+        entry.slab < this.slabs &&
+        entry.offset >= 0 &&
+        length >= 0 &&
+        length <= slabRangeBytesMax &&
+        entry.offset + length <= this.slabBytes;
+      if (!inside) {
+        throw new ExopoolError(
+          'EXOPOOL_INVALID',
+          `no range of this lease: slab ${entry.slab}, offset ${entry.offset}, length ${length} ` +
+            `(${this.slabs} slabs of ${this.slabBytes} bytes, 1 MiB at once)`,
+        );
+      }
+      flat.set([entry.slab, entry.offset, length], index * 3);
+    });
+    return flat;
+  }
+
+  #end(reason: LossReason): void {
+    this.#lost = reason;
+    for (const callback of this.#onLost.splice(0)) callback(reason);
+  }
+}
+
+function checkLength(name: string, bytes: Buffer, length: number): void {
+  if (bytes.length === length) return;
+  throw new ExopoolError('EXOPOOL_INVALID', `${name} must have ${length} bytes, not ${bytes.length}`);
+}

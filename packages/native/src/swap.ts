@@ -1,0 +1,150 @@
+/**
+ * Swap, and zram: a block device whose blocks are compressed memory.
+ *
+ * A page that is swapped to zram frees 4 KiB and takes its compressed size; a third of it, often. A device of our own
+ * is added for the harvest and removed afterwards:
+ *
+ *   hot_add → number → disksize → mkswap (a UUID that we know it by) → swapon
+ */
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import type { MachineJournal } from './journal.js';
+
+const run = promisify(execFile);
+
+const control = '/sys/class/zram-control';
+
+/** Swap of ours is used before any slower one. The kernel's highest is 32767. */
+const swapPriority = 100;
+
+/** The swap header in the device's first page: its UUID, and the mark at the page's end. */
+const pageBytes = 4096;
+const uuidOffset = 1036;
+const uuidBytes = 16;
+const swapMark = 'SWAPSPACE2';
+
+export interface SwapArea {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly usedBytes: number;
+  readonly priority: number;
+}
+
+export interface ZramStats {
+  /** Of the pages stored, before compression. */
+  readonly originalBytes: number;
+  /** Memory taken by the device, with its own overhead. */
+  readonly usedBytes: number;
+}
+
+export interface ZramSwap {
+  readonly id: number;
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Swap areas in use. */
+export function readSwapAreas(file = '/proc/swaps'): SwapArea[] {
+  const lines = readFileSync(file, 'utf8').split('\n').slice(1).filter(Boolean);
+  return lines.map((line) => {
+    const [path = '', , size, used, priority] = line.split(/\s+/);
+    return {
+      path,
+      sizeBytes: Number(size) * 1024,
+      usedBytes: Number(used) * 1024,
+      priority: Number(priority),
+    };
+  });
+}
+
+/** Zram devices, used or not. */
+export function listZram(): { readonly id: number; readonly diskBytes: number }[] {
+  return readdirSync('/sys/block')
+    .filter((name) => /^zram\d+$/.test(name))
+    .map((name) => ({
+      id: Number(name.slice(4)),
+      diskBytes: Number(readFileSync(`/sys/block/${name}/disksize`, 'utf8')),
+    }));
+}
+
+export function zramPath(id: number): string {
+  return `/dev/zram${id}`;
+}
+
+export function readZramStats(id: number): ZramStats {
+  const fields = readFileSync(`/sys/block/zram${id}/mm_stat`, 'utf8').trim().split(/\s+/).map(Number);
+  return { originalBytes: fields[0] ?? 0, usedBytes: fields[2] ?? 0 };
+}
+
+/**
+ * Adds a zram device of `sizeBytes` (of pages before compression) and swaps to it.
+ * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without zram or mkswap.
+ */
+export async function addZramSwap(journal: MachineJournal, sizeBytes: number): Promise<ZramSwap> {
+  if (!existsSync(`${control}/hot_add`)) {
+    throw new ExopoolError(
+      'EXOPOOL_UNSUPPORTED',
+      'the kernel has no zram: run `modprobe zram`, or set up swap',
+    );
+  }
+  const uuid = randomUUID();
+  try {
+    journal.record({ kind: 'zram-add', existing: listZram().map(({ id }) => id) });
+    const id = Number(readFileSync(`${control}/hot_add`, 'utf8'));
+    journal.record({ kind: 'zram', id, uuid });
+    writeFileSync(`/sys/block/zram${id}/disksize`, String(sizeBytes));
+    const path = zramPath(id);
+    await run('mkswap', ['--uuid', uuid, path], toolOptions);
+    journal.record({ kind: 'swap', id, uuid });
+    await run('swapon', ['--priority', String(swapPriority), path], toolOptions);
+    return { id, path, sizeBytes };
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+/** Brings everything back that was swapped there. Does nothing when it is not in use. */
+export async function swapOff(path: string): Promise<void> {
+  if (readSwapAreas().some((area) => area.path === path)) await run('swapoff', [path], toolOptions);
+}
+
+export function removeZram(id: number): void {
+  writeFileSync(`/sys/block/zram${id}/reset`, '1');
+  writeFileSync(`${control}/hot_remove`, String(id));
+}
+
+/** True when the device is there and holds our swap area, or nothing yet. */
+export function isOurZram(id: number, uuid: string): boolean {
+  const device = listZram().find((candidate) => candidate.id === id);
+  if (device === undefined) return false;
+  if (device.diskBytes === 0) return true;
+  const page = Buffer.alloc(pageBytes);
+  const fd = openSync(zramPath(id), 'r');
+  try {
+    readSync(fd, page, 0, pageBytes, 0);
+  } finally {
+    closeSync(fd);
+  }
+  if (page.every((byte) => byte === 0)) return true;
+  return (
+    page.toString('latin1', pageBytes - swapMark.length) === swapMark &&
+    page.toString('hex', uuidOffset, uuidOffset + uuidBytes) === uuid.replaceAll('-', '')
+  );
+}
+
+/** The tools of util-linux are in folders that are not on every user's path. */
+const toolOptions = {
+  env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
+};
+
+function explain(error: unknown): ExopoolError {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && syscall?.startsWith('spawn') === true) {
+    const message = `${syscall.slice('spawn '.length)} is missing: install util-linux`;
+    return new ExopoolError('EXOPOOL_UNSUPPORTED', message, { cause: error });
+  }
+  return toExopoolError(error, 'cannot set up swap in zram (root is needed)');
+}

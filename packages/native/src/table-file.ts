@@ -1,0 +1,200 @@
+/**
+ * One open table file: batches of point lookups by a choice of engines, and reads of whole pages.
+ *
+ * A batch crosses into native code once: its keys are packed there, native threads walk the chains, and all values
+ * come back in one block of memory.
+ *
+ * ```
+ *   lookupMany(keys) -> [ packed keys ] -> worker threads: pread | one BPF_PROG_RUN for 64 chains
+ *                                               |
+ *   (Buffer | undefined)[] <- slices <- [ lengths | values ]
+ * ```
+ *
+ * Lookups in flight hold the file for themselves, so `close` waits for nothing.
+ */
+import { ExopoolError } from '@exopool/shared';
+import { tableBinding, tableError } from './table-binding.js';
+import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
+
+/**
+ * How a table is walked. `pread` reads whole pages at user level, and runs anywhere. `page-cache-bpf` walks in the
+ * kernel, one system call for a batch; it is for data that is in the page cache.
+ */
+export type TableEngine = 'pread' | 'page-cache-bpf';
+
+/** In the order of the addon's `enum class Engine`. */
+const engines: readonly TableEngine[] = ['pread', 'page-cache-bpf'];
+
+/** Bytes of a page, of which a file is a whole number. */
+export const pageBytes = 4096;
+/** Longest key, bytes (EXO_KEY_MAX). */
+export const keyMaxBytes = 511;
+/** Keys in one call: 64 K of the largest keys are 32 MiB of packed memory, and more gain nothing. */
+const lookupMaxKeys = 65_536;
+/** Pages in one read: the longest run there is, a value of 16 MiB. */
+const readMaxPages = 4096;
+/** Bytes of a value's length in front of the packed values. */
+const lengthBytes = 4;
+
+export interface EngineSupport {
+  readonly engine: TableEngine;
+  readonly available: boolean;
+  /** Why it is not available. */
+  readonly reason?: string;
+  /** The line to run that would make it available. */
+  readonly fix?: string;
+}
+
+let support: readonly EngineSupport[] | undefined;
+
+/** Which engines this machine and this build offer, and what would enable the others. Found out once a process. */
+export function tableEngineSupport(): readonly EngineSupport[] {
+  if (support !== undefined) return support;
+  const { available, reason, fix } = tableBinding().bpfSupport();
+  support = [
+    { engine: 'pread', available: true },
+    { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
+  ];
+  return support;
+}
+
+export interface TableFileOptions {
+  /** Read past the page cache (O_DIRECT) with `pread`; buffered where the file system refuses. Default false. */
+  readonly direct?: boolean;
+  /** Keep interior pages in memory, up to 64 MiB, so that `pread` reads only leaves. Default true. */
+  readonly cacheInterior?: boolean;
+}
+
+export class TableFile {
+  readonly path: string;
+  readonly header: TableHeader;
+  /** Whether `pread` goes past the page cache. */
+  readonly direct: boolean;
+  #handle: TableHandle | undefined;
+
+  private constructor(path: string, header: TableHeader, direct: boolean, handle: TableHandle) {
+    this.path = path;
+    this.header = header;
+    this.direct = direct;
+    this.#handle = handle;
+  }
+
+  /**
+   * Opens a table file for reading.
+   * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT` or `EXOPOOL_VERSION`, naming the file
+   */
+  static open(path: string, options: TableFileOptions = {}): TableFile {
+    const opened = tableBinding().openTable(path, options.direct ?? false, options.cacheInterior ?? true);
+    if (opened.failure !== undefined) throw tableError(path, opened.failure);
+    return new TableFile(path, opened.header, opened.direct, opened.handle);
+  }
+
+  /**
+   * Looks up keys in any order. One result for each key; undefined: not in the table.
+   *
+   * The values of one call share one block of memory: whoever keeps a few of many for long should copy them.
+   *
+   * @throws `EXOPOOL_INVALID` (a key over 511 bytes), `EXOPOOL_UNSUPPORTED` (the engine cannot run here),
+   * `EXOPOOL_CORRUPT` or `EXOPOOL_IO`, naming file and offset, `EXOPOOL_CLOSED`
+   */
+  async lookupMany(keys: readonly Buffer[], engine: TableEngine): Promise<(Buffer | undefined)[]> {
+    const handle = this.#open();
+    requireEngine(engine);
+    requireKeys(keys);
+    if (keys.length === 0) return [];
+    const packed = this.#unwrap(await tableBinding().lookupTable(handle, engines.indexOf(engine), keys));
+    let at = keys.length * lengthBytes;
+    return keys.map((_, index) => {
+      const length = packed.readInt32LE(index * lengthBytes);
+      return length < 0 ? undefined : packed.subarray(at, (at += length));
+    });
+  }
+
+  /**
+   * The page at `offset`, after its checksum, its table and its place were checked.
+   * @throws `EXOPOOL_INVALID`, `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`
+   */
+  async readPage(offset: number): Promise<Buffer> {
+    return this.#read(offset, 1, true);
+  }
+
+  /**
+   * `count` pages (at most 4096) from `offset`, unchecked: for runs of value pages, which have checksums elsewhere.
+   * @throws `EXOPOOL_INVALID`, `EXOPOOL_CORRUPT` (the file has become shorter), `EXOPOOL_IO`, `EXOPOOL_CLOSED`
+   */
+  async readPages(offset: number, count: number): Promise<Buffer> {
+    return this.#read(offset, count, false);
+  }
+
+  /**
+   * Share of the file that is in the page cache, 0 to 1, from `samples` pages (default 256) spread evenly over it.
+   * Linux tells only those who own the file or may write to it; to others everything looks resident.
+   */
+  residentShare(samples = 256): number {
+    if (!Number.isInteger(samples) || samples < 1) {
+      throw new ExopoolError('EXOPOOL_INVALID', `samples must be a whole number from 1, not ${samples}`);
+    }
+    const share = tableBinding().tableResidentShare(this.#open(), Math.min(samples, 2 ** 31));
+    if (share < 0) throw tableError(this.path, { kind: 'io', number: -share, offset: 0, detail: '' });
+    return share;
+  }
+
+  /** What an engine did on this table so far. */
+  counters(engine: TableEngine): LookupCounters {
+    return tableBinding().tableCounters(this.#open(), engines.indexOf(engine));
+  }
+
+  /** Idempotent; waits for nothing. Lookups in flight finish, later calls throw `EXOPOOL_CLOSED`. */
+  close(): void {
+    if (this.#handle === undefined) return;
+    tableBinding().closeTable(this.#handle);
+    this.#handle = undefined;
+  }
+
+  #open(): TableHandle {
+    if (this.#handle === undefined)
+      throw new ExopoolError('EXOPOOL_CLOSED', `${this.path}: the table is closed`);
+    return this.#handle;
+  }
+
+  async #read(offset: number, count: number, verify: boolean): Promise<Buffer> {
+    const handle = this.#open();
+    const inFile =
+      Number.isInteger(count) && count >= 1 && offset + count * pageBytes <= this.header.fileSize;
+    if (!inFile || count > readMaxPages || !Number.isInteger(offset / pageBytes) || offset < 0) {
+      const message = `${this.path}: ${count} pages at offset ${offset} are not a run of at most ${readMaxPages} pages in it`;
+      throw new ExopoolError('EXOPOOL_INVALID', message);
+    }
+    return this.#unwrap(await tableBinding().readTablePages(handle, offset, count, verify));
+  }
+
+  #unwrap({ packed, failure }: Packed): Buffer {
+    if (failure !== undefined) throw tableError(this.path, failure);
+    return packed!;
+  }
+}
+
+function requireEngine(engine: TableEngine): void {
+  if (!engines.includes(engine)) {
+    throw new ExopoolError('EXOPOOL_INVALID', `"${engine}" is no engine; there are: ${engines.join(', ')}`);
+  }
+  if (engine === 'pread') return;
+  const { available, reason, fix } = tableBinding().bpfSupport();
+  if (available) return;
+  throw new ExopoolError(
+    'EXOPOOL_UNSUPPORTED',
+    `engine ${engine} cannot run: ${reason}; to enable it: ${fix}`,
+  );
+}
+
+function requireKeys(keys: readonly Buffer[]): void {
+  if (keys.length > lookupMaxKeys) {
+    throw new ExopoolError('EXOPOOL_INVALID', `${keys.length} keys in one call; at most ${lookupMaxKeys}`);
+  }
+  for (const key of keys) {
+    if (!Buffer.isBuffer(key)) throw new ExopoolError('EXOPOOL_INVALID', 'a key must be a Buffer');
+    if (key.length > keyMaxBytes) {
+      throw new ExopoolError('EXOPOOL_INVALID', `a key has ${key.length} bytes; at most ${keyMaxBytes}`);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** `exopool broker`: one broker process. */
+import type { Command } from 'commander';
+import { brokerConfig, runBroker } from '@exopool/memtrade';
+import { addConfigOptions, readConfig } from '../config-options.js';
+import { serve } from '../serve.js';
+
+export function registerBroker(program: Command): void {
+  const command = program
+    .command('broker')
+    .description('the market: knows who has memory, who wants it, and the price');
+  addConfigOptions(command, brokerConfig, 'BROKER')
+    .addHelpText(
+      'after',
+      `
+Producers and consumers need the broker's address and its CA certificate, which is printed at the start.
+
+Examples:
+  exopool broker                            on its default port, state in its default folder
+  EXOPOOL_BROKER_PORT=7000 exopool broker   settings as variables`,
+    )
+    .action(async () => {
+      const config = readConfig(command, brokerConfig, 'BROKER');
+      await serve(() => runBroker(config), {
+        ready: (broker) => `exopool broker: serving at ${broker.endpoint}, CA certificate ${broker.caFile}`,
+        facts: (broker) => ({
+          endpoint: broker.endpoint,
+          caFile: broker.caFile,
+          brokerKey: broker.brokerKey.toString('hex'),
+        }),
+      });
+    });
+}

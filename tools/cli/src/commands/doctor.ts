@@ -1,0 +1,58 @@
+/** `exopool doctor`: what works on this machine, and for the rest the reason and the line that would enable it. */
+import type { Command } from 'commander';
+import { machineCapabilities, tableEngineSupport, type Capability } from '@exopool/native';
+import { toExopoolError } from '@exopool/shared';
+import { findPrograms } from '../find-programs.js';
+import { textTable } from '../text-table.js';
+
+type Mechanism = Omit<Capability, 'group'> & {
+  readonly group: Capability['group'] | 'lookup engine' | 'program';
+};
+
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('what this machine offers, what not, and the line that would enable it')
+    .option('--json', 'print it as JSON')
+    .addHelpText(
+      'after',
+      `
+Looks and changes nothing. Some of it only root can use: run it as the user that will run exopool.
+
+Examples:
+  exopool doctor
+  exopool doctor --json | jq '.mechanisms[] | select(.available | not)'`,
+    )
+    .action((options: { readonly json?: true }) => {
+      const mechanisms = [...lookupEngines(), ...machineCapabilities(), ...findPrograms()];
+      process.stdout.write(
+        `${options.json ? JSON.stringify({ mechanisms }, undefined, 2) : describe(mechanisms)}\n`,
+      );
+    });
+}
+
+/** Without the addon there is no engine at all, and the reason for that is what one wants to read. */
+function lookupEngines(): Mechanism[] {
+  try {
+    return tableEngineSupport().map(({ engine, ...support }) => ({
+      name: engine,
+      group: 'lookup engine',
+      ...support,
+    }));
+  } catch (error) {
+    const reason = toExopoolError(error).message;
+    return [
+      { name: 'native addon', group: 'lookup engine', available: false, reason, fix: './exopool setup' },
+    ];
+  }
+}
+
+export function describe(mechanisms: readonly Mechanism[]): string {
+  const rows = mechanisms.map(({ name, group, available, reason = '', fix }) => [
+    available ? 'on' : 'off',
+    group,
+    name,
+    fix === undefined ? reason : `${reason}; to enable: ${fix}`,
+  ]);
+  return textTable([['', 'group', 'mechanism', 'what was found'], ...rows]);
+}

@@ -1,0 +1,31 @@
+/** `exopool store stat`: what a store holds, and the engine that reads it. */
+import type { Command } from 'commander';
+import { engineOption, openForReading, type EngineOptions } from '../store-options.js';
+import { flatten } from '../flatten.js';
+import { textTable } from '../text-table.js';
+
+interface StatOptions extends EngineOptions {
+  readonly json?: true;
+}
+
+export function registerStoreStat(store: Command): void {
+  store
+    .command('stat')
+    .description('what a store holds, and which engine reads it')
+    .argument('<store>', 'folder of the store')
+    .addOption(engineOption())
+    .option('--json', 'print it as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  exopool store stat ./packages\n  exopool store stat ./packages --json | jq .engine',
+    )
+    .action(async (path: string, options: StatOptions) => {
+      await using opened = await openForReading(path, options);
+      const stats = opened.stats();
+      process.stdout.write(`${options.json ? toJson(stats) : textTable(flatten(stats))}\n`);
+    });
+}
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? item.toString() : item));
+}

@@ -1,0 +1,24 @@
+/** `exopool test`: run by the script ./exopool; here for the help, and for who starts this program directly. */
+import type { Command } from 'commander';
+import { ExopoolError } from '@exopool/shared';
+
+export function registerTest(program: Command): void {
+  program
+    .command('test')
+    .description('lint, type checks and all tests')
+    .option('--all', 'the longer forms of the tests too')
+    .argument('[vitest...]', 'arguments for vitest, after --')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  ./exopool test                     what must pass before a change lands
+  ./exopool test -- packages/native  only some of the tests`,
+    )
+    .action(() => {
+      throw new ExopoolError(
+        'EXOPOOL_USAGE',
+        'the tests are run by the script: ./exopool test, in the checkout',
+      );
+    });
+}

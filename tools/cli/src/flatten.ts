@@ -1,0 +1,14 @@
+/** A nested object as rows of "path value", for people; what JSON nests, the path spells out with dots. */
+import { formatCount } from '@exopool/shared';
+
+export function flatten(value: unknown, path = ''): string[][] {
+  if (typeof value !== 'object' || value === null) return [[path, formatLeaf(value)]];
+  return Object.entries(value).flatMap(([name, item]) =>
+    flatten(item, path === '' ? name : `${path}.${name}`),
+  );
+}
+
+function formatLeaf(value: unknown): string {
+  if (typeof value === 'number') return Number.isInteger(value) ? formatCount(value) : value.toFixed(3);
+  return String(value);
+}

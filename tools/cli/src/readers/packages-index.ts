@@ -1,0 +1,51 @@
+/**
+ * Debian package indexes (`Packages`): stanzas of `Field: value` lines, continued by lines that start with a blank,
+ * with an empty line between stanzas. The value of an entry is the stanza, byte for byte.
+ */
+import { ExopoolError } from '@exopool/shared';
+import { inputError, makeEntry, type Entry } from './entry.js';
+import { records } from './records.js';
+
+/**
+ * @param keyFields the fields that make the key, with `=` between them: "Package" (the default) keeps the last
+ *   stanza of each name, "Package=Version" keeps one of each version.
+ * @throws ExopoolError `EXOPOOL_INPUT` with the line.
+ */
+export async function* readPackagesIndex(
+  source: string,
+  chunks: AsyncIterable<Buffer>,
+  keyFields = 'Package',
+): AsyncGenerator<Entry> {
+  const fields = keyFields.split('=');
+  if (fields.includes(''))
+    throw new ExopoolError('EXOPOOL_USAGE', `--key ${keyFields}: write FIELD or FIELD=FIELD`);
+  for await (const record of records(source, chunks, '\n\n')) {
+    const stanza = record.bytes.toString('latin1').replace(/^\n+|\n+$/g, '');
+    if (stanza === '') continue;
+    const firstLine = record.line + leadingNewlines(record.bytes);
+    const key = stanzaKey(source, firstLine, stanza, fields);
+    yield makeEntry(source, firstLine, Buffer.from(key, 'latin1'), Buffer.from(stanza, 'latin1'));
+  }
+}
+
+/** The key, once every line has been seen to be one of a stanza. Latin-1 keeps bytes as they are. */
+function stanzaKey(source: string, firstLine: number, stanza: string, fields: readonly string[]): string {
+  const found = new Map<string, string>();
+  stanza.split('\n').forEach((text, index) => {
+    if (text.startsWith(' ') || text.startsWith('\t')) return;
+    const colon = text.indexOf(':');
+    if (colon <= 0)
+      throw inputError(source, firstLine + index, 'neither "Field: value" nor its continuation');
+    const name = text.slice(0, colon);
+    if (fields.includes(name)) found.set(name, text.slice(colon + 1).trim());
+  });
+  const missing = fields.find((name) => !found.has(name));
+  if (missing !== undefined) throw inputError(source, firstLine, `the stanza has no field "${missing}"`);
+  return fields.map((name) => found.get(name)).join('=');
+}
+
+function leadingNewlines(bytes: Buffer): number {
+  let count = 0;
+  while (bytes[count] === 0x0a) count += 1;
+  return count;
+}

@@ -1,0 +1,32 @@
+/** What a run has to have shown. Each is a fact that a broken part would spoil. */
+import type { ConsumerFigures } from './messages.js';
+import type { Check } from './result.js';
+import { tiers } from './statistics.js';
+
+export interface CheckFacts {
+  readonly consumer: ConsumerFigures;
+  /** Why the engines could not be compared, where they could not. */
+  readonly bpfUnavailable: string | undefined;
+}
+
+export function makeChecks(facts: CheckFacts): Record<string, Check> {
+  const { consumer } = facts;
+  const { latency } = consumer.modes.with;
+  const byTier = tiers.map((tier) => [`reads_${tier}`, latency[tier].count > 0] as const);
+  return {
+    ...Object.fromEntries(byTier),
+    values_correct: consumer.valuesChecked > 0 && consumer.valuesWrong === 0,
+    engines_equal: enginesEqual(facts),
+    leases_granted: consumer.leases > 0,
+    price_paid: consumer.charged > 0,
+  };
+}
+
+/** Equal, on keys that were there and keys that were not, with some of the workload's reads through the engine too. */
+function enginesEqual({ consumer, bpfUnavailable }: CheckFacts): Check {
+  if (bpfUnavailable !== undefined) return { skipped: bpfUnavailable };
+  const { comparison, lookups } = consumer;
+  if (comparison === undefined) return false;
+  const { differences, present, keys, engine } = comparison;
+  return differences === 0 && present > 0 && present < keys && (lookups[engine] ?? 0) > 0;
+}

@@ -1,0 +1,36 @@
+/** The other end of a {@link Child}: what the demo's own processes do in the same way. */
+import type { ServeMessage } from './messages.js';
+
+const figuresIntervalMs = 500;
+
+export function tellParent(message: ServeMessage): void {
+  // A parent that is just gone is no error: the end of the channel is on its way.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+/**
+ * Runs `work` with a signal that aborts when the parent says so or is gone, and ends the process after it.
+ * @param figures sent to the parent twice a second, and once at the end.
+ */
+export async function runAsChild(
+  work: (signal: AbortSignal, reportEvery: (figures: () => unknown) => void) => Promise<void>,
+): Promise<void> {
+  const controller = new AbortController();
+  process.once('disconnect', () => controller.abort());
+  process.once('SIGTERM', () => controller.abort());
+  let timer: NodeJS.Timeout | undefined;
+  const reportEvery = (figures: () => unknown): void => {
+    timer = setInterval(() => tellParent({ type: 'figures', figures: figures() }), figuresIntervalMs);
+  };
+  try {
+    await work(controller.signal, reportEvery);
+  } catch (error) {
+    if (!controller.signal.aborted) {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    }
+  } finally {
+    clearInterval(timer);
+    if (process.connected) process.disconnect();
+  }
+}

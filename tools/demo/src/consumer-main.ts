@@ -1,0 +1,167 @@
+/** The demo's consumer: a process with a store whose cache tier is memory leased from others, and its readers. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Store } from '@exopool/bpf-storage';
+import { BrokerClient, RemoteMemory } from '@exopool/memtrade';
+import { tableEngineSupport } from '@exopool/native';
+import { Identity } from '@exopool/shared';
+import { runAsChild, tellParent } from './child-process.js';
+import { compareEngines, type EngineComparison } from './engine-comparison.js';
+import { readKeyDigests, type KeyDigests } from './key-digests.js';
+import type { ConsumerFigures, ModeFigures } from './messages.js';
+import { seededRandom } from './random.js';
+import { ReaderLoop } from './reader-loop.js';
+import { makeSchedule, type Mode, type Slice } from './schedule.js';
+import { TierLatencies } from './statistics.js';
+import { TierProbe } from './tier-probe.js';
+import { zipf } from './zipf.js';
+
+export interface ConsumerPlan {
+  readonly storePath: string;
+  readonly digestsPath: string;
+  readonly endpoint: string;
+  readonly caFile: string;
+  readonly seconds: number;
+  /** Bytes of the store's own row cache. */
+  readonly cacheBytes: number;
+  /** Slabs to lease. */
+  readonly slabs: number;
+  readonly seed: number;
+}
+
+const leaseSeconds = 60;
+
+interface ModeRecord {
+  readonly readsPerSecond: number[];
+  readonly latencies: TierLatencies;
+}
+
+class Consumer {
+  readonly #plan: ConsumerPlan;
+  readonly #store: Store;
+  readonly #remote: RemoteMemory;
+  readonly #probe: TierProbe;
+  readonly #data: KeyDigests;
+  readonly #loop: ReaderLoop;
+  readonly #modes: Readonly<Record<Mode, ModeRecord>> = {
+    without: { readsPerSecond: [], latencies: new TierLatencies() },
+    with: { readsPerSecond: [], latencies: new TierLatencies() },
+  };
+  #slice: Slice | undefined;
+  #comparison: EngineComparison | undefined;
+  #done = false;
+  #reportedAtMs = performance.now();
+
+  constructor(plan: ConsumerPlan, store: Store, remote: RemoteMemory, probe: TierProbe, data: KeyDigests) {
+    this.#plan = plan;
+    this.#store = store;
+    this.#remote = remote;
+    this.#probe = probe;
+    this.#data = data;
+    this.#loop = new ReaderLoop(store, probe, data, zipf(data.keys.length, seededRandom(plan.seed)));
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    for (const slice of makeSchedule(this.#plan.seconds)) {
+      if (signal.aborted) return;
+      this.#slice = slice;
+      this.#probe.enabled = slice.mode === 'with';
+      if (slice.kind === 'warm-file') await this.#runWarmFile(slice, signal);
+      else await this.#runSlice(slice, signal);
+    }
+    this.#done = true;
+  }
+
+  async #runSlice(slice: Slice, signal: AbortSignal): Promise<void> {
+    const measured = slice.kind === 'measure';
+    const mode = this.#modes[slice.mode];
+    const rate = await this.#loop.run(slice.seconds, measured ? mode.latencies : new TierLatencies(), signal);
+    if (measured) mode.readsPerSecond.push(rate);
+  }
+
+  /** The table file in the page cache: now `auto` may walk it inside the kernel. */
+  async #runWarmFile(slice: Slice, signal: AbortSignal): Promise<void> {
+    for (const name of await readdir(this.#plan.storePath)) {
+      if (name.endsWith('.table')) await readFile(join(this.#plan.storePath, name));
+    }
+    this.#store.setEngine('auto');
+    await this.#loop.run(slice.seconds, new TierLatencies(), signal);
+    const engine = 'page-cache-bpf';
+    const available = tableEngineSupport().some((support) => support.engine === engine && support.available);
+    if (!available || signal.aborted) return;
+    const random = seededRandom(this.#plan.seed);
+    this.#comparison = await compareEngines(this.#plan.storePath, engine, this.#data.keys, random);
+  }
+
+  figures(): ConsumerFigures {
+    const recent = this.#loop.recent.summary();
+    this.#loop.recent.reset();
+    const now = performance.now();
+    const seconds = (now - this.#reportedAtMs) / 1000;
+    this.#reportedAtMs = now;
+    const { engine, lookupsByEngine } = this.#store.stats();
+    const leases = this.#remote.leases();
+    const { checked, wrong } = this.#loop.counters;
+    return {
+      slice: this.#slice,
+      readsPerSecond: recent.all.count / seconds,
+      recent,
+      modes: { without: summaryOf(this.#modes.without), with: summaryOf(this.#modes.with) },
+      engine,
+      leases: leases.length,
+      leasedBytes: leases.reduce((sum, lease) => sum + lease.slabs * lease.slabBytes, 0),
+      price: leases[0]?.price ?? 0,
+      charged: this.#remote.stats().charged,
+      valuesChecked: checked,
+      valuesWrong: wrong,
+      lookups: Object.fromEntries(
+        Object.entries(lookupsByEngine).map(([name, count]) => [name, count.lookups]),
+      ),
+      comparison: this.#comparison,
+      done: this.#done,
+    };
+  }
+}
+
+function summaryOf({ readsPerSecond, latencies }: ModeRecord): ModeFigures {
+  return { readsPerSecond, latency: latencies.summary() };
+}
+
+async function main(
+  plan: ConsumerPlan,
+  signal: AbortSignal,
+  reportEvery: (figures: () => unknown) => void,
+): Promise<void> {
+  const { endpoint, caFile, storePath, cacheBytes, slabs } = plan;
+  const identity = new Identity();
+  const data = await readKeyDigests(plan.digestsPath);
+  const broker = await BrokerClient.connect({ endpoint, caFile, identity });
+  try {
+    const remote = await RemoteMemory.open({
+      broker,
+      identity,
+      slabs,
+      minimumSlabs: 1,
+      leaseSeconds,
+      seal: 'aes-128-gcm',
+    });
+    try {
+      const probe = new TierProbe(remote.tier);
+      // Direct reads go past the page cache: the only local memory is the store's own.
+      const local = { readOnly: true, createIfMissing: false, direct: true, cacheBytes } as const;
+      await using store = await Store.open(storePath, { ...local, engine: 'pread', cacheTier: probe });
+      const consumer = new Consumer(plan, store, remote, probe, data);
+      reportEvery(() => consumer.figures());
+      tellParent({ type: 'ready', facts: {} });
+      await consumer.run(signal);
+      tellParent({ type: 'figures', figures: consumer.figures() });
+    } finally {
+      await remote.close();
+    }
+  } finally {
+    broker.close();
+  }
+}
+
+const plan = JSON.parse(process.argv[2] ?? '{}') as ConsumerPlan;
+await runAsChild((signal, reportEvery) => main(plan, signal, reportEvery));

@@ -1,0 +1,93 @@
+/**
+ * The part of the demo beside Redis: a server under a steady load, its latency before anything is taken from it, and
+ * while memory is taken. Both are measured while nothing else runs, or the comparison would show the readers of the
+ * store, which need the same processors.
+ *
+ *   fill | before (the harvester learns) | during (it takes a chunk a second) | beside the readers
+ */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { ProducerStats } from '@exopool/memtrade';
+import { MiB } from '@exopool/shared';
+import type { Child } from './child.js';
+import type { LiveState } from './live-view.js';
+import type { RedisFigures, RedisWindow } from './messages.js';
+import { freePort, type Stack } from './stack.js';
+import { pause, waitUntil } from './wait-until.js';
+
+/** Real data, copied until there is so much of it; a tenth of it stays hot. */
+const fillBytes = 256 * MiB;
+const epochSeconds = 0.25;
+/** The harvester learns for 15 s: filling Redis takes some five of them. */
+const baselinePoints = 60;
+const coolingSeconds = 1;
+/** Enough for four chunks of 64 MiB. */
+const harvestSeconds = 10;
+/** On a small machine the load itself makes PING jump by some milliseconds. */
+const dropSlackMs = 5;
+
+export interface HarvestStage {
+  readonly producer: Child | undefined;
+  /** Why Redis, or harvesting from it, is left out. */
+  readonly skipped: string | undefined;
+  redis(): RedisFigures | undefined;
+  /** Latencies from now on belong to that window. */
+  enter(window: RedisWindow): void;
+}
+
+/** Starts Redis beside a producer, fills it, and harvests from it. */
+export async function runHarvestStage(
+  stack: Stack,
+  market: readonly string[],
+  storePath: string,
+  state: LiveState,
+  signal: AbortSignal,
+): Promise<HarvestStage> {
+  if (!isInstalled('redis-server'))
+    return leftOut('redis-server is not installed: apt-get install redis-server');
+  state.phase = 'starting Redis beside a producer';
+  const port = await freePort();
+  const { child: producer } = await stack.startCommand('producer redis', [
+    'producer',
+    ...market,
+    ...['--max-mib', '0', '--redis', `127.0.0.1:${port}`, '--drop-slack', String(dropSlackMs)],
+    ...['--epoch-seconds', String(epochSeconds), '--cooling-seconds', String(coolingSeconds)],
+    ...[
+      '--baseline-points-min',
+      String(baselinePoints),
+      '--recovery-seconds',
+      '5',
+      '--recent-window-seconds',
+      '5',
+    ],
+    '--',
+    ...['redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+  ]);
+  const stats = (): ProducerStats | undefined => producer.figures<ProducerStats>();
+  const { state: harvestState, reason } = (await waitUntil(stats, signal)).harvest;
+  if (harvestState === 'off') return leftOut(reason ?? 'harvesting is off', producer);
+
+  state.phase = 'filling Redis';
+  const { child: load } = await stack.startRedisLoad({ port, storePath, fillBytes, seed: 1 });
+  const redis = (): RedisFigures | undefined => load.figures<RedisFigures>();
+  const enter = (window: RedisWindow): void => load.send({ window });
+  state.redis = redis;
+  state.harvestedBytes = () => stats()?.harvest.harvestedBytes;
+  state.phase = 'measuring Redis before anything is taken from it';
+  await waitUntil(() => {
+    stack.assertRunning();
+    return (stats()?.harvest.steps ?? 0) > 0;
+  }, signal);
+  enter('during');
+  state.phase = 'harvesting from Redis';
+  await pause(harvestSeconds * 1000, signal);
+  return { producer, skipped: undefined, redis, enter };
+}
+
+function leftOut(skipped: string, producer?: Child): HarvestStage {
+  return { producer, skipped, redis: () => undefined, enter: () => undefined };
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+}

@@ -1,0 +1,52 @@
+/** What the demo's processes tell each other over their IPC channels. */
+import type { EngineComparison } from './engine-comparison.js';
+import type { Mode, Slice } from './schedule.js';
+import type { LatencySummary, TierSummary } from './statistics.js';
+
+/** Sent by every long-running command of exopool to the process that started it. */
+export type ServeMessage =
+  | { readonly type: 'ready'; readonly facts: Readonly<Record<string, unknown>> }
+  | { readonly type: 'figures'; readonly figures: unknown };
+
+/** What one mode showed, over all of its slices. */
+export interface ModeFigures {
+  /** Reads per second of each slice, in order. */
+  readonly readsPerSecond: readonly number[];
+  readonly latency: TierSummary;
+}
+
+/** Figures of the consumer process, so far. */
+export interface ConsumerFigures {
+  readonly slice: Slice | undefined;
+  /** Of the last half second. */
+  readonly readsPerSecond: number;
+  readonly recent: TierSummary;
+  readonly modes: Readonly<Record<Mode, ModeFigures>>;
+  readonly engine: string;
+  /** Leases held now. */
+  readonly leases: number;
+  readonly leasedBytes: number;
+  /** US dollars per GiB and hour, and US dollars so far. */
+  readonly price: number;
+  readonly charged: number;
+  readonly valuesChecked: number;
+  readonly valuesWrong: number;
+  /** Lookups of the tables, by engine. */
+  readonly lookups: Readonly<Record<string, number>>;
+  /** Set once the engines have been compared. */
+  readonly comparison: EngineComparison | undefined;
+  readonly done: boolean;
+}
+
+/** Before harvesting, while it goes on, and while the store's readers use the same processors. */
+export const redisWindows = ['before', 'during', 'beside'] as const;
+export type RedisWindow = (typeof redisWindows)[number];
+
+/** Figures of the Redis load. */
+export interface RedisFigures {
+  /** Bytes that the Redis server holds. */
+  readonly usedBytes: number;
+  /** Of the last second. */
+  readonly recent: LatencySummary;
+  readonly windows: Readonly<Record<RedisWindow, LatencySummary>>;
+}

@@ -1,0 +1,109 @@
+/** The outcome of a run as one value, and as the JSON that every suite of exopool writes. */
+import { arch, cpus, release, totalmem } from 'node:os';
+import type { EngineComparison } from './engine-comparison.js';
+import { redisWindows, type ModeFigures, type RedisFigures } from './messages.js';
+import type { Mode } from './schedule.js';
+import { median, tiers } from './statistics.js';
+
+/** A check that could not be made says why; it neither passes nor fails. */
+export type Check = boolean | { readonly skipped: string };
+
+export interface DemoResult {
+  readonly data: { readonly name: string; readonly entries: number; readonly bytes: number };
+  readonly engine: string;
+  readonly cacheBytes: number;
+  readonly leasedBytes: number;
+  readonly modes: Readonly<Record<Mode, ModeFigures>>;
+  readonly comparison: EngineComparison | undefined;
+  /** Lookups of the tables, by engine. */
+  readonly lookups: Readonly<Record<string, number>>;
+  readonly market: { readonly leases: number; readonly price: number; readonly charged: number };
+  /** Undefined where Redis could not run; `redisSkipped` says why. */
+  readonly redis: RedisFigures | undefined;
+  readonly redisSkipped: string | undefined;
+  readonly harvestedBytes: number;
+  readonly checks: Readonly<Record<string, Check>>;
+}
+
+/** True unless a check failed. */
+export function passed(checks: Readonly<Record<string, Check>>): boolean {
+  return Object.values(checks).every((check) => check !== false);
+}
+
+/** "Ours better than theirs is > 1": with the remote tier against without it, during harvesting against before. */
+export function ratiosOf(result: DemoResult): Record<string, number> {
+  const { with: ours, without: theirs } = result.modes;
+  const ratios: Record<string, number> = {
+    reads_per_second: median(ours.readsPerSecond) / median(theirs.readsPerSecond),
+    p50: theirs.latency.all.p50Us / ours.latency.all.p50Us,
+    p99: theirs.latency.all.p99Us / ours.latency.all.p99Us,
+  };
+  if (result.redis) {
+    const { before, during } = result.redis.windows;
+    ratios['redis_p50'] = before.p50Us / during.p50Us;
+    ratios['redis_p99'] = before.p99Us / during.p99Us;
+  }
+  // A run too short for a figure has no ratio, and JSON has no NaN.
+  return Object.fromEntries(Object.entries(ratios).filter(([, ratio]) => Number.isFinite(ratio)));
+}
+
+export function toJson(result: DemoResult): object {
+  const skipped = Object.entries(result.checks).filter(([, check]) => typeof check === 'object');
+  return {
+    suite: 'demo',
+    host: {
+      kernel: release(),
+      arch: arch(),
+      cpus: cpus().length,
+      memoryBytes: totalmem(),
+      node: process.version,
+    },
+    data: result.data,
+    rows: [...(['without', 'with'] as const).flatMap((mode) => rowsOf(result, mode)), ...redisRows(result)],
+    ratios: ratiosOf(result),
+    market: result.market,
+    harvested_bytes: result.harvestedBytes,
+    comparison: result.comparison,
+    lookups: result.lookups,
+    checks: Object.fromEntries(
+      Object.entries(result.checks).filter(([, check]) => typeof check === 'boolean'),
+    ),
+    skipped: Object.fromEntries(
+      skipped.map(([name, check]) => [name, (check as { skipped: string }).skipped]),
+    ),
+  };
+}
+
+function rowsOf(result: DemoResult, mode: Mode): object[] {
+  const { readsPerSecond, latency } = result.modes[mode];
+  const name = `${mode} remote tier`;
+  return [
+    {
+      name,
+      engine: result.engine,
+      ops_per_s: median(readsPerSecond),
+      ops_per_s_slices: readsPerSecond,
+      reads: latency.all.count,
+      p50_us: latency.all.p50Us,
+      p99_us: latency.all.p99Us,
+    },
+    ...tiers.map((tier) => ({
+      name: `${name}, ${tier}`,
+      tier,
+      reads: latency[tier].count,
+      share: latency.all.count === 0 ? 0 : latency[tier].count / latency.all.count,
+      p50_us: latency[tier].p50Us,
+      p99_us: latency[tier].p99Us,
+    })),
+  ];
+}
+
+function redisRows({ redis }: DemoResult): object[] {
+  if (!redis) return [];
+  return redisWindows.map((window) => ({
+    name: `redis, ${window === 'beside' ? 'harvested, beside the readers' : `${window} harvesting`}`,
+    reads: redis.windows[window].count,
+    p50_us: redis.windows[window].p50Us,
+    p99_us: redis.windows[window].p99Us,
+  }));
+}

@@ -1,0 +1,85 @@
+/**
+ * The processes of the demo, all on loopback:
+ *
+ *   broker  <-- producer "idle"   memory that nobody uses
+ *           <-- producer "redis"  runs redis-server in a cgroup and harvests from it  <-- load
+ *           <-- consumer          a store with leased memory as its cache tier
+ *
+ * Broker and producers are the commands that an operator would start; ports are chosen by the system.
+ */
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { processIdentity, type ProcessIdentity } from '@exopool/native';
+import { Child } from './child.js';
+import type { ConsumerPlan } from './consumer-main.js';
+import type { RedisLoadPlan } from './redis-load.js';
+
+export class Stack {
+  readonly #mainPath: string;
+  readonly #signal: AbortSignal;
+  readonly #children: Child[] = [];
+  /** What producers started for their part. */
+  readonly #commands: ProcessIdentity[] = [];
+
+  /**
+   * @param mainPath the file that runs the `exopool` command.
+   */
+  constructor(mainPath: string, signal: AbortSignal) {
+    this.#mainPath = mainPath;
+    this.#signal = signal;
+  }
+
+  /** Starts a command of exopool, and waits until it is ready. */
+  startCommand(name: string, words: readonly string[]): Promise<{ child: Child; facts: Facts }> {
+    return this.#start(new Child(name, this.#mainPath, words));
+  }
+
+  startRedisLoad(plan: RedisLoadPlan): Promise<{ child: Child; facts: Facts }> {
+    return this.#start(new Child('redis load', siblingModule('redis-load.js'), [JSON.stringify(plan)]));
+  }
+
+  startConsumer(plan: ConsumerPlan): Promise<{ child: Child; facts: Facts }> {
+    return this.#start(new Child('consumer', siblingModule('consumer-main.js'), [JSON.stringify(plan)]));
+  }
+
+  /** Everything that was started, for a look at what is left of it. */
+  get processes(): ProcessIdentity[] {
+    return [...this.#children.flatMap(({ identity }) => identity ?? []), ...this.#commands];
+  }
+
+  /** @throws ExopoolError when one of the processes has failed. */
+  assertRunning(): void {
+    for (const child of this.#children) child.assertRunning();
+  }
+
+  /** Ends all processes, the last one first, so that each can say goodbye to those it depends on. */
+  async close(): Promise<void> {
+    for (const child of [...this.#children].reverse()) await child.close();
+  }
+
+  async #start(child: Child): Promise<{ child: Child; facts: Facts }> {
+    this.#children.push(child);
+    const facts = await child.ready(this.#signal);
+    const { commandPid } = facts;
+    const command = typeof commandPid === 'number' ? processIdentity(commandPid) : undefined;
+    if (command !== undefined) this.#commands.push(command);
+    return { child, facts };
+  }
+}
+
+type Facts = Readonly<Record<string, unknown>>;
+
+/** A port that is free now. Another process could take it before it is used: then starting fails, and says so. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function siblingModule(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}

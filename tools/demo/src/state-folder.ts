@@ -1,0 +1,50 @@
+/**
+ * The folder of one run, named for the process that owns it, so that a later run can tell the folder of a run that
+ * was killed from one that is in use.
+ *
+ *   <base>/exopool-demo-<pid>-<start time of the process, clock ticks since boot>/
+ */
+import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { processIdentity } from '@exopool/native';
+import { toExopoolError } from '@exopool/shared';
+
+const namePattern = /^exopool-demo-(\d+)-(\d+)$/;
+
+/** A store belongs on a disk, and the usual temporary folder is often memory. */
+export async function stateBase(): Promise<string> {
+  if (process.env['TMPDIR'] !== undefined) return process.env['TMPDIR'];
+  const onDisk = '/var/tmp';
+  return access(onDisk, constants.W_OK).then(
+    () => onDisk,
+    () => tmpdir(),
+  );
+}
+
+/** @throws ExopoolError `EXOPOOL_PERMISSION`, `EXOPOOL_NO_SPACE`. */
+export async function createStateFolder(base: string): Promise<string> {
+  const folder = join(base, `exopool-demo-${process.pid}-${processIdentity(process.pid)?.startTicks ?? 0}`);
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    throw toExopoolError(error, `cannot make the folder ${folder} (TMPDIR names another place)`);
+  }
+  return folder;
+}
+
+/** Removes the folders of runs that no longer run. @returns how many there were. */
+export async function removeDeadFolders(base: string): Promise<number> {
+  let removed = 0;
+  for (const name of await readdir(base).catch(() => [])) {
+    const match = namePattern.exec(name);
+    if (match === null || processIdentity(Number(match[1]))?.startTicks === Number(match[2])) continue;
+    // Folders of other users stay theirs.
+    const isGone = await rm(join(base, name), { recursive: true, force: true }).then(
+      () => true,
+      () => false,
+    );
+    if (isGone) removed += 1;
+  }
+  return removed;
+}
