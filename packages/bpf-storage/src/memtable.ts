@@ -16,11 +16,8 @@ import type { KeyRange } from './table-scan.js';
 // A CommonJS module whose default export Node and bundlers disagree on; `require` has one meaning everywhere.
 const { default: BTree } = createRequire(import.meta.url)('sorted-btree') as typeof SortedBtree;
 
-/**
- * Memory of one entry beside its bytes: two Buffer objects (about 90 bytes each) and two slots of a tree node,
- * which are half full after random inserts.
- */
-export const memtableEntryOverheadBytes = 220;
+/** Memory of one entry beside its bytes, measured: two Buffer objects and two slots of a tree node. */
+export const memtableEntryOverheadBytes = 240;
 
 const byteOrder = (a: Buffer, b: Buffer): number => Buffer.compare(a, b);
 

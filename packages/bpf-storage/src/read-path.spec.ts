@@ -109,7 +109,7 @@ describe('ReadPath', () => {
             running.push(simulation.run(next));
             await Promise.resolve();
             for (let step = 0; step < next.steps && scheduler.count() > 0; step += 1)
-              await scheduler.waitOne();
+              await scheduler.waitNext(1);
           }
           await scheduler.waitFor(Promise.all(running));
           await scheduler.waitFor(simulation.gate.settled());

@@ -13,7 +13,7 @@
  */
 import { tombstone, type Tombstone } from './cursor.js';
 import { absent, type Row, type RowCache } from './row-cache.js';
-import type { RowKey } from './row-key.js';
+import { copyToKeep, type RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';
 import { WriteEpochs } from './write-epochs.js';
 
@@ -146,7 +146,7 @@ export class ReadPath {
       for (const [index, key] of keys.entries()) {
         if (!this.#epochs.isCurrent(tickets[index]!)) continue;
         const value = values[index];
-        const row = value === undefined ? absent : Buffer.from(value);
+        const row = value === undefined ? absent : copyToKeep(value);
         this.cache.set(key, row);
         if (row !== absent && fromTable.has(index)) toTier.push([key, row]);
       }

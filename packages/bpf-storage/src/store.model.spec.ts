@@ -157,15 +157,18 @@ const commands = fc.commands(
   { size: 'medium', maxCommands: 40 },
 );
 
-const configurations: (StoreOptions & { readonly name: string })[] = [
-  { name: 'pread, no caches', engine: 'pread', cacheBytes: 0, direct: false },
-  { name: 'pread past the page cache, tiny memtable', engine: 'pread', memtableBytes: 2000 },
-  { name: 'page-cache-bpf, a tier', engine: 'page-cache-bpf', cacheBytes: 4000, cacheTier: new MapTier() },
-  { name: 'auto, a tier', engine: 'auto', cacheTier: new MapTier() },
+const configurations: { readonly name: string; readonly options: StoreOptions }[] = [
+  { name: 'pread, no caches', options: { engine: 'pread', cacheBytes: 0, direct: false } },
+  { name: 'pread past the page cache, tiny memtable', options: { engine: 'pread', memtableBytes: 2000 } },
+  {
+    name: 'page-cache-bpf, a tier',
+    options: { engine: 'page-cache-bpf', cacheBytes: 4000, cacheTier: new MapTier() },
+  },
+  { name: 'auto, a tier', options: { engine: 'auto', cacheTier: new MapTier() } },
 ];
 
 describe('Store', () => {
-  it.for(configurations)('is a sorted map ($name)', async ({ name: _, ...options }, { skip }) => {
+  it.for(configurations)('is a sorted map ($name)', async ({ options }, { skip }) => {
     const refused = support.find(({ engine, available }) => engine === options.engine && !available);
     skip(refused !== undefined, `${options.engine ?? ''} cannot run: ${refused?.reason ?? ''}`);
     await fc.assert(

@@ -47,6 +47,8 @@ export class Store {
   readonly #replacing = new Mutex();
   readonly #memtables = new Memtables();
   #engine: EngineName;
+  /** The flush that writers wait for. */
+  #makingRoom: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly #counts = { writes: 0, flushes: 0, loads: 0 };
 
@@ -260,7 +262,11 @@ export class Store {
   async #write(writes: readonly Write[]): Promise<void> {
     this.#requireWritable();
     while (this.#memtables.active.bytes >= this.#options.memtableBytes) {
-      await this.#flush();
+      // One flush for all who wait: with one each, every flush but the first would write a single entry.
+      this.#makingRoom ??= this.#flush().finally(() => {
+        this.#makingRoom = undefined;
+      });
+      await this.#makingRoom;
       this.#requireWritable();
     }
     for (const { key, value } of writes) this.#memtables.active.set(key.bytes, value);

@@ -9,6 +9,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { throwIfAborted } from './abort.js';
 import type { Cursor } from './cursor.js';
 import type { EngineName } from './engine.js';
 import { readManifest, switchManifest, tableName, type Manifest } from './manifest.js';
@@ -102,6 +103,7 @@ export class TableSet {
     try {
       table = this.#openTable(entry);
       await hooks.beforeSwitch?.();
+      throwIfAborted(hooks.signal);
       await switchManifest(folder, manifest);
     } catch (error) {
       table?.close();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AES-128-GCM over a batch of values in one crossing. A call through node:crypto costs microseconds per value, nearly
-// all of it overhead; here one cipher context, with its key schedule, serves the whole batch.
+// AES-128-GCM over a batch of values in one crossing. A call through node:crypto costs microseconds per
+// value, nearly all of it overhead; here one cipher context, with its key schedule, serves the whole batch.
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@ namespace exopool {
 namespace {
 
 constexpr size_t kKeyBytes = 16;
+constexpr int kNonceBytes = 12;
 constexpr int kTagBytes = 16;
 
 struct FreeCipher {
@@ -24,9 +25,17 @@ struct View {
   int size;
 };
 
-View ViewOf(const Napi::Value &value) {
-  auto bytes = value.As<Napi::Uint8Array>();
-  return {bytes.Data(), static_cast<int>(bytes.ByteLength())};
+// The bytes of an element; null data is a failure. Plain Node-API: in a worker thread that is being
+// terminated calls fail, and node-addon-api cannot even make an exception then.
+View ElementOf(napi_env env, napi_value array, uint32_t index) {
+  napi_value element;
+  void *data;
+  size_t bytes;
+  const bool good = napi_get_element(env, array, index, &element) == napi_ok &&
+                    napi_get_buffer_info(env, element, &data, &bytes) == napi_ok;
+  static uint8_t nothing;
+  if (!good) return {nullptr, 0};
+  return {data == nullptr ? &nothing : static_cast<uint8_t *>(data), static_cast<int>(bytes)};
 }
 
 // A null pointer means "no output" to OpenSSL, so empty data must not look like one.
@@ -50,31 +59,29 @@ bool Open(EVP_CIPHER_CTX *context, View nonce, View associated, View data, uint8
          EVP_DecryptFinal_ex(context, out + plain, &size) == 1;
 }
 
-// (key, [nonce, associated data, data, nonce, ...], out) -> one byte a value: 1 when it is good. `out` gets the
-// results one after the other, each as long as if it were good.
+// (key, [nonce, associated data, data, nonce, ...], out, good) -> false when nothing could be done. `out`
+// gets the results one after the other, each as long as if it were good; `good` gets a byte a value, 1 when
+// it is.
 template <bool seal>
 Napi::Value Batch(const Napi::CallbackInfo &info) {
-  const auto key = info[0].As<Napi::Uint8Array>();
-  const auto parts = info[1].As<Napi::Array>();
-  const View out = ViewOf(info[2]);
-  CipherContext context(EVP_CIPHER_CTX_new());
-  const bool ready = context && key.ByteLength() == kKeyBytes &&
-                     EVP_CipherInit_ex(context.get(), EVP_aes_128_gcm(), nullptr, key.Data(), nullptr, seal) == 1;
-  if (!ready) throw Napi::Error::New(info.Env(), "AES-128-GCM is not to be had from OpenSSL");
-  const uint32_t count = parts.Length() / 3;
-  auto good = Napi::Buffer<uint8_t>::New(info.Env(), count);
-  int at = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    Napi::HandleScope scope(info.Env());
-    const View nonce = ViewOf(parts.Get(3 * i));
-    const View associated = ViewOf(parts.Get(3 * i + 1));
-    const View data = ViewOf(parts.Get(3 * i + 2));
-    const int result = seal ? data.size + kTagBytes : std::max(0, data.size - kTagBytes);
-    if (result > out.size - at) throw Napi::RangeError::New(info.Env(), "the output is too short");
-    good.Data()[i] = (seal ? Seal : Open)(context.get(), nonce, associated, data, out.data + at);
+  auto key = info[0].As<Napi::Uint8Array>();
+  auto out = info[2].As<Napi::Uint8Array>();
+  auto good = info[3].As<Napi::Uint8Array>();
+  const CipherContext context(EVP_CIPHER_CTX_new());
+  bool ready = context && key.ByteLength() == kKeyBytes &&
+               EVP_CipherInit_ex(context.get(), EVP_aes_128_gcm(), nullptr, key.Data(), nullptr, seal) == 1;
+  size_t at = 0;
+  for (uint32_t i = 0; ready && i < good.ByteLength(); ++i) {
+    const Napi::HandleScope scope(info.Env());
+    const View nonce = ElementOf(info.Env(), info[1], 3 * i);
+    const View associated = ElementOf(info.Env(), info[1], 3 * i + 1);
+    const View data = ElementOf(info.Env(), info[1], 3 * i + 2);
+    const size_t result = seal ? data.size + kTagBytes : std::max(0, data.size - kTagBytes);
+    ready = nonce.size == kNonceBytes && associated.data && data.data && result <= out.ByteLength() - at;
+    if (ready) good[i] = (seal ? Seal : Open)(context.get(), nonce, associated, data, out.Data() + at);
     at += result;
   }
-  return good;
+  return Napi::Boolean::New(info.Env(), ready);
 }
 
 }  // namespace

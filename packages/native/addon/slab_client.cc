@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SlabClient for JavaScript: one object for each environment, made by ../src/slab-client.ts, which turns its events
-// into promises. Sessions and batches are numbers here.
+// SlabClient for JavaScript: one object for each environment, made by ../src/slab-client.ts, which turns its
+// events into promises. Sessions and batches are numbers here.
 #include <netdb.h>
+
+#include <iterator>
 
 #include "binding.hh"
 #include "slab_client_loop.hh"
@@ -34,7 +36,8 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
   // (onEvent: (kind, session, batch, number, more, statuses?) => void)
   explicit SlabClient(const Napi::CallbackInfo &info) : Napi::ObjectWrap<SlabClient>(info), env_(info.Env()) {
     const Napi::String name = Napi::String::New(env_, "exopool slab client");
-    napi_create_threadsafe_function(env_, info[0], nullptr, name, 0, 1, nullptr, nullptr, this, Deliver, &wake_);
+    napi_create_threadsafe_function(env_, info[0], nullptr, name, 0, 1, nullptr, nullptr, this, Deliver,
+                                    &wake_);
     napi_unref_threadsafe_function(env_, wake_);
     port_ = std::make_shared<SlabEventPort>(
         [wake = wake_] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); });
@@ -50,24 +53,37 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
     if (client->loop_ != nullptr) client->loop_->CloseAll(client->port_.get());
   }
 
-  // On JavaScript's thread, with everything that happened since the last time.
+  // On JavaScript's thread, with everything that happened since the last time. Plain Node-API, since this may
+  // run in a worker thread that is being terminated: calls fail then, and node-addon-api cannot even make an
+  // exception.
   static void Deliver(napi_env env, napi_value callback, void *context, void *) {
     if (env == nullptr || callback == nullptr) return;
     auto *client = static_cast<SlabClient *>(context);
-    const Napi::Function on_event(env, callback);
-    for (SlabEvent &event : client->port_->Drain()) {
-      Napi::HandleScope scope(env);
-      Napi::Value statuses = Napi::Env(env).Undefined();
-      if (!event.statuses.empty()) {
-        statuses = Napi::Buffer<uint8_t>::Copy(env, event.statuses.data(), event.statuses.size());
-      }
-      on_event.Call({Number(env, static_cast<uint32_t>(event.kind)), Number(env, event.session),
-                     Number(env, event.batch), Number(env, event.number), Number(env, event.more), statuses});
+    for (const SlabEvent &event : client->port_->Drain()) {
+      napi_handle_scope scope;
+      if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+      const bool told = Tell(env, callback, event);
+      napi_close_handle_scope(env, scope);
+      if (!told) return;
     }
   }
 
-  static Napi::Value Number(napi_env env, uint64_t value) {
-    return Napi::Number::New(env, static_cast<double>(value));
+  static bool Tell(napi_env env, napi_value on_event, const SlabEvent &event) {
+    const double numbers[] = {static_cast<double>(event.kind), static_cast<double>(event.session),
+                              static_cast<double>(event.batch), static_cast<double>(event.number),
+                              static_cast<double>(event.more)};
+    constexpr size_t kNumbers = std::size(numbers);
+    napi_value arguments[kNumbers + 1];
+    for (size_t i = 0; i < kNumbers; ++i) {
+      if (napi_create_double(env, numbers[i], &arguments[i]) != napi_ok) return false;
+    }
+    const size_t bytes = event.statuses.size();
+    const napi_status made = bytes == 0 ? napi_get_undefined(env, &arguments[kNumbers])
+                                        : napi_create_buffer_copy(env, bytes, event.statuses.data(), nullptr,
+                                                                  &arguments[kNumbers]);
+    napi_value receiver;
+    return made == napi_ok && napi_get_undefined(env, &receiver) == napi_ok &&
+           napi_call_function(env, receiver, on_event, std::size(arguments), arguments, nullptr) == napi_ok;
   }
 
   // (host, port, seed, producerKey, ticket, timeoutMs, spinMicroseconds) -> session. `host` is an IP address.
@@ -92,38 +108,52 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
     loop_ = &SlabClientLoop::Get(info[6].ToNumber().Uint32Value());
     const uint64_t id = next_session_id++;
     loop_->Add(std::make_shared<ClientSession>(id, target, port_));
-    return Number(info.Env(), id);
+    return Napi::Number::New(info.Env(), static_cast<double>(id));
   }
 
   // (session, batch, type, ranges: Uint32Array of slab, offset, length; payloads: Buffer[] | undefined,
-  //  into: Buffer | undefined) -> false when the session is over. JavaScript keeps `into` until the batch is done.
+  //  into: Buffer | undefined) -> false when the session is over. JavaScript keeps `into` until the batch is
+  //  done.
   Napi::Value Submit(const Napi::CallbackInfo &info) {
-    const auto session = loop_ == nullptr ? nullptr : loop_->Find(static_cast<uint64_t>(info[0].ToNumber().Int64Value()));
-    if (!session) return Napi::Boolean::New(info.Env(), false);
-    const auto batch = static_cast<uint64_t>(info[1].ToNumber().Int64Value());
-    const auto type = static_cast<slab_type>(info[2].ToNumber().Uint32Value());
+    const auto session = loop_ == nullptr ? nullptr : loop_->Find(IdOf(info[0]));
+    const auto type = static_cast<slab_type>(info[2].As<Napi::Number>().Uint32Value());
     const auto ranges = info[3].As<Napi::Uint32Array>();
-    const bool has_payloads = info[4].IsArray();
     std::vector<SlabRequest> requests(ranges.ElementLength() / 3);
     for (size_t i = 0; i < requests.size(); ++i) {
       const uint32_t *range = ranges.Data() + 3 * i;
       requests[i] = {type, range[0], range[1], range[2], nullptr};
-      if (!has_payloads) continue;
-      const auto payload = info[4].As<Napi::Array>().Get(static_cast<uint32_t>(i)).As<Napi::Uint8Array>();
-      requests[i].payload = payload.Data();
-      requests[i].length = static_cast<uint32_t>(payload.ByteLength());
     }
+    if (!session || (info[4].IsArray() && !AddPayloads(info[4], &requests)))
+      return Napi::Boolean::New(env_, false);
     uint8_t *into = info[5].IsTypedArray() ? info[5].As<Napi::Uint8Array>().Data() : nullptr;
-    return Napi::Boolean::New(info.Env(), loop_->Submit(session.get(), batch, requests, into));
+    return Napi::Boolean::New(env_, loop_->Submit(session.get(), IdOf(info[1]), requests, into));
+  }
+
+  // Plain Node-API for the reason that Deliver gives. False: this thread is being terminated.
+  bool AddPayloads(napi_value payloads, std::vector<SlabRequest> *requests) {
+    for (uint32_t i = 0; i < requests->size(); ++i) {
+      napi_value payload;
+      void *data;
+      size_t bytes;
+      if (napi_get_element(env_, payloads, i, &payload) != napi_ok) return false;
+      if (napi_get_buffer_info(env_, payload, &data, &bytes) != napi_ok) return false;
+      (*requests)[i].payload = static_cast<const uint8_t *>(data);
+      (*requests)[i].length = static_cast<uint32_t>(bytes);
+    }
+    return true;
+  }
+
+  static uint64_t IdOf(const Napi::Value &value) {
+    return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
   }
 
   void Close(const Napi::CallbackInfo &info) {
-    if (loop_ != nullptr) loop_->Close(static_cast<uint64_t>(info[0].ToNumber().Int64Value()));
+    if (loop_ != nullptr) loop_->Close(IdOf(info[0]));
   }
 
   // (yes): whether the process must stay for what is on its way.
   void KeepAlive(const Napi::CallbackInfo &info) {
-    if (info[0].ToBoolean()) {
+    if (info[0].As<Napi::Boolean>()) {
       napi_ref_threadsafe_function(env_, wake_);
     } else {
       napi_unref_threadsafe_function(env_, wake_);
@@ -138,6 +168,8 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
 
 }  // namespace
 
-void RegisterSlabClient(Napi::Env env, Napi::Object exports) { exports.Set("SlabClient", SlabClient::Define(env)); }
+void RegisterSlabClient(Napi::Env env, Napi::Object exports) {
+  exports.Set("SlabClient", SlabClient::Define(env));
+}
 
 }  // namespace exopool

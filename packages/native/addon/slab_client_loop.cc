@@ -10,7 +10,8 @@
 namespace exopool {
 namespace {
 
-// An addon that only a worker thread has loaded is unloaded with it, under the feet of a thread that still runs.
+// An addon that only a worker thread has loaded is unloaded with it, under the feet of a thread that still
+// runs.
 void KeepLibraryLoaded() {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void *>(&KeepLibraryLoaded), &info) != 0) {

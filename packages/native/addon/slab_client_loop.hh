@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer's one data thread, shared by every session and JavaScript environment of the process. It is started
-// with the first session and never stopped: without sessions it sleeps, and it ends with the process.
+// The consumer's one data thread, shared by every session and JavaScript environment of the process. It is
+// started with the first session and never stopped: without sessions it sleeps, and it ends with the process.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,8 @@ class SlabClientLoop {
   void Add(std::shared_ptr<ClientSession> session);
   std::shared_ptr<ClientSession> Find(uint64_t id);
   // As ClientSession's, and makes the thread watch the socket and the deadline when it does not already.
-  bool Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
+  bool Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests,
+              uint8_t *into);
   void Close(uint64_t id);
   // Ends every session that reports to `port`.
   void CloseAll(const SlabEventPort *port);

@@ -15,7 +15,8 @@ ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_
       timeout_ns_(target.timeout_ms * 1'000'000),
       fd_(socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
       open_deadline_ns_(MonotonicNs() + timeout_ns_),
-      handshake_(std::make_unique<ConsumerHandshake>(target.seed, target.producer_key, target.ticket.data())) {
+      handshake_(
+          std::make_unique<ConsumerHandshake>(target.seed, target.producer_key, target.ticket.data())) {
   const int on = 1;
   setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -149,7 +150,8 @@ bool ClientSession::CheckRefused() {
   memcpy(&prelude, input_.data(), sizeof prelude);
   const bool ours = memcmp(prelude.magic, SLAB_MAGIC, sizeof prelude.magic) == 0;
   if (ours && prelude.kind != SLAB_REFUSED && prelude.version == SLAB_VERSION) return false;
-  const bool named = ours && prelude.kind == SLAB_REFUSED && prelude.reason > 0 && prelude.reason < SLAB_REFUSALS;
+  const bool named =
+      ours && prelude.kind == SLAB_REFUSED && prelude.reason > 0 && prelude.reason < SLAB_REFUSALS;
   Fail(named ? uint32_t{prelude.reason} : uint32_t{kFailProtocol});
   return true;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One session at the consumer. Two threads use it under its mutex: JavaScript's, which encodes requests and sends
-// them at once (so no other thread has to wake up for that), and the client's, which receives.
+// One session at the consumer. Two threads use it under its mutex: JavaScript's, which encodes requests and
+// sends them at once (so no other thread has to wake up for that), and the client's, which receives.
 //
-//   Submit -> waiting_ (past SLAB_OUTSTANDING_MAX only) -> output_ -> socket -> input_ -> the batch's own memory
+//   Submit -> waiting_ (past SLAB_OUTSTANDING_MAX) -> output_ -> socket -> input_ -> the batch's memory
 //
-// Answers come in the order of requests, so requests in flight are a queue. A batch that is not complete at its
-// deadline ends the session: a producer that is late is treated as one that is gone, and its data as lost.
+// Answers come in the order of requests, so requests in flight are a queue. A batch that is not complete at
+// its deadline ends the session: a producer that is late is treated as one that is gone, and its data as
+// lost.
 #pragma once
 
 #include <sys/socket.h>
@@ -50,8 +51,8 @@ class ClientSession {
   // The socket took less than there is to send.
   bool blocked() const { return blocked_; }
 
-  // JavaScript's thread. `into` gets the bytes read, one range after the other, and must stay until the batch is
-  // completed. False: the session is over, and the batch will not be completed.
+  // JavaScript's thread. `into` gets the bytes read, one range after the other, and must stay until the batch
+  // is completed. False: the session is over, and the batch will not be completed.
   bool Submit(uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
   void Close();
 
@@ -100,7 +101,7 @@ class ClientSession {
   State state_ = State::kConnecting;
   FileDescriptor fd_;
   uint64_t open_deadline_ns_;
-  uint32_t interest_ = 0;  // 0: not watched yet
+  uint32_t interest_ = 0;             // 0: not watched yet
   std::atomic<bool> blocked_{false};  // output waits for the socket
   std::unique_ptr<ConsumerHandshake> handshake_;
   std::optional<FrameSender> sender_;

@@ -35,14 +35,17 @@ PrivateKey Own(EVP_PKEY *key) { return PrivateKey(reinterpret_cast<OpenSslKey *>
 Key PublicHalf(const PrivateKey &key) {
   Key out;
   size_t size = out.size();
-  Require(EVP_PKEY_get_raw_public_key(Evp(key), out.data(), &size) == 1 && size == out.size(), "raw public keys");
+  Require(EVP_PKEY_get_raw_public_key(Evp(key), out.data(), &size) == 1 && size == out.size(),
+          "raw public keys");
   return out;
 }
 
 }  // namespace
 
 void FreeOpenSsl::operator()(OpenSslKey *key) const { EVP_PKEY_free(reinterpret_cast<EVP_PKEY *>(key)); }
-void FreeOpenSsl::operator()(OpenSslMac *mac) const { EVP_MAC_CTX_free(reinterpret_cast<EVP_MAC_CTX *>(mac)); }
+void FreeOpenSsl::operator()(OpenSslMac *mac) const {
+  EVP_MAC_CTX_free(reinterpret_cast<EVP_MAC_CTX *>(mac));
+}
 
 Hash Sha256(std::initializer_list<Bytes> parts) {
   Hash out;
@@ -103,7 +106,8 @@ SessionKeys DeriveSessionKeys(const Key &secret, const Hash &transcript) {
   char info[] = SLAB_KEY_INFO;
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t *>(secret.data()), secret.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t *>(secret.data()),
+                                        secret.size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<uint8_t *>(transcript.data()),
                                         transcript.size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, strlen(info)),

@@ -2,8 +2,9 @@
 // The cryptography of the slab protocol, all of it OpenSSL's (which the node binary exports): Ed25519 for who
 // somebody is, X25519 + HKDF-SHA256 for a session's keys, SipHash-2-4 with 16 bytes for frame headers.
 //
-// Why SipHash: 47 ns for a header of 32 bytes on the development machine, against 125 ns for AES-GMAC with a reused
-// context. Its 128-bit key and 16-byte output are meant for exactly this, short messages under a secret key.
+// Why SipHash: 47 ns for a header of 32 bytes on the development machine, against 125 ns for AES-GMAC with a
+// reused context. Its 128-bit key and 16-byte output are meant for exactly this, short messages under a
+// secret key.
 #pragma once
 
 #include <array>
@@ -28,7 +29,8 @@ using Signature = std::array<uint8_t, SLAB_SIGNATURE_BYTES>;
 using MacKey = std::array<uint8_t, SLAB_MAC_KEY_BYTES>;
 using Mac = std::array<uint8_t, SLAB_MAC_BYTES>;
 
-// OpenSSL's objects, which only slab_crypto.cc knows: parsers and their fuzzers are built without its headers.
+// OpenSSL's objects, which only slab_crypto.cc knows: parsers and their fuzzers are built without its
+// headers.
 struct OpenSslKey;
 struct OpenSslMac;
 struct FreeOpenSsl {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frame headers with their MAC and sequence number, and the queue of bytes that both ends read and write through.
+// Frame headers with their MAC and sequence number, and the queue of bytes that both ends read and write
+// through.
 #pragma once
 
 #include <cstring>
@@ -9,8 +10,8 @@
 
 namespace exopool {
 
-// Bytes waiting for a socket or a parser: appended at the end, consumed from the front. Storage grows to what is
-// reserved, and is given back when the queue runs empty and has been large.
+// Bytes waiting for a socket or a parser: appended at the end, consumed from the front. Storage grows to what
+// is reserved, and is given back when the queue runs empty and has been large.
 class ByteQueue {
  public:
   static constexpr size_t kKeepBytes = 256 * 1024;  // of an empty queue; enough for most batches
@@ -53,7 +54,9 @@ class FrameReceiver {
   explicit FrameReceiver(const MacKey &key) : mac_(key) {}
   // False: forged, replayed, reordered or too long; the session must end.
   bool Open(const slab_header &header);
-  bool OpenReady(const slab_ready &ready) { return mac_.Verify(&ready, offsetof(slab_ready, mac), ready.mac); }
+  bool OpenReady(const slab_ready &ready) {
+    return mac_.Verify(&ready, offsetof(slab_ready, mac), ready.mac);
+  }
 
  private:
   HeaderMac mac_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Both sides of the handshake, driven by messages: no sockets, no clock of their own. Each method takes one message
-// of the peer and makes the next one; a refusal is final.
+// Both sides of the handshake, driven by messages: no sockets, no clock of their own. Each method takes one
+// message of the peer and makes the next one; a refusal is final.
 #pragma once
 
 #include "slab_crypto.hh"

@@ -39,7 +39,8 @@ std::shared_ptr<Lease> LeaseTable::Open(const slab_ticket &ticket, uint64_t now_
   }
   auto lease = std::make_shared<Lease>();
   *refusal = SLAB_REFUSE_NO_MEMORY;
-  if (ticket.slabs > capacity_ - std::min(capacity_, leased_) || ended_.size() + leases_.size() >= kEndedMax) return nullptr;
+  if (ticket.slabs > capacity_ - std::min(capacity_, leased_) || ended_.size() + leases_.size() >= kEndedMax)
+    return nullptr;
   for (uint32_t i = 0; i < ticket.slabs; ++i) {
     lease->slabs.emplace_back(slab_bytes_);
     if (lease->slabs.back().data() == nullptr) return nullptr;
@@ -88,7 +89,8 @@ void LeaseTable::Expire(uint64_t now_ms) {
     if (lease->expires_at_ms <= now_ms) over.push_back(id);
   }
   for (const LeaseId &id : over) End(id, SLAB_EXPIRED);
-  for (auto at = ended_.begin(); at != ended_.end();) at = at->second <= now_ms ? ended_.erase(at) : std::next(at);
+  for (auto at = ended_.begin(); at != ended_.end();)
+    at = at->second <= now_ms ? ended_.erase(at) : std::next(at);
 }
 
 void LeaseTable::SetCapacity(uint32_t slabs) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may use which memory: the leases of one producer, and the memory behind them.
 //
-// A lease's slabs are anonymous mappings, made when its consumer first proves itself, so they are zero when new and
-// cost nothing until they are touched; ending a lease unmaps them at once, whatever its sessions are doing. An ended
-// lease's id is kept until its ticket would have expired: that ticket opens nothing any more.
+// A lease's slabs are anonymous mappings, made when its consumer first proves itself, so they are zero when
+// new and cost nothing until they are touched; ending a lease unmaps them at once, whatever its sessions are
+// doing. An ended lease's id is kept until its ticket would have expired: that ticket opens nothing any more.
 //
 // One thread uses a table. Time is an argument: Unix milliseconds.
 #pragma once
@@ -52,7 +52,8 @@ class LeaseTable {
  public:
   static constexpr size_t kEndedMax = 65536;  // ids remembered; each took a ticket of the broker. 4 MiB
 
-  LeaseTable(uint32_t slab_bytes, uint32_t capacity_slabs) : slab_bytes_(slab_bytes), capacity_(capacity_slabs) {}
+  LeaseTable(uint32_t slab_bytes, uint32_t capacity_slabs)
+      : slab_bytes_(slab_bytes), capacity_(capacity_slabs) {}
 
   // The lease of a checked ticket whose consumer is proven: found, or made. `refusal` is set when null.
   std::shared_ptr<Lease> Open(const slab_ticket &ticket, uint64_t now_ms, slab_refusal *refusal);
@@ -67,7 +68,7 @@ class LeaseTable {
   uint32_t leased_slabs() const { return leased_; }
   uint32_t capacity_slabs() const { return capacity_; }
   uint64_t mapped_bytes() const { return uint64_t{leased_} * slab_bytes_; }
-  uint64_t NextExpiryMs() const;  // UINT64_MAX without leases
+  uint64_t NextExpiryMs() const;                 // UINT64_MAX without leases
   uint64_t endings() const { return endings_; }  // counts ended leases: when it moved, sessions must be told
 
  private:

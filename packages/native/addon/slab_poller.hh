@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // epoll that spins a little before it sleeps.
 //
-// Waking a sleeping thread costs 10 to 30 us on a virtual machine, several times what a request of 1 KiB costs over
-// loopback. So after activity a thread asks again and again without sleeping, for `spin_us`. Spinning takes CPU from
-// the application beside it, so a token bucket bounds it to kSpinShare of one core, whatever peers do; an idle
-// thread does not spin at all.
+// Waking a sleeping thread costs 10 to 30 us on a virtual machine, several times what a request of 1 KiB
+// costs over loopback. So after activity a thread asks again and again without sleeping, for `spin_us`.
+// Spinning takes CPU from the application beside it, so a token bucket bounds it to kSpinShare of one core,
+// whatever peers do; an idle thread does not spin at all.
 #pragma once
 
 #include <sys/epoll.h>
@@ -32,10 +32,11 @@ class FileDescriptor {
 
 class Poller {
  public:
-  static constexpr int kEvents = 64;               // taken from the kernel at once
-  static constexpr double kSpinShare = 0.25;       // of one core, at most
+  static constexpr int kEvents = 64;                    // taken from the kernel at once
+  static constexpr double kSpinShare = 0.25;            // of one core, at most
   static constexpr uint64_t kSpinBurstNs = 20'000'000;  // saved up while idle, for a burst of requests
-  static constexpr uint64_t kWakeTag = UINT64_MAX;  // the tag that Wake's own descriptor has; Wait swallows it
+  static constexpr uint64_t kWakeTag =
+      UINT64_MAX;  // the tag that Wake's own descriptor has; Wait swallows it
 
   explicit Poller(uint32_t spin_us);
 

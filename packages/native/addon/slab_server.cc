@@ -17,8 +17,8 @@ Array CopyArray(const Napi::Value &value) {
 }
 
 const char *const kRefusalNames[SLAB_REFUSALS] = {
-    "none",      "protocol", "version", "ticketInvalid", "ticketExpired", "ticketEarly", "noMemory", "denied",
-    "leaseEnded", "busy",    "timeout",
+    "none",     "protocol", "version",    "ticketInvalid", "ticketExpired", "ticketEarly",
+    "noMemory", "denied",   "leaseEnded", "busy",          "timeout",
 };
 
 // What one look at the server's thread brings back.
@@ -43,8 +43,8 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
 
   // (host, port, seed, brokerKey, slabBytes, capacitySlabs, spinMicroseconds)
   explicit SlabServer(const Napi::CallbackInfo &info) : Napi::ObjectWrap<SlabServer>(info) {
-    auto service = std::make_unique<SlabService>(CopyArray<Key>(info[2]), CopyArray<Key>(info[3]), Number(info[4]),
-                                                 Number(info[5]));
+    auto service = std::make_unique<SlabService>(CopyArray<Key>(info[2]), CopyArray<Key>(info[3]),
+                                                 Number(info[4]), Number(info[5]));
     try {
       loop_ = std::make_unique<SlabServerLoop>(info[0].ToString(), Number(info[1]), std::move(service),
                                                Number(info[6]));
@@ -56,7 +56,8 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
                                                                  : "EIO");
       throw thrown;
     }
-    // A server that nobody holds serves on. One whose environment ends (a worker thread's, say) stops before that.
+    // A server that nobody holds serves on. One whose environment ends (a worker thread's, say) stops before
+    // that.
     Ref();
     napi_add_env_cleanup_hook(info.Env(), StopWithEnvironment, this);
   }
@@ -90,15 +91,16 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
     std::vector<Row> rows;
     loop_->Run([&](SlabService &service) {
       for (const auto &[id, lease] : service.leases.leases()) {
-        rows.push_back({id, lease->consumer_key, lease->slab_count, static_cast<double>(lease->expires_at_ms)});
+        rows.push_back(
+            {id, lease->consumer_key, lease->slab_count, static_cast<double>(lease->expires_at_ms)});
       }
     });
     Napi::Array out = Napi::Array::New(info.Env(), rows.size());
     for (uint32_t i = 0; i < rows.size(); ++i) {
       Napi::Object row = Napi::Object::New(info.Env());
       row.Set("leaseId", Napi::Buffer<uint8_t>::Copy(info.Env(), rows[i].id.data(), rows[i].id.size()));
-      row.Set("consumerKey",
-              Napi::Buffer<uint8_t>::Copy(info.Env(), rows[i].consumer_key.data(), rows[i].consumer_key.size()));
+      row.Set("consumerKey", Napi::Buffer<uint8_t>::Copy(info.Env(), rows[i].consumer_key.data(),
+                                                         rows[i].consumer_key.size()));
       row.Set("slabs", rows[i].slabs);
       row.Set("expiresAtMs", rows[i].expires_at_ms);
       out.Set(i, row);
@@ -148,6 +150,8 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
 
 }  // namespace
 
-void RegisterSlabServer(Napi::Env env, Napi::Object exports) { exports.Set("SlabServer", SlabServer::Define(env)); }
+void RegisterSlabServer(Napi::Env env, Napi::Object exports) {
+  exports.Set("SlabServer", SlabServer::Define(env));
+}
 
 }  // namespace exopool

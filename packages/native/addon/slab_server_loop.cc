@@ -79,7 +79,8 @@ int SlabServerLoop::TimeoutMs(uint64_t now_ms) const {
   uint64_t timeout_ms = accepting_ ? kIdleMs : kTickMs;
   for (const auto &[tag, connection] : sessions_) {
     if (connection->ready()) return 0;
-    const bool on_deadline = connection->session.state() != ServerSession::State::kOpen || connection->stalled_since_ms != 0;
+    const bool on_deadline =
+        connection->session.state() != ServerSession::State::kOpen || connection->stalled_since_ms != 0;
     if (on_deadline) timeout_ms = kTickMs;
   }
   const uint64_t expiry_ms = service_->leases.NextExpiryMs();
@@ -91,7 +92,8 @@ void SlabServerLoop::Accept(uint64_t now_ms) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     FileDescriptor fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.get() < 0) {
-      // Out of descriptors the listener stays readable: leave it alone until the next tick instead of spinning.
+      // Out of descriptors the listener stays readable: leave it alone until the next tick instead of
+      // spinning.
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         poller_.Modify(listener_.get(), 0, kListenerTag);
         accepting_ = false;
@@ -195,7 +197,8 @@ void SlabServerLoop::Tick(uint64_t now_ms) {
     const bool stalled = connection.stalled_since_ms != 0 && now_ms - connection.stalled_since_ms > kStallMs;
     const bool lingered = connection.shut && now_ms - connection.closing_since_ms > kLingerMs;
     const bool over = stalled || lingered;
-    if (!over && young && now_ms - connection.session.started_ms() > SLAB_HANDSHAKE_MS) late.push_back(at->first);
+    if (!over && young && now_ms - connection.session.started_ms() > SLAB_HANDSHAKE_MS)
+      late.push_back(at->first);
     at = over ? sessions_.erase(at) : std::next(at);
   }
   for (const uint64_t tag : late) {
@@ -208,7 +211,8 @@ void SlabServerLoop::TellEnded(uint64_t now_ms) {
   std::vector<uint64_t> tags;
   for (const auto &[tag, connection] : sessions_) {
     const Lease *lease = connection->session.lease();
-    const bool ended = lease != nullptr && lease->ended != SLAB_OK && told_endings_ != service_->leases.endings();
+    const bool ended =
+        lease != nullptr && lease->ended != SLAB_OK && told_endings_ != service_->leases.endings();
     if (ended || connection->ready()) tags.push_back(tag);
   }
   told_endings_ = service_->leases.endings();

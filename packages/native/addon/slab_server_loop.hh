@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The producer's one data thread: accepts, reads, answers, expires. It never waits for one client: sockets are
-// non-blocking, a turn takes at most kTurnBytes of each, and whoever does not read what it asked for is left alone
-// until kStallMs and then closed.
+// The producer's one data thread: accepts, reads, answers, expires. It never waits for one client: sockets
+// are non-blocking, a turn takes at most kTurnBytes of each, and whoever does not read what it asked for is
+// left alone until kStallMs and then closed.
 //
-// Sessions and leases belong to this thread alone; other threads get at them by Run, which executes between turns.
+// Sessions and leases belong to this thread alone; other threads get at them by Run, which executes between
+// turns.
 #pragma once
 
 #include <functional>
@@ -28,7 +29,8 @@ class SlabServerLoop {
   static constexpr int kTickMs = 100;               // how exactly the three times above are kept
 
   // Binds at once and starts the thread. Throws std::system_error.
-  SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service, uint32_t spin_us);
+  SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service,
+                 uint32_t spin_us);
   ~SlabServerLoop();
 
   uint16_t port() const { return port_; }

@@ -37,7 +37,8 @@ bool ServerSession::Step(uint64_t now_ms) {
 }
 
 bool ServerSession::StepHello(uint64_t now_ms) {
-  // The prelude alone tells a stranger: whoever speaks another protocol need not finish a HELLO to be refused.
+  // The prelude alone tells a stranger: whoever speaks another protocol need not finish a HELLO to be
+  // refused.
   slab_prelude prelude;
   if (input_.size() < sizeof prelude) return false;
   memcpy(&prelude, input_.data(), sizeof prelude);
@@ -87,7 +88,8 @@ bool ServerSession::StepFrame(uint64_t now_ms) {
   if (input_.size() < pending_->payload_bytes) return false;
   const slab_header request = *pending_;
   pending_.reset();
-  if (lease_->ended == SLAB_OK && lease_->expires_at_ms <= now_ms) service_->leases.End(lease_->id, SLAB_EXPIRED);
+  if (lease_->ended == SLAB_OK && lease_->expires_at_ms <= now_ms)
+    service_->leases.End(lease_->id, SLAB_EXPIRED);
   if (lease_->ended != SLAB_OK) {
     NoticeEnd();
     return false;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // One consumer's connection at the producer, as a machine that turns bytes into bytes. The thread around it
-// (slab_server_loop) only moves them between this and the socket, so a test or a fuzzer can drive it without one.
+// (slab_server_loop) only moves them between this and the socket, so a test or a fuzzer can drive it without
+// one.
 //
 //   socket -> input() -> Process -> output() -> socket
 //
-// Process stops while output() holds kOutputMax or more: then nothing more is read from this consumer, TCP tells it
-// to wait, and nobody else notices.
+// Process stops while output() holds kOutputMax or more: then nothing more is read from this consumer, TCP
+// tells it to wait, and nobody else notices.
 #pragma once
 
 #include <memory>
@@ -25,7 +26,9 @@ struct SlabCounters {
 // What the sessions of one server share.
 struct SlabService {
   SlabService(const Key &seed, const Key &broker_key, uint32_t slab_bytes, uint32_t capacity_slabs)
-      : signer(seed), rules{broker_key, signer.public_key(), slab_bytes}, leases(slab_bytes, capacity_slabs) {}
+      : signer(seed),
+        rules{broker_key, signer.public_key(), slab_bytes},
+        leases(slab_bytes, capacity_slabs) {}
   const Signer signer;
   const TicketRules rules;
   LeaseTable leases;
@@ -64,7 +67,8 @@ class ServerSession {
   slab_status Write(const slab_header &request, const uint8_t *payload);
   slab_status Extend(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   void SendReady();
-  void SendFrame(slab_type type, slab_status status, uint32_t request, const uint8_t *payload, uint32_t bytes);
+  void SendFrame(slab_type type, slab_status status, uint32_t request, const uint8_t *payload,
+                 uint32_t bytes);
 
   SlabService *const service_;
   const uint64_t started_ms_;

@@ -4,10 +4,11 @@
 //   byte 0            byte 1          the rest
 //   mode, see below   chunk of bytes  what the consumer sends
 //
-// Cryptography is replaced by sums that this file can make: a fuzzer that has to forge a signature gets nowhere, and
-// what is wanted is everything behind it. After a handshake the headers get a right MAC and number before they are
-// sent, unless the mode says otherwise. Beside what the sanitizers see, the target checks that answers are whole
-// frames in order, that buffers stay bounded, and that leases never take more than there is.
+// Cryptography is replaced by sums that this file can make: a fuzzer that has to forge a signature gets
+// nowhere, and what is wanted is everything behind it. After a handshake the headers get a right MAC and
+// number before they are sent, unless the mode says otherwise. Beside what the sanitizers see, the target
+// checks that answers are whole frames in order, that buffers stay bounded, and that leases never take more
+// than there is.
 #include <algorithm>
 #include <cstdlib>
 
@@ -42,7 +43,9 @@ Hash Sha256(std::initializer_list<Bytes> parts) {
 }
 // Whoever starts a signature with this byte is believed.
 constexpr uint8_t kGoodSignature = 0x51;
-bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) { return signature[0] == kGoodSignature; }
+bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) {
+  return signature[0] == kGoodSignature;
+}
 Signer::Signer(const Key &seed) : public_key_(seed) {}
 Signature Signer::Sign(Bytes) const { return {kGoodSignature}; }
 Ephemeral::Ephemeral() : public_key_{} {}
@@ -124,7 +127,8 @@ void SealRight(FuzzInput *frames) {
 class Consumer {
  public:
   void Take(ByteQueue *output, bool open) {
-    // Everything that is appended is appended whole, so a queue that is emptied each time ends with a whole message.
+    // Everything that is appended is appended whole, so a queue that is emptied each time ends with a whole
+    // message.
     while (!output->empty()) {
       slab_prelude prelude;
       Require(output->size() >= sizeof prelude);
@@ -198,7 +202,8 @@ std::vector<FuzzInput> Seeds(std::mt19937_64 &random) {
   append(&stranger, handshake.data(), handshake.size());
   seeds.push_back(stranger);
 
-  for (const uint8_t mode : {uint8_t{kShakeHands}, uint8_t{kShakeHands | kSealRight}, uint8_t{kShakeHands | kSealRight}}) {
+  for (const uint8_t mode :
+       {uint8_t{kShakeHands}, uint8_t{kShakeHands | kSealRight}, uint8_t{kShakeHands | kSealRight}}) {
     FuzzInput talk = begin(mode);
     for (uint32_t request = 1 + random() % 8; request > 0; --request) {
       slab_header header{};

@@ -2,9 +2,10 @@
 /*
  * The slab protocol: a consumer reads and writes ranges of memory that a producer leases to it.
  *
- * Leased memory is bytes: slabs of equal size, numbered from 0 in each lease. The producer sees no keys and no
- * values, only ranges, so it needs no hash table and gives memory back by unmapping it. Everything runs over one
- * TCP connection (a session); all integers are little-endian; every message has a fixed size or says its size.
+ * Leased memory is bytes: slabs of equal size, numbered from 0 in each lease. The producer sees no keys and
+ * no values, only ranges, so it needs no hash table and gives memory back by unmapping it. Everything runs
+ * over one TCP connection (a session); all integers are little-endian; every message has a fixed size or says
+ * its size.
  *
  *   consumer                                              producer
  *   HELLO      ticket, ephemeral X25519 key ------------>  checks the broker's signature, itself, the time
@@ -13,16 +14,16 @@
  *              <-------- slabs, their size, the end, MAC  READY
  *   then frames in both directions; REFUSED with a reason, and the end, at any point before READY
  *
- * What is signed is a domain string and the SHA-256 of every byte before it in both directions, so neither side's
- * signature can be used for anything else. Both directions get a MAC key of their own:
+ * What is signed is a domain string and the SHA-256 of every byte before it in both directions, so neither
+ * side's signature can be used for anything else. Both directions get a MAC key of their own:
  *
- *   keys = HKDF-SHA256(secret = X25519, salt = SHA-256(HELLO CHALLENGE PROOF), info = SLAB_KEY_INFO), 32 bytes:
- *          0..15 consumer to producer, 16..31 producer to consumer
+ *   keys = HKDF-SHA256(secret = X25519, salt = SHA-256(HELLO CHALLENGE PROOF), info = SLAB_KEY_INFO)
+ *          bytes 0..15 consumer to producer, 16..31 producer to consumer
  *
- * A frame is a header of 48 bytes and its payload. The MAC (SipHash-2-4, 16 bytes) is over the header's first 32
- * bytes, which hold a sequence number: 1, 2, 3 ... in each direction. A wrong MAC or number ends the session. The
- * payload is not covered: the consumer's own seal protects it end to end, which the producer cannot be trusted to.
- * Answers come in the order of their requests.
+ * A frame is a header of 48 bytes and its payload. The MAC (SipHash-2-4, 16 bytes) is over the header's first
+ * 32 bytes, which hold a sequence number: 1, 2, 3 ... in each direction. A wrong MAC or number ends the
+ * session. The payload is not covered: the consumer's own seal protects it end to end, which the producer
+ * cannot be trusted to. Answers come in the order of their requests.
  */
 #ifndef EXOPOOL_SLAB_PROTOCOL_H
 #define EXOPOOL_SLAB_PROTOCOL_H
@@ -47,14 +48,14 @@
 #define SLAB_TICKET_BYTES 192
 #define SLAB_LEASE_ID_BYTES 16
 
-#define SLAB_PAYLOAD_MAX (1u << 20)    /* one frame delays the others of its thread by some 100 us at most */
-#define SLAB_OUTSTANDING_MAX 1024      /* requests of a session on their way; more gain nothing over loopback or 25 GbE */
-#define SLAB_SESSIONS_MAX 128          /* of a server; bounds its buffers, 3 MiB each at worst */
-#define SLAB_SLABS_MAX 65536           /* of a lease: 4 TiB of 64 MiB slabs */
-#define SLAB_BYTES_MAX (1u << 31)      /* of a slab: offset + length stay in 32 bits */
-#define SLAB_ALL 0xffffffffu           /* RELEASE: every slab of the lease; single slabs are refused so far */
-#define SLAB_HANDSHAKE_MS 3000         /* HELLO to READY; two round trips and four signatures, 100 times over */
-#define SLAB_CLOCK_SKEW_MS 30000       /* a ticket may be issued so far in the future: clocks of two machines */
+#define SLAB_PAYLOAD_MAX (1u << 20) /* one frame delays the others of its thread by some 100 us at most */
+#define SLAB_OUTSTANDING_MAX 1024   /* requests of a session on their way; more gain nothing at 25 Gb/s */
+#define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 3 MiB each at worst */
+#define SLAB_SLABS_MAX 65536        /* of a lease: 4 TiB of 64 MiB slabs */
+#define SLAB_BYTES_MAX (1u << 31)   /* of a slab: offset + length stay in 32 bits */
+#define SLAB_ALL 0xffffffffu        /* RELEASE: every slab of the lease; single slabs are refused so far */
+#define SLAB_HANDSHAKE_MS 3000      /* HELLO to READY; two round trips and four signatures, 100 times over */
+#define SLAB_CLOCK_SKEW_MS 30000    /* a ticket may be issued so far in the future: clocks of two machines */
 
 enum slab_kind {
   SLAB_HELLO = 1,
@@ -66,9 +67,10 @@ enum slab_kind {
 
 enum slab_refusal {
   SLAB_REFUSE_NONE = 0,
-  SLAB_REFUSE_PROTOCOL = 1,       /* not a message that is allowed here */
-  SLAB_REFUSE_VERSION = 2,        /* the prelude's version is the one that the producer speaks */
-  SLAB_REFUSE_TICKET_INVALID = 3, /* malformed, not signed by the broker, another producer's, other slab size */
+  SLAB_REFUSE_PROTOCOL = 1, /* not a message that is allowed here */
+  SLAB_REFUSE_VERSION = 2,  /* the prelude's version is the one that the producer speaks */
+  SLAB_REFUSE_TICKET_INVALID =
+      3, /* malformed, not signed by the broker, another producer's, other slab size */
   SLAB_REFUSE_TICKET_EXPIRED = 4,
   SLAB_REFUSE_TICKET_EARLY = 5, /* issued in the future */
   SLAB_REFUSE_NO_MEMORY = 6,

@@ -7,7 +7,13 @@ const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 
 /** From "The Galois/Counter Mode of Operation" (McGrew, Viega), test cases 1 to 4, which NIST publishes with GCM. */
 const vectors = [
-  ['00000000000000000000000000000000', '000000000000000000000000', '', '', '58e2fccefa7e3061367f1d57a4e7455a'],
+  [
+    '00000000000000000000000000000000',
+    '000000000000000000000000',
+    '',
+    '',
+    '58e2fccefa7e3061367f1d57a4e7455a',
+  ],
   [
     '00000000000000000000000000000000',
     '000000000000000000000000',
@@ -39,7 +45,12 @@ describe('AES-128-GCM', () => {
   });
 
   it('agrees with node:crypto', () => {
-    const [key, nonce, associatedData, data] = [randomBytes(16), randomBytes(12), randomBytes(20), randomBytes(5000)];
+    const [key, nonce, associatedData, data] = [
+      randomBytes(16),
+      randomBytes(12),
+      randomBytes(20),
+      randomBytes(5000),
+    ];
     const cipher = createCipheriv('aes-128-gcm', key, nonce).setAAD(associatedData);
     const expected = Buffer.concat([cipher.update(data), cipher.final(), cipher.getAuthTag()]);
     expect(sealMany(key, [{ nonce, associatedData, data }])).toEqual([expected]);
@@ -60,7 +71,10 @@ describe('sealing', () => {
     fc.assert(
       fc.property(fc.array(item, { maxLength: 20 }), (items) => {
         const sealed = sealMany(key, items);
-        const opened = openMany(key, items.map((each, index) => ({ ...each, data: sealed[index]! })));
+        const opened = openMany(
+          key,
+          items.map((each, index) => ({ ...each, data: sealed[index]! })),
+        );
         expect(opened).toEqual(items.map(({ data }) => data));
       }),
     );
@@ -68,16 +82,27 @@ describe('sealing', () => {
 
   it('shows any flipped bit, and leaves the rest of the batch alone', () => {
     fc.assert(
-      fc.property(fc.array(item, { minLength: 1, maxLength: 5 }), fc.nat(), fc.nat(), fc.nat({ max: 3 }), (items, which, bit, where) => {
-        const sealed: SealItem[] = items.map((each, index) => ({ ...each, data: Buffer.from(sealMany(key, items)[index]!) }));
-        const target = which % items.length;
-        const { nonce, associatedData, data } = sealed[target]!;
-        const flipped = [data, nonce, associatedData.length > 0 ? associatedData : data, data][where]!;
-        flipped[Math.floor(bit / 8) % flipped.length]! ^= 1 << (bit % 8);
-        const opened = openMany(key, sealed);
-        expect(opened[target]).toBeUndefined();
-        expect(opened.filter((_, index) => index !== target)).toEqual(items.filter((_, index) => index !== target).map(({ data: plain }) => plain));
-      }),
+      fc.property(
+        fc.array(item, { minLength: 1, maxLength: 5 }),
+        fc.nat(),
+        fc.nat(),
+        fc.nat({ max: 3 }),
+        (items, which, bit, where) => {
+          const sealed: SealItem[] = items.map((each, index) => ({
+            ...each,
+            data: Buffer.from(sealMany(key, items)[index]!),
+          }));
+          const target = which % items.length;
+          const { nonce, associatedData, data } = sealed[target]!;
+          const flipped = [data, nonce, associatedData.length > 0 ? associatedData : data, data][where]!;
+          flipped[Math.floor(bit / 8) % flipped.length]! ^= 1 << (bit % 8);
+          const opened = openMany(key, sealed);
+          expect(opened[target]).toBeUndefined();
+          expect(opened.filter((_, index) => index !== target)).toEqual(
+            items.filter((_, index) => index !== target).map(({ data: plain }) => plain),
+          );
+        },
+      ),
     );
   });
 

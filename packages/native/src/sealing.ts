@@ -28,9 +28,12 @@ export interface SealItem {
 }
 
 interface SealingBinding {
-  /** `parts`: nonce, associated data and data of each value; `out` gets the results back to back. */
-  sealBatch(key: Buffer, parts: readonly Buffer[], out: Buffer): Buffer;
-  openBatch(key: Buffer, parts: readonly Buffer[], out: Buffer): Buffer;
+  /**
+   * `parts`: nonce, associated data and data of each value; `out` gets the results back to back, `good` a 1 for each
+   * that is. False: OpenSSL would not.
+   */
+  sealBatch(key: Buffer, parts: readonly Buffer[], out: Buffer, good: Uint8Array): boolean;
+  openBatch(key: Buffer, parts: readonly Buffer[], out: Buffer, good: Uint8Array): boolean;
 }
 
 /**
@@ -40,16 +43,16 @@ interface SealingBinding {
  */
 export function sealMany(key: Buffer, items: readonly SealItem[]): Buffer[] {
   const sizes = items.map((item) => item.data.length + sealTagBytes);
-  const { sealed, out } = run('sealBatch', key, items, sizes);
-  if (sealed.includes(0)) throw new ExopoolError('EXOPOOL_INTERNAL', 'OpenSSL did not seal a value');
-  return slices(out, sizes) as Buffer[];
+  const { good, out } = run('sealBatch', key, items, sizes);
+  if (good.includes(0)) throw new ExopoolError('EXOPOOL_INTERNAL', 'OpenSSL did not seal a value');
+  return slices(out, sizes);
 }
 
 /** Opens sealed values; `undefined` for each that does not verify. Throws as {@link sealMany}. */
 export function openMany(key: Buffer, items: readonly SealItem[]): (Buffer | undefined)[] {
   const sizes = items.map((item) => Math.max(0, item.data.length - sealTagBytes));
-  const { sealed, out } = run('openBatch', key, items, sizes);
-  return slices(out, sizes, sealed);
+  const { good, out } = run('openBatch', key, items, sizes);
+  return slices(out, sizes).map((value, index) => (good[index] === 1 ? value : undefined));
 }
 
 function run(
@@ -57,31 +60,42 @@ function run(
   key: Buffer,
   items: readonly SealItem[],
   sizes: readonly number[],
-): { sealed: Buffer; out: Buffer } {
+): { good: Uint8Array; out: Buffer } {
   if (key.length !== sealKeyBytes) {
     throw new ExopoolError('EXOPOOL_INVALID', `a sealing key has ${sealKeyBytes} bytes, not ${key.length}`);
   }
   const parts: Buffer[] = [];
   for (const item of items) {
     if (item.nonce.length !== sealNonceBytes) {
-      throw new ExopoolError('EXOPOOL_INVALID', `a nonce has ${sealNonceBytes} bytes, not ${item.nonce.length}`);
+      throw new ExopoolError(
+        'EXOPOOL_INVALID',
+        `a nonce has ${sealNonceBytes} bytes, not ${item.nonce.length}`,
+      );
     }
     parts.push(item.nonce, item.associatedData, item.data);
   }
   const total = sizes.reduce((sum, size) => sum + size, 0);
   if (total > batchBytesMax) {
-    throw new ExopoolError('EXOPOOL_INVALID', `a batch seals at most ${batchBytesMax} bytes, not ${total}: split it`);
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      `a batch seals at most ${batchBytesMax} bytes, not ${total}: split it`,
+    );
   }
   const out = Buffer.allocUnsafe(total);
+  const good = new Uint8Array(items.length);
   const binding = loadBinding() as unknown as SealingBinding;
-  return { sealed: binding[call](key, parts, out), out };
+  if (binding[call](key, parts, out, good)) return { good, out };
+  throw new ExopoolError(
+    'EXOPOOL_UNSUPPORTED',
+    "Node's OpenSSL offers no AES-128-GCM; use a Node built with it",
+  );
 }
 
-function slices(out: Buffer, sizes: readonly number[], good?: Buffer): (Buffer | undefined)[] {
+function slices(out: Buffer, sizes: readonly number[]): Buffer[] {
   let at = 0;
-  return sizes.map((size, index) => {
+  return sizes.map((size) => {
     const from = at;
     at += size;
-    return good?.[index] === 0 ? undefined : out.subarray(from, at);
+    return out.subarray(from, at);
   });
 }

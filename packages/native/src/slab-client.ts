@@ -10,23 +10,15 @@
  */
 import { lookup } from 'node:dns/promises';
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
-import { loadBinding } from './load-binding.js';
+import { ownClientPort, requestType, type ClientPort, type OnStatuses } from './slab-client-port.js';
 import { connectError, lossReason, type LossReason } from './slab-outcome.js';
 
-/** For connecting with its handshake, and for each batch: a hundred times what either takes on a busy machine. */
-export const defaultSlabTimeoutMs = 1000;
-/** Counts with the first session of a process. Chosen as the server's. */
-export const defaultClientSpinMicroseconds = 50;
 /** Bytes of one range (SLAB_PAYLOAD_MAX). */
 export const slabRangeBytesMax = 1024 * 1024;
 const ticketBytes = 192;
 const uint32Max = 2 ** 32 - 1;
 /** RELEASE of every slab of the lease. */
 const allSlabs = uint32Max;
-
-/** What `submit` is told to do: `enum slab_type`. */
-const requestType = { read: 1, write: 2, release: 3, extend: 4, ping: 5 } as const;
-const eventKind = { opened: 1, refused: 2, completed: 3, ended: 4 } as const;
 
 export type { LossReason } from './slab-outcome.js';
 
@@ -52,111 +44,11 @@ export interface SlabSessionOptions {
   readonly seed: Buffer;
   /** Who must be at the other end. */
   readonly producerKey: Buffer;
+  /** For connecting, and for each batch; default 1000. */
   readonly timeoutMs?: number;
+  /** How long the client's thread polls after activity before it sleeps; default 20, 0: never. */
   readonly spinMicroseconds?: number;
 }
-
-interface NativeSlabClient {
-  connect(
-    address: string,
-    port: number,
-    seed: Buffer,
-    producerKey: Buffer,
-    ticket: Buffer,
-    timeoutMs: number,
-    spinMicroseconds: number,
-  ): number;
-  submit(session: number, batch: number, type: number, ranges: Uint32Array, data?: readonly Buffer[], into?: Buffer): boolean;
-  close(session: number): void;
-  keepAlive(yes: boolean): void;
-}
-
-type OnEvent = (kind: number, session: number, batch: number, number: number, more: number, statuses?: Buffer) => void;
-
-interface SlabClientBinding {
-  readonly SlabClient: new (onEvent: OnEvent) => NativeSlabClient;
-}
-
-/** Called with one status a request, or with nothing when all are good. */
-type OnStatuses = (statuses: Uint8Array | undefined) => void;
-
-interface Listener {
-  opened(slabs: number, slabBytes: number): void;
-  refused(reason: number): void;
-  ended(reason: number): void;
-}
-
-/** The native client of this thread, with what waits for its events. */
-class ClientPort {
-  readonly #native: NativeSlabClient;
-  readonly #listeners = new Map<number, Listener>();
-  readonly #batches = new Map<number, { readonly done: OnStatuses; readonly into: Buffer | undefined }>();
-  #nextBatch = 1;
-  #awaited = 0;
-
-  constructor() {
-    const { SlabClient } = loadBinding() as unknown as SlabClientBinding;
-    this.#native = new SlabClient((...event) => this.#onEvent(...event));
-  }
-
-  connect(address: string, options: SlabSessionOptions, listener: Listener): number {
-    const { port, seed, producerKey, ticket } = options;
-    const timeoutMs = options.timeoutMs ?? defaultSlabTimeoutMs;
-    const spin = options.spinMicroseconds ?? defaultClientSpinMicroseconds;
-    const session = this.#native.connect(address, port, seed, producerKey, ticket, timeoutMs, spin);
-    this.#listeners.set(session, listener);
-    this.#await(1);
-    return session;
-  }
-
-  /** `into` is written to by the native thread until `done` is called; holding it here keeps it alive. */
-  submit(
-    session: number,
-    type: number,
-    ranges: Uint32Array,
-    done: OnStatuses,
-    data?: readonly Buffer[],
-    into?: Buffer,
-  ): boolean {
-    const batch = this.#nextBatch++;
-    this.#batches.set(batch, { done, into });
-    this.#await(1);
-    if (this.#native.submit(session, batch, type, ranges, data, into)) return true;
-    this.#batches.delete(batch);
-    this.#await(-1);
-    return false;
-  }
-
-  close(session: number): void {
-    this.#native.close(session);
-  }
-
-  #await(change: 1 | -1): void {
-    const before = this.#awaited;
-    this.#awaited += change;
-    if (before === 0 || this.#awaited === 0) this.#native.keepAlive(this.#awaited > 0);
-  }
-
-  #onEvent(kind: number, session: number, batch: number, number: number, more: number, statuses?: Buffer): void {
-    const listener = this.#listeners.get(session);
-    if (kind === eventKind.completed) {
-      const waiting = this.#batches.get(batch);
-      this.#batches.delete(batch);
-      this.#await(-1);
-      waiting?.done(statuses);
-    } else if (kind === eventKind.opened) {
-      this.#await(-1);
-      listener?.opened(number, more);
-    } else {
-      this.#listeners.delete(session);
-      if (kind === eventKind.refused) this.#await(-1);
-      if (kind === eventKind.refused) listener?.refused(number);
-      else listener?.ended(number);
-    }
-  }
-}
-
-let clientPort: ClientPort | undefined;
 
 export class SlabSession {
   readonly slabs: number;
@@ -182,13 +74,18 @@ export class SlabSession {
     checkLength('seed', options.seed, seedBytes);
     checkLength('producerKey', options.producerKey, publicKeyBytes);
     if (options.ticket.length !== ticketBytes) {
-      throw new ExopoolError('EXOPOOL_TICKET_INVALID', `a ticket has ${ticketBytes} bytes, not ${options.ticket.length}`);
+      throw new ExopoolError(
+        'EXOPOOL_TICKET_INVALID',
+        `a ticket has ${ticketBytes} bytes, not ${options.ticket.length}`,
+      );
     }
     const where = `${options.host}:${options.port}`;
     const { address } = await lookup(options.host).catch((error: unknown) => {
-      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot find the producer ${where}`, { cause: toExopoolError(error) });
+      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot find the producer ${where}`, {
+        cause: toExopoolError(error),
+      });
     });
-    const port = (clientPort ??= new ClientPort());
+    const port = ownClientPort();
     return new Promise((resolve, reject) => {
       let opened: SlabSession | undefined;
       const session = port.connect(address, options, {
@@ -237,7 +134,8 @@ export class SlabSession {
    */
   async extend(ticket: Buffer): Promise<void> {
     const good = await this.#submit(requestType.extend, new Uint32Array(3), [ticket]);
-    if (!good(0)) throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
+    if (!good(0))
+      throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
   }
 
   /** Gives all slabs back, their memory with everything in it, and closes. */
@@ -267,12 +165,16 @@ export class SlabSession {
   ): Promise<(index: number) => boolean> {
     if (ranges.length === 0) return Promise.resolve(() => true);
     return new Promise((resolve) => {
-      const done: OnStatuses = (statuses) => resolve((index) => statuses === undefined || statuses[index] === 0);
+      const done: OnStatuses = (statuses) =>
+        resolve((index) => statuses === undefined || statuses[index] === 0);
       if (!this.#port.submit(this.#session, type, ranges, done, data, into)) resolve(() => false);
     });
   }
 
-  #flatten<T extends { slab: number; offset: number }>(entries: readonly T[], lengthOf: (entry: T) => number): Uint32Array {
+  #flatten<T extends { slab: number; offset: number }>(
+    entries: readonly T[],
+    lengthOf: (entry: T) => number,
+  ): Uint32Array {
     const flat = new Uint32Array(entries.length * 3);
     entries.forEach((entry, index) => {
       const length = lengthOf(entry);
@@ -300,7 +202,8 @@ export class SlabSession {
 
   #end(reason: LossReason): void {
     this.#lost = reason;
-    for (const callback of this.#onLost.splice(0)) callback(reason);
+    // Later, so that one that throws does not keep the others, or other events, from being told.
+    for (const callback of this.#onLost.splice(0)) queueMicrotask(() => callback(reason));
   }
 }
 

@@ -6,7 +6,10 @@ export type LossReason = 'revoked' | 'expired' | 'closed';
 const refusals: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   1: ['EXOPOOL_DENIED', 'does not understand what was said; is it a slab server of this version?'],
   2: ['EXOPOOL_DENIED', 'speaks another version of the slab protocol; upgrade the older side'],
-  3: ['EXOPOOL_TICKET_INVALID', 'does not accept the ticket: not of its broker, or meant for another producer'],
+  3: [
+    'EXOPOOL_TICKET_INVALID',
+    'does not accept the ticket: not of its broker, or meant for another producer',
+  ],
   4: ['EXOPOOL_TICKET_EXPIRED', 'says that the ticket is past its end; ask the broker for a new lease'],
   5: ['EXOPOOL_TICKET_INVALID', 'says that the ticket is from the future; check both clocks'],
   6: ['EXOPOOL_NO_MEMORY', 'has too few slabs left for the ticket'],
@@ -22,7 +25,10 @@ const refusals: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 
 /** The error for a session that was not opened. */
 export function connectError(reason: number, where: string): ExopoolError {
-  const [code, text] = refusals[reason] ?? ['EXOPOOL_DENIED', `refused for a reason unknown here (${reason})`];
+  const [code, text] = refusals[reason] ?? [
+    'EXOPOOL_DENIED',
+    `refused for a reason unknown here (${reason})`,
+  ];
   return new ExopoolError(code, `the producer at ${where} ${text}`);
 }
 

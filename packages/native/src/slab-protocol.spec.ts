@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { Identity } from '@exopool/shared';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { consumer, makeTicket, prelude, RawClient, sipHash128, slabBytes, startServer } from './slab-wire.fixture.js';
+import {
+  consumer,
+  makeTicket,
+  prelude,
+  RawClient,
+  sipHash128,
+  slabBytes,
+  startServer,
+} from './slab-wire.fixture.js';
 import type { SlabServer } from './slab-server.js';
 import { SlabSession } from './slab-client.js';
 import { producer } from './slab-wire.fixture.js';
@@ -52,10 +60,25 @@ describe('an independent implementation', () => {
         client.frame({ type: type.ping, request: 10 }),
       ]),
     );
-    expect(await client.answer()).toEqual({ type: type.write, status: 0, request: 7, payload: Buffer.alloc(0) });
+    expect(await client.answer()).toEqual({
+      type: type.write,
+      status: 0,
+      request: 7,
+      payload: Buffer.alloc(0),
+    });
     expect(await client.answer()).toEqual({ type: type.read, status: 0, request: 8, payload });
-    expect(await client.answer()).toEqual({ type: type.read, status: 0, request: 9, payload: Buffer.alloc(4) });
-    expect(await client.answer()).toEqual({ type: type.ping, status: 0, request: 10, payload: Buffer.alloc(0) });
+    expect(await client.answer()).toEqual({
+      type: type.read,
+      status: 0,
+      request: 9,
+      payload: Buffer.alloc(4),
+    });
+    expect(await client.answer()).toEqual({
+      type: type.ping,
+      status: 0,
+      request: 10,
+      payload: Buffer.alloc(0),
+    });
   });
 
   it('is told which ranges are none, and what is not supported', async () => {
@@ -130,11 +153,18 @@ describe('a session ends, and others go on, after', () => {
   const cases: [string, (client: RawClient) => void][] = [
     ['a flipped MAC', (client) => flipAndSend(client, 40)],
     ['a flipped header', (client) => flipAndSend(client, 16)],
-    ['a replayed frame', (client) => void client.socket.write(twice(client.frame({ type: type.ping, request: 1 })))],
-    ['a skipped number', (client) => void client.socket.write(client.frame({ type: type.ping, request: 1, sequence: 2n }))],
+    [
+      'a replayed frame',
+      (client) => void client.socket.write(twice(client.frame({ type: type.ping, request: 1 }))),
+    ],
+    [
+      'a skipped number',
+      (client) => void client.socket.write(client.frame({ type: type.ping, request: 1, sequence: 2n })),
+    ],
     [
       'a giant length',
-      (client) => void client.socket.write(client.frame({ type: type.write, request: 1, payloadBytes: 0xffffffff })),
+      (client) =>
+        void client.socket.write(client.frame({ type: type.write, request: 1, payloadBytes: 0xffffffff })),
     ],
     ['random bytes', (client) => void client.socket.write(randomBytes(1000))],
   ];
@@ -153,7 +183,10 @@ describe('a session ends, and others go on, after', () => {
     const hello = Buffer.concat([prelude(1), Buffer.alloc(32, 7), makeTicket()]);
     await fc.assert(
       fc.asyncProperty(
-        fc.oneof(fc.uint8Array({ maxLength: 600 }), fc.nat({ max: 231 }).map((at) => mutate(hello, at))),
+        fc.oneof(
+          fc.uint8Array({ maxLength: 600 }),
+          fc.nat({ max: 231 }).map((at) => mutate(hello, at)),
+        ),
         async (bytes) => {
           const client = await RawClient.connect(server.port);
           client.socket.end(bytes);

@@ -56,17 +56,22 @@ describe('a session', () => {
     const range = fc.record({ offset: fc.nat({ max: 4000 }), length: fc.nat({ max: 3000 }) });
     const write = fc.record({ offset: fc.nat({ max: 4000 }), data: fc.uint8Array({ maxLength: 3000 }) });
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(fc.array(write, { maxLength: 4 }), fc.array(range, { maxLength: 4 }))), async (rounds) => {
-        const pending = rounds.map(async ([writes, ranges]) => {
-          const entries = writes.map(({ offset, data }) => ({ slab: 0, offset, data: Buffer.from(data) }));
-          const written = session.writeMany(entries);
-          for (const { offset, data } of entries) data.copy(model, offset);
-          const expected = ranges.map(({ offset, length }) => Buffer.from(model.subarray(offset, offset + length)));
-          expect(await session.readMany(ranges.map((each) => ({ slab: 0, ...each })))).toEqual(expected);
-          expect(await written).toEqual(entries.map(() => true));
-        });
-        await Promise.all(pending);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.array(write, { maxLength: 4 }), fc.array(range, { maxLength: 4 }))),
+        async (rounds) => {
+          const pending = rounds.map(async ([writes, ranges]) => {
+            const entries = writes.map(({ offset, data }) => ({ slab: 0, offset, data: Buffer.from(data) }));
+            const written = session.writeMany(entries);
+            for (const { offset, data } of entries) data.copy(model, offset);
+            const expected = ranges.map(({ offset, length }) =>
+              Buffer.from(model.subarray(offset, offset + length)),
+            );
+            expect(await session.readMany(ranges.map((each) => ({ slab: 0, ...each })))).toEqual(expected);
+            expect(await written).toEqual(entries.map(() => true));
+          });
+          await Promise.all(pending);
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -74,7 +79,11 @@ describe('a session', () => {
   it('takes batches larger than the window, of large ranges', async () => {
     const session = await connect(makeTicket({ slabs: 1 }));
     const data = randomBytes(64 * 1024);
-    const entries = Array.from({ length: 2500 }, (_, i) => ({ slab: 0, offset: (i % 16) * data.length, data }));
+    const entries = Array.from({ length: 2500 }, (_, i) => ({
+      slab: 0,
+      offset: (i % 16) * data.length,
+      data,
+    }));
     const [written, read] = await Promise.all([
       session.writeMany(entries.slice(0, 1500)),
       session.readMany(entries.map(({ slab, offset }) => ({ slab, offset, length: 1000 }))),
@@ -101,7 +110,9 @@ describe('a session', () => {
     { slab: 0, offset: 1, length: slabBytes },
   ])('refuses the range $slab $offset $length', async (range) => {
     const session = await connect(makeTicket({ slabs: 2 }));
-    expect(() => session.readMany([range])).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error);
+    expect(() => session.readMany([range])).toThrow(
+      expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error,
+    );
   });
 });
 
@@ -153,7 +164,9 @@ describe('a lease', () => {
     expect(server.leases()).toEqual([
       { leaseId, consumerKey: consumer.publicKey, slabs: 2, expiresAtMs: later },
     ]);
-    await expect(session.extend(makeTicket({ serial: 2 }))).rejects.toMatchObject({ code: 'EXOPOOL_TICKET_INVALID' });
+    await expect(session.extend(makeTicket({ serial: 2 }))).rejects.toMatchObject({
+      code: 'EXOPOOL_TICKET_INVALID',
+    });
     await expect(session.extend(Buffer.alloc(3))).rejects.toMatchObject({ code: 'EXOPOOL_TICKET_INVALID' });
   });
 
@@ -189,10 +202,16 @@ describe('connecting', () => {
     await expect(connect(makeTicket({ expiresAtMs: 1 }))).rejects.toEqual(refused('EXOPOOL_TICKET_EXPIRED'));
     await expect(connect(makeTicket({ slabs: 9 }))).rejects.toEqual(refused('EXOPOOL_NO_MEMORY'));
     await expect(connect(makeTicket(), { seed: other.seed })).rejects.toEqual(refused('EXOPOOL_DENIED'));
-    await expect(connect(makeTicket(), { producerKey: other.publicKey })).rejects.toEqual(refused('EXOPOOL_DENIED'));
+    await expect(connect(makeTicket(), { producerKey: other.publicKey })).rejects.toEqual(
+      refused('EXOPOOL_DENIED'),
+    );
     await expect(connect(Buffer.alloc(1))).rejects.toEqual(refused('EXOPOOL_TICKET_INVALID'));
-    await expect(connect(makeTicket(), { seed: Buffer.alloc(1) })).rejects.toEqual(refused('EXOPOOL_INVALID'));
-    await expect(connect(makeTicket(), { host: 'no such host' })).rejects.toEqual(refused('EXOPOOL_UNAVAILABLE'));
+    await expect(connect(makeTicket(), { seed: Buffer.alloc(1) })).rejects.toEqual(
+      refused('EXOPOOL_INVALID'),
+    );
+    await expect(connect(makeTicket(), { host: 'no such host' })).rejects.toEqual(
+      refused('EXOPOOL_UNAVAILABLE'),
+    );
     const { port } = server;
     server.close();
     await expect(connect(makeTicket(), { port })).rejects.toEqual(refused('EXOPOOL_UNAVAILABLE'));
@@ -200,12 +219,16 @@ describe('connecting', () => {
 
   it('gives up on a peer that says nothing, or nonsense', async () => {
     const words = ['', 'HTTP/1.1 400 Bad Request\r\n\r\n'];
-    const peer = createServer((socket) => void socket.on('error', () => undefined).write(words.shift() ?? ''));
+    const peer = createServer(
+      (socket) => void socket.on('error', () => undefined).write(words.shift() ?? ''),
+    );
     peer.listen(0, '127.0.0.1');
     await once(peer, 'listening');
     const { port } = peer.address() as { port: number };
     try {
-      await expect(connect(makeTicket(), { port, timeoutMs: 200 })).rejects.toMatchObject({ code: 'EXOPOOL_TIMEOUT' });
+      await expect(connect(makeTicket(), { port, timeoutMs: 200 })).rejects.toMatchObject({
+        code: 'EXOPOOL_TIMEOUT',
+      });
       await expect(connect(makeTicket(), { port })).rejects.toMatchObject({ code: 'EXOPOOL_DENIED' });
     } finally {
       peer.close();
@@ -217,13 +240,17 @@ describe('a server', () => {
   it('closes with sessions open: they lose everything, nothing rejects', async () => {
     const session = await connect(makeTicket());
     const lost = lossOf(session);
-    const reads = session.readMany(Array.from({ length: 500 }, () => ({ slab: 0, offset: 0, length: 100_000 })));
+    const reads = session.readMany(
+      Array.from({ length: 500 }, () => ({ slab: 0, offset: 0, length: 100_000 })),
+    );
     server.close();
     server.close();
     const results = await reads;
     expect(results.length).toBe(500);
     expect(await lost).toBe('closed');
-    expect(() => server.revoke(randomBytes(16))).toThrow(expect.objectContaining({ code: 'EXOPOOL_CLOSED' }) as Error);
+    expect(() => server.revoke(randomBytes(16))).toThrow(
+      expect.objectContaining({ code: 'EXOPOOL_CLOSED' }) as Error,
+    );
     expect(server.stats().sessions).toBe(0);
   });
 
@@ -239,8 +266,17 @@ describe('a server', () => {
   it('counts', async () => {
     const session = await connect(makeTicket());
     await session.writeMany([{ slab: 0, offset: 0, data: Buffer.alloc(10) }]);
-    await session.readMany([{ slab: 0, offset: 0, length: 30 }, { slab: 0, offset: 0, length: 40 }]);
-    expect(server.stats()).toMatchObject({ sessions: 1, reads: 2, writes: 1, bytesRead: 70, bytesWritten: 10 });
+    await session.readMany([
+      { slab: 0, offset: 0, length: 30 },
+      { slab: 0, offset: 0, length: 40 },
+    ]);
+    expect(server.stats()).toMatchObject({
+      sessions: 1,
+      reads: 2,
+      writes: 1,
+      bytesRead: 70,
+      bytesWritten: 10,
+    });
     expect(server.stats().cpuSeconds).toBeGreaterThan(0);
     session.close();
     await vi.waitUntil(() => server.stats().sessions === 0);

@@ -14,7 +14,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Identity } from '@exopool/shared';
 import { SlabServer, type SlabServerOptions } from './slab-server.js';
 
@@ -114,10 +114,19 @@ export function prelude(kind: number, reason = 0): Buffer {
 
 const sha256 = (...parts: Buffer[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();
 const pkcs8 = (oid: string, seed: Buffer): KeyObject =>
-  createPrivateKey({ key: Buffer.concat([Buffer.from(`302e02010030050603${oid}04220420`, 'hex'), seed]), format: 'der', type: 'pkcs8' });
-const rawPublic = (key: KeyObject): Buffer => Buffer.from(key.export({ format: 'der', type: 'spki' }).subarray(-32));
+  createPrivateKey({
+    key: Buffer.concat([Buffer.from(`302e02010030050603${oid}04220420`, 'hex'), seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+const rawPublic = (key: KeyObject): Buffer =>
+  Buffer.from(key.export({ format: 'der', type: 'spki' }).subarray(-32));
 const x25519Public = (raw: Buffer): KeyObject =>
-  createPublicKey({ key: Buffer.concat([Buffer.from('302a300506032b656e032100', 'hex'), raw]), format: 'der', type: 'spki' });
+  createPublicKey({
+    key: Buffer.concat([Buffer.from('302a300506032b656e032100', 'hex'), raw]),
+    format: 'der',
+    type: 'spki',
+  });
 
 export function signedWords(domain: string, transcript: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${domain}\0`), transcript]);
@@ -195,14 +204,20 @@ export class RawClient {
     const words = signedWords('exopool slab consumer v1', sha256(hello, challenge, proofPrelude));
     const proof = Buffer.concat([proofPrelude, sign(null, words, pkcs8('2b6570', identity.seed))]);
     this.socket.write(proof);
-    const secret = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: x25519Public(challenge.subarray(8, 40)) });
-    const keys = Buffer.from(hkdfSync('sha256', secret, sha256(hello, challenge, proof), 'exopool slab keys v1', 32));
+    const secret = diffieHellman({
+      privateKey: ephemeral.privateKey,
+      publicKey: x25519Public(challenge.subarray(8, 40)),
+    });
+    const keys = Buffer.from(
+      hkdfSync('sha256', secret, sha256(hello, challenge, proof), 'exopool slab keys v1', 32),
+    );
     this.#toProducer = keys.subarray(0, 16);
     this.#toConsumer = keys.subarray(16);
     const answer = await this.take(8);
     if (answer[5] !== 4) return answer;
     const ready = Buffer.concat([answer, await this.take(40)]);
-    if (!sipHash128(this.#toConsumer, ready.subarray(0, 32)).equals(ready.subarray(32))) throw new Error('READY is forged');
+    if (!sipHash128(this.#toConsumer, ready.subarray(0, 32)).equals(ready.subarray(32)))
+      throw new Error('READY is forged');
     return ready;
   }
 
@@ -224,7 +239,8 @@ export class RawClient {
     const header = await this.take(48);
     if (header.length < 48) return undefined;
     const expected = sipHash128(this.#toConsumer, header.subarray(0, 32));
-    if (!expected.equals(header.subarray(32)) || header.readBigUInt64LE(24) !== ++this.#got) throw new Error('a forged answer');
+    if (!expected.equals(header.subarray(32)) || header.readBigUInt64LE(24) !== ++this.#got)
+      throw new Error('a forged answer');
     return {
       type: header.readUInt8(0),
       status: header.readUInt8(1),
@@ -236,4 +252,47 @@ export class RawClient {
   close(): void {
     this.socket.destroy();
   }
+}
+
+/** A producer that speaks bytes: shakes hands rightly, then says what `talk` makes it say. */
+export async function hostileProducer(
+  talk: (frame: (header: Buffer, payload?: Buffer) => Buffer) => Buffer,
+): Promise<Server> {
+  const server = createServer((socket) => {
+    const ephemeral = generateKeyPairSync('x25519');
+    let received = Buffer.alloc(0);
+    let challenge: Buffer | undefined;
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      received = Buffer.concat([received, data]);
+      const hello = received.subarray(0, 232);
+      if (received.length >= 232 && challenge === undefined) {
+        const head = Buffer.concat([prelude(2), rawPublic(ephemeral.publicKey)]);
+        const words = signedWords('exopool slab producer v1', sha256(hello, head));
+        challenge = Buffer.concat([head, sign(null, words, pkcs8('2b6570', producer.seed))]);
+        socket.write(challenge);
+      }
+      if (received.length !== 232 + 72 || challenge === undefined) return;
+      const secret = diffieHellman({
+        privateKey: ephemeral.privateKey,
+        publicKey: x25519Public(hello.subarray(8, 40)),
+      });
+      const transcript = sha256(hello, challenge, received.subarray(232));
+      const key = Buffer.from(hkdfSync('sha256', secret, transcript, 'exopool slab keys v1', 32)).subarray(
+        16,
+      );
+      const ready = Buffer.concat([prelude(4), Buffer.alloc(24)]);
+      ready.writeUInt32LE(2, 8);
+      ready.writeUInt32LE(slabBytes, 12);
+      let sequence = 0n;
+      const frame = (header: Buffer, payload: Buffer = Buffer.alloc(0)): Buffer => {
+        header.writeBigUInt64LE(++sequence, 24);
+        return Buffer.concat([header, sipHash128(key, header), payload]);
+      };
+      socket.write(Buffer.concat([ready, sipHash128(key, ready), talk(frame)]));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
 }

@@ -57,9 +57,9 @@ export class Child {
     return this.#identity;
   }
 
-  /** The latest figures that it sent. */
-  figures<T>(): T | undefined {
-    return this.#figures as T | undefined;
+  /** The latest figures that it sent; what they are depends on the process. */
+  get figures(): unknown {
+    return this.#figures;
   }
 
   send(message: object): void {
@@ -100,13 +100,21 @@ export class Child {
   }
 
   #describeEnd(status: number | null, signal: NodeJS.Signals | null): ExopoolError {
-    const lastWords = this.#complaint.trim().split('\n').at(-1) ?? '';
+    const lastWords = lastError(this.#complaint);
     const how = signal ?? `status ${status ?? 0}`;
     return new ExopoolError(
       'EXOPOOL_UNAVAILABLE',
       `${this.name} ended early (${how})${lastWords && `: ${lastWords}`}`,
     );
   }
+}
+
+/** The line that names the error: our own form of it, else that of an uncaught exception, else the last one. */
+function lastError(complaint: string): string {
+  const lines = complaint.trim().split('\n');
+  const named =
+    lines.findLast((line) => line.startsWith('exopool: ')) ?? lines.find((line) => /Error\b/.test(line));
+  return named ?? lines.at(-1) ?? '';
 }
 
 async function abortOf(signal: AbortSignal): Promise<void> {

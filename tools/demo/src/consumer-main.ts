@@ -6,6 +6,7 @@ import { BrokerClient, RemoteMemory } from '@exopool/memtrade';
 import { tableEngineSupport } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { runAsChild, tellParent } from './child-process.js';
+import { measuredEngine, type ConsumerPlan } from './consumer-plan.js';
 import { compareEngines, type EngineComparison } from './engine-comparison.js';
 import { readKeyDigests, type KeyDigests } from './key-digests.js';
 import type { ConsumerFigures, ModeFigures } from './messages.js';
@@ -15,19 +16,6 @@ import { makeSchedule, type Mode, type Slice } from './schedule.js';
 import { TierLatencies } from './statistics.js';
 import { TierProbe } from './tier-probe.js';
 import { zipf } from './zipf.js';
-
-export interface ConsumerPlan {
-  readonly storePath: string;
-  readonly digestsPath: string;
-  readonly endpoint: string;
-  readonly caFile: string;
-  readonly seconds: number;
-  /** Bytes of the store's own row cache. */
-  readonly cacheBytes: number;
-  /** Slabs to lease. */
-  readonly slabs: number;
-  readonly seed: number;
-}
 
 const leaseSeconds = 60;
 
@@ -99,7 +87,7 @@ class Consumer {
     const now = performance.now();
     const seconds = (now - this.#reportedAtMs) / 1000;
     this.#reportedAtMs = now;
-    const { engine, lookupsByEngine } = this.#store.stats();
+    const { lookupsByEngine } = this.#store.stats();
     const leases = this.#remote.leases();
     const { checked, wrong } = this.#loop.counters;
     return {
@@ -107,7 +95,6 @@ class Consumer {
       readsPerSecond: recent.all.count / seconds,
       recent,
       modes: { without: summaryOf(this.#modes.without), with: summaryOf(this.#modes.with) },
-      engine,
       leases: leases.length,
       leasedBytes: leases.reduce((sum, lease) => sum + lease.slabs * lease.slabBytes, 0),
       price: leases[0]?.price ?? 0,
@@ -149,7 +136,7 @@ async function main(
       const probe = new TierProbe(remote.tier);
       // Direct reads go past the page cache: the only local memory is the store's own.
       const local = { readOnly: true, createIfMissing: false, direct: true, cacheBytes } as const;
-      await using store = await Store.open(storePath, { ...local, engine: 'pread', cacheTier: probe });
+      await using store = await Store.open(storePath, { ...local, engine: measuredEngine, cacheTier: probe });
       const consumer = new Consumer(plan, store, remote, probe, data);
       reportEvery(() => consumer.figures());
       tellParent({ type: 'ready', facts: {} });

@@ -11,6 +11,7 @@ import type { ProducerStats } from '@exopool/memtrade';
 import { tableEngineSupport, undoLeftovers } from '@exopool/native';
 import { formatBytes, MiB } from '@exopool/shared';
 import { makeChecks } from './checks.js';
+import { measuredEngine } from './consumer-plan.js';
 import { findRemains } from './cleanup-check.js';
 import { runHarvestStage, type HarvestStage } from './harvest-stage.js';
 import { LiveView, type LiveState } from './live-view.js';
@@ -38,8 +39,8 @@ export const secondsMin = 10;
 const localShare = 0.1;
 /** Smaller than the market's usual 64 MiB, so that this little data is spread over both producers. */
 const slabMib = 16;
-/** Of leased memory for each byte of data: slabs are not filled to the last byte. */
-const leaseMargin = 1.3;
+/** Of leased memory for each byte of data: a log wants slack, and no single producer should have it all. */
+const leaseMargin = 2;
 /** Memory that stays free on the machine. */
 const floorMib = 256;
 const smallDataBytes = 20 * MiB;
@@ -58,12 +59,11 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   try {
     result = await measure(options, stack, folder, state);
   } finally {
-    state.phase = 'cleaning up';
+    view.stop();
     await stack.close();
     await rm(folder, { recursive: true, force: true });
-    view.stop();
   }
-  const remains = findRemains(stack.processes, folder);
+  const remains = findRemains({ ...stack.traces, paths: [...stack.traces.paths, folder] });
   if (remains.length > 0) process.stderr.write(`exopool demo: left behind: ${remains.join(', ')}\n`);
   return { ...result, checks: { ...result.checks, cleaned_up: remains.length === 0 } };
 }
@@ -133,10 +133,10 @@ async function runConsumer(
 ): Promise<ConsumerFigures> {
   state.phase = 'leasing memory';
   const { child } = await stack.startConsumer(plan);
-  state.consumer = () => child.figures<ConsumerFigures>();
+  state.consumer = () => child.figures as ConsumerFigures | undefined;
   return waitUntil(() => {
     stack.assertRunning();
-    const figures = child.figures<ConsumerFigures>();
+    const figures = child.figures as ConsumerFigures | undefined;
     if (figures?.slice) state.phase = phaseOf(figures);
     return figures?.done === true && figures;
   }, signal);
@@ -160,7 +160,7 @@ function makeResult(
   const { leases, leasedBytes, price, charged, modes, comparison } = consumer;
   return {
     data: { name: data.name, entries: loaded.entries, bytes: loaded.bytes },
-    engine: consumer.engine,
+    engine: measuredEngine,
     cacheBytes,
     leasedBytes,
     modes,
@@ -169,7 +169,7 @@ function makeResult(
     market: { leases, price, charged },
     redis: harvest.redis(),
     redisSkipped: harvest.skipped,
-    harvestedBytes: harvest.producer?.figures<ProducerStats>()?.harvest.harvestedBytes ?? 0,
+    harvestedBytes: (harvest.producer?.figures as ProducerStats | undefined)?.harvest.harvestedBytes ?? 0,
     checks: makeChecks({ consumer, bpfUnavailable }),
   };
 }

@@ -18,8 +18,8 @@ import { pause, waitUntil } from './wait-until.js';
 /** Real data, copied until there is so much of it; a tenth of it stays hot. */
 const fillBytes = 256 * MiB;
 const epochSeconds = 0.25;
-/** The harvester learns for 15 s: filling Redis takes some five of them. */
-const baselinePoints = 60;
+/** The harvester learns for 20 s, some five of which it takes to fill Redis. */
+const baselinePoints = 80;
 const coolingSeconds = 1;
 /** Enough for four chunks of 64 MiB. */
 const harvestSeconds = 10;
@@ -63,13 +63,13 @@ export async function runHarvestStage(
     '--',
     ...['redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
   ]);
-  const stats = (): ProducerStats | undefined => producer.figures<ProducerStats>();
+  const stats = (): ProducerStats | undefined => producer.figures as ProducerStats | undefined;
   const { state: harvestState, reason } = (await waitUntil(stats, signal)).harvest;
   if (harvestState === 'off') return leftOut(reason ?? 'harvesting is off', producer);
 
   state.phase = 'filling Redis';
   const { child: load } = await stack.startRedisLoad({ port, storePath, fillBytes, seed: 1 });
-  const redis = (): RedisFigures | undefined => load.figures<RedisFigures>();
+  const redis = (): RedisFigures | undefined => load.figures as RedisFigures | undefined;
   const enter = (window: RedisWindow): void => load.send({ window });
   state.redis = redis;
   state.harvestedBytes = () => stats()?.harvest.harvestedBytes;

@@ -22,7 +22,6 @@ export interface ConsumerFigures {
   readonly readsPerSecond: number;
   readonly recent: TierSummary;
   readonly modes: Readonly<Record<Mode, ModeFigures>>;
-  readonly engine: string;
   /** Leases held now. */
   readonly leases: number;
   readonly leasedBytes: number;

@@ -38,8 +38,8 @@ export function ratiosOf(result: DemoResult): Record<string, number> {
     p50: theirs.latency.all.p50Us / ours.latency.all.p50Us,
     p99: theirs.latency.all.p99Us / ours.latency.all.p99Us,
   };
-  if (result.redis) {
-    const { before, during } = result.redis.windows;
+  const { before, during } = result.redis?.windows ?? {};
+  if (before && during && before.count > 0 && during.count > 0) {
     ratios['redis_p50'] = before.p50Us / during.p50Us;
     ratios['redis_p99'] = before.p99Us / during.p99Us;
   }

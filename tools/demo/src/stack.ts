@@ -9,10 +9,12 @@
  */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { processIdentity, type ProcessIdentity } from '@exopool/native';
+import { MemoryCgroup, processIdentity, type ProcessIdentity } from '@exopool/native';
 import { Child } from './child.js';
-import type { ConsumerPlan } from './consumer-main.js';
+import type { Traces } from './cleanup-check.js';
+import type { ConsumerPlan } from './consumer-plan.js';
 import type { RedisLoadPlan } from './redis-load.js';
 
 export class Stack {
@@ -21,6 +23,8 @@ export class Stack {
   readonly #children: Child[] = [];
   /** What producers started for their part. */
   readonly #commands: ProcessIdentity[] = [];
+  /** Made for these. */
+  readonly #cgroups: string[] = [];
 
   /**
    * @param mainPath the file that runs the `exopool` command.
@@ -44,8 +48,9 @@ export class Stack {
   }
 
   /** Everything that was started, for a look at what is left of it. */
-  get processes(): ProcessIdentity[] {
-    return [...this.#children.flatMap(({ identity }) => identity ?? []), ...this.#commands];
+  get traces(): Traces {
+    const children = this.#children.flatMap(({ identity }) => identity ?? []);
+    return { processes: [...children, ...this.#commands], paths: this.#cgroups };
   }
 
   /** @throws ExopoolError when one of the processes has failed. */
@@ -58,12 +63,21 @@ export class Stack {
     for (const child of [...this.#children].reverse()) await child.close();
   }
 
+  #remember(commandPid: number): void {
+    const command = processIdentity(commandPid);
+    if (command !== undefined) this.#commands.push(command);
+    try {
+      const { path } = MemoryCgroup.ofProcess(commandPid);
+      if (basename(path).startsWith('exopool-')) this.#cgroups.push(path);
+    } catch {
+      // No memory cgroups on this machine, so none to look for afterwards.
+    }
+  }
+
   async #start(child: Child): Promise<{ child: Child; facts: Facts }> {
     this.#children.push(child);
     const facts = await child.ready(this.#signal);
-    const { commandPid } = facts;
-    const command = typeof commandPid === 'number' ? processIdentity(commandPid) : undefined;
-    if (command !== undefined) this.#commands.push(command);
+    if (typeof facts['commandPid'] === 'number') this.#remember(facts['commandPid']);
     return { child, facts };
   }
 }

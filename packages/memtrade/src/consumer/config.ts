@@ -13,7 +13,11 @@ const defaultIdentity = join(
 export const consumerConfig = z.object({
   broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
   brokerCa: z.string().min(1).describe("the broker's ca.pem, which says whom to trust"),
-  identity: z.string().min(1).default(defaultIdentity).describe('file of the Ed25519 seed; made when it is missing'),
+  identity: z
+    .string()
+    .min(1)
+    .default(defaultIdentity)
+    .describe('file of the Ed25519 seed; made when it is missing'),
   slabs: z.int().min(1).max(requestedSlabsMax).default(4).describe('slabs to lease'),
   minimumSlabs: z
     .int()
@@ -21,8 +25,17 @@ export const consumerConfig = z.object({
     .max(requestedSlabsMax)
     .default(1)
     .describe('start with no fewer than this; 0 starts with nothing and waits for the market'),
-  leaseSeconds: z.int().min(1).max(86_400).default(600).describe('length of a lease; extended before its end'),
-  maxPrice: z.number().min(0).optional().describe('highest price, US dollars per GiB and hour; any when left out'),
+  leaseSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(600)
+    .describe('length of a lease; extended before its end'),
+  maxPrice: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('highest price, US dollars per GiB and hour; any when left out'),
   seal: z
     .enum(['aes-128-gcm', 'off'])
     .default('aes-128-gcm')

@@ -1,7 +1,7 @@
 /** What the consumer tells Prometheus; read from its statistics when it is asked for. */
 import { Counter, Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import type { ProbeCounts } from './probe.js';
-import type { ConsumerStats } from './remote-memory.js';
+import type { ConsumerStats } from './remote-memory.types.js';
 
 type Read = (stats: ConsumerStats) => number;
 
@@ -30,7 +30,11 @@ const counters: readonly (readonly [name: string, help: string, read: Read])[] =
   ['connect_failures_total', 'Sessions that could not be opened', (stats) => stats.connectFailures],
 ];
 
-const probeCounters: readonly (readonly [name: string, help: string, read: (counts: ProbeCounts) => number])[] = [
+const probeCounters: readonly (readonly [
+  name: string,
+  help: string,
+  read: (counts: ProbeCounts) => number,
+])[] = [
   ['probe_good_total', 'Probe values that came back as written', (counts) => counts.good],
   ['probe_missing_total', 'Probe values that did not come back', (counts) => counts.missing],
   ['probe_wrong_total', 'Probe values that came back otherwise', (counts) => counts.wrong],
@@ -53,7 +57,12 @@ export function serveConsumerMetrics(
     new Counter({ name: `exopool_consumer_${name}`, help, registers, collect: countTo(() => read(stats())) });
   }
   for (const [name, help, read] of probe() === undefined ? [] : probeCounters) {
-    new Counter({ name: `exopool_consumer_${name}`, help, registers, collect: countTo(() => read(probe()!)) });
+    new Counter({
+      name: `exopool_consumer_${name}`,
+      help,
+      registers,
+      collect: countTo(() => read(probe()!)),
+    });
   }
   return serveMetrics(registers[0]!, host, port);
 }

@@ -41,7 +41,12 @@ afterEach(async () => {
 });
 
 function config(change: Partial<ConsumerConfig> = {}): ConsumerConfig {
-  const given = { broker: broker.endpoint, brokerCa: broker.caFile, identity: join(folder, 'consumer'), ...change };
+  const given = {
+    broker: broker.endpoint,
+    brokerCa: broker.caFile,
+    identity: join(folder, 'consumer'),
+    ...change,
+  };
   return consumerConfig.parse(given);
 }
 
@@ -79,10 +84,18 @@ describe('a consumer', () => {
   });
 
   it('fails with the code that fits, and leaves nothing leased', async () => {
-    await expect(runConsumer(config({ slabs: 9, minimumSlabs: 9 }))).rejects.toMatchObject({ code: 'EXOPOOL_NO_MEMORY' });
-    await expect(runConsumer(config({ brokerCa: join(folder, 'none') }))).rejects.toMatchObject({ code: 'EXOPOOL_NOT_FOUND' });
-    await expect(runConsumer(config({ metricsPort: server.port }))).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
-    await expect(runConsumer(config({ broker: '127.0.0.1:1' }))).rejects.toMatchObject({ code: 'EXOPOOL_UNAVAILABLE' });
+    await expect(runConsumer(config({ slabs: 9, minimumSlabs: 9 }))).rejects.toMatchObject({
+      code: 'EXOPOOL_NO_MEMORY',
+    });
+    await expect(runConsumer(config({ brokerCa: join(folder, 'none') }))).rejects.toMatchObject({
+      code: 'EXOPOOL_NOT_FOUND',
+    });
+    await expect(runConsumer(config({ metricsPort: server.port }))).rejects.toMatchObject({
+      code: 'EXOPOOL_PORT_IN_USE',
+    });
+    await expect(runConsumer(config({ broker: '127.0.0.1:1' }))).rejects.toMatchObject({
+      code: 'EXOPOOL_UNAVAILABLE',
+    });
     expect(await producer.getMarket()).toMatchObject({ leasedSlabs: 0 });
     expect(server.stats().leases).toBe(0);
   });
@@ -90,8 +103,14 @@ describe('a consumer', () => {
 
 describe('its settings', () => {
   it('have defaults for all but whom to trust', () => {
-    const load = (flags: object): ConsumerConfig => loadConfig(consumerConfig, { scope: 'consumer', flags: { ...flags } });
-    expect(load({ brokerCa: 'ca.pem' })).toMatchObject({ slabs: 4, leaseSeconds: 600, seal: 'aes-128-gcm', probe: false });
+    const load = (flags: object): ConsumerConfig =>
+      loadConfig(consumerConfig, { scope: 'consumer', flags: { ...flags } });
+    expect(load({ brokerCa: 'ca.pem' })).toMatchObject({
+      slabs: 4,
+      leaseSeconds: 600,
+      seal: 'aes-128-gcm',
+      probe: false,
+    });
     const fails = (flags: object, message: RegExp): void => {
       expect(() => load(flags)).toThrow(expect.objectContaining({ code: 'EXOPOOL_CONFIG' }) as Error);
       expect(() => load(flags)).toThrow(message);

@@ -4,7 +4,8 @@ import { BrokerClient } from '../broker/broker-client.js';
 import type { ConsumerConfig } from './config.js';
 import { serveConsumerMetrics } from './consumer-metrics.js';
 import { Probe, type ProbeCounts } from './probe.js';
-import { RemoteMemory, type ConsumerStats, type LeaseInfo } from './remote-memory.js';
+import { RemoteMemory } from './remote-memory.js';
+import type { ConsumerStats, LeaseInfo } from './remote-memory.types.js';
 
 /** What an operator wants to see of it. */
 export interface ConsumerStatus {
@@ -39,7 +40,15 @@ export async function runConsumer(config: ConsumerConfig): Promise<RunningConsum
   try {
     const { slabs, minimumSlabs, leaseSeconds, maxPrice, seal } = config;
     const limit = maxPrice === undefined ? {} : { maxPrice };
-    const memory = await RemoteMemory.open({ broker, identity, slabs, minimumSlabs, leaseSeconds, seal, ...limit });
+    const memory = await RemoteMemory.open({
+      broker,
+      identity,
+      slabs,
+      minimumSlabs,
+      leaseSeconds,
+      seal,
+      ...limit,
+    });
     undo.push(() => memory.close());
 
     const probe = config.probe ? new Probe(memory.tier) : undefined;

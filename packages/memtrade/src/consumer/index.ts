@@ -1,14 +1,14 @@
 /** The consumer: leased memory as a cache, in a process of one's own or as a process by itself. */
 export { consumerConfig, type ConsumerConfig } from './config.js';
 export { runConsumer, type ConsumerStatus, type RunningConsumer } from './consumer.js';
+export { RemoteMemory } from './remote-memory.js';
 export {
-  RemoteMemory,
   defaultLeaseSeconds,
   type ConsumerStats,
   type LeaseInfo,
   type LeaseMarket,
   type RemoteMemoryOptions,
-} from './remote-memory.js';
+} from './remote-memory.types.js';
 export { SealedCache } from './sealed-cache.js';
 export type { SlabMemory } from './slab-memory.js';
 export type { SealMode } from './value-seal.js';

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { connectFailuresMax, decide, retryDelayMs, type LeaseSituation, type LeaseView } from './lease-policy.js';
+import {
+  connectFailuresMax,
+  decide,
+  retryDelayMs,
+  type LeaseSituation,
+  type LeaseView,
+} from './lease-policy.js';
 
 const lease = (change: Partial<LeaseView> = {}): LeaseView => ({
   id: 'a',
@@ -29,7 +35,11 @@ describe('what to do about leases', () => {
     ['request once', situation({ leases: [], requestUnderWay: true }), []],
     ['wait after a failed request', situation({ leases: [], requestNotBeforeMs: 1 }), []],
     ['extend to the full time', situation({ nowMs: 450_000 }), [{ kind: 'extend', id: 'a', seconds: 450 }]],
-    ['wait after a failed extension', situation({ nowMs: 450_000, leases: [lease({ notBeforeMs: 450_001 })] }), []],
+    [
+      'wait after a failed extension',
+      situation({ nowMs: 450_000, leases: [lease({ notBeforeMs: 450_001 })] }),
+      [],
+    ],
     ['leave a busy lease alone', situation({ nowMs: 590_000, leases: [lease({ status: 'busy' })] }), []],
     ['connect again', situation({ leases: [lease({ status: 'lost' })] }), [{ kind: 'connect', id: 'a' }]],
     ['wait to connect again', situation({ leases: [lease({ status: 'lost', notBeforeMs: 1 })] }), []],
@@ -65,22 +75,32 @@ describe('what to do about leases', () => {
       connectFailures: fc.nat({ max: 5 }),
     });
     fc.assert(
-      fc.property(fc.array(view, { maxLength: 8 }), fc.nat({ max: 30 }), fc.nat({ max: 1_000_000 }), (leases, wantedSlabs, nowMs) => {
-        const actions = decide(situation({ leases, wantedSlabs, nowMs }));
-        const ids = actions.flatMap((action) => (action.kind === 'request' ? [] : [action.id]));
-        expect(new Set(ids).size).toBe(ids.length);
-        const gone = new Set(actions.flatMap((action) => (action.kind === 'return' ? [action.id] : [])));
-        const held = leases.filter(({ id }) => !gone.has(id)).reduce((sum, { slabs }) => sum + slabs, 0);
-        const asked = actions.reduce((sum, action) => sum + (action.kind === 'request' ? action.slabs : 0), 0);
-        expect(asked).toBe(Math.max(0, wantedSlabs - held));
-      }),
+      fc.property(
+        fc.array(view, { maxLength: 8 }),
+        fc.nat({ max: 30 }),
+        fc.nat({ max: 1_000_000 }),
+        (leases, wantedSlabs, nowMs) => {
+          const actions = decide(situation({ leases, wantedSlabs, nowMs }));
+          const ids = actions.flatMap((action) => (action.kind === 'request' ? [] : [action.id]));
+          expect(new Set(ids).size).toBe(ids.length);
+          const gone = new Set(actions.flatMap((action) => (action.kind === 'return' ? [action.id] : [])));
+          const held = leases.filter(({ id }) => !gone.has(id)).reduce((sum, { slabs }) => sum + slabs, 0);
+          const asked = actions.reduce(
+            (sum, action) => sum + (action.kind === 'request' ? action.slabs : 0),
+            0,
+          );
+          expect(asked).toBe(Math.max(0, wantedSlabs - held));
+        },
+      ),
     );
   });
 });
 
 describe('the pause after failures', () => {
   it('doubles up to half a minute, and is spread', () => {
-    expect([1, 2, 3, 8, 1000].map((failures) => retryDelayMs(failures, 1))).toEqual([250, 500, 1000, 30_000, 30_000]);
+    expect([1, 2, 3, 8, 1000].map((failures) => retryDelayMs(failures, 1))).toEqual([
+      250, 500, 1000, 30_000, 30_000,
+    ]);
     expect(retryDelayMs(1, 0)).toBe(125);
   });
 });

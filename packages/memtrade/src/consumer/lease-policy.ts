@@ -61,7 +61,8 @@ function decideLease(lease: LeaseView, { nowMs, leaseMs }: LeaseSituation): Leas
   if (lease.status === 'busy') return [];
   if (lease.status === 'revoked' || leftMs <= 0) return [{ kind: 'return', id: lease.id }];
   if (lease.status === 'lost') {
-    const hopeless = lease.connectFailures >= connectFailuresMax || leftMs < Math.min(usefulMsMin, leaseMs / 10);
+    const hopeless =
+      lease.connectFailures >= connectFailuresMax || leftMs < Math.min(usefulMsMin, leaseMs / 10);
     if (hopeless) return [{ kind: 'return', id: lease.id }];
     return nowMs >= lease.notBeforeMs ? [{ kind: 'connect', id: lease.id }] : [];
   }

@@ -4,7 +4,8 @@ import { ExopoolError, Identity } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaseGrant, LeaseWish } from '../broker/broker-client.js';
 import { signTicket, ticketSerial } from '../ticket.js';
-import { RemoteMemory, type LeaseMarket, type RemoteMemoryDependencies, type RemoteMemoryOptions } from './remote-memory.js';
+import { RemoteMemory, type RemoteMemoryDependencies } from './remote-memory.js';
+import type { LeaseMarket, RemoteMemoryOptions } from './remote-memory.types.js';
 
 const broker = new Identity(Buffer.alloc(32, 1));
 const producer = new Identity(Buffer.alloc(32, 2));
@@ -34,7 +35,12 @@ class Market implements LeaseMarket {
     return this.#answer(() => {
       this.extended++;
       const old = this.granted.find(({ leaseId }) => leaseId.equals(lease.leaseId))!;
-      return this.#grant(lease.leaseId, old.slabs, old.expiresAtMs + seconds * 1000, ticketSerial(lease.ticket) + 1);
+      return this.#grant(
+        lease.leaseId,
+        old.slabs,
+        old.expiresAtMs + seconds * 1000,
+        ticketSerial(lease.ticket) + 1,
+      );
     });
   }
 
@@ -51,7 +57,10 @@ class Market implements LeaseMarket {
 
   #grant(leaseId: Buffer, slabs: number, expiresAtMs: number, serial: number): LeaseGrant {
     const fields = { leaseId, slabs, slabBytes, expiresAtMs, producerKey: producer.publicKey };
-    const ticket = signTicket({ ...fields, serial, consumerKey: identity.publicKey, issuedAtMs: Date.now() }, broker);
+    const ticket = signTicket(
+      { ...fields, serial, consumerKey: identity.publicKey, issuedAtMs: Date.now() },
+      broker,
+    );
     return { ...fields, ticket, endpoint: `127.0.0.1:${this.port()}`, price: 0.01, charged: 1 };
   }
 }
@@ -72,8 +81,14 @@ const dependencies: Partial<RemoteMemoryDependencies> = {
   },
 };
 
-async function open(options: Partial<RemoteMemoryOptions> = {}, by: Partial<RemoteMemoryDependencies> = {}): Promise<RemoteMemory> {
-  const memory = await RemoteMemory.open({ broker: market, identity, slabs: 4, ...options }, { ...dependencies, ...by });
+async function open(
+  options: Partial<RemoteMemoryOptions> = {},
+  by: Partial<RemoteMemoryDependencies> = {},
+): Promise<RemoteMemory> {
+  const memory = await RemoteMemory.open(
+    { broker: market, identity, slabs: 4, ...options },
+    { ...dependencies, ...by },
+  );
   opened.push(memory);
   return memory;
 }
@@ -127,7 +142,11 @@ describe('leased memory', () => {
     nowMs += 45_000;
     await until(() => memory.stats().brokerFailures === 1);
     tick();
-    expect(memory.stats()).toMatchObject({ brokerFailures: 1, leasedSlabs: 4, lastFailure: unavailable.message });
+    expect(memory.stats()).toMatchObject({
+      brokerFailures: 1,
+      leasedSlabs: 4,
+      lastFailure: unavailable.message,
+    });
     market.failing = undefined;
     nowMs += 1000;
     await until(() => memory.stats().extensions === 1);

@@ -11,34 +11,19 @@
  */
 import { randomUUID } from 'node:crypto';
 import { SlabSession, type LossReason } from '@exopool/native';
-import { ExopoolError, parseEndpoint, toExopoolError, type CacheTier, type CacheTierStats, type Identity } from '@exopool/shared';
-import type { BrokerClient, LeaseGrant } from '../broker/broker-client.js';
+import { ExopoolError, parseEndpoint, toExopoolError, type CacheTier } from '@exopool/shared';
+import type { LeaseGrant } from '../broker/broker-client.js';
 import { decide, retryDelayMs, type LeaseAction, type LeaseStatus } from './lease-policy.js';
 import { SealedCache } from './sealed-cache.js';
-import type { SealMode } from './value-seal.js';
-
-/** What is needed of a broker; its client is one. */
-export type LeaseMarket = Pick<BrokerClient, 'requestLease' | 'extendLease' | 'releaseLease'>;
+import {
+  defaultLeaseSeconds,
+  type ConsumerStats,
+  type LeaseInfo,
+  type RemoteMemoryOptions,
+} from './remote-memory.types.js';
 
 /** How often the policy looks. A lost lease is replaced after this; looking costs microseconds. */
 const stepMs = 250;
-/** Long enough that extensions are rare, short enough that a price is not paid for long after it has fallen. */
-export const defaultLeaseSeconds = 600;
-
-export interface RemoteMemoryOptions {
-  readonly broker: LeaseMarket;
-  readonly identity: Identity;
-  /** To lease, in the market's slabs. */
-  readonly slabs: number;
-  /** `open` fails with fewer; default 1. With 0 it starts with nothing and leases when there is something. */
-  readonly minimumSlabs?: number;
-  /** Default 600. */
-  readonly leaseSeconds?: number;
-  /** US dollars per GiB and hour; default any. */
-  readonly maxPrice?: number;
-  /** Default 'aes-128-gcm'. */
-  readonly seal?: SealMode;
-}
 
 /** What tests replace. */
 export interface RemoteMemoryDependencies {
@@ -47,37 +32,6 @@ export interface RemoteMemoryDependencies {
   readonly random: () => number;
   /** Calls back every `ms` until the function that it returns is called. */
   readonly every: (ms: number, callback: () => void) => () => void;
-}
-
-export interface LeaseInfo {
-  /** Hexadecimal. */
-  readonly id: string;
-  readonly endpoint: string;
-  readonly slabs: number;
-  readonly slabBytes: number;
-  readonly expiresAtMs: number;
-  readonly open: boolean;
-  /** US dollars per GiB and hour. */
-  readonly price: number;
-  /** US dollars so far. */
-  readonly charged: number;
-}
-
-export interface ConsumerStats {
-  readonly tier: CacheTierStats;
-  readonly leases: number;
-  /** In open sessions. */
-  readonly leasedSlabs: number;
-  readonly requests: number;
-  readonly extensions: number;
-  /** Sessions lost, by reason. */
-  readonly lost: Readonly<Record<LossReason, number>>;
-  readonly brokerFailures: number;
-  readonly connectFailures: number;
-  /** US dollars for the leases of now and before, less what was refunded. */
-  readonly charged: number;
-  /** What went wrong last, for people. */
-  readonly lastFailure: string | undefined;
 }
 
 interface Held {
@@ -130,10 +84,16 @@ export class RemoteMemory {
    * @throws ExopoolError `EXOPOOL_NO_MEMORY`, or why the broker or producers cannot be reached, when fewer than
    * `minimumSlabs` could be opened; nothing stays leased then.
    */
-  static async open(options: RemoteMemoryOptions, by: Partial<RemoteMemoryDependencies> = {}): Promise<RemoteMemory> {
+  static async open(
+    options: RemoteMemoryOptions,
+    by: Partial<RemoteMemoryDependencies> = {},
+  ): Promise<RemoteMemory> {
     const minimum = options.minimumSlabs ?? 1;
     if (!Number.isInteger(options.slabs) || options.slabs < 1 || minimum > options.slabs) {
-      throw new ExopoolError('EXOPOOL_INVALID', `slabs must be a whole number of at least 1 and of the minimum, ${minimum}`);
+      throw new ExopoolError(
+        'EXOPOOL_INVALID',
+        `slabs must be a whole number of at least 1 and of the minimum, ${minimum}`,
+      );
     }
     const memory = new RemoteMemory(options, { ...realDependencies, ...by });
     let failure: unknown;
@@ -258,7 +218,13 @@ export class RemoteMemory {
     const { ticket, producerKey, endpoint } = held.grant;
     try {
       const { host, port } = parseEndpoint(endpoint);
-      const session = await this.#by.connect({ host, port, ticket, producerKey, seed: this.#options.identity.seed });
+      const session = await this.#by.connect({
+        host,
+        port,
+        ticket,
+        producerKey,
+        seed: this.#options.identity.seed,
+      });
       held.session = session;
       held.status = 'open';
       held.connectFailures = 0;

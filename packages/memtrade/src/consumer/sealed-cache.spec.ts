@@ -61,7 +61,10 @@ describe.each(modes)('a cache, sealing %s', (mode) => {
   it('keeps the last of two values, also within one call', async () => {
     const cache = cacheOf(new FakeMemory(1, 65_536), mode);
     const first = cache.putMany([[key(1), Buffer.from('a')]]);
-    const second = cache.putMany([[key(1), Buffer.from('b')], [key(1), Buffer.from('c')]]);
+    const second = cache.putMany([
+      [key(1), Buffer.from('b')],
+      [key(1), Buffer.from('c')],
+    ]);
     await Promise.all([first, second]);
     expect(await cache.getMany([key(1)])).toEqual([Buffer.from('c')]);
     expect(cache.stats()).toMatchObject({ entries: 1, bytes: 1 });
@@ -94,7 +97,10 @@ describe.each(modes)('a cache, sealing %s', (mode) => {
   it('rejects what is too large, and forgets the older value of that key', async () => {
     const cache = cacheOf(new FakeMemory(4, 8192), mode);
     await cache.putMany([[key(1), Buffer.from('old')]]);
-    await cache.putMany([[key(1), Buffer.alloc(8193)], [Buffer.alloc(5000), Buffer.alloc(1)]]);
+    await cache.putMany([
+      [key(1), Buffer.alloc(8193)],
+      [Buffer.alloc(5000), Buffer.alloc(1)],
+    ]);
     expect(await cache.getMany([key(1)])).toEqual([undefined]);
     expect(cache.stats()).toMatchObject({ rejected: 2, entries: 0 });
     const none = new SealedCache(mode);
@@ -121,7 +127,10 @@ describe('what a producer does to sealed values', () => {
   const size = 65_536;
   const tamper: [string, (memory: FakeMemory, before: Buffer) => void][] = [
     ['flips a bit', ({ bytes }) => void (bytes[3]! ^= 1)],
-    ['swaps two values', ({ bytes }) => void Buffer.concat([bytes.subarray(26, 52), bytes.subarray(0, 26)]).copy(bytes)],
+    [
+      'swaps two values',
+      ({ bytes }) => void Buffer.concat([bytes.subarray(26, 52), bytes.subarray(0, 26)]).copy(bytes),
+    ],
     ['replays older bytes', ({ bytes }, before) => void before.copy(bytes)],
     ['forgets everything', ({ bytes }) => void bytes.fill(0)],
   ];
@@ -130,9 +139,14 @@ describe('what a producer does to sealed values', () => {
     const memory = new FakeMemory(1, size);
     const cache = cacheOf(memory);
     // Fills the log once, so that what follows lies at its start, where an older value has been.
-    await cache.putMany(Array.from({ length: 16 }, (__, index) => [key(`old ${index}`), Buffer.alloc(4080)] as const));
+    await cache.putMany(
+      Array.from({ length: 16 }, (__, index) => [key(`old ${index}`), Buffer.alloc(4080)] as const),
+    );
     const before = Buffer.from(memory.bytes);
-    await cache.putMany([[key(1), Buffer.from('one value.')], [key(2), Buffer.from('two values')]]);
+    await cache.putMany([
+      [key(1), Buffer.from('one value.')],
+      [key(2), Buffer.from('two values')],
+    ]);
     act(memory, before);
     const got = await cache.getMany([key(1), key(2)]);
     expect(got[0]).toBeUndefined();
@@ -182,18 +196,22 @@ describe.each(modes)('whatever order completions come in, sealing %s', (mode) =>
             const expected = keys.map((each) => latest.get(each));
             running.push(
               cache.getMany(keys.map(key)).then((got) => {
-                got.forEach((value, place) => expect([undefined, expected[place]]).toContain(value?.toString()));
+                got.forEach((value, place) =>
+                  expect([undefined, expected[place]]).toContain(value?.toString()),
+                );
               }),
             );
           }
         });
-        await scheduler.waitAll();
+        await scheduler.waitIdle();
         await Promise.all(running);
         expect(cache.stats().tampered).toBe(0);
         const names = [...latest.keys()];
         const last = cache.getMany(names.map(key));
-        await scheduler.waitAll();
-        (await last).forEach((value, place) => expect([undefined, latest.get(names[place]!)]).toContain(value?.toString()));
+        await scheduler.waitIdle();
+        (await last).forEach((value, place) =>
+          expect([undefined, latest.get(names[place]!)]).toContain(value?.toString()),
+        );
       }),
       { numRuns: 150 },
     );

@@ -11,7 +11,10 @@ interface Value {
 
 describe('a log of segments', () => {
   it('never gives two values the same bytes, nor any outside of their region', () => {
-    const region = fc.record({ slabs: fc.integer({ min: 1, max: 3 }), slabBytes: fc.constantFrom(4096, 20_000, 65_536) });
+    const region = fc.record({
+      slabs: fc.integer({ min: 1, max: 3 }),
+      slabBytes: fc.constantFrom(4096, 20_000, 65_536),
+    });
     const step = fc.oneof(
       { weight: 20, arbitrary: fc.record({ append: fc.nat({ max: 5000 }) }) },
       { weight: 1, arbitrary: fc.record({ add: region }) },
@@ -22,7 +25,8 @@ describe('a log of segments', () => {
         const log = new SegmentLog<RegionShape, Value>();
         const live = new Set<Value>();
         const regions: RegionShape[] = [];
-        const drop = (values: Value[]): void => values.forEach((value) => expect(live.delete(value)).toBe(true));
+        const drop = (values: Value[]): void =>
+          values.forEach((value) => expect(live.delete(value)).toBe(true));
         for (const each of steps) {
           if ('add' in each) {
             regions.push(each.add);
@@ -39,14 +43,20 @@ describe('a log of segments', () => {
             expect(regions).toContain(where);
             expect(slab < where.slabs && value.to <= where.slabBytes).toBe(true);
             for (const other of live) {
-              const apart = other.region !== where || other.slab !== slab || other.to <= value.from || value.to <= other.from;
+              const apart =
+                other.region !== where ||
+                other.slab !== slab ||
+                other.to <= value.from ||
+                value.to <= other.from;
               expect(apart).toBe(true);
             }
             live.add(value);
             place.segment.entries.push(value);
           }
         }
-        expect(log.capacityBytes).toBeLessThanOrEqual(regions.reduce((sum, { slabs, slabBytes }) => sum + slabs * slabBytes, 0));
+        expect(log.capacityBytes).toBeLessThanOrEqual(
+          regions.reduce((sum, { slabs, slabBytes }) => sum + slabs * slabBytes, 0),
+        );
       }),
     );
   });

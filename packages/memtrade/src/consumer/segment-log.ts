@@ -85,7 +85,10 @@ export class SegmentLog<R extends RegionShape, E> {
    * @param evict called with the entries of a segment whose space is used again.
    * @returns `undefined` when no segment is as large as that.
    */
-  append(length: number, evict: (entries: E[]) => void): { segment: Segment<R, E>; offset: number } | undefined {
+  append(
+    length: number,
+    evict: (entries: E[]) => void,
+  ): { segment: Segment<R, E>; offset: number } | undefined {
     // An empty value takes a byte too, or a segment could hold any number of them.
     const needed = Math.max(1, length);
     if (needed > this.#valueBytesMax) return undefined;

@@ -13,15 +13,12 @@ describe('the seal of a value', () => {
     expect(seal.open([[place, stored!]])).toEqual([value]);
   });
 
-  it.each([
-    { key: Buffer.from('l') },
-    { slab: 2 },
-    { offset: 65 },
-    { length: 20 },
-    { write: 2 },
-  ])('does not open as %o', (other) => {
-    expect(seal.open([[{ ...place, ...other }, stored!]])).toEqual([undefined]);
-  });
+  it.each([{ key: Buffer.from('l') }, { slab: 2 }, { offset: 65 }, { length: 20 }, { write: 2 }])(
+    'does not open as %o',
+    (other) => {
+      expect(seal.open([[{ ...place, ...other }, stored!]])).toEqual([undefined]);
+    },
+  );
 
   it('does not open in another region', () => {
     expect(new ValueSeal('aes-128-gcm').open([[place, stored!]])).toEqual([undefined]);

@@ -9,7 +9,14 @@
  *   - a value of an earlier lease                  (key)
  */
 import { randomBytes } from 'node:crypto';
-import { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from '@exopool/native';
+import {
+  openMany,
+  sealKeyBytes,
+  sealMany,
+  sealNonceBytes,
+  sealTagBytes,
+  type SealItem,
+} from '@exopool/native';
 
 export type SealMode = 'aes-128-gcm' | 'off';
 
@@ -46,13 +53,19 @@ export class ValueSeal {
   /** What to store for each value. Without sealing, the values themselves. */
   seal(values: readonly (readonly [SealedPlace, Buffer])[]): Buffer[] {
     if (this.#key === undefined) return values.map(([, value]) => value);
-    return sealMany(this.#key, values.map(([place, value]) => itemOf(place, value)));
+    return sealMany(
+      this.#key,
+      values.map(([place, value]) => itemOf(place, value)),
+    );
   }
 
   /** The values again; `undefined` for each that is not what was stored there. */
   open(stored: readonly (readonly [SealedPlace, Buffer])[]): (Buffer | undefined)[] {
     if (this.#key === undefined) return stored.map(([, bytes]) => bytes);
-    return openMany(this.#key, stored.map(([place, bytes]) => itemOf(place, bytes)));
+    return openMany(
+      this.#key,
+      stored.map(([place, bytes]) => itemOf(place, bytes)),
+    );
   }
 }
 

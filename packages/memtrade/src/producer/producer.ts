@@ -6,7 +6,7 @@
  *   memory of our own slabs ───────┘                └─▶ report to the broker
  */
 import { cpus, loadavg } from 'node:os';
-import { readMemoryInfo, SlabServer, type SlabServerStats } from '@exopool/native';
+import { readMemoryInfo, SlabServer, undoLeftovers, type SlabServerStats } from '@exopool/native';
 import { ExopoolError, Identity, MiB, type MetricsServer } from '@exopool/shared';
 import { BrokerClient } from '../broker/broker-client.js';
 import { offeredSlabsMax } from '../limits.js';
@@ -62,6 +62,8 @@ async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[
   const identity = Identity.loadOrCreate(config.identityFile);
   const client = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
   undo.push(() => client.close());
+  // The harvester does so before it starts; without one it is done here.
+  if (!config.harvest) await undoLeftovers(config.stateDir);
   const harvester = config.harvest ? await Harvester.start(harvesterOptions(config)) : undefined;
   undo.push(() => harvester?.close());
   const server = startServer(config, identity, client.brokerKey);

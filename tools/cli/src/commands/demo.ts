@@ -1,5 +1,6 @@
 /** `exopool demo`: the combined stack on this machine. */
-import { writeFile } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { closingTable, passed, runDemo, secondsMin, toJson } from '@exopool/demo';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
@@ -40,6 +41,7 @@ Examples:
 }
 
 async function demo(options: DemoOptions, mainPath: string): Promise<void> {
+  if (options.json !== undefined) await assertWritable(options.json);
   const result = await withShutdown(async (signal) =>
     runDemo({
       data: await findDemoData(options.data),
@@ -54,6 +56,13 @@ async function demo(options: DemoOptions, mainPath: string): Promise<void> {
   if (passed(result.checks)) return;
   const failed = Object.entries(result.checks).filter(([, check]) => check === false);
   throw new ExopoolError('EXOPOOL_INTERNAL', `checks failed: ${failed.map(([name]) => name).join(', ')}`);
+}
+
+/** Better refused now than after a minute of measuring. */
+async function assertWritable(path: string): Promise<void> {
+  await access(dirname(path), constants.W_OK).catch((error: unknown) => {
+    throw toExopoolError(error, `cannot write ${path}`);
+  });
 }
 
 async function writeJson(path: string, value: object): Promise<void> {

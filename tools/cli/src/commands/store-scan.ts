@@ -64,8 +64,8 @@ export function rangeOf(options: ScanOptions): Range {
   const from = [options.gte === undefined ? undefined : Buffer.from(options.gte), prefix];
   const to = [options.lt === undefined ? undefined : Buffer.from(options.lt), prefix && afterPrefix(prefix)];
   const present = (bounds: (Buffer | undefined)[]): Buffer[] => bounds.filter((bound) => bound !== undefined);
-  const gte = present(from).sort(Buffer.compare).at(-1);
-  const lt = present(to).sort(Buffer.compare).at(0);
+  const gte = present(from).sort(byBytes).at(-1);
+  const lt = present(to).sort(byBytes).at(0);
   return {
     ...(gte && { gte }),
     ...(lt && { lt }),
@@ -73,6 +73,8 @@ export function rangeOf(options: ScanOptions): Range {
     ...(options.limit !== undefined && { limit: options.limit }),
   };
 }
+
+const byBytes = (a: Buffer, b: Buffer): number => Buffer.compare(a, b);
 
 /** The first key after all keys that start with `prefix`; undefined when there is none (0xff to the end). */
 function afterPrefix(prefix: Buffer): Buffer | undefined {

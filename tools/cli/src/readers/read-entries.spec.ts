@@ -101,7 +101,7 @@ describe('readEntries', () => {
     const source = await readEntries(tree);
     const entries = (await toList(source.entries)).map(([key, value]) => [
       key.toString(),
-      JSON.parse(value.toString()),
+      JSON.parse(value.toString()) as unknown,
     ]);
     expect(Object.fromEntries(entries)).toMatchObject({
       [join(tree, 'sub', 'text')]: { size: 5, content: 'hello' },

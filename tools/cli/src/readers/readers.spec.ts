@@ -101,7 +101,7 @@ describe('hostile bytes', () => {
       fc.uint8Array({ maxLength: 200 }),
       fc
         .string({ unit: fc.constantFrom('a', ',', '"', '\n', '{', '}', ':', ' ', '\u0000'), maxLength: 80 })
-        .map(Buffer.from),
+        .map((text) => Buffer.from(text)),
     );
     await fc.assert(
       fc.asyncProperty(bytes, fc.constantFrom(...readers), async (input, read) => {

@@ -27,7 +27,6 @@ export function consumerFigures(counts: Partial<Record<Tier, number>> = {}): Con
       without: { readsPerSecond: [1000, 1100], latency: tierSummary({ remote: 0, store: 40 }) },
       with: { readsPerSecond: [2000, 2300], latency: tierSummary(counts) },
     },
-    engine: 'pread',
     leases: 2,
     leasedBytes: 128 << 20,
     price: 0.005,

@@ -1,0 +1,57 @@
+/** What goes into leased memory, and what can be seen of it. */
+import type { LossReason } from '@exopool/native';
+import type { CacheTierStats, Identity } from '@exopool/shared';
+import type { BrokerClient } from '../broker/broker-client.js';
+import type { SealMode } from './value-seal.js';
+
+/** What is needed of a broker; its client is one. */
+export type LeaseMarket = Pick<BrokerClient, 'requestLease' | 'extendLease' | 'releaseLease'>;
+
+/** Long enough that extensions are rare, short enough that a price is not paid for long after it has fallen. */
+export const defaultLeaseSeconds = 600;
+
+export interface RemoteMemoryOptions {
+  readonly broker: LeaseMarket;
+  readonly identity: Identity;
+  /** To lease, in the market's slabs. */
+  readonly slabs: number;
+  /** `open` fails with fewer; default 1. With 0 it starts with nothing and leases when there is something. */
+  readonly minimumSlabs?: number;
+  /** Default 600. */
+  readonly leaseSeconds?: number;
+  /** US dollars per GiB and hour; default any. */
+  readonly maxPrice?: number;
+  /** Default 'aes-128-gcm'. */
+  readonly seal?: SealMode;
+}
+
+export interface LeaseInfo {
+  /** Hexadecimal. */
+  readonly id: string;
+  readonly endpoint: string;
+  readonly slabs: number;
+  readonly slabBytes: number;
+  readonly expiresAtMs: number;
+  readonly open: boolean;
+  /** US dollars per GiB and hour. */
+  readonly price: number;
+  /** US dollars so far. */
+  readonly charged: number;
+}
+
+export interface ConsumerStats {
+  readonly tier: CacheTierStats;
+  readonly leases: number;
+  /** In open sessions. */
+  readonly leasedSlabs: number;
+  readonly requests: number;
+  readonly extensions: number;
+  /** Sessions lost, by reason. */
+  readonly lost: Readonly<Record<LossReason, number>>;
+  readonly brokerFailures: number;
+  readonly connectFailures: number;
+  /** US dollars for the leases of now and before, less what was refunded. */
+  readonly charged: number;
+  /** What went wrong last, for people. */
+  readonly lastFailure: string | undefined;
+}

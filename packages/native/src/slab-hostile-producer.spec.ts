@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SlabSession } from './slab-client.js';
+import { consumer, hostileProducer, makeTicket, producer } from './slab-wire.fixture.js';
+
+/** Connects, reads, and gives what came back. */
+async function readFrom(talk: Parameters<typeof hostileProducer>[0]): Promise<(Buffer | undefined)[]> {
+  const server = await hostileProducer(talk);
+  const { port } = server.address() as AddressInfo;
+  try {
+    const session = await SlabSession.connect({
+      host: '127.0.0.1',
+      port,
+      ticket: makeTicket(),
+      seed: consumer.seed,
+      producerKey: producer.publicKey,
+      timeoutMs: 300,
+    });
+    const read = await session.readMany([{ slab: 0, offset: 0, length: 16 }]);
+    session.close();
+    return read;
+  } finally {
+    server.close();
+  }
+}
+
+/** The first 32 bytes of an answer to the first READ. */
+function answer(change: (header: Buffer) => void = () => undefined): Buffer {
+  const header = Buffer.alloc(32);
+  header.writeUInt8(1, 0);
+  header.writeUInt32LE(1, 4);
+  header.writeUInt32LE(16, 20);
+  change(header);
+  return header;
+}
+
+const payload = Buffer.from('sixteen bytes...');
+
+describe('what a hostile producer says after the handshake', () => {
+  // Answers that are there before the question: nothing is in flight yet when the client sees them.
+  const cases: [string, Parameters<typeof hostileProducer>[0]][] = [
+    ['an answer to nothing', (frame) => frame(answer(), payload)],
+    ['the same twice', (frame) => Buffer.concat([frame(answer(), payload), frame(answer(), payload)])],
+    ['a giant length', (frame) => frame(answer((header) => header.writeUInt32LE(0xffffffff, 20)))],
+    [
+      'a type that there is not',
+      (frame) =>
+        frame(
+          answer((header) => header.writeUInt8(77, 0)),
+          payload,
+        ),
+    ],
+    ['an end with a status that there is not', (frame) => frame(endWith(255))],
+    ['random bytes', () => randomBytes(500)],
+    ['nothing', () => Buffer.alloc(0)],
+  ];
+  it.each(cases)('%s: the session is over, its data lost', async (_, talk) => {
+    expect(await readFrom(talk)).toEqual([undefined]);
+  });
+
+  it('anything at all', async () => {
+    const header = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
+    const frames = fc.array(
+      fc.tuple(
+        header,
+        fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(frames, async (said) => {
+        const got = await readFrom((frame) =>
+          Buffer.concat([...said.map(([head, tail]) => frame(head, tail)), randomBytes(48)]),
+        );
+        expect(got).toEqual([undefined]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+function endWith(status: number): Buffer {
+  const header = Buffer.alloc(32);
+  header.writeUInt8(6, 0);
+  header.writeUInt8(status, 1);
+  return header;
+}
