@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { ReadPath } from './read-path.js';
 import { absent, RowCache } from './row-cache.js';
 import { toRowKey } from './row-key.js';
-import { MapTier, type Step } from './testing/map-tier.js';
+import { IndexedTier, MapTier, type Step } from './testing/map-tier.js';
 import { TierGate } from './tier-gate.js';
 
 interface Operation {
@@ -41,8 +41,8 @@ class Simulation {
   readonly written = new Map<string, number>();
   readonly acknowledged = new Map<string, number>();
 
-  constructor(step: Step) {
-    this.tier = new MapTier(step);
+  constructor(step: Step, tierIsIndexed = false) {
+    this.tier = tierIsIndexed ? new IndexedTier(step) : new MapTier(step);
     this.gate = new TierGate(this.tier);
     const sources = {
       unflushed: (wanted: Buffer) => this.memtable.get(wanted.toString()),
@@ -102,8 +102,9 @@ describe('ReadPath', () => {
       fc.asyncProperty(
         fc.scheduler(),
         fc.array(operation, { maxLength: 30 }),
-        async (scheduler, operations) => {
-          const simulation = new Simulation(() => scheduler.schedule(Promise.resolve()));
+        fc.boolean(),
+        async (scheduler, operations, tierIsIndexed) => {
+          const simulation = new Simulation(() => scheduler.schedule(Promise.resolve()), tierIsIndexed);
           const running: Promise<void>[] = [];
           for (const next of operations) {
             running.push(simulation.run(next));
@@ -141,6 +142,21 @@ describe('ReadPath', () => {
     second!.fill('y');
     expect(await reads.get(toRowKey('a'))).toEqual(Buffer.from('1'));
     expect(reads.readsByTier).toEqual({ memtable: 0, memory: 1, remote: 0, store: 1, missing: 1 });
+  });
+
+  it('does not let a key that the tier lacks wait for one that it holds', async () => {
+    const answers: (() => void)[] = [];
+    const tier = new IndexedTier(() => new Promise((resolve) => answers.push(resolve)));
+    tier.map.set('held', Buffer.from('1'));
+    const sources = { unflushed: () => undefined, lookup: () => Promise.resolve([Buffer.from('2')]) };
+    const reads = new ReadPath(sources, new RowCache(0), new TierGate(tier));
+    const held = reads.get(toRowKey('held'));
+    expect(await reads.get(toRowKey('other'))).toEqual(Buffer.from('2'));
+    const both = reads.getMany([toRowKey('third'), toRowKey('held')]);
+    const answering = setInterval(() => answers.shift()?.(), 1);
+    expect(await held).toEqual(Buffer.from('1'));
+    expect(await both).toEqual([Buffer.from('2'), Buffer.from('1')]);
+    clearInterval(answering);
   });
 
   it('fails only the reads that need a damaged page', async () => {

@@ -15,7 +15,7 @@ import { tombstone, type Tombstone } from './cursor.js';
 import { absent, type Row, type RowCache } from './row-cache.js';
 import { copyToKeep, type RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';
-import { WriteEpochs } from './write-epochs.js';
+import { WriteEpochs, type FetchTicket } from './write-epochs.js';
 
 /** Where reads were answered, counted a key. */
 export interface ReadsByTier {
@@ -104,21 +104,29 @@ export class ReadPath {
     this.#epochs.writtenAll();
   }
 
+  /** A key that the tier does not hold need not wait for the answers to those that it does. */
   async #readGathered(): Promise<void> {
-    const waiting = this.#gathered;
+    const held: Waiting[] = [];
+    const others: Waiting[] = [];
+    for (const waiting of this.#gathered) (this.gate.mayHold(waiting.key) ? held : others).push(waiting);
     this.#gathered = [];
+    await Promise.all([this.#readGroup(held), this.#readGroup(others)]);
+  }
+
+  async #readGroup(group: readonly Waiting[]): Promise<void> {
+    if (group.length === 0) return;
     try {
-      const values = await this.getMany(waiting.map(({ key }) => key));
-      for (const [index, { resolve }] of waiting.entries()) resolve(values[index]);
+      const values = await this.getMany(group.map(({ key }) => key));
+      for (const [index, { resolve }] of group.entries()) resolve(values[index]);
     } catch (error) {
-      if (waiting.length === 1) waiting[0]!.reject(error);
-      else await this.#readOneByOne(waiting);
+      if (group.length === 1) group[0]!.reject(error);
+      else await this.#readOneByOne(group);
     }
   }
 
   /** After a batch that failed: a damaged page must fail only the reads that need it. */
-  async #readOneByOne(waiting: readonly Waiting[]): Promise<void> {
-    for (const { key, resolve, reject } of waiting) {
+  async #readOneByOne(group: readonly Waiting[]): Promise<void> {
+    for (const { key, resolve, reject } of group) {
       await this.getMany([key]).then(([value]) => resolve(value), reject);
     }
   }
@@ -138,36 +146,66 @@ export class ReadPath {
   async #fetch(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
     const tickets = keys.map((key) => this.#epochs.begin(key));
     try {
-      const values = await this.gate.getMany(keys);
-      const toTier: (readonly [RowKey, Buffer])[] = [];
-      const fromTable = new Set([...keys.keys()].filter((index) => values[index] === undefined));
-      await this.#lookUp(keys, values, fromTable);
-      if (this.cache.budgetBytes === 0 && !this.gate.isAttached) return values;
-      for (const [index, key] of keys.entries()) {
-        if (!this.#epochs.isCurrent(tickets[index]!)) continue;
-        const value = values[index];
-        const row = value === undefined ? absent : copyToKeep(value);
-        this.cache.set(key, row);
-        if (row !== absent && fromTable.has(index)) toTier.push([key, row]);
-      }
-      this.gate.admit(toTier);
+      const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
+      const held = [...keys.keys()].filter((index) => this.gate.mayHold(keys[index]!));
+      const asked = new Set(held);
+      const notHeld = [...keys.keys()].filter((index) => !asked.has(index));
+      const [missed] = await Promise.all([
+        this.#askTier(keys, values, held).then(async (missing) => {
+          await this.#lookUp(keys, values, missing);
+          return missing;
+        }),
+        this.#lookUp(keys, values, notHeld),
+      ]);
+      this.#admit(keys, values, tickets, new Set([...missed, ...notHeld]));
       return values;
     } finally {
       for (const ticket of tickets) this.#epochs.end(ticket);
     }
   }
 
-  /** Fills in the values at `indexes` from the table, and counts where all of them came from. */
+  /** What was fetched and not written meanwhile goes to the row cache; what came from the table, to the tier too. */
+  #admit(
+    keys: readonly RowKey[],
+    values: readonly (Buffer | undefined)[],
+    tickets: readonly FetchTicket[],
+    fromTable: ReadonlySet<number>,
+  ): void {
+    if (this.cache.budgetBytes === 0 && !this.gate.isAttached) return;
+    const toTier: (readonly [RowKey, Buffer])[] = [];
+    for (const [index, key] of keys.entries()) {
+      if (!this.#epochs.isCurrent(tickets[index]!)) continue;
+      const value = values[index];
+      const row = value === undefined ? absent : copyToKeep(value);
+      this.cache.set(key, row);
+      if (row !== absent && fromTable.has(index)) toTier.push([key, row]);
+    }
+    this.gate.admit(toTier);
+  }
+
+  /** Fills in the values at `indexes` that the tier has; returns the indexes of the others. */
+  async #askTier(
+    keys: readonly RowKey[],
+    values: (Buffer | undefined)[],
+    indexes: readonly number[],
+  ): Promise<number[]> {
+    if (indexes.length === 0) return [];
+    const found = await this.gate.getMany(indexes.map((index) => keys[index]!));
+    for (const [position, index] of indexes.entries()) values[index] = found[position];
+    const missed = indexes.filter((index) => values[index] === undefined);
+    this.#counts.remote += indexes.length - missed.length;
+    return missed;
+  }
+
+  /** Fills in the values at `indexes` from the table. */
   async #lookUp(
     keys: readonly RowKey[],
     values: (Buffer | undefined)[],
-    indexes: ReadonlySet<number>,
+    indexes: readonly number[],
   ): Promise<void> {
-    this.#counts.remote += keys.length - indexes.size;
-    if (indexes.size === 0) return;
-    const order = [...indexes];
-    const found = await this.sources.lookup(order.map((index) => keys[index]!.bytes));
-    for (const [position, index] of order.entries()) {
+    if (indexes.length === 0) return;
+    const found = await this.sources.lookup(indexes.map((index) => keys[index]!.bytes));
+    for (const [position, index] of indexes.entries()) {
       values[index] = found[position];
       if (found[position] === undefined) this.#counts.missing += 1;
       else this.#counts.store += 1;

@@ -52,6 +52,12 @@ export class TierGate {
     this.tier = tier;
   }
 
+  /** Whether asking the tier for `key` may find it. */
+  mayHold(key: RowKey): boolean {
+    if (this.tier === undefined || !this.#isOpen(key)) return false;
+    return this.tier.mayHold?.(key.bytes) ?? true;
+  }
+
   /** What the tier has of `keys`, in order. Never rejects. */
   async getMany(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
     const found = new Array<Buffer | undefined>(keys.length).fill(undefined);

@@ -6,6 +6,11 @@
 export interface CacheTier {
   /** One result a key, in order; `undefined` is a miss. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
+  /**
+   * Whether a `getMany` of `key` could find it, answered at once from what is known locally. The reader then starts on
+   * its slower path without waiting for the tier. A tier without this is always asked.
+   */
+  mayHold?(key: Buffer): boolean;
   /** Best effort: an entry that does not fit, or has nowhere to go, is dropped and counted. */
   putMany(entries: readonly (readonly [key: Buffer, value: Buffer])[]): Promise<void>;
   /** Resolves only once no later `getMany` can return a value that these keys had before the call. */

@@ -37,3 +37,10 @@ export class MapTier implements CacheTier {
     return { ...none, entries: this.map.size, capacityBytes: Infinity };
   }
 }
+
+/** One that knows at once what it holds. */
+export class IndexedTier extends MapTier {
+  mayHold(key: Buffer): boolean {
+    return this.map.has(key.toString('latin1'));
+  }
+}

@@ -94,6 +94,10 @@ export class SealedCache implements CacheTier {
     return results;
   }
 
+  mayHold(key: Buffer): boolean {
+    return this.#index.has(key.toString('latin1'));
+  }
+
   async putMany(entries: readonly (readonly [Buffer, Buffer])[]): Promise<void> {
     const placed = new Map<Region, Placed[]>();
     for (const [key, value] of entries) {
