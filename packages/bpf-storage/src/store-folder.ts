@@ -10,8 +10,9 @@
  * switching the manifest, or the old table of one that died just after. It is removed too, but only when there is a
  * manifest: tables without one are somebody's data with the manifest lost.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { tryLockFile } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { emptyManifest, isTableName, readManifest, switchManifest, type Manifest } from './manifest.js';
@@ -57,9 +58,22 @@ export async function openFolderToWrite(folder: string, createIfMissing: boolean
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makePath(resolve(folder));
   } catch (error) {
     throw toExopoolError(error, `cannot make the folder ${folder}`);
+  }
+}
+
+/** As `mkdir -p`. Node's own recursive form never returns where a folder exists but can hold none, as in /proc. */
+async function makePath(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    await makePath(dirname(path));
+    await mkdir(path);
   }
 }
 

@@ -113,6 +113,10 @@ describe('a limit on the size of files', () => {
   });
 });
 
+it('a folder that cannot be made is an error, also where mkdir has no end', async () => {
+  await expect(Store.open('/proc/store')).rejects.toEqual(coded('EXOPOOL_NOT_FOUND'));
+});
+
 describe('a read-only folder', () => {
   it('is refused to a writer and open to a reader', async ({ skip }) => {
     const check = async (folder: string): Promise<void> => {

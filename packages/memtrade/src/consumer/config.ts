@@ -1,23 +1,21 @@
 /** Settings of `exopool consumer`: flags, `EXOPOOL_CONSUMER_*` variables or a JSON file, by these names. */
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { requestedSlabsMax } from '../limits.js';
-
-/** Where the consumer keeps its identity when no file is given. */
-const defaultIdentity = join(
-  process.getuid?.() === 0 ? '/var/lib/exopool' : join(homedir(), '.local/state/exopool'),
-  'consumer/identity',
-);
+import { stateDirOf } from '../state-dir.js';
 
 export const consumerConfig = z.object({
   broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
-  brokerCa: z.string().min(1).describe("the broker's ca.pem, which says whom to trust"),
-  identity: z
+  caFile: z
     .string()
     .min(1)
-    .default(defaultIdentity)
-    .describe('file of the Ed25519 seed; made when it is missing'),
+    .default(join(stateDirOf('broker'), 'tls/ca.pem'))
+    .describe("the broker's CA certificate; copy its tls/ca.pem to other machines"),
+  identityFile: z
+    .string()
+    .min(1)
+    .default(join(stateDirOf('consumer'), 'identity'))
+    .describe('file of the secret key that this consumer is known by; made when it is not there'),
   slabs: z.int().min(1).max(requestedSlabsMax).default(4).describe('slabs to lease'),
   minimumSlabs: z
     .int()

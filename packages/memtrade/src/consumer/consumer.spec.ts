@@ -43,8 +43,8 @@ afterEach(async () => {
 function config(change: Partial<ConsumerConfig> = {}): ConsumerConfig {
   const given = {
     broker: broker.endpoint,
-    brokerCa: broker.caFile,
-    identity: join(folder, 'consumer'),
+    caFile: broker.caFile,
+    identityFile: join(folder, 'consumer'),
     ...change,
   };
   return consumerConfig.parse(given);
@@ -87,7 +87,7 @@ describe('a consumer', () => {
     await expect(runConsumer(config({ slabs: 9, minimumSlabs: 9 }))).rejects.toMatchObject({
       code: 'EXOPOOL_NO_MEMORY',
     });
-    await expect(runConsumer(config({ brokerCa: join(folder, 'none') }))).rejects.toMatchObject({
+    await expect(runConsumer(config({ caFile: join(folder, 'none') }))).rejects.toMatchObject({
       code: 'EXOPOOL_NOT_FOUND',
     });
     await expect(runConsumer(config({ metricsPort: server.port }))).rejects.toMatchObject({
@@ -102,10 +102,10 @@ describe('a consumer', () => {
 });
 
 describe('its settings', () => {
-  it('have defaults for all but whom to trust', () => {
+  it('have defaults', () => {
     const load = (flags: object): ConsumerConfig =>
       loadConfig(consumerConfig, { scope: 'consumer', flags: { ...flags } });
-    expect(load({ brokerCa: 'ca.pem' })).toMatchObject({
+    expect(load({})).toMatchObject({
       slabs: 4,
       leaseSeconds: 600,
       seal: 'aes-128-gcm',
@@ -115,8 +115,7 @@ describe('its settings', () => {
       expect(() => load(flags)).toThrow(expect.objectContaining({ code: 'EXOPOOL_CONFIG' }) as Error);
       expect(() => load(flags)).toThrow(message);
     };
-    fails({}, /brokerCa is needed/);
-    fails({ brokerCa: 'x', seal: 'rot13' }, /seal/);
-    fails({ brokerCa: 'x', slabs: 'many' }, /slabs/);
+    fails({ seal: 'rot13' }, /seal/);
+    fails({ slabs: 'many' }, /slabs/);
   });
 });

@@ -31,8 +31,8 @@ export interface RunningConsumer {
  * `EXOPOOL_PORT_IN_USE`, or what the file system says about the identity and the certificate.
  */
 export async function runConsumer(config: ConsumerConfig): Promise<RunningConsumer> {
-  const identity = Identity.loadOrCreate(config.identity);
-  const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.brokerCa, identity });
+  const identity = Identity.loadOrCreate(config.identityFile);
+  const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
   const undo: (() => Promise<void> | void)[] = [() => broker.close()];
   const close = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
