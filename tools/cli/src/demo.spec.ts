@@ -43,7 +43,9 @@ async function runDemo(prefix: readonly string[] = []): Promise<DemoJson> {
   expect(result.suite).toBe('demo');
   expect(Object.values(result.checks)).not.toContain(false);
   for (const tier of ['memory', 'remote', 'store']) {
-    expect(result.rows.find(({ name }) => name === `with remote tier, ${tier}`)?.reads).toBeGreaterThan(0);
+    expect(
+      result.rows.find(({ name }) => name === `own disk, with remote tier, ${tier}`)?.reads,
+    ).toBeGreaterThan(0);
   }
   expect(readdirSync(folder).filter((name) => name.startsWith('exopool-demo-'))).toEqual([]);
   return result;

@@ -11,7 +11,7 @@ export interface CheckFacts {
 
 export function makeChecks(facts: CheckFacts): Record<string, Check> {
   const { consumer } = facts;
-  const { latency } = consumer.modes.with;
+  const { latency } = consumer.disks.own.with;
   const byTier = tiers.map((tier) => [`reads_${tier}`, latency[tier].count > 0] as const);
   return {
     ...Object.fromEntries(byTier),

@@ -1,7 +1,9 @@
 /** The closing table: what the run showed, also where it does not flatter. */
 import Table from 'cli-table3';
 import { formatBytes, formatCount } from '@exopool/shared';
+import { volumeReadsPerSecond } from './disk-limit.js';
 import { ratiosOf, type Check, type DemoResult } from './result.js';
+import type { Disk } from './schedule.js';
 import { median, share, tiers, type LatencySummary } from './statistics.js';
 
 export function closingTable(result: DemoResult): string {
@@ -9,17 +11,31 @@ export function closingTable(result: DemoResult): string {
   const setting =
     `${data.name}: ${formatCount(data.entries)} entries, ${formatBytes(data.bytes)}; ` +
     `${formatBytes(cacheBytes)} of local memory, ${formatBytes(leasedBytes)} leased; engine ${engine}`;
-  return [setting, readsTable(result), factsTable(result), checksTable(result.checks)].join('\n');
+  return [
+    setting,
+    readsTable(result, 'own', "this machine's disk"),
+    readsTable(result, 'limited', `${formatCount(volumeReadsPerSecond)} reads/s, as a network volume`),
+    factsTable(result),
+    checksTable(result.checks),
+  ].join('\n');
 }
 
-function readsTable(result: DemoResult): string {
-  const { without, with: withTier } = result.modes;
-  const table = plainTable(['reads', 'without remote tier', 'with remote tier', 'gain']);
-  const { reads_per_second: gain, p50, p99 } = ratiosOf(result);
+function readsTable(result: DemoResult, disk: Disk, title: string): string {
+  const { without, with: withTier } = result.disks[disk];
+  if (without.latency.all.count === 0)
+    return `a disk of ${title}: not measured: ${result.limitedSkipped ?? ''}`;
+  const table = plainTable([title, 'without remote tier', 'with remote tier', 'gain']);
+  const ratios = ratiosOf(result);
+  const gain = (name: string): string => times(ratios[`${name}_${disk}_disk`]);
   table.push(
-    ['per second', perSecond(without.readsPerSecond), perSecond(withTier.readsPerSecond), times(gain)],
-    ['p50, µs', micros(without.latency.all.p50Us), micros(withTier.latency.all.p50Us), times(p50)],
-    ['p99, µs', micros(without.latency.all.p99Us), micros(withTier.latency.all.p99Us), times(p99)],
+    [
+      'reads per second',
+      perSecond(without.readsPerSecond),
+      perSecond(withTier.readsPerSecond),
+      gain('reads_per_second'),
+    ],
+    ['p50, µs', micros(without.latency.all.p50Us), micros(withTier.latency.all.p50Us), gain('p50')],
+    ['p99, µs', micros(without.latency.all.p99Us), micros(withTier.latency.all.p99Us), gain('p99')],
     ...tiers.map((tier) => [
       `from ${tier}`,
       tierCell(without.latency[tier], without.latency.all.count),
@@ -75,7 +91,7 @@ function plainTable(head: string[]): Table.Table {
 }
 
 function perSecond(slices: readonly number[]): string {
-  if (slices.length === 0) return '-';
+  if (slices.length < 2) return slices.length === 0 ? '-' : formatCount(slices[0]!);
   const spread = `${formatCount(Math.min(...slices))} … ${formatCount(Math.max(...slices))}`;
   return `${formatCount(median(slices))} (${spread})`;
 }

@@ -7,12 +7,13 @@ import { tableEngineSupport } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { runAsChild, tellParent } from './child-process.js';
 import { measuredEngine, type ConsumerPlan } from './consumer-plan.js';
+import { joinDiskLimit, setDiskLimit, volumeReadsPerSecond } from './disk-limit.js';
 import { compareEngines, type EngineComparison } from './engine-comparison.js';
 import { readKeyDigests, type KeyDigests } from './key-digests.js';
-import type { ConsumerFigures, ModeFigures } from './messages.js';
+import type { ConsumerFigures, ModeFigures, ModePair } from './messages.js';
 import { seededRandom } from './random.js';
 import { ReaderLoop } from './reader-loop.js';
-import { makeSchedule, type Mode, type Slice } from './schedule.js';
+import { makeSchedule, type Disk, type Mode, type Slice } from './schedule.js';
 import { TierLatencies } from './statistics.js';
 import { TierProbe } from './tier-probe.js';
 import { zipf } from './zipf.js';
@@ -31,9 +32,9 @@ class Consumer {
   readonly #probe: TierProbe;
   readonly #data: KeyDigests;
   readonly #loop: ReaderLoop;
-  readonly #modes: Readonly<Record<Mode, ModeRecord>> = {
-    without: { readsPerSecond: [], latencies: new TierLatencies() },
-    with: { readsPerSecond: [], latencies: new TierLatencies() },
+  readonly #disks: Readonly<Record<Disk, Readonly<Record<Mode, ModeRecord>>>> = {
+    own: { without: emptyRecord(), with: emptyRecord() },
+    limited: { without: emptyRecord(), with: emptyRecord() },
   };
   #slice: Slice | undefined;
   #comparison: EngineComparison | undefined;
@@ -50,9 +51,11 @@ class Consumer {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    for (const slice of makeSchedule(this.#plan.seconds)) {
+    const { seconds, diskLimit } = this.#plan;
+    for (const slice of makeSchedule(seconds, diskLimit ? ['own', 'limited'] : ['own'])) {
       if (signal.aborted) return;
       this.#slice = slice;
+      if (diskLimit) setDiskLimit(diskLimit, slice.disk === 'limited' ? volumeReadsPerSecond : undefined);
       this.#probe.enabled = slice.mode === 'with';
       if (slice.kind === 'warm-file') await this.#runWarmFile(slice, signal);
       else await this.#runSlice(slice, signal);
@@ -62,7 +65,7 @@ class Consumer {
 
   async #runSlice(slice: Slice, signal: AbortSignal): Promise<void> {
     const measured = slice.kind === 'measure';
-    const mode = this.#modes[slice.mode];
+    const mode = this.#disks[slice.disk][slice.mode];
     const rate = await this.#loop.run(slice.seconds, measured ? mode.latencies : new TierLatencies(), signal);
     if (measured) mode.readsPerSecond.push(rate);
   }
@@ -94,7 +97,7 @@ class Consumer {
       slice: this.#slice,
       readsPerSecond: recent.all.count / seconds,
       recent,
-      modes: { without: summaryOf(this.#modes.without), with: summaryOf(this.#modes.with) },
+      disks: { own: bothModes(this.#disks.own), limited: bothModes(this.#disks.limited) },
       leases: leases.length,
       leasedBytes: leases.reduce((sum, lease) => sum + lease.slabs * lease.slabBytes, 0),
       price: leases[0]?.price ?? 0,
@@ -110,6 +113,14 @@ class Consumer {
   }
 }
 
+function emptyRecord(): ModeRecord {
+  return { readsPerSecond: [], latencies: new TierLatencies() };
+}
+
+function bothModes(records: Readonly<Record<Mode, ModeRecord>>): ModePair {
+  return { without: summaryOf(records.without), with: summaryOf(records.with) };
+}
+
 function summaryOf({ readsPerSecond, latencies }: ModeRecord): ModeFigures {
   return { readsPerSecond, latency: latencies.summary() };
 }
@@ -119,7 +130,8 @@ async function main(
   signal: AbortSignal,
   reportEvery: (figures: () => unknown) => void,
 ): Promise<void> {
-  const { endpoint, caFile, storePath, cacheBytes, slabs } = plan;
+  const { endpoint, caFile, storePath, cacheBytes, slabs, diskLimit } = plan;
+  if (diskLimit) joinDiskLimit(diskLimit, process.pid);
   const identity = new Identity();
   const data = await readKeyDigests(plan.digestsPath);
   const broker = await BrokerClient.connect({ endpoint, caFile, identity });

@@ -1,5 +1,7 @@
 /** What the consumer process is told to do. Apart from its module, which runs it when it is imported. */
 
+import type { DiskLimit } from './disk-limit.js';
+
 /** The comparison is of tiers: both modes read tables the same way, past the page cache. */
 export const measuredEngine = 'pread';
 
@@ -14,4 +16,6 @@ export interface ConsumerPlan {
   /** Slabs to lease. */
   readonly slabs: number;
   readonly seed: number;
+  /** To measure on a limited disk too. */
+  readonly diskLimit: DiskLimit | undefined;
 }

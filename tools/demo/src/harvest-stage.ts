@@ -23,6 +23,8 @@ const baselinePoints = 80;
 const coolingSeconds = 1;
 /** Enough for four chunks of 64 MiB. */
 const harvestSeconds = 10;
+/** After this the harvester has its reasons not to begin, such as swap that somebody else fills. */
+const startTimeoutMs = 60_000;
 /** On a small machine the load itself makes PING jump by some milliseconds. */
 const dropSlackMs = 5;
 
@@ -74,14 +76,21 @@ export async function runHarvestStage(
   state.redis = redis;
   state.harvestedBytes = () => stats()?.harvest.harvestedBytes;
   state.phase = 'measuring Redis before anything is taken from it';
+  const startMs = performance.now();
   await waitUntil(() => {
     stack.assertRunning();
-    return (stats()?.harvest.steps ?? 0) > 0;
+    return hasBegun(stats()) || performance.now() - startMs > startTimeoutMs;
   }, signal);
+  if (!hasBegun(stats()))
+    return leftOut(`nothing could be harvested: ${stats()?.harvest.state ?? ''}`, producer);
   enter('during');
   state.phase = 'harvesting from Redis';
   await pause(harvestSeconds * 1000, signal);
   return { producer, skipped: undefined, redis, enter };
+}
+
+function hasBegun(stats: ProducerStats | undefined): boolean {
+  return (stats?.harvest.steps ?? 0) > 0;
 }
 
 function leftOut(skipped: string, producer?: Child): HarvestStage {

@@ -1,6 +1,6 @@
 /** What the demo's processes tell each other over their IPC channels. */
 import type { EngineComparison } from './engine-comparison.js';
-import type { Mode, Slice } from './schedule.js';
+import type { Disk, Mode, Slice } from './schedule.js';
 import type { LatencySummary, TierSummary } from './statistics.js';
 
 /** Sent by every long-running command of exopool to the process that started it. */
@@ -15,13 +15,15 @@ export interface ModeFigures {
   readonly latency: TierSummary;
 }
 
+export type ModePair = Readonly<Record<Mode, ModeFigures>>;
+
 /** Figures of the consumer process, so far. */
 export interface ConsumerFigures {
   readonly slice: Slice | undefined;
   /** Of the last half second. */
   readonly readsPerSecond: number;
   readonly recent: TierSummary;
-  readonly modes: Readonly<Record<Mode, ModeFigures>>;
+  readonly disks: Readonly<Record<Disk, ModePair>>;
   /** Leases held now. */
   readonly leases: number;
   readonly leasedBytes: number;

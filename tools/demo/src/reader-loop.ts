@@ -7,8 +7,8 @@ import { digest, type KeyDigests } from './key-digests.js';
 import { TierLatencies } from './statistics.js';
 import type { TierProbe } from './tier-probe.js';
 
-/** Enough to keep a disk busy, few enough for latencies to stay those of the tiers and not of a queue. */
-const callers = 8;
+/** A service with a few requests at a time: enough to keep a disk busy, few enough for latencies not to be those of a queue. */
+const callers = 4;
 /** One value in so many is compared with its digest: hashing each would be a fifth of the time of a memory hit. */
 const checkEvery = 8;
 

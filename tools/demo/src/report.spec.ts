@@ -16,19 +16,19 @@ describe('closing table', () => {
 
   it('is honest about a remote tier that does not help', () => {
     const result = demoResult();
-    const swapped = { ...result, modes: { with: result.modes.without, without: result.modes.with } };
+    const { with: ours, without: theirs } = result.disks.own;
+    const swapped = { ...result, disks: { ...result.disks, own: { with: theirs, without: ours } } };
     expect(closingTable(swapped)).toMatch(/per second.*0\.49×/);
   });
 
   it('copes with a run that showed nothing', () => {
     const none = { readsPerSecond: [], latency: tierSummary({ memory: 0, remote: 0, store: 0 }) };
-    const empty = {
-      ...demoResult(),
-      modes: { with: none, without: none },
-      redis: undefined,
-      redisSkipped: 'no root',
-    };
+    const nothing = { with: none, without: none };
+    const disks = { own: nothing, limited: nothing };
+    const skipped = { limitedSkipped: 'no cgroup', redis: undefined, redisSkipped: 'no root' };
+    const empty = { ...demoResult(), ...skipped, disks };
     expect(closingTable(empty)).toContain('not run: no root');
+    expect(closingTable(empty)).toContain('not measured: no cgroup');
     expect(ratiosOf(empty)).toEqual({});
   });
 });
@@ -40,10 +40,10 @@ describe('JSON', () => {
       suite: 'demo',
       checks: { values_correct: true },
       skipped: { engines_equal: 'no root' },
-      ratios: { reads_per_second: 2150 / 1050 },
+      ratios: { reads_per_second_own_disk: 2150 / 1050 },
     });
     expect(json['rows']).toContainEqual({
-      name: 'with remote tier, remote',
+      name: 'own disk, with remote tier, remote',
       tier: 'remote',
       reads: 30,
       share: 0.3,

@@ -1,8 +1,8 @@
 /** The outcome of a run as one value, and as the JSON that every suite of exopool writes. */
 import { arch, cpus, release, totalmem } from 'node:os';
 import type { EngineComparison } from './engine-comparison.js';
-import { redisWindows, type ModeFigures, type RedisFigures } from './messages.js';
-import type { Mode } from './schedule.js';
+import { redisWindows, type ModeFigures, type ModePair, type RedisFigures } from './messages.js';
+import type { Disk } from './schedule.js';
 import { median, tiers } from './statistics.js';
 
 /** A check that could not be made says why; it neither passes nor fails. */
@@ -13,7 +13,9 @@ export interface DemoResult {
   readonly engine: string;
   readonly cacheBytes: number;
   readonly leasedBytes: number;
-  readonly modes: Readonly<Record<Mode, ModeFigures>>;
+  readonly disks: Readonly<Record<Disk, ModePair>>;
+  /** Why there are no figures on a limited disk. */
+  readonly limitedSkipped: string | undefined;
   readonly comparison: EngineComparison | undefined;
   /** Lookups of the tables, by engine. */
   readonly lookups: Readonly<Record<string, number>>;
@@ -32,12 +34,13 @@ export function passed(checks: Readonly<Record<string, Check>>): boolean {
 
 /** "Ours better than theirs is > 1": with the remote tier against without it, during harvesting against before. */
 export function ratiosOf(result: DemoResult): Record<string, number> {
-  const { with: ours, without: theirs } = result.modes;
-  const ratios: Record<string, number> = {
-    reads_per_second: median(ours.readsPerSecond) / median(theirs.readsPerSecond),
-    p50: theirs.latency.all.p50Us / ours.latency.all.p50Us,
-    p99: theirs.latency.all.p99Us / ours.latency.all.p99Us,
-  };
+  const ratios: Record<string, number> = {};
+  for (const disk of ['own', 'limited'] as const) {
+    const { with: ours, without: theirs } = result.disks[disk];
+    ratios[`reads_per_second_${disk}_disk`] = median(ours.readsPerSecond) / median(theirs.readsPerSecond);
+    ratios[`p50_${disk}_disk`] = theirs.latency.all.p50Us / ours.latency.all.p50Us;
+    ratios[`p99_${disk}_disk`] = theirs.latency.all.p99Us / ours.latency.all.p99Us;
+  }
   const { before, during } = result.redis?.windows ?? {};
   if (before && during && before.count > 0 && during.count > 0) {
     ratios['redis_p50'] = before.p50Us / during.p50Us;
@@ -59,7 +62,7 @@ export function toJson(result: DemoResult): object {
       node: process.version,
     },
     data: result.data,
-    rows: [...(['without', 'with'] as const).flatMap((mode) => rowsOf(result, mode)), ...redisRows(result)],
+    rows: [...diskRows(result, 'own'), ...diskRows(result, 'limited'), ...redisRows(result)],
     ratios: ratiosOf(result),
     market: result.market,
     harvested_bytes: result.harvestedBytes,
@@ -74,13 +77,19 @@ export function toJson(result: DemoResult): object {
   };
 }
 
-function rowsOf(result: DemoResult, mode: Mode): object[] {
-  const { readsPerSecond, latency } = result.modes[mode];
-  const name = `${mode} remote tier`;
+function diskRows(result: DemoResult, disk: Disk): object[] {
+  return (['without', 'with'] as const).flatMap((mode) =>
+    modeRows(`${disk} disk, ${mode} remote tier`, result.engine, result.disks[disk][mode]),
+  );
+}
+
+function modeRows(name: string, engine: string, { readsPerSecond, latency }: ModeFigures): object[] {
+  // A disk that was not measured has no rows.
+  if (latency.all.count === 0) return [];
   return [
     {
       name,
-      engine: result.engine,
+      engine,
       ops_per_s: median(readsPerSecond),
       ops_per_s_slices: readsPerSecond,
       reads: latency.all.count,
@@ -91,7 +100,7 @@ function rowsOf(result: DemoResult, mode: Mode): object[] {
       name: `${name}, ${tier}`,
       tier,
       reads: latency[tier].count,
-      share: latency.all.count === 0 ? 0 : latency[tier].count / latency.all.count,
+      share: latency[tier].count / latency.all.count,
       p50_us: latency[tier].p50Us,
       p99_us: latency[tier].p99Us,
     })),

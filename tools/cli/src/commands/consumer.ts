@@ -9,7 +9,7 @@ export function registerConsumer(program: Command): void {
   addConfigOptions(command, consumerConfig, 'CONSUMER')
     .addHelpText(
       'after',
-      '\nExamples:\n  exopool consumer --broker market.example.org:7600 --broker-ca broker-ca.pem --slabs 16',
+      '\nExamples:\n  exopool consumer --broker market.example.org:7600 --ca-file broker-ca.pem --slabs 16',
     )
     .action(async () => {
       const config = readConfig(command, consumerConfig, 'CONSUMER');

@@ -19,14 +19,15 @@ export function tierSummary(counts: Partial<Record<Tier, number>> = {}): TierSum
 }
 
 export function consumerFigures(counts: Partial<Record<Tier, number>> = {}): ConsumerFigures {
+  const modes = {
+    without: { readsPerSecond: [1000, 1100], latency: tierSummary({ remote: 0, store: 40 }) },
+    with: { readsPerSecond: [2000, 2300], latency: tierSummary(counts) },
+  };
   return {
     slice: undefined,
     readsPerSecond: 1234,
     recent: tierSummary(),
-    modes: {
-      without: { readsPerSecond: [1000, 1100], latency: tierSummary({ remote: 0, store: 40 }) },
-      with: { readsPerSecond: [2000, 2300], latency: tierSummary(counts) },
-    },
+    disks: { own: modes, limited: modes },
     leases: 2,
     leasedBytes: 128 << 20,
     price: 0.005,
@@ -40,14 +41,15 @@ export function consumerFigures(counts: Partial<Record<Tier, number>> = {}): Con
 }
 
 export function demoResult(): DemoResult {
-  const { modes, comparison } = consumerFigures();
+  const { disks, comparison } = consumerFigures();
   const latency = { count: 500, p50Us: 120, p99Us: 300 };
   return {
     data: { name: 'test data', entries: 60_000, bytes: 50 << 20 },
     engine: 'pread',
     cacheBytes: 5 << 20,
     leasedBytes: 128 << 20,
-    modes,
+    disks,
+    limitedSkipped: undefined,
     comparison,
     market: { leases: 2, price: 0.005, charged: 0.1 },
     lookups: { pread: 500 },
