@@ -11,7 +11,7 @@
  * manifest: tables without one are somebody's data with the manifest lost.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { tryLockFile } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
@@ -70,7 +70,7 @@ async function makePath(path: string): Promise<void> {
     await mkdir(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
     if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
     await makePath(dirname(path));
     await mkdir(path);
