@@ -97,8 +97,11 @@ describe('worker threads', () => {
     const worker = inWorker(`const server = SlabServer.start({ host: '127.0.0.1', port: 0, slabBytes: 4096,
         capacitySlabs: 1, seed: ${hex(producer.seed)}, brokerKey: ${hex(broker.publicKey)} });
       require('node:worker_threads').parentPort.postMessage(server.port);`);
-    const [port] = (await once(worker, 'message')) as [number];
-    await once(worker, 'exit');
+    // Both at once: a worker that ends may deliver its last message and its exit in one turn.
+    const [[port]] = (await Promise.all([once(worker, 'message'), once(worker, 'exit')])) as [
+      [number],
+      unknown,
+    ];
     startServer({ port }).close();
   });
 });
