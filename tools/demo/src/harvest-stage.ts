@@ -3,7 +3,7 @@
  * while memory is taken. Both are measured while nothing else runs, or the comparison would show the readers of the
  * store, which need the same processors.
  *
- *   fill | before (the harvester learns) | during (it takes a chunk a second) | beside the readers
+ *   fill | before (the harvester learns) | during (it takes a chunk at a time) | beside the readers
  */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -20,8 +20,10 @@ const fillBytes = 256 * MiB;
 const epochSeconds = 0.25;
 /** The harvester learns for 20 s, some five of which it takes to fill Redis. */
 const baselinePoints = 80;
-const coolingSeconds = 1;
-/** Enough for four chunks of 64 MiB. */
+/** Small steps: a server of some hundred megabytes must not lose a fifth of them at once. */
+const chunkMib = 16;
+const coolingSeconds = 0.5;
+/** Enough for a dozen chunks. */
 const harvestSeconds = 10;
 /** After this the harvester has its reasons not to begin, such as swap that somebody else fills. */
 const startTimeoutMs = 60_000;
@@ -54,6 +56,7 @@ export async function runHarvestStage(
     ...market,
     ...['--max-mib', '0', '--redis', `127.0.0.1:${port}`, '--drop-slack', String(dropSlackMs)],
     ...['--epoch-seconds', String(epochSeconds), '--cooling-seconds', String(coolingSeconds)],
+    ...['--chunk-mib', String(chunkMib)],
     ...[
       '--baseline-points-min',
       String(baselinePoints),
