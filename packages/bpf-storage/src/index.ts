@@ -7,7 +7,7 @@
  */
 export { Store } from './store.js';
 export type { StoreStats } from './store-stats.js';
-export type { RangeOptions, StoreOptions } from './store-options.js';
+export type { RangeOptions, StoreOptions, WriteOptions } from './store-options.js';
 export type { BatchOperation } from './write.js';
 export type { Bytes } from './row-key.js';
 export type { ReadsByTier } from './read-path.js';

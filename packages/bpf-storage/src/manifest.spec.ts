@@ -14,6 +14,7 @@ import { inFolder } from './testing/folder.js';
 
 const manifest: Manifest = {
   next: 8,
+  log: 3,
   tables: [{ file: '000007.table', id: '0123456789abcdef', entries: 12, bytes: 8192 }],
 };
 
@@ -21,7 +22,7 @@ describe('manifest', () => {
   it('is read back as it was written', async () => {
     await inFolder(async (folder) => {
       expect(await readManifest(folder)).toBeUndefined();
-      await switchManifest(folder, { next: 1, tables: [] });
+      await switchManifest(folder, { next: 1, log: 1, tables: [] });
       await switchManifest(folder, manifest);
       expect(await readManifest(folder)).toEqual(manifest);
       expect(await readdir(folder)).toEqual(['MANIFEST']);
@@ -30,8 +31,8 @@ describe('manifest', () => {
 
   it('has golden bytes', () => {
     expect(encodeManifest(manifest)).toBe(
-      '{"format":"exopool-store","version":1,"next":8,"tables":[{"file":"000007.table",' +
-        '"id":"0123456789abcdef","entries":12,"bytes":8192}],"checksum":"5d1dfac3"}\n',
+      '{"format":"exopool-store","version":2,"next":8,"log":3,"tables":[{"file":"000007.table",' +
+        '"id":"0123456789abcdef","entries":12,"bytes":8192}],"checksum":"c24e9939"}\n',
     );
   });
 
@@ -58,7 +59,7 @@ describe('manifest', () => {
     '[]',
     '{}',
     '{"format":"exopool-store"}',
-    '{"format":"exopool-store","version":1}',
+    '{"format":"exopool-store","version":2}',
   ])('refuses %j', async (text) => {
     await inFolder(async (folder) => {
       await writeFile(join(folder, 'MANIFEST'), text);
@@ -67,9 +68,19 @@ describe('manifest', () => {
   });
 
   it('of a newer version says so, whatever else is new in it', () => {
-    const text = '{"format":"exopool-store","version":2,"wals":[]}';
+    const text = '{"format":"exopool-store","version":3,"wals":[]}';
     expect(() => decodeManifest(text, 'MANIFEST')).toThrow(
       expect.objectContaining({ code: 'EXOPOOL_VERSION' }),
+    );
+  });
+
+  it('of an older version says so', () => {
+    const text = '{"format":"exopool-store","version":1,"next":1,"tables":[],"checksum":"00000000"}';
+    expect(() => decodeManifest(text, 'MANIFEST')).toThrow(
+      expect.objectContaining({
+        code: 'EXOPOOL_VERSION',
+        message: expect.stringContaining('load') as string,
+      }),
     );
   });
 

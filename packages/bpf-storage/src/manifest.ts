@@ -1,12 +1,12 @@
 /**
- * MANIFEST says which tables make up the store. It is the only file that ever changes, and it changes in one step.
+ * MANIFEST says which tables and logs make up the store. It is the only file that ever changes, and it changes in one step.
  *
  *   write tmp-MANIFEST, fsync  ->  rename to MANIFEST  ->  fsync the folder
  *
  * A crash leaves the old or the new one, each whole. A table is complete and durable before a manifest names it,
  * and is removed only after a durable manifest no longer does.
  *
- *   {"format":"exopool-store","version":1,"next":3,
+ *   {"format":"exopool-store","version":2,"next":3,"log":5,
  *    "tables":[{"file":"000002.table","id":"9a0c…","entries":12,"bytes":8192}],"checksum":"1f00ba44"}
  *
  * `checksum` is the CRC32C of the same JSON text without that member; `tables` lists the newest first.
@@ -19,8 +19,9 @@ import { temporaryPrefix } from './table-writer.js';
 
 export const manifestName = 'MANIFEST';
 const manifestFormat = 'exopool-store';
-const manifestVersion = 1;
-/** Version 1 has everything in one table. */
+/** Version 1 had no logs; only unreleased programs wrote it. */
+const manifestVersion = 2;
+/** Everything is in one table. */
 const tablesMax = 1;
 /** A manifest of one table has some 200 bytes; anything near this is not a manifest. */
 const manifestBytesMax = 1024 * 1024;
@@ -37,11 +38,13 @@ export interface ManifestTable {
 export interface Manifest {
   /** Number of the next table to be made. */
   readonly next: number;
+  /** Writes in logs below this number are in the tables. */
+  readonly log: number;
   /** The newest first. */
   readonly tables: readonly ManifestTable[];
 }
 
-export const emptyManifest: Manifest = { next: 1, tables: [] };
+export const emptyManifest: Manifest = { next: 1, log: 1, tables: [] };
 
 /** "000012.table". */
 export function tableName(number: number): string {
@@ -58,6 +61,7 @@ export function encodeManifest(manifest: Manifest): string {
     format: manifestFormat,
     version: manifestVersion,
     next: manifest.next,
+    log: manifest.log,
     tables: manifest.tables.map(({ file, id, entries, bytes }) => ({ file, id, entries, bytes })),
   };
   return `${JSON.stringify({ ...body, checksum: checksumOf(body) })}\n`;
@@ -70,17 +74,20 @@ export function decodeManifest(text: string, path: string): Manifest {
   const value = parseJson(text);
   if (!isRecord(value) || value['format'] !== manifestFormat) throw damage('it is not a manifest');
   const { checksum, ...body } = value;
-  const { version, next, tables } = body;
-  if (typeof version === 'number' && version > manifestVersion) {
-    const message = `${path} has version ${version}, this program knows up to ${manifestVersion}; use a newer exopool`;
+  const { version, next, log, tables } = body;
+  if (typeof version === 'number' && version !== manifestVersion) {
+    const remedy = version > manifestVersion ? 'use a newer exopool' : 'load the data again';
+    const message = `${path} has version ${version}, this program knows ${manifestVersion}; ${remedy}`;
     throw new ExopoolError('EXOPOOL_VERSION', message);
   }
   if (checksum !== checksumOf(body)) throw damage('its checksum does not match');
-  if (version !== manifestVersion || !isCount(next))
-    throw damage('its version or next table number is missing');
+  if (version !== manifestVersion || !isCount(next) || !isCount(log)) {
+    throw damage('its version, next table number or log number is missing');
+  }
   if (!Array.isArray(tables) || tables.length > tablesMax) throw damage('its list of tables is not one');
   return {
     next,
+    log,
     tables: tables.map((table) => decodeTable(table) ?? raise(damage('a table of it is malformed'))),
   };
 }

@@ -2,19 +2,22 @@
  * The folder of a store: who may write in it, and what is left in it after a crash.
  *
  *   LOCK            locked (flock) by the one process that writes; the kernel frees it when that process dies
- *   MANIFEST        names the tables
+ *   MANIFEST        names the tables, and the first log that counts
  *   000007.table    a table
+ *   000009.log      writes that are not in a table yet
  *   tmp-…           unfinished work; removed when the store is opened for writing
  *
  * A table that the manifest does not name is the work of a process that died between finishing the table and
  * switching the manifest, or the old table of one that died just after. It is removed too, but only when there is a
- * manifest: tables without one are somebody's data with the manifest lost.
+ * manifest: tables or logs without one are somebody's data with the manifest lost.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { tryLockFile } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { logNumber } from './log-file.js';
+import { removeLogs } from './logs.js';
 import { emptyManifest, isTableName, readManifest, switchManifest, type Manifest } from './manifest.js';
 import { syncFolder } from './sync-folder.js';
 import { temporaryPrefix } from './table-writer.js';
@@ -94,9 +97,9 @@ async function openLock(folder: string): Promise<FileHandle> {
 }
 
 async function createManifest(folder: string): Promise<Manifest> {
-  const tables = (await readdir(folder)).filter(isTableName);
-  if (tables.length > 0) {
-    const message = `${folder} has tables (${tables[0]!}) but no MANIFEST; restore MANIFEST, or take another folder`;
+  const data = (await readdir(folder)).find((name) => isTableName(name) || logNumber(name) !== undefined);
+  if (data !== undefined) {
+    const message = `${folder} has data (${data}) but no MANIFEST; restore MANIFEST, or take another folder`;
     throw new ExopoolError('EXOPOOL_CORRUPT', message);
   }
   await switchManifest(folder, emptyManifest);
@@ -110,4 +113,5 @@ async function removeLeftovers(folder: string, manifest: Manifest): Promise<void
     const isLeftover = name.startsWith(temporaryPrefix) || (isTableName(name) && !named.has(name));
     if (isLeftover) await rm(join(folder, name), { force: true, recursive: true });
   }
+  await removeLogs(folder, manifest.log);
 }

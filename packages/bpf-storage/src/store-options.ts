@@ -22,6 +22,16 @@ export interface StoreOptions {
   readonly direct?: boolean;
   /** Unflushed writes kept in memory before a writer has to wait for a flush, bytes. Default 32 MiB. */
   readonly memtableBytes?: number;
+  /** {@link WriteOptions.sync} of writes that do not say. Default true. */
+  readonly sync?: boolean;
+}
+
+export interface WriteOptions {
+  /**
+   * True: acknowledged once it is on disk, so that it survives power loss. False: acknowledged once it is in memory;
+   * it is handed to the kernel within 10 ms, and a crash may lose the last of such writes.
+   */
+  readonly sync?: boolean;
 }
 
 export interface RangeOptions {
@@ -56,6 +66,7 @@ export function checkOptions(options: StoreOptions): CheckedOptions {
     cacheTier: options.cacheTier,
     direct: options.direct ?? true,
     memtableBytes: integer('memtableBytes', options.memtableBytes ?? 32 * mebibyte, 1, memoryBytesMax),
+    sync: options.sync ?? true,
   };
 }
 

@@ -23,6 +23,11 @@ export interface StoreStats {
   readonly lookupsByEngine: LookupsByEngine;
   /** Keys put or deleted. */
   readonly writes: number;
+  /** Writes acknowledged, a batch counting once, and the syncs of the log that they shared. */
+  readonly commits: number;
+  readonly logSyncs: number;
+  /** Bytes written to logs. */
+  readonly logBytes: number;
   readonly flushes: number;
   readonly loads: number;
   /** The cache tier, seen from here, and its own counters when one is attached. */

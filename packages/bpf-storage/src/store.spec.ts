@@ -177,6 +177,47 @@ describe('opening', () => {
     });
   });
 
+  it('gives readers what is in the logs, while a writer writes and flushes', async () => {
+    await inFolder(async (folder) => {
+      const writer = await Store.open(folder, { memtableBytes: 20_000 });
+      const writing = { count: 0, isOver: false };
+      const written = (async () => {
+        for (; !writing.isOver; writing.count += 1)
+          await writer.put(`key ${writing.count}`, 'x'.repeat(1000));
+      })();
+      for (let round = 0; round < 20; round += 1) {
+        const atLeast = writing.count;
+        const reader = await Store.open(folder, { readOnly: true });
+        const keys = Array.from({ length: atLeast }, (_, index) => `key ${index}`);
+        const values = await reader.getMany(keys);
+        expect(values.filter((value) => value?.length === 1000).length).toBe(atLeast);
+        await reader.close();
+      }
+      writing.isOver = true;
+      await written;
+      expect(writer.stats().flushes).toBeGreaterThan(1);
+      await writer.close();
+    });
+  });
+
+  it('flushes while it replays when the logs hold more than a memtable may', async () => {
+    await inFolder(async (folder) => {
+      const store = await Store.open(folder);
+      for (const [key, value] of numbered(500)) await store.put(key, value, { sync: false });
+      for (const [key] of numbered(400)) await store.put(key, 'new', { sync: false });
+      await store.close({ discardUnflushed: true });
+      for (let round = 0; round < 2; round += 1) {
+        const reopened = await Store.open(folder, { memtableBytes: 20_000 });
+        expect(reopened.stats()).toMatchObject({ tables: 1 });
+        expect(reopened.stats().memtableBytes).toBeLessThan(20_000);
+        const values = await reopened.getMany([...numbered(500)].map(([key]) => key));
+        const expected = [...numbered(500)].map(([, value], index) => (index < 400 ? 'new' : value));
+        expect(values.map(String)).toEqual(expected);
+        await reopened.close({ discardUnflushed: true });
+      }
+    });
+  });
+
   it('says what is missing', async () => {
     await inFolder(async (folder) => {
       const missing = join(folder, 'none');

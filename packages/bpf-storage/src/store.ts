@@ -1,37 +1,43 @@
 /**
- * The store: an ordered map on disk, made of a memtable and one table, with caches in front.
+ * The store: an ordered map on disk, made of a log, a memtable and one table, with caches in front.
  *
- *   writes  ->  memtable  --flush-->  new table = memtable merged over the old table, switched in one step
- *   loads   ->  external sort  ----^
+ *   writes  ->  log  ->  memtable  --flush-->  new table = memtable merged over the old table, switched in one step
+ *   loads   ->  external sort  -------------^
  *   reads   ->  memtable, row cache, cache tier, table (see read-path.ts)
  *
- * Writes are in memory until `flush()` or `close()`: a crash loses the unflushed ones, all or none of a flush. What
- * a write replaces is gone from every cache before the write is acknowledged. A write that is rejected was not done.
+ * A write is in the log, on disk, before it is visible and acknowledged (see commit-log.ts). What it replaces is gone
+ * from every cache by then. A write that is rejected was not done.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { tableEngineSupport } from '@exopool/native';
 import { ExopoolError, toExopoolError, type CacheTier } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
-import { ascending, BatchCursor, descending, MergeCursor, tombstone, type Cursor } from './cursor.js';
+import { CommitLog } from './commit-log.js';
+import { ascending, descending, MergeCursor, tombstone, type Cursor } from './cursor.js';
 import { parseEngineName, requireEngine, type EngineName } from './engine.js';
 import { ExternalSort, runBytesDefault } from './external-sort.js';
 import { gatherEntries, LoadMerge, ProgressMeter, runBytesMin } from './load.js';
 import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
-import { Memtables } from './memtable.js';
 import { Mutex } from './mutex.js';
-import type { OpenTable } from './open-table.js';
 import { ReadPath } from './read-path.js';
+import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
 import { RowCache } from './row-cache.js';
 import { toRowKey, type Bytes } from './row-key.js';
 import { openFolderToRead, openFolderToWrite } from './store-folder.js';
 import { checkOptions, checkRange, integer } from './store-options.js';
-import type { CheckedOptions, RangeOptions, RangeQuery, StoreOptions } from './store-options.js';
+import type {
+  CheckedOptions,
+  RangeOptions,
+  RangeQuery,
+  StoreOptions,
+  WriteOptions,
+} from './store-options.js';
 import type { StoreStats } from './store-stats.js';
-import { scanTable, type KeyRange } from './table-scan.js';
 import { TableSet } from './table-set.js';
 import { emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
 import type { TableSummary } from './table-writer.js';
 import { TierGate } from './tier-gate.js';
+import { WritePath } from './write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write.js';
 
 /** An ordered map of byte strings: keys of 1 to 511 bytes, values of at most 16 MiB. */
@@ -45,14 +51,19 @@ export class Store {
   readonly #reads: ReadPath;
   /** Flushes and loads replace the table one at a time. */
   readonly #replacing = new Mutex();
-  readonly #memtables = new Memtables();
+  readonly #log: CommitLog;
+  readonly #writes: WritePath;
   #engine: EngineName;
-  /** The flush that writers wait for. */
-  #makingRoom: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  readonly #counts = { writes: 0, flushes: 0, loads: 0 };
+  readonly #counts = { flushes: 0, loads: 0 };
 
-  private constructor(path: string, options: CheckedOptions, tables: TableSet, lock: FileHandle | undefined) {
+  private constructor(
+    path: string,
+    options: CheckedOptions,
+    tables: TableSet,
+    recovered: Recovered,
+    lock: FileHandle | undefined,
+  ) {
     this.path = path;
     this.#options = options;
     this.#tables = tables;
@@ -61,19 +72,25 @@ export class Store {
     this.#cache = new RowCache(options.cacheBytes);
     this.#gate = new TierGate(options.cacheTier);
     const sources = {
-      unflushed: (key: Buffer) => this.#memtables.get(key),
+      unflushed: (key: Buffer) => recovered.memtables.get(key),
       lookup: (keys: readonly Buffer[]) => {
         this.#requireOpen();
         return this.#tables.lookUp(keys, this.#engine);
       },
     };
     this.#reads = new ReadPath(sources, this.#cache, this.#gate);
+    this.#log = new CommitLog({ folder: path, ...recovered });
+    this.#writes = new WritePath(recovered.memtables, this.#log, {
+      memtableBytes: options.memtableBytes,
+      written: (keys) => this.#reads.written(keys),
+      flush: () => this.#flush(),
+    });
   }
 
   /**
    * Opens the store in the folder `path`.
    * @throws ExopoolError `EXOPOOL_LOCKED` when another process writes, `EXOPOOL_NOT_FOUND` when there is no store (and
-   * none may be made) or a table is missing, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_PERMISSION`,
+   * none may be made) or a file of it is missing, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_PERMISSION`,
    * `EXOPOOL_UNSUPPORTED` for a forced engine that cannot run, `EXOPOOL_INVALID` for an option out of range.
    */
   static async open(path: string, options: StoreOptions = {}): Promise<Store> {
@@ -83,14 +100,17 @@ export class Store {
     const { manifest, lock } = checked.readOnly
       ? { manifest: await openFolderToRead(path), lock: undefined }
       : await openFolderToWrite(path, checked.createIfMissing);
-    const tables = new TableSet({ folder: path, direct: checked.direct, support }, manifest);
+    const tables = new TableSet({ folder: path, direct: checked.direct, support });
     try {
-      await tables.open();
+      const recovered = checked.readOnly
+        ? await recoverToRead(path, manifest, tables)
+        : await recoverToWrite(path, manifest, tables, checked.memtableBytes);
+      return new Store(path, checked, tables, recovered, lock);
     } catch (error) {
+      tables.close();
       await lock?.close();
       throw error;
     }
-    return new Store(path, checked, tables, lock);
   }
 
   /**
@@ -113,22 +133,25 @@ export class Store {
   }
 
   /**
-   * Sets `key` to `value`. Waits for a flush when the memtable is full.
-   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, or the flush's error (`EXOPOOL_NO_SPACE`, …): the write
-   * was not done then.
+   * Sets `key` to `value`, durably unless `sync` is false. Waits for a flush when the memtable is full.
+   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, or the error of the log or the flush
+   * (`EXOPOOL_NO_SPACE`, `EXOPOOL_IO`): the write was not done then. The next write tries the disk again.
    */
-  async put(key: Bytes, value: Bytes): Promise<void> {
-    await this.#write([toWrite({ type: 'put', key, value })]);
+  async put(key: Bytes, value: Bytes, options?: WriteOptions): Promise<void> {
+    await this.#write([toWrite({ type: 'put', key, value })], options);
   }
 
   /** Removes `key`, if it is there. Errors as {@link Store.put}. */
-  async del(key: Bytes): Promise<void> {
-    await this.#write([toWrite({ type: 'del', key })]);
+  async del(key: Bytes, options?: WriteOptions): Promise<void> {
+    await this.#write([toWrite({ type: 'del', key })], options);
   }
 
-  /** Does all of `operations`, in their order, or none. Errors as {@link Store.put}. */
-  async batch(operations: readonly BatchOperation[]): Promise<void> {
-    await this.#write(operations.map(toWrite));
+  /**
+   * Does all of `operations`, in their order, or none, also when the machine crashes. At most 256 MiB of them.
+   * Errors as {@link Store.put}.
+   */
+  async batch(operations: readonly BatchOperation[], options?: WriteOptions): Promise<void> {
+    await this.#write(operations.map(toWrite), options);
   }
 
   /**
@@ -175,8 +198,8 @@ export class Store {
   }
 
   /**
-   * Writes the memtable into the table and makes it durable. When it fails, what was acknowledged stays in memory and
-   * the next flush tries again.
+   * Writes the memtable into the table and makes it durable. When it fails, what was acknowledged stays in the log
+   * and in memory, and the next flush tries again.
    * @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`, …
    */
   async flush(): Promise<void> {
@@ -187,7 +210,7 @@ export class Store {
   /** Walks the whole table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */
   async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
     this.#requireOpen();
-    const table = this.#tables.current?.retain();
+    const table = this.#tables.table?.retain();
     if (table === undefined) return emptyReport;
     try {
       return await verifyTable(table.file, options.signal);
@@ -199,7 +222,7 @@ export class Store {
   /** @throws ExopoolError `EXOPOOL_CLOSED`. */
   stats(): StoreStats {
     this.#requireOpen();
-    const table = this.#tables.current;
+    const table = this.#tables.table;
     const engineInUse = table?.engines.choose(this.#engine, 1) ?? 'no table';
     return {
       path: this.path,
@@ -209,12 +232,14 @@ export class Store {
       tables: table === undefined ? 0 : 1,
       tableEntries: table?.entry.entries ?? 0,
       tableBytes: table?.entry.bytes ?? 0,
-      memtableEntries: this.#memtables.entries,
-      memtableBytes: this.#memtables.bytes,
+      memtableEntries: this.#writes.memtables.entries,
+      memtableBytes: this.#writes.memtables.bytes,
       cacheEntries: this.#cache.entries,
       cacheBytes: this.#cache.bytes,
       readsByTier: this.#reads.readsByTier,
       lookupsByEngine: this.#tables.lookups(),
+      writes: this.#writes.writes,
+      ...this.#log.counts,
       ...this.#counts,
       tier: { ...this.#gate.counters, stats: this.#gate.stats() },
     };
@@ -235,8 +260,8 @@ export class Store {
   }
 
   /**
-   * Flushes and closes. Idempotent. When the flush fails the store stays open, so that nothing acknowledged is lost:
-   * make room and close again, or give `discardUnflushed`.
+   * Flushes and closes. Idempotent. When the flush fails the store stays open: make room and close again, or give
+   * `discardUnflushed` to leave what was not flushed to the log, where the next `open` finds what is on disk.
    */
   async close(options: { readonly discardUnflushed?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close(options.discardUnflushed === true).catch((error: unknown) => {
@@ -253,33 +278,25 @@ export class Store {
   async #close(discardUnflushed: boolean): Promise<void> {
     if (!discardUnflushed && !this.#options.readOnly) await this.#flush();
     await this.#replacing.run(async () => {
+      await this.#log.seal(() => undefined);
       this.#tables.close();
       await this.#gate.settled();
       await this.#lock?.close();
     });
   }
 
-  async #write(writes: readonly Write[]): Promise<void> {
+  async #write(writes: readonly Write[], options: WriteOptions | undefined): Promise<void> {
     this.#requireWritable();
-    while (this.#memtables.active.bytes >= this.#options.memtableBytes) {
-      // One flush for all who wait: with one each, every flush but the first would write a single entry.
-      this.#makingRoom ??= this.#flush().finally(() => {
-        this.#makingRoom = undefined;
-      });
-      await this.#makingRoom;
-      this.#requireWritable();
-    }
-    for (const { key, value } of writes) this.#memtables.active.set(key.bytes, value);
-    this.#counts.writes += writes.length;
-    await this.#reads.written(writes.map(({ key }) => key));
+    await this.#writes.write(writes, options?.sync ?? this.#options.sync, () => this.#requireWritable());
   }
 
   async *#range(query: RangeQuery): AsyncGenerator<[Buffer, Buffer]> {
     this.#requireOpen();
     throwIfAborted(query.signal);
-    const table = this.#tables.current?.retain();
+    const table = this.#tables.table?.retain();
     try {
-      const cursors = [...this.#memtables.cursors(query), ...tableCursors(table, query, query.signal)];
+      const { memtables } = this.#writes;
+      const cursors = [...memtables.cursors(query), ...this.#tables.cursors(query, query.signal)];
       const merged = await MergeCursor.open(cursors, query.reverse === true ? descending : ascending);
       for (let given = 0; given < query.limit;) {
         const wait = merged.next();
@@ -299,7 +316,7 @@ export class Store {
 
   async #flush(): Promise<void> {
     await this.#replacing.run(async () => {
-      if (this.#memtables.active.entries === 0) return;
+      if (this.#writes.isIdle) return;
       await this.#replaceTable([], undefined, undefined);
       this.#counts.flushes += 1;
     });
@@ -327,21 +344,20 @@ export class Store {
     load: LoadMerge | undefined,
     signal: AbortSignal | undefined,
   ): Promise<TableSummary> {
-    const frozen = this.#memtables.freeze();
+    const { memtable, log } = await this.#writes.freeze();
     try {
-      const cursors = [...newest, frozen.cursor({}), ...tableCursors(this.#tables.current, {}, signal)];
-      const merged = await MergeCursor.open(cursors, ascending);
-      return await this.#tables.replace(merged, {
+      return await this.#tables.replace([...newest, memtable.cursor({})], {
         signal,
-        onEntry: (_, bytesWritten) => load?.onEntry(merged, bytesWritten),
+        log,
+        onEntry: (merged, bytesWritten) => load?.onEntry(merged, bytesWritten),
         beforeSwitch: () => load?.beforeSwitch(),
         onSwitch: () => {
-          this.#memtables.dropFrozen();
+          this.#writes.dropFrozen();
           if (load !== undefined) this.#reads.writtenAll();
         },
       });
     } finally {
-      this.#memtables.thaw();
+      this.#writes.thaw();
     }
   }
 
@@ -358,12 +374,4 @@ export class Store {
       `the store in ${this.path} was opened with readOnly: true; open it to write`,
     );
   }
-}
-
-function tableCursors(
-  table: OpenTable | undefined,
-  range: KeyRange,
-  signal: AbortSignal | undefined,
-): Cursor[] {
-  return table === undefined ? [] : [new BatchCursor(scanTable(table.file, range, signal))];
 }

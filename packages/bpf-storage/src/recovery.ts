@@ -1,0 +1,105 @@
+/**
+ * Opening a store: its tables, and over them the writes that only the logs have.
+ *
+ * A writer holds the lock, so nothing changes under it. When the logs hold more than a memtable may, it flushes while
+ * it replays; the logs stay for as long as a later crash may need them. A reader has no lock: a writer may put a log
+ * into a table and remove it between two of the reader's steps. So it opens everything the manifest names, and looks
+ * whether the manifest is still the same; what is open cannot be removed under it.
+ */
+import { ExopoolError } from '@exopool/shared';
+import { tombstone, type Entry } from './cursor.js';
+import type { LogEnd } from './log-format.js';
+import { Logs } from './logs.js';
+import { encodeManifest, readManifest, type Manifest } from './manifest.js';
+import { Memtables } from './memtable.js';
+import { copyToKeep } from './row-key.js';
+import type { TableSet } from './table-set.js';
+
+/** A reader that loses the race against a writer looks again, at most this often. */
+const openAttemptsMax = 10;
+
+export interface Recovered {
+  readonly memtables: Memtables;
+  /** Where the last log ends. */
+  readonly previous: LogEnd;
+  /** The number of the next log. */
+  readonly next: number;
+}
+
+/** For the one who holds the lock. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_VERSION`. */
+export async function recoverToWrite(
+  folder: string,
+  manifest: Manifest,
+  tables: TableSet,
+  memtableBytes: number,
+): Promise<Recovered> {
+  tables.open(manifest);
+  const logs = await Logs.open(folder, manifest.log);
+  try {
+    const memtables = new Memtables();
+    const previous = await logs.replay((entries) => {
+      apply(memtables, entries);
+      return memtables.bytes < memtableBytes ? undefined : spill(tables, memtables);
+    });
+    await logs.sync();
+    return { memtables, previous, next: logs.next(manifest.log) };
+  } finally {
+    await logs.close();
+  }
+}
+
+/** For a reader: nothing is written. Errors as {@link recoverToWrite}. */
+export async function recoverToRead(folder: string, found: Manifest, tables: TableSet): Promise<Recovered> {
+  let manifest = found;
+  for (let attempt = 1; ; attempt += 1) {
+    let logs: Logs | undefined;
+    let failure: unknown;
+    try {
+      tables.open(manifest);
+      logs = await Logs.open(folder, manifest.log);
+    } catch (error) {
+      failure = error;
+    }
+    const latest = await readManifest(folder);
+    const isCurrent = latest === undefined || encodeManifest(latest) === encodeManifest(manifest);
+    if (logs !== undefined && isCurrent) return replayToRead(logs, manifest);
+    await logs?.close();
+    if (isCurrent) throw failure;
+    if (attempt === openAttemptsMax) throw tooBusy(folder, failure);
+    manifest = latest;
+  }
+}
+
+async function replayToRead(logs: Logs, manifest: Manifest): Promise<Recovered> {
+  try {
+    const memtables = new Memtables();
+    const previous = await logs.replay((entries) => apply(memtables, entries));
+    return { memtables, previous, next: logs.next(manifest.log) };
+  } finally {
+    await logs.close();
+  }
+}
+
+function apply(memtables: Memtables, entries: readonly Entry[]): undefined {
+  for (const { key, value } of entries) {
+    memtables.active.set(copyToKeep(key), value === tombstone ? tombstone : copyToKeep(value));
+  }
+}
+
+/** Makes room while the logs are replayed. They still count: the last of them has not been read to its end. */
+async function spill(tables: TableSet, memtables: Memtables): Promise<void> {
+  const frozen = memtables.freeze();
+  try {
+    await tables.replace([frozen.cursor({})], {
+      log: tables.log,
+      onSwitch: () => memtables.dropFrozen(),
+    });
+  } finally {
+    memtables.thaw();
+  }
+}
+
+function tooBusy(folder: string, cause: unknown): ExopoolError {
+  const message = `the store in ${folder} changed ${openAttemptsMax} times while it was opened; try again`;
+  return new ExopoolError('EXOPOOL_IO', message, { cause });
+}
