@@ -62,6 +62,10 @@ export class Store {
     this.#gate = new TierGate(options.cacheTier);
     const sources = {
       unflushed: (key: Buffer) => this.#memtables.get(key),
+      lookupOne: (key: Buffer) => {
+        this.#requireOpen();
+        return this.#tables.lookUpOne(key, this.#engine);
+      },
       lookup: (keys: readonly Buffer[]) => {
         this.#requireOpen();
         return this.#tables.lookUp(keys, this.#engine);
@@ -200,7 +204,7 @@ export class Store {
   stats(): StoreStats {
     this.#requireOpen();
     const table = this.#tables.current;
-    const engineInUse = table?.engines.choose(this.#engine, 1) ?? 'no table';
+    const engineInUse = table?.engines.choose(this.#engine) ?? 'no table';
     return {
       path: this.path,
       readOnly: this.#options.readOnly,
