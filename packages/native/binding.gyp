@@ -4,7 +4,11 @@
     {
       'target_name': 'exopool',
       'sources': ['<!@(node scripts/gyp.mjs sources)'],
-      'defines': ['NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', '<!@(node scripts/gyp.mjs defines)'],
+      # A worker thread may be terminated while one of our callbacks runs in it: what cannot be thrown is dropped.
+      'defines': [
+        'NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+        '<!@(node scripts/gyp.mjs defines)',
+      ],
       'include_dirs': ['include', 'addon'],
       'cflags!': ['-fno-exceptions', '-Wno-unused-parameter'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-Wno-unused-parameter'],

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { chooseEngine, EngineSelector, parseEngineName, warmShareAgeMs } from './engine.js';
 
 const pread: EngineSupport = { engine: 'pread', available: true };
+const ring: EngineSupport = { engine: 'io-uring', available: true };
+const noRing: EngineSupport = { engine: 'io-uring', available: false, reason: 'seccomp', fix: 'allow it' };
 const bpf: EngineSupport = { engine: 'page-cache-bpf', available: true };
 const noBpf: EngineSupport = {
   engine: 'page-cache-bpf',
@@ -13,25 +15,25 @@ const noBpf: EngineSupport = {
 
 describe('chooseEngine', () => {
   it.each([
-    ['auto', bpf, 1, 64, 'page-cache-bpf'],
-    ['auto', bpf, 0.95, 1, 'page-cache-bpf'],
-    ['auto', bpf, 0.94, 64, 'pread'],
-    ['auto', noBpf, 1, 64, 'pread'],
-    ['pread', bpf, 1, 64, 'pread'],
-    ['page-cache-bpf', bpf, 0, 64, 'page-cache-bpf'],
-  ] as const)(
-    '%s with %j, resident %d, batch %d: %s',
-    (requested, other, residentShare, batchSize, expected) => {
-      expect(chooseEngine({ requested, support: [pread, other], residentShare, batchSize })).toBe(expected);
-    },
-  );
+    ['auto', ring, bpf, 1, 'page-cache-bpf'],
+    ['auto', ring, bpf, 0.95, 'page-cache-bpf'],
+    ['auto', ring, bpf, 0.94, 'io-uring'],
+    ['auto', noRing, bpf, 0.94, 'pread'],
+    ['auto', ring, noBpf, 1, 'pread'],
+    ['auto', ring, noBpf, 0, 'io-uring'],
+    ['auto', noRing, noBpf, 0, 'pread'],
+    ['pread', ring, bpf, 0, 'pread'],
+    ['io-uring', ring, bpf, 1, 'io-uring'],
+    ['page-cache-bpf', ring, bpf, 0, 'page-cache-bpf'],
+  ] as const)('%s with %j and %j, resident %d: %s', (requested, a, b, residentShare, expected) => {
+    expect(chooseEngine({ requested, support: [pread, a, b], residentShare })).toBe(expected);
+  });
 
   it('refuses a forced engine with the reason and the remedy', () => {
     const situation = {
       requested: 'page-cache-bpf',
       support: [pread, noBpf],
       residentShare: 1,
-      batchSize: 1,
     } as const;
     expect(() => chooseEngine(situation)).toThrow(
       expect.objectContaining({
@@ -53,13 +55,13 @@ describe('EngineSelector', () => {
     let measured = 0;
     const table = { residentShare: () => ((measured += 1), measured === 1 ? 1 : 0) };
     const selector = new EngineSelector(table, [pread, bpf], () => now);
-    expect(selector.choose('pread', 1)).toBe('pread');
+    expect(selector.choose('pread')).toBe('pread');
     expect(measured).toBe(0);
-    expect(selector.choose('auto', 1)).toBe('page-cache-bpf');
+    expect(selector.choose('auto')).toBe('page-cache-bpf');
     now = warmShareAgeMs - 1;
-    expect(selector.choose('auto', 1)).toBe('page-cache-bpf');
+    expect(selector.choose('auto')).toBe('page-cache-bpf');
     now = warmShareAgeMs;
-    expect(selector.choose('auto', 1)).toBe('pread');
+    expect(selector.choose('auto')).toBe('pread');
     expect(measured).toBe(2);
   });
 });

@@ -5,16 +5,22 @@
  * the file inside the kernel in one system call; on pages that are in memory that saves a copy and a crossing a
  * hop, on pages that are not it faults them in one by one and loses to `pread`. So `auto` takes it only for data
  * known to be warm, and asks again from time to time.
+ *
+ * Cold data is a matter of how many reads the device has at a time: `pread` has four, one a thread, `io-uring` 128.
+ * Measured on a network disk past the page cache, lookups/s: 28,000 against 38,000 with 16 in flight, 29,000 against
+ * 60,000 with 128. A single lookup takes as long with either (some 100 us: both wake one thread to read and one to
+ * answer), so the size of a batch does not matter.
  */
 import { ExopoolError } from '@exopool/shared';
 import type { EngineSupport, TableEngine, TableFile } from '@exopool/native';
 
 export type EngineName = 'auto' | TableEngine;
-export const engineNames: readonly EngineName[] = ['auto', 'pread', 'page-cache-bpf'];
+export const engineNames: readonly EngineName[] = ['auto', 'pread', 'io-uring', 'page-cache-bpf'];
 
 /** From where the next read of a chain is issued. */
 export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall'>> = {
   pread: 'user',
+  'io-uring': 'user',
   'page-cache-bpf': 'syscall',
 };
 
@@ -28,17 +34,15 @@ export interface EngineSituation {
   readonly support: readonly EngineSupport[];
   /** Share of the table's pages that are in memory, 0 to 1. */
   readonly residentShare: number;
-  /** Keys of this lookup. */
-  readonly batchSize: number;
 }
 
 /** The decision. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy when a forced engine cannot run. */
 export function chooseEngine(situation: EngineSituation): TableEngine {
   const { requested, support } = situation;
   if (requested !== 'auto') return requireEngine(requested, support);
-  const hasBpf = support.some(({ engine, available }) => engine === 'page-cache-bpf' && available);
-  const isWarm = situation.residentShare >= warmShareMin;
-  return hasBpf && isWarm && situation.batchSize > 0 ? 'page-cache-bpf' : 'pread';
+  const preferred = situation.residentShare >= warmShareMin ? 'page-cache-bpf' : 'io-uring';
+  const canRun = support.some(({ engine, available }) => engine === preferred && available);
+  return canRun ? preferred : 'pread';
 }
 
 /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy. */
@@ -71,9 +75,9 @@ export class EngineSelector {
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
-  choose(requested: EngineName, batchSize: number): TableEngine {
+  choose(requested: EngineName): TableEngine {
     const residentShare = requested === 'auto' ? this.#measure() : 0;
-    return chooseEngine({ requested, support: this.support, residentShare, batchSize });
+    return chooseEngine({ requested, support: this.support, residentShare });
   }
 
   #measure(): number {

@@ -9,7 +9,7 @@ import { EngineSelector } from './engine.js';
 import type { ManifestTable } from './manifest.js';
 import { corrupt } from './page-view.js';
 
-export const tableEngines: readonly TableEngine[] = ['pread', 'page-cache-bpf'];
+export const tableEngines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf'];
 
 /** What was looked up by each engine, in tables that are closed already too. */
 export type LookupsByEngine = Readonly<Record<TableEngine, LookupCounters>>;
@@ -109,5 +109,5 @@ function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
 }
 
 function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine {
-  return { pread: of('pread'), 'page-cache-bpf': of('page-cache-bpf') };
+  return { pread: of('pread'), 'io-uring': of('io-uring'), 'page-cache-bpf': of('page-cache-bpf') };
 }

@@ -29,6 +29,8 @@ const operation: fc.Arbitrary<Operation> = fc.record({
   steps: fc.nat(6),
 });
 
+type TierKind = 'map' | 'indexed' | 'none';
+
 /** Memtable, table, row cache and tier of a store, with each step of tier and table scheduled. */
 class Simulation {
   readonly memtable = new Map<string, Buffer>();
@@ -41,11 +43,17 @@ class Simulation {
   readonly written = new Map<string, number>();
   readonly acknowledged = new Map<string, number>();
 
-  constructor(step: Step, tierIsIndexed = false) {
-    this.tier = tierIsIndexed ? new IndexedTier(step) : new MapTier(step);
-    this.gate = new TierGate(this.tier);
+  constructor(step: Step, kind: TierKind = 'map') {
+    this.tier = kind === 'indexed' ? new IndexedTier(step) : new MapTier(step);
+    this.gate = new TierGate(kind === 'none' ? undefined : this.tier);
     const sources = {
       unflushed: (wanted: Buffer) => this.memtable.get(wanted.toString()),
+      lookupOne: async (wanted: Buffer) => {
+        await step();
+        const value = this.table.get(wanted.toString());
+        await step();
+        return value;
+      },
       lookup: async (keys: readonly Buffer[]) => {
         await step();
         const values = keys.map((wanted) => this.table.get(wanted.toString()));
@@ -96,15 +104,17 @@ class Simulation {
   }
 }
 
+const neverAsked = (): Promise<never> => Promise.reject(new Error('nobody should have asked'));
+
 describe('ReadPath', () => {
   it('leaves no old value in any cache, whatever the order of events', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
         fc.array(operation, { maxLength: 30 }),
-        fc.boolean(),
-        async (scheduler, operations, tierIsIndexed) => {
-          const simulation = new Simulation(() => scheduler.schedule(Promise.resolve()), tierIsIndexed);
+        fc.constantFrom<TierKind>('map', 'indexed', 'none'),
+        async (scheduler, operations, tier) => {
+          const simulation = new Simulation(() => scheduler.schedule(Promise.resolve()), tier);
           const running: Promise<void>[] = [];
           for (const next of operations) {
             running.push(simulation.run(next));
@@ -127,6 +137,7 @@ describe('ReadPath', () => {
     let lookups = 0;
     const sources = {
       unflushed: () => undefined,
+      lookupOne: neverAsked,
       lookup: (keys: readonly Buffer[]) => {
         lookups += 1;
         return Promise.resolve(keys.map((wanted) => simulation.table.get(wanted.toString())));
@@ -148,7 +159,8 @@ describe('ReadPath', () => {
     const answers: (() => void)[] = [];
     const tier = new IndexedTier(() => new Promise((resolve) => answers.push(resolve)));
     tier.map.set('held', Buffer.from('1'));
-    const sources = { unflushed: () => undefined, lookup: () => Promise.resolve([Buffer.from('2')]) };
+    const lookup = () => Promise.resolve([Buffer.from('2')]);
+    const sources = { unflushed: () => undefined, lookupOne: neverAsked, lookup };
     const reads = new ReadPath(sources, new RowCache(0), new TierGate(tier));
     const held = reads.get(toRowKey('held'));
     expect(await reads.get(toRowKey('other'))).toEqual(Buffer.from('2'));
@@ -162,13 +174,26 @@ describe('ReadPath', () => {
   it('fails only the reads that need a damaged page', async () => {
     const sources = {
       unflushed: () => undefined,
+      lookupOne: neverAsked,
       lookup: (keys: readonly Buffer[]) =>
         keys.some((wanted) => wanted.equals(Buffer.from('bad')))
           ? Promise.reject(new Error('damaged'))
           : Promise.resolve(keys.map(() => Buffer.from('1'))),
     };
-    const reads = new ReadPath(sources, new RowCache(0), new TierGate(undefined));
+    const reads = new ReadPath(sources, new RowCache(0), new TierGate(new MapTier()));
     const results = await Promise.allSettled(['a', 'bad', 'c'].map((name) => reads.get(toRowKey(name))));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('without a tier returns each key when it is found', async () => {
+    const slow = new Promise<Buffer>(() => undefined);
+    const lookupOne = (wanted: Buffer) =>
+      wanted.toString() === 'slow' ? slow : Promise.resolve(Buffer.from('1'));
+    const sources = { unflushed: () => undefined, lookupOne, lookup: neverAsked };
+    const reads = new ReadPath(sources, new RowCache(10_000), new TierGate(undefined));
+    void reads.get(toRowKey('slow'));
+    expect(await reads.get(toRowKey('quick'))).toEqual(Buffer.from('1'));
+    expect(await reads.get(toRowKey('quick'))).toEqual(Buffer.from('1'));
+    expect(reads.readsByTier).toEqual({ memtable: 0, memory: 1, remote: 0, store: 1, missing: 0 });
   });
 });

@@ -4,8 +4,10 @@
  *   memtable -> row cache -> remote tier -> table        what comes from the right is admitted to the left of it
  *
  * The first two are in memory and answer at once. Keys that they miss are fetched together: one call of the tier,
- * one crossing into the engine. Single `get` calls of the same turn are gathered into such a batch as well, so
- * `Promise.all(keys.map(get))` costs one crossing.
+ * one crossing into the engine. Single `get` calls of the same turn cross together as well, so
+ * `Promise.all(keys.map(get))` costs one crossing. Without a tier each of them returns as soon as its own key is
+ * found, as the slowest read of a device takes ten times as long as most; with one they make one batch, as a tier
+ * wants its keys together.
  *
  * Between the look into the memtable and the start of the fetch nothing else runs; from then on `WriteEpochs` tells
  * whether the key was written, and a value that may be old is returned to its caller, whose read overlapped the
@@ -33,6 +35,8 @@ export interface ReadsByTier {
 
 export interface ReadSources {
   unflushed(key: Buffer): Buffer | Tombstone | undefined;
+  /** One key; the calls of one turn cross into the engine together, and each is answered when it is found. */
+  lookupOne(key: Buffer): Promise<Buffer | undefined>;
   lookup(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>;
 }
 
@@ -61,6 +65,7 @@ export class ReadPath {
   get(key: RowKey): Promise<Buffer | undefined> {
     const local = this.#local(key);
     if (local !== undefined) return Promise.resolve(copyRow(local));
+    if (!this.gate.isAttached) return this.#fetchOne(key);
     return new Promise((resolve, reject) => {
       this.#gathered.push({ key, resolve, reject });
       if (this.#gathered.length === 1) queueMicrotask(() => void this.#readGathered());
@@ -142,6 +147,21 @@ export class ReadPath {
     return row;
   }
 
+  /** A key that is not in memory, from the table. */
+  async #fetchOne(key: RowKey): Promise<Buffer | undefined> {
+    const ticket = this.#epochs.begin(key);
+    try {
+      const value = await this.sources.lookupOne(key.bytes);
+      this.#count(value);
+      if (this.cache.budgetBytes > 0 && this.#epochs.isCurrent(ticket)) {
+        this.cache.set(key, value === undefined ? absent : copyToKeep(value));
+      }
+      return value;
+    } finally {
+      this.#epochs.end(ticket);
+    }
+  }
+
   /** Distinct keys that are not in memory, from the tier or else the table. */
   async #fetch(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
     const tickets = keys.map((key) => this.#epochs.begin(key));
@@ -207,9 +227,13 @@ export class ReadPath {
     const found = await this.sources.lookup(indexes.map((index) => keys[index]!.bytes));
     for (const [position, index] of indexes.entries()) {
       values[index] = found[position];
-      if (found[position] === undefined) this.#counts.missing += 1;
-      else this.#counts.store += 1;
+      this.#count(found[position]);
     }
+  }
+
+  #count(fromTable: Buffer | undefined): void {
+    if (fromTable === undefined) this.#counts.missing += 1;
+    else this.#counts.store += 1;
   }
 }
 

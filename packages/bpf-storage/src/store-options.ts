@@ -18,7 +18,7 @@ export interface StoreOptions {
    * this store put there with no write to the store since.
    */
   readonly cacheTier?: CacheTier | undefined;
-  /** Lets `pread` go past the kernel's page cache where the file system allows it. Default true. */
+  /** Lets `pread` and `io-uring` go past the kernel's page cache where the file system allows it. Default true. */
   readonly direct?: boolean;
   /** Unflushed writes kept in memory before a writer has to wait for a flush, bytes. Default 32 MiB. */
   readonly memtableBytes?: number;

@@ -5,6 +5,9 @@
  * the page cache, and there is no row cache, so each lookup walks the table. The engines look up the same keys from
  * the same table. `pread` is measured past the page cache (the default) and through it: the second is the fair
  * comparison for `page-cache-bpf`, which reads from the page cache as well.
+ *
+ * Cold lookups read past the page cache (O_DIRECT), one page of the device each: 1, 16 and 128 calls of `get` under
+ * way at a time, the next made when one returns.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -46,6 +49,7 @@ function someKeys(): Buffer[] {
 
 describe(`getMany of ${batchSize} keys, warm`, () => {
   bench('pread past the page cache', async () => {
+    stores.direct.setEngine('pread');
     await stores.direct.getMany(someKeys());
   });
   bench('pread through the page cache', async () => {
@@ -56,6 +60,23 @@ describe(`getMany of ${batchSize} keys, warm`, () => {
     bench('page-cache-bpf', async () => {
       stores.buffered.setEngine('page-cache-bpf');
       await stores.buffered.getMany(someKeys());
+    });
+  }
+});
+
+describe.each([1, 16, 128])('1024 cold gets, %d in flight', (inFlight) => {
+  const readAll = async (): Promise<void> => {
+    let left = 1024;
+    const reader = async (): Promise<void> => {
+      while ((left -= 1) >= 0) await stores.direct.get(keyOf((next += 31)));
+    };
+    await Promise.all(Array.from({ length: inFlight }, reader));
+  };
+  for (const engine of ['pread', 'io-uring'] as const) {
+    if (!support.some((candidate) => candidate.engine === engine && candidate.available)) continue;
+    bench(engine, async () => {
+      stores.direct.setEngine(engine);
+      await readAll();
     });
   }
 });

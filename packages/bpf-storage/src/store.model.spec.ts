@@ -221,6 +221,7 @@ const commands = fc.commands(
 const configurations: { readonly name: string; readonly options: StoreOptions }[] = [
   { name: 'pread, no caches', options: { engine: 'pread', cacheBytes: 0, direct: false } },
   { name: 'pread past the page cache, tiny memtable', options: { engine: 'pread', memtableBytes: 2000 } },
+  { name: 'io-uring, no caches', options: { engine: 'io-uring', cacheBytes: 0 } },
   {
     name: 'page-cache-bpf, a tier',
     options: { engine: 'page-cache-bpf', cacheBytes: 4000, cacheTier: new MapTier() },

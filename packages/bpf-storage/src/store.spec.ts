@@ -465,7 +465,7 @@ describe('stats', () => {
         flushes: 1,
       });
       store.setEngine('auto');
-      expect(store.stats().engine).toMatch(/^auto → (pread|page-cache-bpf)$/);
+      expect(store.stats().engine).toMatch(/^auto → (pread|io-uring|page-cache-bpf)$/);
       expect(await leftovers(folder)).toEqual([]);
     });
   });

@@ -73,6 +73,10 @@ export class Store {
     this.#gate = new TierGate(options.cacheTier);
     const sources = {
       unflushed: (key: Buffer) => recovered.memtables.get(key),
+      lookupOne: (key: Buffer) => {
+        this.#requireOpen();
+        return this.#tables.lookUpOne(key, this.#engine);
+      },
       lookup: (keys: readonly Buffer[]) => {
         this.#requireOpen();
         return this.#tables.lookUp(keys, this.#engine);
@@ -223,7 +227,7 @@ export class Store {
   stats(): StoreStats {
     this.#requireOpen();
     const table = this.#tables.table;
-    const engineInUse = table?.engines.choose(this.#engine, 1) ?? 'no table';
+    const engineInUse = table?.engines.choose(this.#engine) ?? 'no table';
     return {
       path: this.path,
       readOnly: this.#options.readOnly,

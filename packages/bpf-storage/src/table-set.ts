@@ -86,9 +86,20 @@ export class TableSet {
       const values: (Buffer | undefined)[] = [];
       for (let at = 0; at < keys.length; at += lookupKeysMax) {
         const some = keys.slice(at, at + lookupKeysMax);
-        values.push(...(await table.file.lookupMany(some, table.engines.choose(engine, some.length))));
+        values.push(...(await table.file.lookupMany(some, table.engines.choose(engine))));
       }
       return values;
+    } finally {
+      table.release();
+    }
+  }
+
+  /** The value of `key`. Calls of one turn cross into the engine together. Errors as {@link lookUp}. */
+  async lookUpOne(key: Buffer, engine: EngineName): Promise<Buffer | undefined> {
+    const table = this.#table?.retain();
+    if (table === undefined) return undefined;
+    try {
+      return await table.file.lookup(key, table.engines.choose(engine));
     } finally {
       table.release();
     }

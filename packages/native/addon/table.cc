@@ -12,10 +12,12 @@
 
 #include "binding.hh"
 #include "bpf_engine.hh"
+#include "ring_engine.hh"
 #include "table_file.hh"
 #include "table_jobs.hh"
 #include "table_lookup.hh"
 #include "table_pool.hh"
+#include "table_stream.hh"
 
 namespace exopool {
 namespace {
@@ -31,20 +33,19 @@ using TableHandle = std::shared_ptr<TableFile>;
 
 TableFile &TableOf(const Napi::Value &value) { return **value.As<Napi::External<TableHandle>>().Data(); }
 
-Napi::Object FailureToJs(Napi::Env env, const Failure &failure) {
-  static const char *const kKinds[] = {"none", "io", "corrupt", "version", "limit"};
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("kind", kKinds[static_cast<int>(failure.kind)]);
-  object.Set("number", failure.number);
-  object.Set("offset", static_cast<double>(failure.offset));
-  object.Set("detail", failure.detail);
-  return object;
-}
-
 Napi::Object Failed(Napi::Env env, const Failure &failure) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("failure", FailureToJs(env, failure));
   return object;
+}
+
+KeyBatch KeysOf(const Napi::Array &list) {
+  KeyBatch keys;
+  for (uint32_t i = 0, count = list.Length(); i < count; i++) {
+    auto key = list.Get(i).As<Napi::Uint8Array>();
+    keys.Add(key.Data(), key.ByteLength());
+  }
+  return keys;
 }
 
 class LookupJob : public Job {
@@ -55,6 +56,18 @@ class LookupJob : public Job {
   int Workers() const {
     size_t grains = (keys_.size() + Grain() - 1) / Grain();
     return static_cast<int>(std::clamp<size_t>(grains, 1, WorkerPool::kWorkers));
+  }
+
+  // The same job as a call of the io-uring engine; `done` keeps the job.
+  std::shared_ptr<RingCall> ToRingCall(std::function<void()> done) {
+    auto call = std::make_shared<RingCall>();
+    call->table = table_;
+    call->keys = &keys_;
+    call->count = keys_.size();
+    call->results = results_.data();
+    call->value_bytes_max = kValuesMaxBytes;
+    call->done = std::move(done);
+    return call;
   }
 
  protected:
@@ -77,11 +90,13 @@ class LookupJob : public Job {
   // { packed }: the length of each value (-1: not found) as a 32-bit number, then the values.
   Napi::Value Finish(Napi::Env env) override {
     if (out_of_memory_) return Failed(env, Failure::Io(ENOMEM, 0));
-    if (value_bytes_ > kValuesMaxBytes) return Failed(env, {Failure::Kind::kLimit, 0, 0, ""});
-    size_t bytes = results_.size() * sizeof(int32_t) + value_bytes_;
+    uint64_t value_bytes = 0;
+    for (const LookupResult &result : results_) value_bytes += result.value.size();
+    if (value_bytes > kValuesMaxBytes) return Failed(env, {Failure::Kind::kLimit, 0, 0, ""});
     for (const LookupResult &result : results_) {
       if (result.failure) return Failed(env, result.failure);
     }
+    size_t bytes = results_.size() * sizeof(int32_t) + value_bytes;
     auto packed = Napi::Buffer<uint8_t>::New(env, bytes);
     uint8_t *lengths = packed.Data();
     uint8_t *values = lengths + results_.size() * sizeof(int32_t);
@@ -179,15 +194,15 @@ void CloseTable(const Napi::CallbackInfo &info) { info[0].As<Napi::External<Tabl
 // lookupTable(handle, engine, keys): Promise<{ packed } | { failure }>
 Napi::Value LookupTable(const Napi::CallbackInfo &info) {
   auto engine = static_cast<Engine>(info[1].As<Napi::Number>().Int32Value());
-  auto list = info[2].As<Napi::Array>();
-  KeyBatch keys;
-  for (uint32_t i = 0; i < list.Length(); i++) {
-    auto key = list.Get(i).As<Napi::Uint8Array>();
-    keys.Add(key.Data(), key.ByteLength());
-  }
-  auto job =
-      std::make_shared<LookupJob>(*info[0].As<Napi::External<TableHandle>>().Data(), engine, std::move(keys));
-  return static_cast<JobChannel *>(info.Data())->Start(info.Env(), job, job->Workers());
+  const TableHandle &table = *info[0].As<Napi::External<TableHandle>>().Data();
+  auto job = std::make_shared<LookupJob>(table, engine, KeysOf(info[2].As<Napi::Array>()));
+  auto channel = static_cast<JobChannel *>(info.Data())->shared_from_this();
+  if (engine != Engine::kIoUring) return channel->Start(info.Env(), job, job->Workers());
+  Napi::Value promise = channel->Begin(info.Env(), job.get());
+  auto call = job->ToRingCall([channel, job] { channel->Complete(job); });
+  call->cancelled = &channel->closed();
+  RingEngine::Get().Submit(std::move(call));
+  return promise;
 }
 
 // readTablePages(handle, offset, count, verify): Promise<{ packed } | { failure }>; verify is for one page
@@ -236,7 +251,35 @@ Napi::Value BpfSupport(const Napi::CallbackInfo &info) {
   return object;
 }
 
+// ringError(): 0 when there is a ring, else the errno with which the kernel refuses one
+Napi::Value RingError(const Napi::CallbackInfo &info) {
+  return Napi::Number::New(info.Env(), RingEngine::Get().error());
+}
+
+// openLookupStream(receive): stream
+Napi::Value OpenLookupStream(const Napi::CallbackInfo &info) {
+  LookupStream *stream = LookupStream::Create(info.Env(), info[0].As<Napi::Function>());
+  return Napi::External<LookupStream>::New(info.Env(), stream);
+}
+
+// streamLookups(stream, handle, keys, firstToken)
+void StreamLookups(const Napi::CallbackInfo &info) {
+  info[0].As<Napi::External<LookupStream>>().Data()->Start(
+      info.Env(), *info[1].As<Napi::External<TableHandle>>().Data(), KeysOf(info[2].As<Napi::Array>()),
+      info[3].As<Napi::Number>().Uint32Value());
+}
+
 }  // namespace
+
+Napi::Object FailureToJs(Napi::Env env, const Failure &failure) {
+  static const char *const kKinds[] = {"none", "io", "corrupt", "version", "limit"};
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("kind", kKinds[static_cast<int>(failure.kind)]);
+  object.Set("number", failure.number);
+  object.Set("offset", static_cast<double>(failure.offset));
+  object.Set("detail", failure.detail);
+  return object;
+}
 
 void RegisterTable(Napi::Env env, Napi::Object exports) {
   JobChannel *channel = JobChannel::Create(env);
@@ -246,6 +289,9 @@ void RegisterTable(Napi::Env env, Napi::Object exports) {
   exports.Set("readTablePages", Napi::Function::New(env, ReadTablePages, "readTablePages", channel));
   exports.Set("tableResidentShare", Napi::Function::New(env, ResidentShare, "tableResidentShare"));
   exports.Set("tableCounters", Napi::Function::New(env, Counters, "tableCounters"));
+  exports.Set("openLookupStream", Napi::Function::New(env, OpenLookupStream, "openLookupStream"));
+  exports.Set("streamLookups", Napi::Function::New(env, StreamLookups, "streamLookups"));
+  exports.Set("ringError", Napi::Function::New(env, RingError, "ringError"));
   exports.Set("bpfSupport", Napi::Function::New(env, BpfSupport, "bpfSupport"));
 }
 

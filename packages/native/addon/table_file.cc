@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "crc32c.hh"
+#include "ring_engine.hh"
 #include "table_search.h"
 
 namespace exopool {
@@ -46,7 +47,7 @@ Failure ReadFully(int fd, uint64_t offset, size_t length, uint8_t *into) {
     ssize_t got = pread(fd, into + done, length - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failure::Io(errno, offset + done);
-    if (got == 0) return Failure::Corrupt(offset + done, "the file ends here, before its header says");
+    if (got == 0) return Failure::EndOfFile(offset + done);
     done += static_cast<size_t>(got);
   }
   return {};
@@ -75,6 +76,7 @@ TableFile::~TableFile() {
       left--;
     }
   }
+  if (ring_slot_ >= 0) RingEngine::Get().ReleaseFile(ring_slot_);
   if (mapping_ != nullptr) munmap(mapping_, header_.file_size);
   if (direct_fd_ >= 0) close(direct_fd_);
   if (fd_ >= 0) close(fd_);
@@ -114,7 +116,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
   if (header.checksum != Crc32c(page.data() + kHeaderCovered, page.size() - kHeaderCovered))
     return Failure::Corrupt(0, "the header page fails its checksum");
   if (header.file_size > file_size)
-    return Failure::Corrupt(file_size, "the file ends here, before its header says");
+    return Failure::EndOfFile(file_size);
   bool is_empty = header.height == 0;
   if (header.version == 0 || header.file_size != file_size || file_size % EXO_PAGE_SIZE != 0 ||
       header.height > EXO_HEIGHT_MAX || is_empty != (header.entries == 0) ||
@@ -140,29 +142,44 @@ Failure TableFile::Read(uint64_t offset, size_t length, uint8_t *into, From from
 }
 
 Failure TableFile::ReadPage(uint64_t offset, uint8_t *into, From from) {
-  if (Failure failure = Read(offset, EXO_PAGE_SIZE, into, from)) return failure;
-  exo_page_header page;
-  memcpy(&page, into, sizeof(page));
-  if (page.checksum != Crc32c(into + kPageCovered, EXO_PAGE_SIZE - kPageCovered))
+  Failure failure = Read(offset, EXO_PAGE_SIZE, into, from);
+  return failure ? failure : CheckPage(offset, into);
+}
+
+Failure TableFile::CheckPage(uint64_t offset, const uint8_t *page) {
+  exo_page_header header;
+  memcpy(&header, page, sizeof(header));
+  if (header.checksum != Crc32c(page + kPageCovered, EXO_PAGE_SIZE - kPageCovered))
     return Failure::Corrupt(offset, "the page fails its checksum");
-  if (page.table_id != header_.table_id || page.offset != offset)
+  if (header.table_id != header_.table_id || header.offset != offset)
     return Failure::Corrupt(offset, "the page belongs to another place or another table");
   uint64_t number = offset / EXO_PAGE_SIZE;
   __atomic_fetch_or(&verified_[number / 64], 1ull << number % 64, __ATOMIC_RELAXED);
   return {};
 }
 
-Failure TableFile::ReadValue(const exo_value_ref &reference, std::vector<uint8_t> *value) const {
-  uint64_t run_bytes = RoundUpToPages(reference.length);
+Failure TableFile::LocateValue(const exo_value_ref &reference, size_t *run_bytes) const {
+  *run_bytes = RoundUpToPages(reference.length);
   if (reference.length <= EXO_INLINE_VALUE_MAX || reference.length > EXO_VALUE_MAX ||
       !exo_page_in_file(reference.offset, header_.file_size) ||
-      run_bytes > header_.file_size - reference.offset)
+      *run_bytes > header_.file_size - reference.offset)
     return Failure::Corrupt(reference.offset, "no value of that length can be there");
+  return {};
+}
+
+Failure TableFile::CheckValue(const exo_value_ref &reference, const uint8_t *run) const {
+  if (Crc32c(run, reference.length) != reference.checksum)
+    return Failure::Corrupt(reference.offset, "the value fails its checksum");
+  return {};
+}
+
+Failure TableFile::ReadValue(const exo_value_ref &reference, std::vector<uint8_t> *value) const {
+  size_t run_bytes;
+  if (Failure failure = LocateValue(reference, &run_bytes)) return failure;
   AlignedBytes run = AllocateAligned(run_bytes);
   if (run == nullptr) return Failure::Io(ENOMEM, reference.offset);
   if (Failure failure = Read(reference.offset, run_bytes, run.get())) return failure;
-  if (Crc32c(run.get(), reference.length) != reference.checksum)
-    return Failure::Corrupt(reference.offset, "the value fails its checksum");
+  if (Failure failure = CheckValue(reference, run.get())) return failure;
   value->assign(run.get(), run.get() + reference.length);
   return {};
 }

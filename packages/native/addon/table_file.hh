@@ -37,11 +37,14 @@ struct Failure {
   static Failure Io(int error_number, uint64_t offset) {
     return {Kind::kIo, error_number, offset, "cannot be read"};
   }
+  static Failure EndOfFile(uint64_t offset) {
+    return Corrupt(offset, "the file ends here, before its header says");
+  }
   static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
 };
 
-enum class Engine { kPread, kPageCacheBpf };
-constexpr size_t kEngines = 2;
+enum class Engine { kPread, kIoUring, kPageCacheBpf };
+constexpr size_t kEngines = 3;
 
 // What an engine did on one table. Written by several threads, so each is atomic; read without a common
 // instant.
@@ -61,7 +64,7 @@ AlignedBytes AllocateAligned(size_t bytes);  // null when there is no memory
 class TableFile {
  public:
   struct Options {
-    bool direct = false;         // O_DIRECT for the pread engine, where the file system has it
+    bool direct = false;         // O_DIRECT for the user-level engines, where the file system has it
     bool cache_interior = true;  // keep interior pages in memory
   };
 
@@ -81,10 +84,20 @@ class TableFile {
 
   // Reads [offset, offset + length) into memory aligned for direct I/O; both are multiples of the page size.
   Failure Read(uint64_t offset, size_t length, uint8_t *into, From from = From::kConfigured) const;
-  // Reads the page at an offset within the file and checks its checksum, table and place.
-  Failure ReadPage(uint64_t offset, uint8_t *into, From from = From::kConfigured);
-  // The bytes of a value that is stored outside its leaf.
+  // Checks the checksum, table and place of a page that was read from an offset within the file.
+  Failure CheckPage(uint64_t offset, const uint8_t *page);
+  Failure ReadPage(uint64_t offset, uint8_t *into, From from = From::kConfigured);  // and checks it
+
+  // A value that is stored outside its leaf: the bytes to read from reference.offset, whole pages.
+  Failure LocateValue(const exo_value_ref &reference, size_t *run_bytes) const;
+  Failure CheckValue(const exo_value_ref &reference, const uint8_t *run) const;
   Failure ReadValue(const exo_value_ref &reference, std::vector<uint8_t> *value) const;
+
+  // For the io-uring engine: the descriptor that Read uses, and the slot that the engine has put it in (-1:
+  // none), which is given back when the table goes. Only the ring's thread uses the slot before that.
+  int read_fd() const { return direct() ? direct_fd_ : fd_; }
+  int ring_slot() const { return ring_slot_; }
+  void set_ring_slot(int slot) { ring_slot_ = slot; }
 
   bool IsVerified(uint64_t offset) const;
   // A cached interior page, or null. Cached pages stay until the table is closed.
@@ -103,6 +116,7 @@ class TableFile {
 
   int fd_ = -1;
   int direct_fd_ = -1;
+  int ring_slot_ = -1;
   exo_table_header header_{};
   uint8_t *mapping_ = nullptr;
   std::unique_ptr<uint64_t[], FreeDeleter> verified_;         // a bit a page

@@ -29,10 +29,15 @@ JobChannel *JobChannel::Create(Napi::Env env) {
   return channel.get();
 }
 
-Napi::Value JobChannel::Start(Napi::Env env, std::shared_ptr<Job> job, int workers) {
+Napi::Value JobChannel::Begin(Napi::Env env, Job *job) {
   napi_value promise;
   if (napi_create_promise(env, &job->deferred_, &promise) != napi_ok) throw Napi::Error::New(env);
   if (in_flight_++ == 0) napi_ref_threadsafe_function(env, function_);
+  return Napi::Value(env, promise);
+}
+
+Napi::Value JobChannel::Start(Napi::Env env, std::shared_ptr<Job> job, int workers) {
+  Napi::Value promise = Begin(env, job.get());
   job->running_ = workers;
   auto channel = shared_from_this();
   for (int i = 0; i < workers; i++) {
@@ -45,7 +50,7 @@ Napi::Value JobChannel::Start(Napi::Env env, std::shared_ptr<Job> job, int worke
       if (--job->running_ == 0) channel->Complete(job);
     });
   }
-  return Napi::Value(env, promise);
+  return promise;
 }
 
 void JobChannel::Complete(std::shared_ptr<Job> job) {

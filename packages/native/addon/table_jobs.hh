@@ -39,17 +39,22 @@ class JobChannel : public std::enable_shared_from_this<JobChannel> {
   // Lives until the environment ends.
   static JobChannel *Create(Napi::Env env);
 
-  // Runs the job on up to `workers` threads. On the JavaScript thread.
+  // Runs the job on up to `workers` threads of the pool. On the JavaScript thread.
   Napi::Value Start(Napi::Env env, std::shared_ptr<Job> job, int workers);
+  // Start for a job that runs elsewhere: whoever runs it calls Complete at its end. On the JavaScript thread.
+  Napi::Value Begin(Napi::Env env, Job *job);
+  // Set when the environment has ended and nobody waits for its jobs.
+  const std::atomic<bool> &closed() const { return closed_; }
+  // Settles the job's promise. From any thread.
+  void Complete(std::shared_ptr<Job> job);
 
  private:
   static void Deliver(napi_env env, napi_value callback, void *context, void *data);
   static void Settle(Napi::Env env, Job *job);
-  void Complete(std::shared_ptr<Job> job);
   void Close();
 
   std::mutex mutex_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
   napi_threadsafe_function function_ = nullptr;
   size_t in_flight_ = 0;  // used on the JavaScript thread only
 };

@@ -1,43 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "table_lookup.hh"
 
+#include <cerrno>
 #include <cstring>
 #include <new>
 
-#include "table_search.h"
+#include "bpf_engine.hh"
 
 namespace exopool {
 namespace {
 
-// What one run of lookups did, added to the table's counters at its end.
-struct Tally {
-  uint64_t lookups = 0, found = 0, not_found = 0, hops = 0, pages_verified = 0, bytes_read = 0;
-  uint64_t returned[EXO_CHAIN_IO + 1] = {};  // by enum exo_chain_status
-
-  void AddTo(LookupCounters *counters) const {
-    auto add = [](std::atomic<uint64_t> &total, uint64_t count) {
-      if (count != 0) total.fetch_add(count, std::memory_order_relaxed);
-    };
-    add(counters->lookups, lookups);
-    add(counters->found, found);
-    add(counters->not_found, not_found);
-    add(counters->hops, hops);
-    add(counters->pages_verified, pages_verified);
-    add(counters->bytes_read, bytes_read);
-    add(counters->bound, returned[EXO_CHAIN_BOUND]);
-    add(counters->corrupt, returned[EXO_CHAIN_CORRUPT]);
-    add(counters->io, returned[EXO_CHAIN_IO]);
-  }
-};
-
-// One for each worker thread: the chain of its pread lookups, and a page aligned for direct I/O.
+// One for each worker thread: a page aligned for direct I/O, and the walk that uses it.
 struct Scratch {
   Scratch() {
     if (page == nullptr) throw std::bad_alloc();
   }
 
-  exo_chain chain{};
   AlignedBytes page = AllocateAligned(EXO_PAGE_SIZE);
+  TableWalk walk{page.get()};
 };
 
 Scratch &ThreadScratch() {
@@ -45,41 +25,28 @@ Scratch &ThreadScratch() {
   return scratch;
 }
 
-int StatusOf(const Failure &failure) {
-  return failure.kind == Failure::Kind::kIo ? EXO_CHAIN_IO : EXO_CHAIN_CORRUPT;
-}
-
-void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain) {
-  chain->key_len = static_cast<__u16>(keys.length(i));
-  memcpy(chain->key, keys.data(i), keys.length(i));
-  chain->next = header.root;
-  chain->hops = 0;
-  chain->copied = 0;
-}
-
-// The same walk as the BPF program's, with pages from the cache of interior pages or the file.
-int WalkByPread(TableFile &table, Scratch *scratch, Tally *tally, Failure *failure) {
-  const exo_table_header &header = table.header();
-  exo_chain *chain = &scratch->chain;
-  for (uint32_t hop = 0; hop < header.height; hop++) {
-    uint64_t offset = chain->next;
-    if (!exo_page_in_file(offset, header.file_size)) return EXO_CHAIN_CORRUPT;
-    chain->path[hop] = offset;
-    chain->hops = hop + 1;
-    const uint8_t *page = table.CachedPage(offset);
-    if (page == nullptr) {
-      *failure = table.ReadPage(offset, scratch->page.get());
-      if (*failure) return StatusOf(*failure);
-      page = scratch->page.get();
-      table.CachePage(offset, page);
-      tally->pages_verified++;
-      tally->bytes_read += EXO_PAGE_SIZE;
-    }
-    int status =
-        exo_step(chain, reinterpret_cast<__u64>(page), offset, header.table_id, header.height - 1 - hop);
-    if (status != EXO_CHAIN_GOING) return status;
+void LookupOneByPread(TableFile &table, const KeyBatch &keys, size_t i, Tally *tally, LookupResult *result) {
+  TableWalk &walk = ThreadScratch().walk;
+  bool needs_read = walk.Start(&table, keys, i, tally, result);
+  while (needs_read) {
+    const TableWalk::Read &read = walk.read();
+    uint8_t *into = walk.Buffer();
+    needs_read = walk.Resume(into == nullptr ? Failure::Io(ENOMEM, read.offset)
+                                             : table.Read(read.offset, read.length, into));
   }
-  return header.height == 0 ? EXO_CHAIN_NOT_FOUND : EXO_CHAIN_BOUND;
+}
+
+// Checks the pages that a chain walked in the kernel and that nobody has checked yet.
+Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
+  for (uint32_t hop = 0; hop < chain.hops && hop < EXO_HEIGHT_MAX; hop++) {
+    if (table.IsVerified(chain.path[hop])) continue;
+    Failure failure =
+        table.ReadPage(chain.path[hop], ThreadScratch().page.get(), TableFile::From::kPageCache);
+    if (failure) return failure;
+    tally->pages_verified++;
+    tally->bytes_read += EXO_PAGE_SIZE;
+  }
+  return {};
 }
 
 // Takes the value of a chain that found its key.
@@ -96,38 +63,6 @@ Failure TakeValue(const TableFile &table, const exo_chain &chain, Tally *tally, 
   return table.ReadValue(reference, &result->value);
 }
 
-void LookupOneByPread(TableFile &table, const KeyBatch &keys, size_t i, Tally *tally, LookupResult *result) {
-  Scratch &scratch = ThreadScratch();
-  exo_chain &chain = scratch.chain;
-  *result = LookupResult();
-  StartChain(table.header(), keys, i, &chain);
-  int status = WalkByPread(table, &scratch, tally, &result->failure);
-  if (status == EXO_CHAIN_FOUND) result->failure = TakeValue(table, chain, tally, result);
-  if (result->failure) status = StatusOf(result->failure);
-  if (status > EXO_CHAIN_NOT_FOUND && !result->failure) {
-    uint64_t offset = chain.hops == 0 ? 0 : chain.path[chain.hops - 1];
-    result->failure = Failure::Corrupt(offset, "the page contradicts itself or the rest of the table");
-  }
-  tally->lookups++;
-  tally->hops += chain.hops;
-  if (status == EXO_CHAIN_FOUND) tally->found++;
-  if (status == EXO_CHAIN_NOT_FOUND) tally->not_found++;
-  tally->returned[status]++;
-}
-
-// Checks the pages that a chain walked in the kernel and that nobody has checked yet.
-Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
-  for (uint32_t hop = 0; hop < chain.hops && hop < EXO_HEIGHT_MAX; hop++) {
-    if (table.IsVerified(chain.path[hop])) continue;
-    Failure failure =
-        table.ReadPage(chain.path[hop], ThreadScratch().page.get(), TableFile::From::kPageCache);
-    if (failure) return failure;
-    tally->pages_verified++;
-    tally->bytes_read += EXO_PAGE_SIZE;
-  }
-  return {};
-}
-
 // Accepts what the kernel left in a chain. False: it is no answer, and pread has to find out.
 bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
   int status = static_cast<int>(chain.status);
@@ -136,12 +71,8 @@ bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupR
     if (!failure && status == EXO_CHAIN_FOUND) failure = TakeValue(table, chain, tally, result);
     if (failure) status = StatusOf(failure);
   }
-  tally->lookups++;
-  tally->hops += chain.hops;
   tally->bytes_read += chain.copied;
-  if (status == EXO_CHAIN_FOUND) tally->found++;
-  if (status == EXO_CHAIN_NOT_FOUND) tally->not_found++;
-  tally->returned[status]++;
+  tally->CountEnd(chain, status);
   return status <= EXO_CHAIN_NOT_FOUND;
 }
 

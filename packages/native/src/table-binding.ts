@@ -65,9 +65,13 @@ export interface TableBinding {
     | { failure?: never; handle: TableHandle; header: TableHeader; direct: boolean };
   closeTable(handle: TableHandle): void;
   lookupTable(handle: TableHandle, engine: number, keys: readonly Buffer[]): Promise<Packed>;
+  openLookupStream(receive: (packed: Buffer, failures: readonly TableFailure[]) => void): object;
+  streamLookups(stream: object, handle: TableHandle, keys: readonly Buffer[], firstToken: number): void;
   readTablePages(handle: TableHandle, offset: number, count: number, verify: boolean): Promise<Packed>;
   tableResidentShare(handle: TableHandle, samples: number): number;
   tableCounters(handle: TableHandle, engine: number): LookupCounters;
+  /** 0, or the errno with which the kernel refuses a ring. */
+  ringError(): number;
   bpfSupport(): { available: boolean; reason: string; fix: string };
 }
 

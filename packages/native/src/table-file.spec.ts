@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -80,6 +80,92 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('gives single keys what it gives a batch', async (ctx) => {
+    ctx.skip(unavailable !== undefined, unavailable);
+    const entries = Array.from({ length: 3000 }, (_, i): Entry => [
+      Buffer.from(`key${i}`),
+      Buffer.alloc(i % 50 === 0 ? 1025 + i : i % 30, i),
+    ]);
+    const table = openTable(entries, { slotsPerPage: 20 }, { direct: true });
+    const wanted = entries.flatMap(([key]) => [key, Buffer.concat([key, Buffer.from('-')])]);
+    const batch = await table.lookupMany(wanted, engine);
+    expect(batch.filter((_, i) => i % 2 === 0)).toEqual(entries.map(([, value]) => value));
+    expect(await Promise.all(wanted.map((key) => table.lookup(key, engine)))).toEqual(batch);
+    expect(table.counters(engine)).toMatchObject({ lookups: 12_000, found: 6000, notFound: 6000 });
+    await expect(table.lookup(Buffer.alloc(512), engine)).rejects.toMatchObject({ code: 'EXOPOOL_INVALID' });
+    const late = table.lookup(wanted[0]!, engine);
+    table.close();
+    await expect(late).rejects.toMatchObject({ code: 'EXOPOOL_CLOSED' });
+    await expect(table.lookup(wanted[0]!, engine)).rejects.toMatchObject({ code: 'EXOPOOL_CLOSED' });
+  });
+
+  it('fails only the single keys that need a damaged page', async (ctx) => {
+    ctx.skip(unavailable !== undefined, unavailable);
+    const entries = Array.from({ length: 200 }, (_, i): Entry => [Buffer.from([i]), Buffer.alloc(10, i)]);
+    const bytes = buildTable(entries, { slotsPerPage: 10 });
+    bytes[4096 + 4000]! ^= 1; // the first leaf: keys 0 to 9
+    const table = TableFile.open(write(bytes));
+    const settled = await Promise.allSettled(entries.map(([key]) => table.lookup(key, engine)));
+    settled.forEach((outcome, i) => {
+      const reason = { code: 'EXOPOOL_CORRUPT', message: expect.stringContaining('(offset 4096)') as string };
+      expect(outcome).toMatchObject(
+        i < 10 ? { status: 'rejected', reason } : { status: 'fulfilled', value: entries[i]![1] },
+      );
+    });
+    table.close();
+  });
+
+  it('serves many calls of all sizes at once, from several tables', async (ctx) => {
+    ctx.skip(unavailable !== undefined, unavailable);
+    const entries = Array.from({ length: 2000 }, (_, i): Entry => [
+      Buffer.from(`key${i}`),
+      Buffer.alloc(90, i),
+    ]);
+    const file = write(buildTable(entries));
+    const tables = Array.from({ length: 70 }, (_, i) => TableFile.open(file, { direct: i % 2 === 0 }));
+    const counts = tables.flatMap((table, i) => [1, 7, 100 + i].map((count) => ({ table, count })));
+    const calls = [...counts, { table: tables[0]!, count: 2000 }].map(async ({ table, count }) => {
+      const some = entries.slice(-count);
+      const keys = some.map(([key]) => key);
+      const values = await table.lookupMany(keys, engine);
+      return values.every((value, i) => value?.equals(some[i]![1]));
+    });
+    expect(new Set(await Promise.all(calls))).toEqual(new Set([true]));
+    for (const table of tables) table.close();
+  });
+
+  it('reads values of 16 MiB, several at a time', async (ctx) => {
+    ctx.skip(unavailable !== undefined, unavailable);
+    const value = Buffer.alloc(16 << 20, 'large');
+    const entries = Array.from({ length: 6 }, (_, i): Entry => [Buffer.from(`key${i}`), value]);
+    const table = openTable(entries, {}, { direct: true });
+    const keys = entries.map(([key]) => key);
+    const found = await table.lookupMany(keys, engine);
+    expect(found.every((bytes) => bytes?.equals(value))).toBe(true);
+    const single = await Promise.all(keys.map((key) => table.lookup(key, engine)));
+    expect(single.every((bytes) => bytes?.equals(value))).toBe(true);
+    table.close();
+    rmSync(table.path);
+  });
+
+  it.skipIf(!existsSync('/dev/shm'))('reads a file system without direct I/O', async (ctx) => {
+    ctx.skip(unavailable !== undefined, unavailable);
+    const inMemory = mkdtempSync('/dev/shm/exopool-table-');
+    try {
+      const entries = Array.from({ length: 500 }, (_, i): Entry => [
+        Buffer.from(`key${i}`),
+        Buffer.alloc(2000, i),
+      ]);
+      writeFileSync(path.join(inMemory, 'table'), buildTable(entries));
+      const table = TableFile.open(path.join(inMemory, 'table'), { direct: true });
+      const keys = entries.map(([key]) => key);
+      expect(await table.lookupMany(keys, engine)).toEqual(entries.map(([, value]) => value));
+      table.close();
+    } finally {
+      rmSync(inMemory, { recursive: true });
+    }
   });
 
   it('counts what it did', async (ctx) => {

@@ -5,7 +5,7 @@
  * come back in one block of memory.
  *
  * ```
- *   lookupMany(keys) -> [ packed keys ] -> worker threads: pread | one BPF_PROG_RUN for 64 chains
+ *   lookupMany(keys) -> [ packed keys ] -> worker threads: pread | one BPF_PROG_RUN for 64 chains, or the ring's
  *                                               |
  *   (Buffer | undefined)[] <- slices <- [ lengths | values ]
  * ```
@@ -13,17 +13,20 @@
  * Lookups in flight hold the file for themselves, so `close` waits for nothing.
  */
 import { ExopoolError } from '@exopool/shared';
+import { streamLookups, type AwaitedKey } from './lookup-stream.js';
+import { ringRefusal } from './ring-support.js';
 import { tableBinding, tableError } from './table-binding.js';
 import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
 
 /**
- * How a table is walked. `pread` reads whole pages at user level, and runs anywhere. `page-cache-bpf` walks in the
- * kernel, one system call for a batch; it is for data that is in the page cache.
+ * How a table is walked. `pread` reads whole pages at user level, and runs anywhere. `io-uring` does the same with up
+ * to 128 reads of the process under way at a time; it is for data that is not in memory. `page-cache-bpf` walks in
+ * the kernel, one system call for a batch; it is for data that is in the page cache.
  */
-export type TableEngine = 'pread' | 'page-cache-bpf';
+export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf';
 
 /** In the order of the addon's `enum class Engine`. */
-const engines: readonly TableEngine[] = ['pread', 'page-cache-bpf'];
+const engines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf'];
 
 /** Bytes of a page, of which a file is a whole number. */
 export const pageBytes = 4096;
@@ -51,26 +54,30 @@ let support: readonly EngineSupport[] | undefined;
 export function tableEngineSupport(): readonly EngineSupport[] {
   if (support !== undefined) return support;
   const { available, reason, fix } = tableBinding().bpfSupport();
+  const ringError = tableBinding().ringError();
   support = [
     { engine: 'pread', available: true },
+    { engine: 'io-uring', available: ringError === 0, ...(ringError === 0 ? {} : ringRefusal(ringError)) },
     { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
   ];
   return support;
 }
 
 export interface TableFileOptions {
-  /** Read past the page cache (O_DIRECT) with `pread`; buffered where the file system refuses. Default false. */
+  /** Read past the page cache (O_DIRECT) at user level; buffered where the file system refuses. Default false. */
   readonly direct?: boolean;
-  /** Keep interior pages in memory, up to 64 MiB, so that `pread` reads only leaves. Default true. */
+  /** Keep interior pages in memory, up to 64 MiB, so that `pread` and `io-uring` read only leaves. Default true. */
   readonly cacheInterior?: boolean;
 }
 
 export class TableFile {
   readonly path: string;
   readonly header: TableHeader;
-  /** Whether `pread` goes past the page cache. */
+  /** Whether `pread` and `io-uring` go past the page cache. */
   readonly direct: boolean;
   #handle: TableHandle | undefined;
+  /** The keys of this turn's calls of `lookup`. */
+  readonly #gathered = new Map<TableEngine, AwaitedKey[]>();
 
   private constructor(path: string, header: TableHeader, direct: boolean, handle: TableHandle) {
     this.path = path;
@@ -107,6 +114,27 @@ export class TableFile {
     return keys.map((_, index) => {
       const length = packed.readInt32LE(index * lengthBytes);
       return length < 0 ? undefined : packed.subarray(at, (at += length));
+    });
+  }
+
+  /**
+   * Looks up one key; undefined: not in the table. Keys of the same turn are looked up together, and with `io-uring`
+   * each is answered as soon as it is found.
+   * @throws as {@link lookupMany}, each key for itself
+   */
+  lookup(key: Buffer, engine: TableEngine): Promise<Buffer | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#open();
+      requireEngine(engine);
+      requireKey(key);
+      const gathered = this.#gathered.get(engine);
+      if (gathered !== undefined && gathered.length < lookupMaxKeys) {
+        gathered.push({ key, resolve, reject });
+      } else {
+        const fresh = [{ key, resolve, reject }];
+        this.#gathered.set(engine, fresh);
+        queueMicrotask(() => void this.#lookUpGathered(fresh, engine));
+      }
     });
   }
 
@@ -157,6 +185,23 @@ export class TableFile {
     return this.#handle;
   }
 
+  async #lookUpGathered(gathered: readonly AwaitedKey[], engine: TableEngine): Promise<void> {
+    if (this.#gathered.get(engine) === gathered) this.#gathered.delete(engine);
+    try {
+      if (engine === 'io-uring') {
+        streamLookups(this.path, this.#open(), gathered);
+        return;
+      }
+      const keys = gathered.map(({ key }) => key);
+      const values = await this.lookupMany(keys, engine);
+      for (const [index, { resolve }] of gathered.entries()) resolve(values[index]);
+    } catch (error) {
+      if (gathered.length === 1) gathered[0]!.reject(error);
+      // A damaged page must fail only the keys that need it.
+      else for (const awaited of gathered) await this.#lookUpGathered([awaited], engine);
+    }
+  }
+
   async #read(offset: number, count: number, verify: boolean): Promise<Buffer> {
     const handle = this.#open();
     const inFile =
@@ -178,12 +223,11 @@ function requireEngine(engine: TableEngine): void {
   if (!engines.includes(engine)) {
     throw new ExopoolError('EXOPOOL_INVALID', `"${engine}" is no engine; there are: ${engines.join(', ')}`);
   }
-  if (engine === 'pread') return;
-  const { available, reason, fix } = tableBinding().bpfSupport();
+  const { available, reason, fix } = tableEngineSupport().find((candidate) => candidate.engine === engine)!;
   if (available) return;
   throw new ExopoolError(
     'EXOPOOL_UNSUPPORTED',
-    `engine ${engine} cannot run: ${reason}; to enable it: ${fix}`,
+    `engine ${engine} cannot run: ${reason!}; to enable it: ${fix!}`,
   );
 }
 
@@ -191,10 +235,12 @@ function requireKeys(keys: readonly Buffer[]): void {
   if (keys.length > lookupMaxKeys) {
     throw new ExopoolError('EXOPOOL_INVALID', `${keys.length} keys in one call; at most ${lookupMaxKeys}`);
   }
-  for (const key of keys) {
-    if (!Buffer.isBuffer(key)) throw new ExopoolError('EXOPOOL_INVALID', 'a key must be a Buffer');
-    if (key.length > keyMaxBytes) {
-      throw new ExopoolError('EXOPOOL_INVALID', `a key has ${key.length} bytes; at most ${keyMaxBytes}`);
-    }
+  for (const key of keys) requireKey(key);
+}
+
+function requireKey(key: unknown): void {
+  if (!Buffer.isBuffer(key)) throw new ExopoolError('EXOPOOL_INVALID', 'a key must be a Buffer');
+  if (key.length > keyMaxBytes) {
+    throw new ExopoolError('EXOPOOL_INVALID', `a key has ${key.length} bytes; at most ${keyMaxBytes}`);
   }
 }

@@ -11,8 +11,10 @@ import { buildTable, type Entry } from './table.fixture.js';
 const release = path.resolve(import.meta.dirname, '../build/Release');
 const addon = path.join(release, 'exopool.node');
 const bpfObject = 'page_cache_lookup.bpf.o';
-const hasBpf = tableEngineSupport().every(({ available }) => available);
+const hasBpf = tableEngineSupport().some(({ engine, available }) => engine === 'page-cache-bpf' && available);
 const nobody = 65_534;
+/** Of a child process that hangs, milliseconds. */
+const timeout = 20_000;
 
 const entries = Array.from({ length: 3000 }, (_, i): Entry => [Buffer.from(`key${i}`), Buffer.from(`${i}`)]);
 const packedBytes = entries.reduce((sum, [, value]) => sum + 4 + value.length, 0);
@@ -39,7 +41,7 @@ const script = (engine: number, addonPath: string, tablePath: string, hand: stri
   });`;
 
 describe.each(tableEngineSupport())('$engine', ({ engine, available, reason }) => {
-  const index = engine === 'pread' ? 0 : 1;
+  const index = tableEngineSupport().findIndex((other) => other.engine === engine);
   const unavailable = available ? undefined : `${engine}: ${reason ?? ''}`;
 
   it('works in a worker thread, which may end with lookups in flight', async (ctx) => {
@@ -60,6 +62,87 @@ describe.each(tableEngineSupport())('$engine', ({ engine, available, reason }) =
     const run = spawnSync(process.execPath, ['-e', script(index, addon, file, hand)], { encoding: 'utf8' });
     expect([run.stdout, run.status, run.signal]).toEqual([String(packedBytes), 3, null]);
   });
+});
+
+const ring = tableEngineSupport().find(({ engine }) => engine === 'io-uring')!;
+
+describe.skipIf(!ring.available)('io-uring', () => {
+  const streaming = `
+    const binding = require(${JSON.stringify(addon)});
+    const keys = Array.from({ length: 3000 }, (_, i) => Buffer.from('key' + i));
+    let answers = 0;
+    const failures = [];
+    const stream = binding.openLookupStream((packed, failed) => {
+      answers += packed.readUInt32LE(0);
+      failures.push(...failed);
+      if (answers === 3000) finish();
+    });`;
+
+  it('answers single keys in a worker thread, which may end with keys in flight', async () => {
+    const code = `${streaming}
+      const { handle } = binding.openTable(require('node:worker_threads').workerData, true, true);
+      const ask = () => binding.streamLookups(stream, handle, keys, 0);
+      function finish() {
+        for (let i = 0; i < 50; i++) ask();
+        process.exit(3);
+      }
+      ask();`;
+    for (let round = 0; round < 5; round += 1) {
+      const worker = new Worker(code, { eval: true, workerData: file });
+      const status = await new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
+      expect(status).toBe(3);
+    }
+  });
+
+  it('fails lookups and does not hang when something closes the ring', () => {
+    const code = `${streaming}
+      const fs = require('node:fs');
+      const { handle } = binding.openTable(${JSON.stringify(file)}, true, true);
+      binding.ringError();
+      for (const fd of fs.readdirSync('/proc/self/fd')) {
+        let target = '';
+        try { target = fs.readlinkSync('/proc/self/fd/' + fd); } catch {}
+        if (target === 'anon_inode:[io_uring]') try { fs.closeSync(Number(fd)); } catch {}
+      }
+      function finish() {
+        binding.lookupTable(handle, 1, keys).then(({ failure }) => {
+          console.log(failures.length > 0, failures[0].kind, failure.kind);
+        });
+      }
+      binding.streamLookups(stream, handle, keys, 0);`;
+    const run = spawnSync(process.execPath, ['-e', code], { encoding: 'utf8', timeout });
+    expect([run.stdout, run.stderr]).toEqual(['true io io\n', '']);
+  });
+
+  const lockedMemory = (kibibytes: number, code: string) => {
+    const options = { encoding: 'utf8', cwd: folder, uid: nobody, gid: nobody, timeout } as const;
+    const limit = `ulimit -l ${kibibytes}; exec "$0" -e "$1"`;
+    return spawnSync('sh', ['-c', limit, process.execPath, code], options);
+  };
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'does without registered buffers when little memory may be locked',
+    () => {
+      const code = script(1, addon, file, `require('node:fs').writeSync(1, String(packed.length))`);
+      const run = lockedMemory(64, code);
+      expect([run.stdout, run.status, run.stderr]).toEqual([String(packedBytes), 3, '']);
+    },
+  );
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'fails lookups that nobody should have started on a refused ring',
+    () => {
+      const code = `${streaming}
+      const { handle } = binding.openTable(${JSON.stringify(file)}, true, true);
+      // Linux 6.14 and later count the ring itself as locked memory.
+      const refused = binding.ringError() !== 0;
+      function finish() {
+        console.log(refused ? failures.length : 3000 - failures.length);
+      }
+      binding.streamLookups(stream, handle, keys, 0);`;
+      expect(lockedMemory(0, code).stdout).toBe('3000\n');
+    },
+  );
 });
 
 describe('what is missing is told with the line that brings it', () => {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "table_walk.hh"
+
+#include <cerrno>
+#include <cstring>
+
+#include "table_search.h"
+
+namespace exopool {
+
+void Tally::CountEnd(const exo_chain &chain, int status) {
+  lookups++;
+  hops += chain.hops;
+  if (status == EXO_CHAIN_FOUND) found++;
+  if (status == EXO_CHAIN_NOT_FOUND) not_found++;
+  returned[status]++;
+}
+
+void Tally::AddTo(LookupCounters *counters) const {
+  auto add = [](std::atomic<uint64_t> &total, uint64_t count) {
+    if (count != 0) total.fetch_add(count, std::memory_order_relaxed);
+  };
+  add(counters->lookups, lookups);
+  add(counters->found, found);
+  add(counters->not_found, not_found);
+  add(counters->hops, hops);
+  add(counters->pages_verified, pages_verified);
+  add(counters->bytes_read, bytes_read);
+  add(counters->bound, returned[EXO_CHAIN_BOUND]);
+  add(counters->corrupt, returned[EXO_CHAIN_CORRUPT]);
+  add(counters->io, returned[EXO_CHAIN_IO]);
+}
+
+int StatusOf(const Failure &failure) {
+  return failure.kind == Failure::Kind::kIo ? EXO_CHAIN_IO : EXO_CHAIN_CORRUPT;
+}
+
+void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain) {
+  chain->key_len = static_cast<__u16>(keys.length(i));
+  memcpy(chain->key, keys.data(i), keys.length(i));
+  chain->next = header.root;
+  chain->hops = 0;
+  chain->copied = 0;
+}
+
+bool TableWalk::Start(TableFile *table, const KeyBatch &keys, size_t i, Tally *tally, LookupResult *result) {
+  table_ = table;
+  tally_ = tally;
+  result_ = result;
+  reads_value_ = false;
+  run_.reset();
+  *result = LookupResult();
+  StartChain(table->header(), keys, i, &chain_);
+  return Descend();
+}
+
+// The same walk as the BPF program's, with pages from the cache of interior pages or the file.
+bool TableWalk::Descend() {
+  const exo_table_header &header = table_->header();
+  while (chain_.hops < header.height) {
+    uint64_t offset = chain_.next;
+    if (!exo_page_in_file(offset, header.file_size)) return End(EXO_CHAIN_CORRUPT);
+    chain_.path[chain_.hops++] = offset;
+    const uint8_t *cached = table_->CachedPage(offset);
+    if (cached == nullptr) {
+      read_ = {offset, EXO_PAGE_SIZE};
+      return true;
+    }
+    if (!Step(cached)) return reads_value_;
+  }
+  return End(header.height == 0 ? EXO_CHAIN_NOT_FOUND : EXO_CHAIN_BOUND);
+}
+
+bool TableWalk::Resume(const Failure &read_failure) {
+  if (reads_value_) {
+    Failure failure = read_failure ? read_failure : table_->CheckValue(reference_, Buffer());
+    if (!failure) result_->value.assign(Buffer(), Buffer() + reference_.length);
+    run_.reset();
+    return End(failure ? StatusOf(failure) : EXO_CHAIN_FOUND, failure);
+  }
+  Failure failure = read_failure ? read_failure : table_->CheckPage(read_.offset, page_);
+  if (failure) return End(StatusOf(failure), failure);
+  table_->CachePage(read_.offset, page_);
+  tally_->pages_verified++;
+  tally_->bytes_read += EXO_PAGE_SIZE;
+  return Step(page_) ? Descend() : reads_value_;
+}
+
+// True: the search goes on one level down. False: it has ended, but for the value when that is elsewhere.
+bool TableWalk::Step(const uint8_t *page) {
+  const exo_table_header &header = table_->header();
+  int status = exo_step(&chain_, reinterpret_cast<__u64>(page), chain_.path[chain_.hops - 1], header.table_id,
+                        header.height - chain_.hops);
+  if (status == EXO_CHAIN_GOING) return true;
+  if (status == EXO_CHAIN_FOUND)
+    TakeValue();
+  else
+    End(status);
+  return false;
+}
+
+bool TableWalk::TakeValue() {
+  const uint8_t *at = chain_.page + chain_.value_at;
+  result_->found = true;
+  if (chain_.value_kind == EXO_VALUE_INLINE) {
+    result_->value.assign(at, at + chain_.value_len);
+    return End(EXO_CHAIN_FOUND);
+  }
+  memcpy(&reference_, at, sizeof(reference_));
+  tally_->bytes_read += reference_.length;
+  read_.offset = reference_.offset;
+  Failure failure = table_->LocateValue(reference_, &read_.length);
+  if (failure) return End(StatusOf(failure), failure);
+  reads_value_ = true;
+  return true;
+}
+
+bool TableWalk::End(int status, const Failure &failure) {
+  result_->failure = failure;
+  if (status > EXO_CHAIN_NOT_FOUND && !failure) {
+    uint64_t offset = chain_.hops == 0 ? 0 : chain_.path[chain_.hops - 1];
+    result_->failure = Failure::Corrupt(offset, "the page contradicts itself or the rest of the table");
+  }
+  tally_->CountEnd(chain_, status);
+  reads_value_ = false;
+  return false;
+}
+
+void TableWalk::Abandon(const Failure &failure) { End(StatusOf(failure), failure); }
+
+uint8_t *TableWalk::Buffer() {
+  if (InPage()) return page_;
+  if (run_ == nullptr) run_ = AllocateAligned(read_.length);
+  return run_.get();
+}
+
+}  // namespace exopool
