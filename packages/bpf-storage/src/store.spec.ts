@@ -185,7 +185,7 @@ describe('opening', () => {
         for (; !writing.isOver; writing.count += 1)
           await writer.put(`key ${writing.count}`, 'x'.repeat(1000));
       })();
-      for (let round = 0; round < 20; round += 1) {
+      for (let round = 0; round < 20 || writer.stats().flushes < 2; round += 1) {
         const atLeast = writing.count;
         const reader = await Store.open(folder, { readOnly: true });
         const keys = Array.from({ length: atLeast }, (_, index) => `key ${index}`);
@@ -195,7 +195,6 @@ describe('opening', () => {
       }
       writing.isOver = true;
       await written;
-      expect(writer.stats().flushes).toBeGreaterThan(1);
       await writer.close();
     });
   });
@@ -247,7 +246,7 @@ describe('opening', () => {
       await rm(table);
       await refusal('EXOPOOL_NOT_FOUND', table);
       const newer = Buffer.from(tableBytes);
-      newer.writeUInt32LE(2, 8);
+      newer.writeUInt32LE(3, 8);
       await writeFile(table, newer);
       await refusal('EXOPOOL_VERSION', table);
       await writeFile(table, tableBytes.subarray(0, 4096));

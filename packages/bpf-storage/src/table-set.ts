@@ -86,7 +86,8 @@ export class TableSet {
       const values: (Buffer | undefined)[] = [];
       for (let at = 0; at < keys.length; at += lookupKeysMax) {
         const some = keys.slice(at, at + lookupKeysMax);
-        values.push(...(await table.file.lookupMany(some, table.engines.choose(engine, some.length))));
+        const found = await table.file.lookupMany(some, table.engines.choose(engine, some.length));
+        values.push(...found.map((value) => value ?? undefined));
       }
       return values;
     } finally {
@@ -106,6 +107,7 @@ export class TableSet {
     const name = tableName(this.#manifest.next);
     const summary = await writeTable({ folder, name, tableId, createdMs: Date.now() }, merged, {
       signal,
+      dropTombstones: true,
       onEntry: (_, bytesWritten) => hooks.onEntry?.(merged, bytesWritten),
     });
     const entry = { file: name, id: tableIdText(tableId), entries: summary.entries, bytes: summary.bytes };

@@ -8,6 +8,7 @@
  */
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
+import { tombstone } from './cursor.js';
 import { EXO_PAGE_SIZE, pagesFor } from './format.js';
 import type { PageView, ValueReference } from './page-view.js';
 import { readValue, readView, type PageSource } from './table-reader.js';
@@ -101,7 +102,7 @@ class Verification {
     this.#entries += page.count;
     for (let index = 0; index < page.count; index += 1) {
       const value = page.value(index);
-      if (!Buffer.isBuffer(value)) await this.#visitValue(value);
+      if (value !== tombstone && !Buffer.isBuffer(value)) await this.#visitValue(value);
     }
   }
 

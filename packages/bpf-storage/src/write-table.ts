@@ -5,12 +5,14 @@ import { TableWriter, type TableSummary, type TableWriterOptions } from './table
 
 export interface WriteTableHooks {
   readonly signal?: AbortSignal | undefined;
+  /** Leaves tombstones out: right when there is no older table. Default false. */
+  readonly dropTombstones?: boolean;
   /** Called for each entry before it is written, tombstones included; a promise is waited for. */
   onEntry?(entry: Entry, bytesWritten: number): Promise<void> | undefined;
 }
 
 /**
- * Writes everything that `cursor` gives, without tombstones, and removes the file when anything fails.
+ * Writes everything that `cursor` gives, and removes the file when anything fails.
  * @throws ExopoolError `EXOPOOL_ABORTED` when the signal fires, and as {@link TableWriter}.
  */
 export async function writeTable(
@@ -27,7 +29,8 @@ export async function writeTable(
       const { key, value } = cursor.entry;
       const hook = hooks.onEntry?.(cursor.entry, writer.bytes);
       if (hook !== undefined) await hook;
-      if (value !== tombstone && !writer.add(key, value)) {
+      if (value === tombstone && hooks.dropTombstones === true) continue;
+      if (!writer.add(key, value)) {
         await writer.drain();
         throwIfAborted(hooks.signal);
       }

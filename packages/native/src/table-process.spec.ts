@@ -15,7 +15,7 @@ const hasBpf = tableEngineSupport().every(({ available }) => available);
 const nobody = 65_534;
 
 const entries = Array.from({ length: 3000 }, (_, i): Entry => [Buffer.from(`key${i}`), Buffer.from(`${i}`)]);
-const packedBytes = entries.reduce((sum, [, value]) => sum + 4 + value.length, 0);
+const packedBytes = entries.reduce((sum, [, value]) => sum + 4 + value!.length, 0);
 
 let folder: string;
 let file: string;
