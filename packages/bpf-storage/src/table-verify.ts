@@ -43,6 +43,18 @@ export const emptyReport: VerifyReport = {
   problems: [],
 };
 
+/** One report on several tables. */
+export function addReports(a: VerifyReport, b: VerifyReport): VerifyReport {
+  return {
+    ok: a.ok && b.ok,
+    entries: a.entries + b.entries,
+    leafPages: a.leafPages + b.leafPages,
+    interiorPages: a.interiorPages + b.interiorPages,
+    valuePages: a.valuePages + b.valuePages,
+    problems: [...a.problems, ...b.problems].slice(0, problemsMax),
+  };
+}
+
 /** @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`; damage is reported, not thrown. */
 export async function verifyTable(source: PageSource, signal?: AbortSignal): Promise<VerifyReport> {
   return new Verification(source, signal).run();
