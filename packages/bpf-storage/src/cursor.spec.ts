@@ -55,16 +55,6 @@ describe('MergeCursor', () => {
     );
   });
 
-  it('tells whether an older source has the key too', async () => {
-    const cursors = [[1, 2], [2, 3], [3]].map(
-      (keys, source) => new MemoryCursor(entriesOf(keys, source, false)),
-    );
-    const merged = await MergeCursor.open(cursors, ascending);
-    const shadows: boolean[] = [];
-    for (await merged.next(); merged.entry !== undefined; await merged.next()) shadows.push(merged.shadows);
-    expect(shadows).toEqual([false, true, true]);
-  });
-
   it('passes on what a source throws', async () => {
     const failing = new BatchCursor(
       (async function* () {

@@ -98,14 +98,6 @@ export class MergeCursor implements Cursor {
     return merge;
   }
 
-  /** True when an older source has the current key too. */
-  get shadows(): boolean {
-    const key = this.entry?.key;
-    const same = (source: Source | undefined): boolean =>
-      key !== undefined && source?.cursor.entry?.key.equals(key) === true;
-    return same(this.#heap[1]) || same(this.#heap[2]);
-  }
-
   next(): Promise<void> | undefined {
     const passed = this.entry?.key;
     this.entry = undefined;

@@ -7,7 +7,7 @@
  */
 
 export const EXO_TABLE_MAGIC = 'EXOTABLE';
-export const EXO_TABLE_VERSION = 1;
+export const EXO_TABLE_VERSION = 2;
 export const EXO_PAGE_SIZE = 4096;
 export const EXO_KEY_MAX = 511;
 export const EXO_INLINE_VALUE_MAX = 1024;
@@ -19,6 +19,7 @@ export const EXO_PAGE_LEAF = 1;
 export const EXO_PAGE_INTERIOR = 2;
 export const EXO_VALUE_INLINE = 0;
 export const EXO_VALUE_OUTLINE = 1;
+export const EXO_VALUE_TOMBSTONE = 2;
 
 /** Offsets of the fields of `struct exo_table_header`. */
 export const tableHeader = {

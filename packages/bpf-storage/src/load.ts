@@ -2,7 +2,7 @@
  * The parts of a bulk load beside sorting: what the caller gives, what it is told, and how its entries are read.
  */
 import { ExopoolError } from '@exopool/shared';
-import type { MergeCursor } from './cursor.js';
+import type { Entry } from './cursor.js';
 import type { ExternalSort } from './external-sort.js';
 import { copyKey, copyValue, type Bytes, type RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';
@@ -32,9 +32,9 @@ export interface LoadOptions {
 export interface LoadResult {
   /** Entries taken. */
   readonly loaded: number;
-  /** Entries in the store's table now: what was there and what was loaded, each key once. */
+  /** Entries of the table that was made: what was loaded, each key once. */
   readonly entries: number;
-  /** Size of the table file. */
+  /** Size of that table's file. */
   readonly bytes: number;
   /** Sorted runs that were spilled to disk; 0 when everything fitted into `runBytes`. */
   readonly runs: number;
@@ -108,12 +108,11 @@ export class LoadMerge {
     private readonly meter: ProgressMeter,
   ) {}
 
-  onEntry(merged: MergeCursor, bytesWritten: number): Promise<void> | undefined {
+  onEntry({ key }: Entry, bytesWritten: number): Promise<void> | undefined {
     this.#entries += 1;
     this.#bytes = bytesWritten;
     this.meter.report('merge', this.#entries, this.#bytes);
-    if (!merged.shadows) return undefined;
-    const key = merged.entry!.key;
+    if (!this.gate.mayNeedDeletion(key)) return undefined;
     this.#replaced.push({ bytes: key, text: key.toString('latin1') });
     return this.#replaced.length < purgeKeysMax ? undefined : this.#purge();
   }

@@ -15,7 +15,16 @@ import { inFolder } from './testing/folder.js';
 const manifest: Manifest = {
   next: 8,
   log: 3,
-  tables: [{ file: '000007.table', id: '0123456789abcdef', entries: 12, bytes: 8192 }],
+  tables: [
+    {
+      file: '000007.table',
+      id: '0123456789abcdef',
+      entries: 12,
+      bytes: 8192,
+      smallestKey: Buffer.from('a'),
+      largestKey: Buffer.from('zz'),
+    },
+  ],
 };
 
 describe('manifest', () => {
@@ -32,7 +41,7 @@ describe('manifest', () => {
   it('has golden bytes', () => {
     expect(encodeManifest(manifest)).toBe(
       '{"format":"exopool-store","version":2,"next":8,"log":3,"tables":[{"file":"000007.table",' +
-        '"id":"0123456789abcdef","entries":12,"bytes":8192}],"checksum":"c24e9939"}\n',
+        '"id":"0123456789abcdef","entries":12,"bytes":8192,"smallest":"61","largest":"7a7a"}],"checksum":"8ecd5a0a"}\n',
     );
   });
 

@@ -7,9 +7,11 @@
  * and is removed only after a durable manifest no longer does.
  *
  *   {"format":"exopool-store","version":2,"next":3,"log":5,
- *    "tables":[{"file":"000002.table","id":"9a0c…","entries":12,"bytes":8192}],"checksum":"1f00ba44"}
+ *    "tables":[{"file":"000002.table","id":"9a0c…","entries":12,"bytes":8192,"smallest":"6170…","largest":"7a6f…"}],
+ *    "checksum":"1f00ba44"}
  *
- * `checksum` is the CRC32C of the same JSON text without that member; `tables` lists the newest first.
+ * `checksum` is the CRC32C of the same JSON text without that member; `tables` lists the newest first; keys are in
+ * hexadecimal.
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,9 +23,9 @@ export const manifestName = 'MANIFEST';
 const manifestFormat = 'exopool-store';
 /** Version 1 had no logs; only unreleased programs wrote it. */
 const manifestVersion = 2;
-/** Everything is in one table. */
-const tablesMax = 1;
-/** A manifest of one table has some 200 bytes; anything near this is not a manifest. */
+/** Compaction keeps them to a tenth of this; each costs a lookup for a key that is in none. */
+const tablesMax = 400;
+/** Room for the most tables, each with two keys of the greatest length in hexadecimal; more is not a manifest. */
 const manifestBytesMax = 1024 * 1024;
 
 export interface ManifestTable {
@@ -33,6 +35,8 @@ export interface ManifestTable {
   readonly id: string;
   readonly entries: number;
   readonly bytes: number;
+  readonly smallestKey: Buffer;
+  readonly largestKey: Buffer;
 }
 
 export interface Manifest {
@@ -62,7 +66,7 @@ export function encodeManifest(manifest: Manifest): string {
     version: manifestVersion,
     next: manifest.next,
     log: manifest.log,
-    tables: manifest.tables.map(({ file, id, entries, bytes }) => ({ file, id, entries, bytes })),
+    tables: manifest.tables.map(encodeTable),
   };
   return `${JSON.stringify({ ...body, checksum: checksumOf(body) })}\n`;
 }
@@ -129,9 +133,28 @@ export async function switchManifest(folder: string, manifest: Manifest): Promis
 function decodeTable(value: unknown): ManifestTable | undefined {
   if (!isRecord(value)) return undefined;
   const { file, id, entries, bytes } = value;
+  const [smallestKey, largestKey] = [decodeKey(value['smallest']), decodeKey(value['largest'])];
   const isNamed =
     typeof file === 'string' && isTableName(file) && typeof id === 'string' && /^[0-9a-f]{16}$/.test(id);
-  return isNamed && isCount(entries) && isCount(bytes) ? { file, id, entries, bytes } : undefined;
+  if (!isNamed || !isCount(entries) || !isCount(bytes)) return undefined;
+  if (smallestKey === undefined || largestKey === undefined) return undefined;
+  return { file, id, entries, bytes, smallestKey, largestKey };
+}
+
+function encodeTable({ file, id, entries, bytes, smallestKey, largestKey }: ManifestTable): object {
+  return {
+    file,
+    id,
+    entries,
+    bytes,
+    smallest: smallestKey.toString('hex'),
+    largest: largestKey.toString('hex'),
+  };
+}
+
+function decodeKey(value: unknown): Buffer | undefined {
+  const isKey = typeof value === 'string' && /^([0-9a-f]{2})+$/.test(value);
+  return isKey ? Buffer.from(value, 'hex') : undefined;
 }
 
 function parseJson(text: string): unknown {

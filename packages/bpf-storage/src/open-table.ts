@@ -1,13 +1,14 @@
 /**
- * A table file in use. It is replaced as a whole while scans and lookups are still reading it, so its users are
- * counted: the store is one, each scan or lookup under way is another, and the last one closes it. The file's name
- * may be gone by then; its bytes stay for as long as it is open.
+ * A table file in use. Compaction replaces it while scans and lookups are still reading it, so its users are counted:
+ * the store is one, each scan or lookup under way is another, and the last one closes it. The file's name is gone by
+ * then; the kernel keeps its bytes until it is closed.
  */
 import { join } from 'node:path';
 import { TableFile, type EngineSupport, type LookupCounters, type TableEngine } from '@exopool/native';
 import { EngineSelector } from './engine.js';
 import type { ManifestTable } from './manifest.js';
 import { corrupt } from './page-view.js';
+import type { KeyRange } from './table-scan.js';
 
 export const tableEngines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf'];
 
@@ -47,6 +48,19 @@ export class OpenTable {
 
   get path(): string {
     return this.file.path;
+  }
+
+  /** Whether `key` lies between the table's smallest and largest. */
+  mayHold(key: Buffer): boolean {
+    const { smallestKey, largestKey } = this.entry;
+    return Buffer.compare(smallestKey, key) <= 0 && Buffer.compare(key, largestKey) <= 0;
+  }
+
+  overlaps({ lower, upper }: KeyRange): boolean {
+    const { smallestKey, largestKey } = this.entry;
+    const isBelow = lower !== undefined && Buffer.compare(largestKey, lower.key) < 0;
+    const isAbove = upper !== undefined && Buffer.compare(smallestKey, upper.key) > 0;
+    return !isBelow && !isAbove;
   }
 
   retain(): this {

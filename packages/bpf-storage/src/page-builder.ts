@@ -93,7 +93,7 @@ export class LeafBuilder {
     return this.#fixedBytes + cell + this.#keys.sizeWith(key) <= EXO_PAGE_SIZE;
   }
 
-  /** @param kind `EXO_VALUE_INLINE` with the value, or `EXO_VALUE_OUTLINE` with an encoded reference. */
+  /** @param kind `EXO_VALUE_INLINE` with the value, `EXO_VALUE_OUTLINE` with an encoded reference, `EXO_VALUE_TOMBSTONE`. */
   add(key: Buffer, kind: number, payload: Buffer): void {
     this.#keys.add(key);
     this.#payloads.push(payload);

@@ -7,6 +7,7 @@
  */
 import { crc32c } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
+import { tombstone, type Tombstone } from './cursor.js';
 import {
   EXO_INLINE_VALUE_MAX,
   EXO_KEY_MAX,
@@ -17,6 +18,7 @@ import {
   EXO_VALUE_INLINE,
   EXO_VALUE_MAX,
   EXO_VALUE_OUTLINE,
+  EXO_VALUE_TOMBSTONE,
   interiorCellBytes,
   leafCell,
   leafCellBytes,
@@ -126,8 +128,8 @@ export class PageView {
     return offset;
   }
 
-  /** A slot's value as a part of the page, or where it is. */
-  value(index: number): Buffer | ValueReference {
+  /** A slot's value as a part of the page, where it is, or that there is none any more. */
+  value(index: number): Buffer | ValueReference | Tombstone {
     const cell = this.#cell(index, leafCellBytes);
     const kind = this.page.readUInt8(cell + leafCell.kind);
     const length = this.page.readUInt16LE(cell + leafCell.value_len);
@@ -136,6 +138,10 @@ export class PageView {
     if (kind === EXO_VALUE_INLINE) {
       this.#require(length <= EXO_INLINE_VALUE_MAX, `the inline value of slot ${index} is too long`);
       return this.page.subarray(start, start + length);
+    }
+    if (kind === EXO_VALUE_TOMBSTONE) {
+      this.#require(length === 0, `the tombstone of slot ${index} has a value`);
+      return tombstone;
     }
     this.#require(
       kind === EXO_VALUE_OUTLINE && length === valueRefBytes,

@@ -7,6 +7,7 @@
  * whether the manifest is still the same; what is open cannot be removed under it.
  */
 import { ExopoolError } from '@exopool/shared';
+import { Compactor } from './compactor.js';
 import { tombstone, type Entry } from './cursor.js';
 import type { LogEnd } from './log-format.js';
 import { Logs } from './logs.js';
@@ -14,6 +15,7 @@ import { encodeManifest, readManifest, type Manifest } from './manifest.js';
 import { Memtables } from './memtable.js';
 import { copyToKeep } from './row-key.js';
 import type { TableSet } from './table-set.js';
+import { stopTables } from './write-pressure.js';
 
 /** A reader that loses the race against a writer looks again, at most this often. */
 const openAttemptsMax = 10;
@@ -88,12 +90,12 @@ function apply(memtables: Memtables, entries: readonly Entry[]): undefined {
 
 /** Makes room while the logs are replayed. They still count: the last of them has not been read to its end. */
 async function spill(tables: TableSet, memtables: Memtables): Promise<void> {
+  if (tables.tables.length >= stopTables) await new Compactor(tables, Infinity).mergeAll();
   const frozen = memtables.freeze();
   try {
-    await tables.replace([frozen.cursor({})], {
-      log: tables.log,
-      onSwitch: () => memtables.dropFrozen(),
-    });
+    const dropTombstones = tables.tables.length === 0;
+    const added = await tables.make(frozen.cursor({}), { dropTombstones });
+    await tables.change({ added, onSwitch: () => memtables.dropFrozen() });
   } finally {
     memtables.thaw();
   }

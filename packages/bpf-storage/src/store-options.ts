@@ -20,8 +20,16 @@ export interface StoreOptions {
   readonly cacheTier?: CacheTier | undefined;
   /** Lets `pread` and `io-uring` go past the kernel's page cache where the file system allows it. Default true. */
   readonly direct?: boolean;
-  /** Unflushed writes kept in memory before a writer has to wait for a flush, bytes. Default 32 MiB. */
+  /**
+   * Unflushed writes kept in memory before they go into a table, bytes. Twice that while they are on their way. Default
+   * 32 MiB.
+   */
   readonly memtableBytes?: number;
+  /**
+   * Bytes a second that compaction writes at most, while it keeps up; it reads as much. Default 64 MiB/s; at least
+   * 64 KiB/s.
+   */
+  readonly compactionBytesPerSecond?: number;
   /** {@link WriteOptions.sync} of writes that do not say. Default true. */
   readonly sync?: boolean;
 }
@@ -66,6 +74,12 @@ export function checkOptions(options: StoreOptions): CheckedOptions {
     cacheTier: options.cacheTier,
     direct: options.direct ?? true,
     memtableBytes: integer('memtableBytes', options.memtableBytes ?? 32 * mebibyte, 1, memoryBytesMax),
+    compactionBytesPerSecond: integer(
+      'compactionBytesPerSecond',
+      options.compactionBytesPerSecond ?? 64 * mebibyte,
+      mebibyte / 16,
+      memoryBytesMax,
+    ),
     sync: options.sync ?? true,
   };
 }

@@ -12,7 +12,7 @@ export interface StoreStats {
   /** Whether `pread` goes past the page cache; false too when the file system refused. */
   readonly direct: boolean;
   readonly tables: number;
-  /** Entries of the table; unflushed writes are not among them. */
+  /** Entries of all tables, tombstones included, so that a key may count several times. Unflushed ones are not in it. */
   readonly tableEntries: number;
   readonly tableBytes: number;
   readonly memtableEntries: number;
@@ -29,6 +29,10 @@ export interface StoreStats {
   /** Bytes written to logs. */
   readonly logBytes: number;
   readonly flushes: number;
+  /** Runs of tables merged in the background or by `compact()`, those that failed, and the bytes of the results. */
+  readonly compactions: number;
+  readonly compactionsFailed: number;
+  readonly compactedBytes: number;
   readonly loads: number;
   /** The cache tier, seen from here, and its own counters when one is attached. */
   readonly tier: TierGateCounters & { readonly stats: CacheTierStats | undefined };

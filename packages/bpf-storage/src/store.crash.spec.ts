@@ -258,6 +258,15 @@ describe('a log after power loss', () => {
     });
   });
 
+  it('without a whole frame is removed by the next writer', async () => {
+    await inFolder(async (parent) => {
+      const { log, bytes } = await storeWithLog(join(parent, 'store'));
+      await writeFile(log, bytes.subarray(0, logHeaderBytes + 20));
+      await (await Store.open(join(log, '..'))).close();
+      expect((await readdir(join(log, '..'))).sort()).toEqual(['LOCK', 'MANIFEST']);
+    });
+  });
+
   it('that is missing is noticed by the one after it', async () => {
     await inFolder(async (parent) => {
       const { log } = await storeWithLog(join(parent, 'store'));

@@ -1,11 +1,10 @@
 /** A store behaves like a sorted map, whatever is done to it and in whatever order, crashes included. */
-import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoreOptions } from './store-options.js';
 import { Store } from './store.js';
-import { inFolder } from './testing/folder.js';
+import { copyAtOnce, inFolder } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
 import { keyArbitrary, support, valueArbitrary, type Pair } from './testing/table.js';
 import type { BatchOperation } from './write.js';
@@ -144,6 +143,17 @@ class Flush implements fc.AsyncCommand<Model, Real> {
   }
 }
 
+class Compact implements fc.AsyncCommand<Model, Real> {
+  check = (): boolean => true;
+  toString = (): string => 'compact()';
+  async run(model: Model, { store }: Real): Promise<void> {
+    await store.compact();
+    model.past = [new Map(model.content)];
+    expect(store.stats()).toMatchObject({ memtableEntries: 0, tableEntries: model.content.size });
+    expect(store.stats().tables).toBeLessThanOrEqual(1);
+  }
+}
+
 class Reopen implements fc.AsyncCommand<Model, Real> {
   check = (): boolean => true;
   toString = (): string => 'reopen()';
@@ -161,8 +171,7 @@ class Crash implements fc.AsyncCommand<Model, Real> {
   toString = (): string => 'crash()';
   async run(model: Model, real: Real): Promise<void> {
     const left = `${real.folder}+`;
-    const isComplete = (path: string): boolean => !path.includes('tmp-');
-    await cp(real.folder, left, { recursive: true, filter: isComplete });
+    await copyAtOnce(real.folder, left);
     await real.store.close({ discardUnflushed: true });
     real.folder = left;
     if (this.readFirst) {
@@ -212,6 +221,7 @@ const commands = fc.commands(
     fc.tuple(keyArbitrary, keyArbitrary, rangeFlags).map(([low, high, flags]) => new Range(low, high, flags)),
     fc.array(fc.tuple(keyArbitrary, valueArbitrary), { maxLength: 30 }).map((pairs) => new Load(pairs)),
     fc.constant(new Flush()),
+    fc.constant(new Compact()),
     fc.constant(new Reopen()),
     fc.boolean().map((readFirst) => new Crash(readFirst)),
   ],
@@ -220,8 +230,8 @@ const commands = fc.commands(
 
 const configurations: { readonly name: string; readonly options: StoreOptions }[] = [
   { name: 'pread, no caches', options: { engine: 'pread', cacheBytes: 0, direct: false } },
-  { name: 'pread past the page cache, tiny memtable', options: { engine: 'pread', memtableBytes: 2000 } },
-  { name: 'io-uring, no caches', options: { engine: 'io-uring', cacheBytes: 0 } },
+  { name: 'pread past the page cache, tiny memtable', options: { engine: 'pread', memtableBytes: 500 } },
+  { name: 'io-uring, no caches', options: { engine: 'io-uring', cacheBytes: 0, memtableBytes: 2000 } },
   {
     name: 'page-cache-bpf, a tier',
     options: { engine: 'page-cache-bpf', cacheBytes: 4000, cacheTier: new MapTier() },

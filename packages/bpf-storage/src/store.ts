@@ -1,9 +1,9 @@
 /**
- * The store: an ordered map on disk, made of a log, a memtable and one table, with caches in front.
+ * The store: an ordered map on disk, made of a log, a memtable and tables, with caches in front.
  *
- *   writes  ->  log  ->  memtable  --flush-->  new table = memtable merged over the old table, switched in one step
- *   loads   ->  external sort  -------------^
- *   reads   ->  memtable, row cache, cache tier, table (see read-path.ts)
+ *   writes  ->  log  ->  memtable  --flush--->  the newest table  \
+ *   loads   ->  external sort  -------------->  the newest table   >  compaction: fewer and larger ones
+ *   reads   ->  memtable, row cache, cache tier, tables from the newest to the oldest (see read-path.ts)
  *
  * A write is in the log, on disk, before it is visible and acknowledged (see commit-log.ts). What it replaces is gone
  * from every cache by then. A write that is rejected was not done.
@@ -13,12 +13,14 @@ import { tableEngineSupport } from '@exopool/native';
 import { ExopoolError, toExopoolError, type CacheTier } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
 import { CommitLog } from './commit-log.js';
-import { ascending, descending, MergeCursor, tombstone, type Cursor } from './cursor.js';
+import { Compactor } from './compactor.js';
+import { ascending, descending, MergeCursor, tombstone } from './cursor.js';
 import { parseEngineName, requireEngine, type EngineName } from './engine.js';
 import { ExternalSort, runBytesDefault } from './external-sort.js';
+import { Flusher } from './flusher.js';
 import { gatherEntries, LoadMerge, ProgressMeter, runBytesMin } from './load.js';
 import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
-import { Mutex } from './mutex.js';
+import type { OpenTable } from './open-table.js';
 import { ReadPath } from './read-path.js';
 import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
 import { RowCache } from './row-cache.js';
@@ -33,9 +35,8 @@ import type {
   WriteOptions,
 } from './store-options.js';
 import type { StoreStats } from './store-stats.js';
-import { TableSet } from './table-set.js';
-import { emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
-import type { TableSummary } from './table-writer.js';
+import { cursorsOf, releaseAll, retainAll, TableSet } from './table-set.js';
+import { addReports, emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
 import { TierGate } from './tier-gate.js';
 import { WritePath } from './write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write.js';
@@ -49,13 +50,13 @@ export class Store {
   readonly #cache: RowCache;
   readonly #gate: TierGate;
   readonly #reads: ReadPath;
-  /** Flushes and loads replace the table one at a time. */
-  readonly #replacing = new Mutex();
   readonly #log: CommitLog;
   readonly #writes: WritePath;
+  readonly #flusher: Flusher;
+  readonly #compactor: Compactor;
   #engine: EngineName;
   #closing: Promise<void> | undefined;
-  readonly #counts = { flushes: 0, loads: 0 };
+  #loads = 0;
 
   private constructor(
     path: string,
@@ -84,11 +85,15 @@ export class Store {
     };
     this.#reads = new ReadPath(sources, this.#cache, this.#gate);
     this.#log = new CommitLog({ folder: path, ...recovered });
+    this.#compactor = new Compactor(tables, options.compactionBytesPerSecond);
     this.#writes = new WritePath(recovered.memtables, this.#log, {
       memtableBytes: options.memtableBytes,
+      hasOldLogs: recovered.previous.number >= tables.log,
       written: (keys) => this.#reads.written(keys),
-      flush: () => this.#flush(),
+      makeRoom: () => this.#flusher.makeRoom(),
+      tables: () => tables.tables.length,
     });
+    this.#flusher = new Flusher(this.#writes, tables, this.#compactor);
   }
 
   /**
@@ -137,7 +142,7 @@ export class Store {
   }
 
   /**
-   * Sets `key` to `value`, durably unless `sync` is false. Waits for a flush when the memtable is full.
+   * Sets `key` to `value`, durably unless `sync` is false. Waits when memory is full, or compaction far behind.
    * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, or the error of the log or the flush
    * (`EXOPOOL_NO_SPACE`, `EXOPOOL_IO`): the write was not done then. The next write tries the disk again.
    */
@@ -169,8 +174,8 @@ export class Store {
   }
 
   /**
-   * Sorts `entries`, which may be more than fit in memory, and merges them into the store in one step: readers see
-   * all of them or none. Of equal keys the last one wins. With respect to other writes the load happens when its merge
+   * Sorts `entries`, which may be more than fit in memory, and puts them into the store as one table, in one step:
+   * readers see all of them or none. Of equal keys the last one wins. With respect to other writes the load happens when its merge
    * begins: what was written before is replaced, what is written later replaces.
    * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, …; what `entries`
    * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind.
@@ -193,49 +198,65 @@ export class Store {
         this.#requireWritable();
         throwIfAborted(signal);
       });
-      const summary = await this.#replacing.run(() => this.#merge(sorter.cursors(), meter, signal));
+      const table = await this.#place(sorter, meter, signal);
+      const { entries: count, bytes } = table?.entry ?? { entries: 0, bytes: 0 };
       const seconds = (performance.now() - startMs) / 1000;
-      return { loaded, entries: summary.entries, bytes: summary.bytes, runs: sorter.runs, seconds };
+      return { loaded, entries: count, bytes, runs: sorter.runs, seconds };
     } finally {
       await sorter.close();
     }
   }
 
   /**
-   * Writes the memtable into the table and makes it durable. When it fails, what was acknowledged stays in the log
+   * Writes the memtable into a table. When it fails, what was acknowledged stays in the log
    * and in memory, and the next flush tries again.
    * @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`, …
    */
   async flush(): Promise<void> {
     this.#requireWritable();
-    await this.#flush();
+    await this.#flusher.flush();
   }
 
-  /** Walks the whole table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */
+  /**
+   * Merges everything into one table: what was overwritten or deleted gives its space back. Takes the time of reading
+   * and writing all of it; reads and writes go on meanwhile.
+   * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_CLOSED`, …; nothing has changed then.
+   */
+  async compact(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#requireWritable();
+    await this.#flusher.flush();
+    await this.#compactor.mergeAll(options.signal);
+  }
+
+  /** Walks every table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */
   async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
     this.#requireOpen();
-    const table = this.#tables.table?.retain();
-    if (table === undefined) return emptyReport;
+    const tables = retainAll(this.#tables.tables);
     try {
-      return await verifyTable(table.file, options.signal);
+      let report = emptyReport;
+      for (const { file } of tables) report = addReports(report, await verifyTable(file, options.signal));
+      return report;
     } finally {
-      table.release();
+      releaseAll(tables);
     }
   }
 
   /** @throws ExopoolError `EXOPOOL_CLOSED`. */
   stats(): StoreStats {
     this.#requireOpen();
-    const table = this.#tables.table;
-    const engineInUse = table?.engines.choose(this.#engine) ?? 'no table';
+    const { tables } = this.#tables;
+    const sum = (of: (entry: OpenTable['entry']) => number): number =>
+      tables.reduce((total, { entry }) => total + of(entry), 0);
+    // The oldest table is the largest, as a rule.
+    const engineInUse = tables.at(-1)?.engines.choose(this.#engine) ?? 'no table';
     return {
       path: this.path,
       readOnly: this.#options.readOnly,
       engine: this.#engine === 'auto' ? `auto → ${engineInUse}` : this.#engine,
-      direct: table?.file.direct ?? this.#options.direct,
-      tables: table === undefined ? 0 : 1,
-      tableEntries: table?.entry.entries ?? 0,
-      tableBytes: table?.entry.bytes ?? 0,
+      direct: tables.at(-1)?.file.direct ?? this.#options.direct,
+      tables: tables.length,
+      tableEntries: sum(({ entries }) => entries),
+      tableBytes: sum(({ bytes }) => bytes),
       memtableEntries: this.#writes.memtables.entries,
       memtableBytes: this.#writes.memtables.bytes,
       cacheEntries: this.#cache.entries,
@@ -244,7 +265,9 @@ export class Store {
       lookupsByEngine: this.#tables.lookups(),
       writes: this.#writes.writes,
       ...this.#log.counts,
-      ...this.#counts,
+      ...this.#compactor.counts,
+      flushes: this.#flusher.flushes,
+      loads: this.#loads,
       tier: { ...this.#gate.counters, stats: this.#gate.stats() },
     };
   }
@@ -280,13 +303,13 @@ export class Store {
   }
 
   async #close(discardUnflushed: boolean): Promise<void> {
-    if (!discardUnflushed && !this.#options.readOnly) await this.#flush();
-    await this.#replacing.run(async () => {
-      await this.#log.seal(() => undefined);
-      this.#tables.close();
-      await this.#gate.settled();
-      await this.#lock?.close();
-    });
+    if (!discardUnflushed && !this.#options.readOnly) await this.#flusher.flush();
+    await this.#flusher.settled();
+    await this.#compactor.close();
+    await this.#log.seal(() => undefined);
+    this.#tables.close();
+    await this.#gate.settled();
+    await this.#lock?.close();
   }
 
   async #write(writes: readonly Write[], options: WriteOptions | undefined): Promise<void> {
@@ -297,10 +320,10 @@ export class Store {
   async *#range(query: RangeQuery): AsyncGenerator<[Buffer, Buffer]> {
     this.#requireOpen();
     throwIfAborted(query.signal);
-    const table = this.#tables.table?.retain();
+    const tables = retainAll(this.#tables.tables);
     try {
       const { memtables } = this.#writes;
-      const cursors = [...memtables.cursors(query), ...this.#tables.cursors(query, query.signal)];
+      const cursors = [...memtables.cursors(query), ...cursorsOf(tables, query, query.signal)];
       const merged = await MergeCursor.open(cursors, query.reverse === true ? descending : ascending);
       for (let given = 0; given < query.limit;) {
         const wait = merged.next();
@@ -314,54 +337,37 @@ export class Store {
         given += 1;
       }
     } finally {
-      table?.release();
+      releaseAll(tables);
     }
   }
 
-  async #flush(): Promise<void> {
-    await this.#replacing.run(async () => {
-      if (this.#writes.isIdle) return;
-      await this.#replaceTable([], undefined, undefined);
-      this.#counts.flushes += 1;
-    });
-  }
-
-  async #merge(
-    newest: readonly Cursor[],
+  /** Makes a table of what was sorted and puts it in place. The tier is passed by, as it has old values of some keys. */
+  async #place(
+    sorter: ExternalSort,
     meter: ProgressMeter,
     signal: AbortSignal | undefined,
-  ): Promise<TableSummary> {
+  ): Promise<OpenTable | undefined> {
     this.#requireWritable();
     await this.#gate.pause();
     try {
-      const summary = await this.#replaceTable(newest, new LoadMerge(this.#gate, meter), signal);
-      this.#counts.loads += 1;
-      return summary;
+      const load = new LoadMerge(this.#gate, meter);
+      const make = async (): Promise<OpenTable | undefined> => {
+        this.#requireWritable();
+        const merged = await MergeCursor.open(sorter.cursors(), ascending);
+        const onEntry = load.onEntry.bind(load);
+        return this.#tables.make(merged, { signal, onEntry });
+      };
+      const placed = await this.#flusher.place(make, {
+        beforeSwitch: async () => {
+          await load.beforeSwitch();
+          throwIfAborted(signal);
+        },
+        onSwitch: () => this.#reads.writtenAll(),
+      });
+      this.#loads += 1;
+      return placed;
     } finally {
       this.#gate.resume();
-    }
-  }
-
-  /** Writes `newest` over the memtable over the table into a new table. */
-  async #replaceTable(
-    newest: readonly Cursor[],
-    load: LoadMerge | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<TableSummary> {
-    const { memtable, log } = await this.#writes.freeze();
-    try {
-      return await this.#tables.replace([...newest, memtable.cursor({})], {
-        signal,
-        log,
-        onEntry: (merged, bytesWritten) => load?.onEntry(merged, bytesWritten),
-        beforeSwitch: () => load?.beforeSwitch(),
-        onSwitch: () => {
-          this.#writes.dropFrozen();
-          if (load !== undefined) this.#reads.writtenAll();
-        },
-      });
-    } finally {
-      this.#writes.thaw();
     }
   }
 

@@ -5,6 +5,7 @@
  * the base of what engines do not do: ordered scans (`table-scan.ts`) and verification (`table-verify.ts`).
  */
 import { crc32c, type TableHeader } from '@exopool/native';
+import { tombstone } from './cursor.js';
 import { EXO_PAGE_SIZE, pagesFor } from './format.js';
 import { corrupt, PageView, type PageContext, type ValueReference } from './page-view.js';
 
@@ -24,10 +25,10 @@ export function pageContext(source: PageSource, offset: number): PageContext {
 }
 
 /**
- * The value of `key`, or `undefined`.
+ * The value of `key`; `null` when the table says that it was deleted, `undefined` when it does not have it.
  * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`.
  */
-export async function getFromTable(source: PageSource, key: Buffer): Promise<Buffer | undefined> {
+export async function getFromTable(source: PageSource, key: Buffer): Promise<Buffer | null | undefined> {
   if (source.header.height === 0) return undefined;
   let offset = source.header.root;
   for (let level = source.header.height - 1; level > 0; level -= 1) {
@@ -38,6 +39,7 @@ export async function getFromTable(source: PageSource, key: Buffer): Promise<Buf
   const index = leaf.lowerBound(key);
   if (index === leaf.count || !leaf.key(index).equals(key)) return undefined;
   const value = leaf.value(index);
+  if (value === tombstone) return null;
   return Buffer.isBuffer(value) ? value : readValue(source, value);
 }
 

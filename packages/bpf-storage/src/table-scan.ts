@@ -13,7 +13,7 @@ import { throwIfAborted } from './abort.js';
 import { EXO_PAGE_SIZE } from './format.js';
 import { checkPage, PageView } from './page-view.js';
 import { pageContext, pageOfRun, readValue, readView, type PageSource } from './table-reader.js';
-import type { Entry } from './cursor.js';
+import { tombstone, type Entry } from './cursor.js';
 
 /** One end of a range of keys. */
 export interface Bound {
@@ -39,7 +39,7 @@ const batchBytesMax = 1024 * 1024;
 type Run = readonly number[];
 
 /**
- * The entries of `range`, batch by batch. Values are parts of larger buffers: copy what is kept.
+ * The entries of `range`, batch by batch, tombstones included. Values are parts of larger buffers: copy what is kept.
  * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`.
  */
 export async function* scanTable(
@@ -146,7 +146,7 @@ async function* leafEntries(
   for (let step = 0; step < to - from; step += 1) {
     const index = reverse === true ? to - 1 - step : from + step;
     const stored = leaf.value(index);
-    if (Buffer.isBuffer(stored)) {
+    if (stored === tombstone || Buffer.isBuffer(stored)) {
       batch.push({ key: leaf.key(index), value: stored });
       continue;
     }

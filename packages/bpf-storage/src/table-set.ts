@@ -1,18 +1,22 @@
 /**
- * The tables of an open store, and how they are replaced: for now one table at most.
+ * The tables of an open store, the newest first: of two that have a key the first one counts.
  *
- *   1 write the new table, fsync, rename          a failure up to here, or in 2, leaves everything as it was
- *   2 switch MANIFEST                             from here on the new table is the one that counts
- *   3 put it in place for readers                 in one turn; who still reads the old one keeps it open
- *   4 fsync the folder, then remove the old files a failure here is reported, but the switch has happened
+ *   flush, load      [new]  t9  t7  t4          a table is made beside the others, complete and durable, before
+ *   compaction       t9  [t7 t4 -> new]  t1     anybody hears of it; then the list changes in one step
+ *
+ * How it changes:
+ *   1 switch MANIFEST                             a failure up to here leaves everything as it was
+ *   2 put the new list in place for readers       in one turn; who still reads a removed table keeps it open
+ *   3 fsync the folder, then remove old files     a failure here is reported, but the change has happened
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { throwIfAborted } from './abort.js';
-import { ascending, BatchCursor, MergeCursor, type Cursor } from './cursor.js';
+import { BatchCursor, type Cursor } from './cursor.js';
 import type { EngineName } from './engine.js';
 import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';
+import { removeLogs } from './logs.js';
+import { Mutex } from './mutex.js';
 import {
   addLookups,
   noLookups,
@@ -21,43 +25,40 @@ import {
   type LookupsByEngine,
   type OpenTableOptions,
 } from './open-table.js';
-import { removeLogs } from './logs.js';
 import { syncFolder } from './sync-folder.js';
 import { scanTable, type KeyRange } from './table-scan.js';
-import { randomTableId, type TableSummary } from './table-writer.js';
-import { writeTable } from './write-table.js';
+import { randomTableId } from './table-writer.js';
+import { writeTable, type WriteTableHooks } from './write-table.js';
 
 /** Keys of one call into an engine: all of its results, of up to 16 MiB each, are in memory together. */
 const lookupKeysMax = 1024;
 
-export interface ReplaceHooks {
-  readonly signal?: AbortSignal | undefined;
-  /** The first log whose writes are not in the new table. */
-  readonly log: number;
-  /** Called for each entry before it is written, tombstones included; a promise is waited for. */
-  onEntry?(merged: MergeCursor, bytesWritten: number): Promise<void> | undefined;
-  /** The new table is complete; a failure here still leaves everything as it was. */
+export interface TableChange {
+  /** Takes the place of those removed, or else is the newest. */
+  readonly added: OpenTable | undefined;
+  /** Neighbours, the newest first. */
+  readonly removed?: readonly OpenTable[];
+  /** Given when writes have become part of the tables: the first log that still counts. */
+  readonly log?: number;
+  /** A failure here still leaves everything as it was. */
   beforeSwitch?(): Promise<void> | undefined;
-  /** Called in the same turn in which the new table takes its place. */
-  onSwitch(): void;
+  /** Called in the same turn in which the list changes. */
+  onSwitch?(): void;
 }
 
 export class TableSet {
-  #closedLookups = noLookups();
-  #table: OpenTable | undefined;
-
+  #tables: readonly OpenTable[] = [];
   #manifest = emptyManifest;
+  /** Number of the next table; ahead of the manifest's while tables are made. */
+  #next = emptyManifest.next;
+  #closedLookups = noLookups();
+  readonly #changes = new Mutex();
 
   constructor(private readonly options: Omit<OpenTableOptions, 'onClose'>) {}
 
-  get table(): OpenTable | undefined {
-    return this.#table;
-  }
-
-  lookups(): LookupsByEngine {
-    return this.#table === undefined
-      ? this.#closedLookups
-      : addLookups(this.#closedLookups, this.#table.lookups());
+  /** The newest first. Retain them before the first wait. */
+  get tables(): readonly OpenTable[] {
+    return this.#tables;
   }
 
   /** The number of the first log that counts. */
@@ -65,87 +66,113 @@ export class TableSet {
     return this.#manifest.log;
   }
 
+  lookups(): LookupsByEngine {
+    return this.#tables.reduce((sum, table) => addLookups(sum, table.lookups()), this.#closedLookups);
+  }
+
   /** Opens what `manifest` names. @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
   open(manifest: Manifest): void {
     this.close();
-    this.#manifest = manifest;
-    const entry = manifest.tables[0];
-    this.#table = entry === undefined ? undefined : this.#openTable(entry);
-  }
-
-  /** A cursor for each table, the newest first. They must be used up while the tables are retained. */
-  cursors(range: KeyRange, signal: AbortSignal | undefined): Cursor[] {
-    return this.#table === undefined ? [] : [new BatchCursor(scanTable(this.#table.file, range, signal))];
-  }
-
-  /** The values of `keys`, in order. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`. */
-  async lookUp(keys: readonly Buffer[], engine: EngineName): Promise<(Buffer | undefined)[]> {
-    const table = this.#table?.retain();
-    if (table === undefined) return keys.map(() => undefined);
+    const tables: OpenTable[] = [];
     try {
-      const values: (Buffer | undefined)[] = [];
-      for (let at = 0; at < keys.length; at += lookupKeysMax) {
-        const some = keys.slice(at, at + lookupKeysMax);
-        values.push(...(await table.file.lookupMany(some, table.engines.choose(engine))));
+      for (const entry of manifest.tables) tables.push(this.#openTable(entry));
+    } catch (error) {
+      for (const table of tables) table.close();
+      throw error;
+    }
+    this.#tables = tables;
+    this.#manifest = manifest;
+    this.#next = manifest.next;
+  }
+
+  /**
+   * The values of `keys`, in order, each from the newest table that knows it.
+   * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`.
+   */
+  async lookUp(keys: readonly Buffer[], engine: EngineName): Promise<(Buffer | undefined)[]> {
+    const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
+    let unknown = [...keys.keys()];
+    const tables = retainAll(this.#tables);
+    try {
+      for (const table of tables) {
+        if (unknown.length === 0) break;
+        unknown = await lookUpInTable(table, engine, keys, unknown, values);
       }
       return values;
     } finally {
-      table.release();
+      releaseAll(tables);
     }
   }
 
   /** The value of `key`. Calls of one turn cross into the engine together. Errors as {@link lookUp}. */
   async lookUpOne(key: Buffer, engine: EngineName): Promise<Buffer | undefined> {
-    const table = this.#table?.retain();
-    if (table === undefined) return undefined;
+    const tables = retainAll(this.#tables);
     try {
-      return await table.file.lookup(key, table.engines.choose(engine));
+      for (const table of tables) {
+        if (!table.mayHold(key)) continue;
+        const value = await table.file.lookup(key, table.engines.choose(engine));
+        if (value !== undefined) return value ?? undefined;
+      }
+      return undefined;
     } finally {
-      table.release();
+      releaseAll(tables);
     }
   }
 
   /**
-   * Merges `newest` over what is there into a new table, the store's only one.
-   * @throws ExopoolError; unless `onSwitch` was called, nothing has changed.
+   * Makes a table of what `cursor` gives. Nobody reads it before a `change()` adds it.
+   * @returns `undefined` when there was nothing to write.
+   * @throws ExopoolError as {@link writeTable}; nothing is left behind then.
    */
-  async replace(newest: readonly Cursor[], hooks: ReplaceHooks): Promise<TableSummary> {
+  async make(cursor: Cursor, hooks: WriteTableHooks): Promise<OpenTable | undefined> {
     const { folder } = this.options;
-    const { signal } = hooks;
-    const merged = await MergeCursor.open([...newest, ...this.cursors({}, signal)], ascending);
     const tableId = randomTableId();
-    const name = tableName(this.#manifest.next);
-    const summary = await writeTable({ folder, name, tableId, createdMs: Date.now() }, merged, {
-      signal,
-      onEntry: (_, bytesWritten) => hooks.onEntry?.(merged, bytesWritten),
-    });
-    const entry = { file: name, id: tableIdText(tableId), entries: summary.entries, bytes: summary.bytes };
-    const manifest = { next: this.#manifest.next + 1, log: hooks.log, tables: [entry] };
-    let table: OpenTable | undefined;
+    const name = tableName(this.#next);
+    this.#next += 1;
+    const summary = await writeTable({ folder, name, tableId, createdMs: Date.now() }, cursor, hooks);
+    const { path, entries, bytes, smallestKey, largestKey } = summary;
     try {
-      table = this.#openTable(entry);
-      await hooks.beforeSwitch?.();
-      throwIfAborted(signal);
-      await switchManifest(folder, manifest);
+      if (smallestKey !== undefined && largestKey !== undefined) {
+        const id = tableIdText(tableId);
+        return this.#openTable({ file: name, id, entries, bytes, smallestKey, largestKey });
+      }
     } catch (error) {
-      table?.close();
-      await rm(summary.path, { force: true });
+      await rm(path, { force: true });
       throw error;
     }
-    const old = this.#table;
-    this.#manifest = manifest;
-    this.#table = table;
-    hooks.onSwitch();
-    old?.release();
-    await syncFolder(folder);
-    await removeLogs(folder, hooks.log);
-    if (old !== undefined) await this.#remove(old.path);
-    return summary;
+    await rm(path, { force: true });
+    return undefined;
+  }
+
+  /** @throws ExopoolError; unless `onSwitch` was called, nothing has changed, and `added` is removed. */
+  async change(change: TableChange): Promise<void> {
+    await this.#changes.run(() => this.#change(change));
   }
 
   close(): void {
-    this.#table?.close();
-    this.#table = undefined;
+    for (const table of this.#tables) table.close();
+    this.#tables = [];
+  }
+
+  async #change(change: TableChange): Promise<void> {
+    const { added, removed = [], log = this.#manifest.log } = change;
+    const first = removed.length === 0 ? 0 : this.#tables.indexOf(removed[0]!);
+    const tables = this.#tables.toSpliced(first, removed.length, ...(added === undefined ? [] : [added]));
+    const manifest = { next: this.#next, log, tables: tables.map(({ entry }) => entry) };
+    try {
+      await change.beforeSwitch?.();
+      await switchManifest(this.options.folder, manifest);
+    } catch (error) {
+      if (added !== undefined) await discardTable(added);
+      throw error;
+    }
+    this.#tables = tables;
+    this.#manifest = manifest;
+    change.onSwitch?.();
+    releaseAll(removed);
+    await syncFolder(this.options.folder);
+    if (change.log !== undefined) await removeLogs(this.options.folder, log);
+    for (const { path } of removed) await removeFile(path);
   }
 
   #openTable(entry: ManifestTable): OpenTable {
@@ -161,12 +188,60 @@ export class TableSet {
       throw new ExopoolError('EXOPOOL_NOT_FOUND', message, { cause: error });
     }
   }
+}
 
-  async #remove(path: string): Promise<void> {
-    try {
-      await rm(path, { force: true });
-    } catch (error) {
-      throw toExopoolError(error, `cannot remove the replaced table ${path}`);
+export function retainAll(tables: readonly OpenTable[]): readonly OpenTable[] {
+  return tables.map((table) => table.retain());
+}
+
+export function releaseAll(tables: readonly OpenTable[]): void {
+  for (const table of tables) table.release();
+}
+
+/** A cursor for each table that may have keys of `range`, the newest first. Retain the tables while they are used. */
+export function cursorsOf(
+  tables: readonly OpenTable[],
+  range: KeyRange,
+  signal: AbortSignal | undefined,
+): Cursor[] {
+  const inRange = tables.filter((table) => table.overlaps(range));
+  return inRange.map(({ file }) => new BatchCursor(scanTable(file, range, signal)));
+}
+
+/** Removes a table that is in no manifest. */
+async function discardTable(table: OpenTable): Promise<void> {
+  table.close();
+  await rm(table.path, { force: true }).catch(() => undefined);
+}
+
+/** Fills in what `table` has of the keys at `indexes`. @returns the indexes of those it knows nothing of. */
+async function lookUpInTable(
+  table: OpenTable,
+  engine: EngineName,
+  keys: readonly Buffer[],
+  indexes: readonly number[],
+  values: (Buffer | undefined)[],
+): Promise<number[]> {
+  const unknown: number[] = [];
+  const asked: number[] = [];
+  for (const index of indexes) (table.mayHold(keys[index]!) ? asked : unknown).push(index);
+  for (let at = 0; at < asked.length; at += lookupKeysMax) {
+    const some = asked.slice(at, at + lookupKeysMax);
+    const wanted = some.map((index) => keys[index]!);
+    const found = await table.file.lookupMany(wanted, table.engines.choose(engine));
+    for (const [position, index] of some.entries()) {
+      const value = found[position];
+      if (value === undefined) unknown.push(index);
+      else values[index] = value ?? undefined;
     }
+  }
+  return unknown;
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw toExopoolError(error, `cannot remove the replaced table ${path}`);
   }
 }

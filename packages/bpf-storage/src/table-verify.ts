@@ -8,6 +8,7 @@
  */
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
+import { tombstone } from './cursor.js';
 import { EXO_PAGE_SIZE, pagesFor } from './format.js';
 import type { PageView, ValueReference } from './page-view.js';
 import { readValue, readView, type PageSource } from './table-reader.js';
@@ -41,6 +42,18 @@ export const emptyReport: VerifyReport = {
   valuePages: 0,
   problems: [],
 };
+
+/** One report on several tables. */
+export function addReports(a: VerifyReport, b: VerifyReport): VerifyReport {
+  return {
+    ok: a.ok && b.ok,
+    entries: a.entries + b.entries,
+    leafPages: a.leafPages + b.leafPages,
+    interiorPages: a.interiorPages + b.interiorPages,
+    valuePages: a.valuePages + b.valuePages,
+    problems: [...a.problems, ...b.problems].slice(0, problemsMax),
+  };
+}
 
 /** @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`; damage is reported, not thrown. */
 export async function verifyTable(source: PageSource, signal?: AbortSignal): Promise<VerifyReport> {
@@ -101,7 +114,7 @@ class Verification {
     this.#entries += page.count;
     for (let index = 0; index < page.count; index += 1) {
       const value = page.value(index);
-      if (!Buffer.isBuffer(value)) await this.#visitValue(value);
+      if (value !== tombstone && !Buffer.isBuffer(value)) await this.#visitValue(value);
     }
   }
 

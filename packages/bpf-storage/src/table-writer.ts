@@ -19,6 +19,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32c } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { tombstone, type Tombstone } from './cursor.js';
 import { FileSink } from './file-sink.js';
 import {
   EXO_HEIGHT_MAX,
@@ -29,6 +30,7 @@ import {
   EXO_VALUE_INLINE,
   EXO_VALUE_MAX,
   EXO_VALUE_OUTLINE,
+  EXO_VALUE_TOMBSTONE,
   pagesFor,
   valueRef,
   valueRefBytes,
@@ -55,9 +57,15 @@ export interface TableWriterOptions {
 
 export interface TableSummary {
   readonly path: string;
+  /** Tombstones are entries too. */
   readonly entries: number;
   readonly bytes: number;
+  /** `undefined` without entries. */
+  readonly smallestKey: Buffer | undefined;
+  readonly largestKey: Buffer | undefined;
 }
+
+const noBytes = Buffer.alloc(0);
 
 /** 64 random bits, not 0. */
 export function randomTableId(): bigint {
@@ -73,6 +81,7 @@ export class TableWriter {
   readonly #pages: number[] = [];
   #valuePages = 0;
   #entries = 0;
+  #firstKey: Buffer | undefined;
   #lastKey: Buffer | undefined;
 
   private constructor(
@@ -100,15 +109,15 @@ export class TableWriter {
    * @returns false when `drain()` must be awaited before the next call.
    * @throws ExopoolError `EXOPOOL_INVALID` for a key or value out of its limits, or a key out of order.
    */
-  add(key: Buffer, value: Buffer): boolean {
+  add(key: Buffer, value: Buffer | Tombstone): boolean {
     this.#check(key, value);
-    const outline = value.length > EXO_INLINE_VALUE_MAX;
-    const payload = outline ? this.#writeValue(value) : value;
+    const { kind, payload } = this.#cell(value);
     if (this.#leaf.count > 0 && !this.#leaf.fits(key, payload.length)) {
       this.#finishPage(0);
       this.#lowerEnds[0] = shortestSeparator(this.#lastKey!, key);
     }
-    this.#leaf.add(key, outline ? EXO_VALUE_OUTLINE : EXO_VALUE_INLINE, payload);
+    this.#leaf.add(key, kind, payload);
+    this.#firstKey ??= key;
     this.#lastKey = key;
     this.#entries += 1;
     return !this.sink.mustDrain;
@@ -129,10 +138,11 @@ export class TableWriter {
     await this.sink.discard();
   }
 
-  #check(key: Buffer, value: Buffer): void {
-    if (key.length === 0 || key.length > EXO_KEY_MAX || value.length > EXO_VALUE_MAX) {
+  #check(key: Buffer, value: Buffer | Tombstone): void {
+    const valueBytes = value === tombstone ? 0 : value.length;
+    if (key.length === 0 || key.length > EXO_KEY_MAX || valueBytes > EXO_VALUE_MAX) {
       const limits = `a key has 1 to ${EXO_KEY_MAX} bytes and a value at most ${EXO_VALUE_MAX}`;
-      throw new ExopoolError('EXOPOOL_INVALID', `${limits}, not ${key.length} and ${value.length}`);
+      throw new ExopoolError('EXOPOOL_INVALID', `${limits}, not ${key.length} and ${valueBytes}`);
     }
     if (this.#lastKey !== undefined && Buffer.compare(this.#lastKey, key) >= 0) {
       throw new ExopoolError(
@@ -140,6 +150,13 @@ export class TableWriter {
         'the keys of a table must strictly increase; sort them first',
       );
     }
+  }
+
+  /** What a leaf has of a value. */
+  #cell(value: Buffer | Tombstone): { kind: number; payload: Buffer } {
+    if (value === tombstone) return { kind: EXO_VALUE_TOMBSTONE, payload: noBytes };
+    if (value.length <= EXO_INLINE_VALUE_MAX) return { kind: EXO_VALUE_INLINE, payload: value };
+    return { kind: EXO_VALUE_OUTLINE, payload: this.#writeValue(value) };
   }
 
   #writeValue(value: Buffer): Buffer {
@@ -209,7 +226,8 @@ export class TableWriter {
     if (this.options.scratch !== true) await this.sink.sync();
     await this.sink.close();
     const path = this.options.scratch === true ? this.sink.path : await this.#publish();
-    return { path, entries: this.#entries, bytes };
+    const [smallestKey, largestKey] = [this.#firstKey, this.#lastKey];
+    return { path, entries: this.#entries, bytes, smallestKey, largestKey };
   }
 
   async #publish(): Promise<string> {

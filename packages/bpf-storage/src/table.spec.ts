@@ -2,12 +2,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { crc32c, TableFile } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryCursor, type Entry } from './cursor.js';
+import { MemoryCursor, tombstone, type Entry } from './cursor.js';
 import { EXO_PAGE_SIZE, EXO_VALUE_MAX, pageChecksumStart } from './format.js';
 import { getFromTable } from './table-reader.js';
 import { scanTable, type KeyRange } from './table-scan.js';
@@ -18,19 +19,20 @@ import {
   availableEngines,
   keyArbitrary,
   memorySource,
-  pairsArbitrary,
+  cellsArbitrary,
   support,
   writePairs,
+  type Cell,
   type Pair,
 } from './testing/table.js';
 import { writeTable } from './write-table.js';
 
-async function collect(batches: AsyncIterable<readonly Entry[]>): Promise<Pair[]> {
-  const pairs: Pair[] = [];
+async function collect(batches: AsyncIterable<readonly Entry[]>): Promise<Cell[]> {
+  const cells: Cell[] = [];
   for await (const batch of batches) {
-    for (const { key, value } of batch) pairs.push([key, Buffer.from(value as Buffer)]);
+    for (const { key, value } of batch) cells.push([key, value === tombstone ? null : Buffer.from(value)]);
   }
-  return pairs;
+  return cells;
 }
 
 /**
@@ -45,20 +47,22 @@ function manyPairs(count: number): Pair[] {
   });
 }
 
-const golden: Pair[] = [
-  ...Array.from({ length: 40 }, (_, index): Pair => {
+const golden: Cell[] = [
+  ...Array.from({ length: 40 }, (_, index): Cell => {
     const key = Buffer.from(`package ${String(index).padStart(3, '0')}`);
     return [key, Buffer.alloc(index * 5, index)];
   }),
+  [Buffer.from('package removed'), null],
   [Buffer.from('q'), Buffer.alloc(5000, 'q')],
 ];
 
 /** Fails with one line, where comparing thousands of pairs by `toEqual` takes seconds. */
-function expectSame(found: readonly Pair[], expected: readonly Pair[]): void {
+function expectSame(found: readonly Cell[], expected: readonly Cell[]): void {
   expect(found.length).toBe(expected.length);
   const differs = found.findIndex(([key, value], index) => {
     const [expectedKey, expectedValue] = expected[index]!;
-    return !key.equals(expectedKey) || !value.equals(expectedValue);
+    const isSame = value === null ? expectedValue === null : expectedValue?.equals(value) === true;
+    return !key.equals(expectedKey) || !isSame;
   });
   expect(differs).toBe(-1);
 }
@@ -68,7 +72,7 @@ describe('a table', () => {
     const { engine, available, reason } = candidate;
     skip(!available, `${engine} cannot run: ${reason ?? ''}`);
     await fc.assert(
-      fc.asyncProperty(pairsArbitrary, fc.array(keyArbitrary, { maxLength: 20 }), async (pairs, others) => {
+      fc.asyncProperty(cellsArbitrary, fc.array(keyArbitrary, { maxLength: 20 }), async (pairs, others) => {
         await inFolder(async (folder) => {
           const table = TableFile.open(await writePairs(folder, pairs));
           const keys = [...pairs.map(([key]) => key), ...others];
@@ -108,7 +112,7 @@ describe('a table', () => {
     const range: fc.Arbitrary<KeyRange> = fc.record({ lower: bound, upper: bound, reverse: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(
-        pairsArbitrary,
+        cellsArbitrary,
         fc.array(range, { minLength: 1, maxLength: 8 }),
         async (pairs, ranges) => {
           await inFolder(async (folder) => {
@@ -152,9 +156,29 @@ describe('a table', () => {
     await inFolder(async (folder) => {
       const bytes = await readFile(await writePairs(folder, golden));
       expect(createHash('sha256').update(bytes).digest('hex')).toBe(
-        '43b420299c5b89d4b0dc735e95783fb4b0cb9e77cce5f0f38d8747319212130a',
+        '83982fe60f1c9bd5a6e3265b1a67bc8385add6be393d42ee325a4901f46ef25f',
       );
       expect(bytes.equals(gunzipSync(Buffer.from(file, 'base64')))).toBe(true);
+    });
+  });
+
+  it('of version 1, which had no tombstones, is read', async () => {
+    const file = readFileSync(new URL('./testing/golden-v1.table.gz.b64', import.meta.url), 'latin1');
+    await inFolder(async (folder) => {
+      const path = join(folder, 'old.table');
+      await writeFile(path, gunzipSync(Buffer.from(file, 'base64')));
+      const table = TableFile.open(path);
+      const old = golden.filter(([, value]) => value !== null);
+      expectSame(await collect(scanTable(table, {})), old);
+      for (const engine of availableEngines) {
+        const found = await table.lookupMany(
+          golden.map(([key]) => key),
+          engine,
+        );
+        expect(found.filter((value) => value === undefined).length).toBe(1);
+      }
+      expect(await verifyTable(table)).toMatchObject({ ok: true });
+      table.close();
     });
   });
 });
@@ -179,7 +203,7 @@ describe('damage', () => {
               try {
                 const found = await table.lookupMany(keys, engine);
                 expectSame(
-                  found.map((value, index) => [keys[index]!, value ?? Buffer.alloc(0)]),
+                  found.map((value, index) => [keys[index]!, value === undefined ? Buffer.alloc(0) : value]),
                   golden,
                 );
               } finally {

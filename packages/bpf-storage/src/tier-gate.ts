@@ -58,6 +58,11 @@ export class TierGate {
     return this.tier.mayHold?.(key.bytes) ?? true;
   }
 
+  /** Whether the tier may have a value for `key`, to be asked while it is paused. */
+  mayNeedDeletion(key: Buffer): boolean {
+    return this.tier !== undefined && (this.tier.mayHold?.(key) ?? true);
+  }
+
   /** What the tier has of `keys`, in order. Never rejects. */
   async getMany(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
     const found = new Array<Buffer | undefined>(keys.length).fill(undefined);

@@ -1,25 +1,32 @@
 /**
  * What happens to a write: room is made for it, the log takes it, the memtable gets it, caches forget the key.
  *
- *   put -> [ memtable full? flush ] -> log (see commit-log.ts) -> memtable -> caches -> acknowledged
+ *   put -> [ many tables? slow down ] -> [ memtable full? freeze ] -> log -> memtable -> caches -> acknowledged
  *
  * A memtable has logs of its own. To freeze it, its log is sealed, and both are replaced in one turn; once its
  * content is in a durable table, logs below the number given then may go.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { ExopoolError } from '@exopool/shared';
-import type { Entry } from './cursor.js';
+import { tombstone, type Entry } from './cursor.js';
 import type { CommitLog } from './commit-log.js';
 import { encodeFrame } from './log-format.js';
 import { memtableEntryOverheadBytes, type Memtable, type Memtables } from './memtable.js';
+import { Pacer } from './pacer.js';
 import type { RowKey } from './row-key.js';
 import type { Write } from './write.js';
+import { writeRate } from './write-pressure.js';
 
 export interface WritePathOptions {
   readonly memtableBytes: number;
+  /** There are logs of a process before this one. */
+  readonly hasOldLogs: boolean;
   /** Called in the turn in which `keys` get other values; resolves once no cache can return the old ones. */
   written(keys: readonly RowKey[]): Promise<void>;
-  /** Puts the memtable into a table. */
-  flush(): Promise<void>;
+  /** See `Flusher.makeRoom`. */
+  makeRoom(): Promise<void>;
+  /** Tables now. */
+  tables(): number;
 }
 
 /** A memtable on its way into a table. */
@@ -30,17 +37,19 @@ export interface Frozen {
 }
 
 export class WritePath {
-  /** The flush that writers wait for. */
-  #makingRoom: Promise<void> | undefined;
+  readonly #pacer = new Pacer();
   /** What kept the log from taking writes when the memtable was frozen. */
   #failureBefore: ExopoolError | undefined;
   #writes = 0;
+  #hasOldLogs: boolean;
 
   constructor(
     readonly memtables: Memtables,
     private readonly log: CommitLog,
     private readonly options: WritePathOptions,
-  ) {}
+  ) {
+    this.#hasOldLogs = options.hasOldLogs;
+  }
 
   /** Keys put or deleted. */
   get writes(): number {
@@ -53,15 +62,16 @@ export class WritePath {
    */
   async write(writes: readonly Write[], sync: boolean, mayGoOn: () => void): Promise<void> {
     if (writes.length === 0) return;
-    while (this.#isFull) {
-      // One flush for all who wait: with one each, every flush but the first would write a single entry.
-      this.#makingRoom ??= this.options.flush().finally(() => {
-        this.#makingRoom = undefined;
-      });
-      await this.#makingRoom;
+    const entries = writes.map(({ key, value }): Entry => ({ key: key.bytes, value }));
+    const rate = writeRate(this.options.tables());
+    if (rate !== Infinity) {
+      await setTimeout(this.#pacer.reserve(bytesOf(entries), rate));
       mayGoOn();
     }
-    const entries = writes.map(({ key, value }): Entry => ({ key: key.bytes, value }));
+    while (this.#isFull) {
+      await this.options.makeRoom();
+      mayGoOn();
+    }
     const frame = encodeFrame(entries);
     const apply = (): Promise<void> => {
       for (const { key, value } of entries) this.memtables.active.set(key, value);
@@ -72,9 +82,15 @@ export class WritePath {
     await this.log.commit({ frame, memoryBytes, sync, apply });
   }
 
+  /** What keeps the log from taking writes. */
+  get failure(): ExopoolError | undefined {
+    return this.log.failure;
+  }
+
   /** True when there is nothing to flush. */
   get isIdle(): boolean {
-    return this.memtables.entries === 0 && this.log.waitingBytes === 0 && this.log.failure === undefined;
+    const hasWrites = this.memtables.entries > 0 || this.log.waitingBytes > 0;
+    return !hasWrites && !this.#hasOldLogs && this.log.failure === undefined;
   }
 
   /** Freezes the memtable after the writes of now; later ones go to another. */
@@ -87,6 +103,7 @@ export class WritePath {
 
   /** What was frozen is in a durable table. */
   dropFrozen(): void {
+    this.#hasOldLogs = false;
     this.memtables.dropFrozen();
     this.log.recovered(this.#failureBefore);
   }
@@ -100,4 +117,11 @@ export class WritePath {
     const bytes = this.memtables.active.bytes + this.log.waitingBytes;
     return bytes >= this.options.memtableBytes || this.log.failure !== undefined;
   }
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  return entries.reduce(
+    (sum, { key, value }) => sum + key.length + (value === tombstone ? 0 : value.length),
+    0,
+  );
 }

@@ -25,6 +25,9 @@ namespace {
 // Keys that a worker takes at a time: with pread few, so that slow reads spread over the workers.
 constexpr size_t kPreadGrain = 4;
 constexpr size_t kBpfGrain = EXO_BATCH_MAX;
+// Stand for a length where there is no value.
+constexpr int32_t kNotFound = -1;
+constexpr int32_t kDeleted = -2;
 // Bytes of values in one call: they lie in one buffer, of which JavaScript allows 4 GiB, and twice in memory.
 constexpr uint64_t kValuesMaxBytes = 1ull << 30;
 
@@ -87,7 +90,7 @@ class LookupJob : public Job {
 
   void FailForMemory() override { out_of_memory_ = true; }
 
-  // { packed }: the length of each value (-1: not found) as a 32-bit number, then the values.
+  // { packed }: the length of each value (or kNotFound, kDeleted) as a 32-bit number, then the values.
   Napi::Value Finish(Napi::Env env) override {
     if (out_of_memory_) return Failed(env, Failure::Io(ENOMEM, 0));
     uint64_t value_bytes = 0;
@@ -101,7 +104,8 @@ class LookupJob : public Job {
     uint8_t *lengths = packed.Data();
     uint8_t *values = lengths + results_.size() * sizeof(int32_t);
     for (const LookupResult &result : results_) {
-      int32_t length = result.found ? static_cast<int32_t>(result.value.size()) : -1;
+      int32_t length = result.deleted ? kDeleted : kNotFound;
+      if (result.found) length = static_cast<int32_t>(result.value.size());
       memcpy(lengths, &length, sizeof(length));
       lengths += sizeof(length);
       values = std::copy(result.value.begin(), result.value.end(), values);

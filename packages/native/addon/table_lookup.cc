@@ -52,7 +52,9 @@ Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
 // Takes the value of a chain that found its key.
 Failure TakeValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
   const uint8_t *at = chain.page + chain.value_at;
-  result->found = true;
+  result->deleted = chain.value_kind == EXO_VALUE_TOMBSTONE;
+  result->found = !result->deleted;
+  if (result->deleted) return {};
   if (chain.value_kind == EXO_VALUE_INLINE) {
     result->value.assign(at, at + chain.value_len);
     return {};

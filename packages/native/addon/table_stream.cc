@@ -12,7 +12,8 @@ namespace exopool {
 namespace {
 
 constexpr int32_t kNotFound = -1;
-constexpr int32_t kFailed = -2;
+constexpr int32_t kDeleted = -2;
+constexpr int32_t kFailed = -3;
 
 }  // namespace
 
@@ -123,7 +124,8 @@ void LookupStream::Hand(Napi::Env env, Napi::Function receive, const std::vector
   uint8_t *values = head + answers.size() * 2 * sizeof(uint32_t);
   for (const Answer &answer : answers) {
     const LookupResult &result = answer.result;
-    int32_t length = result.found ? static_cast<int32_t>(result.value.size()) : kNotFound;
+    int32_t length = result.deleted ? kDeleted : kNotFound;
+    if (result.found) length = static_cast<int32_t>(result.value.size());
     if (result.failure) {
       length = kFailed;
       failures.Set(failures.Length(), FailureToJs(env, result.failure));

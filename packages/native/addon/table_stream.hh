@@ -31,8 +31,8 @@ class LookupStream : public std::enable_shared_from_this<LookupStream> {
   static constexpr uint64_t kDeliveryBytes = 16u << 20;
 
   // `receive(packed, failures)` is called with
-  //   packed    count; token, length (-1: not found, -2: failed) of each; the values. 32-bit numbers
-  //   failures  of those with length -2, in their order
+  //   packed    count; token, length (-1: not found, -2: deleted, -3: failed) of each; the values. 32-bit numbers
+  //   failures  of those with length -3, in their order
   // Lives until the environment ends.
   static LookupStream *Create(Napi::Env env, Napi::Function receive);
 

@@ -101,7 +101,9 @@ bool TableWalk::Step(const uint8_t *page) {
 
 bool TableWalk::TakeValue() {
   const uint8_t *at = chain_.page + chain_.value_at;
-  result_->found = true;
+  result_->deleted = chain_.value_kind == EXO_VALUE_TOMBSTONE;
+  result_->found = !result_->deleted;
+  if (result_->deleted) return End(EXO_CHAIN_FOUND);
   if (chain_.value_kind == EXO_VALUE_INLINE) {
     result_->value.assign(at, at + chain_.value_len);
     return End(EXO_CHAIN_FOUND);

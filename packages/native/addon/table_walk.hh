@@ -35,7 +35,8 @@ class KeyBatch {
 };
 
 struct LookupResult {
-  bool found = false;
+  bool found = false;    // with a value
+  bool deleted = false;  // with a tombstone
   std::vector<uint8_t> value;
   Failure failure;
 };

@@ -45,6 +45,9 @@ void Append(FuzzInput *bytes, const void *data, size_t length) {
   bytes->insert(bytes->end(), at, at + length);
 }
 
+// The kind of value of the key with this index; those without bytes are tombstones every other time.
+__u8 KindOf(size_t index) { return index % 14 == 7 ? EXO_VALUE_TOMBSTONE : EXO_VALUE_INLINE; }
+
 // A valid page with these keys, in order. Interior pages keep the first as minus infinity.
 FuzzInput MakePage(const std::vector<std::string> &keys, unsigned level) {
   FuzzInput page(EXO_PAGE_SIZE);
@@ -68,7 +71,7 @@ FuzzInput MakePage(const std::vector<std::string> &keys, unsigned level) {
   for (size_t i = 0; i < keys.size(); i++) {
     std::string suffix = i < first ? "" : keys[i].substr(prefix_len);
     FuzzInput cell;
-    exo_leaf_cell leaf{static_cast<__u16>(i % 7), EXO_VALUE_INLINE, 0};
+    exo_leaf_cell leaf{static_cast<__u16>(i % 7), KindOf(i), 0};
     exo_interior_cell interior{i * EXO_PAGE_SIZE};
     if (level == 0)
       Append(&cell, &leaf, sizeof(leaf));
@@ -110,7 +113,8 @@ void CheckAgainstModel(const std::vector<std::string> &keys, const FuzzInput &pa
     auto at = std::lower_bound(keys.begin(), keys.end(), key);
     bool is_there = at != keys.end() && *at == key;
     Require(chain->status == (is_there ? EXO_CHAIN_FOUND : EXO_CHAIN_NOT_FOUND));
-    if (is_there) Require(chain->value_len == static_cast<size_t>(at - keys.begin()) % 7);
+    size_t index = static_cast<size_t>(at - keys.begin());
+    if (is_there) Require(chain->value_len == index % 7 && chain->value_kind == KindOf(index));
     return;
   }
   size_t child = static_cast<size_t>(std::upper_bound(keys.begin() + 1, keys.end(), key) - keys.begin()) - 1;
@@ -135,6 +139,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (chain->status != EXO_CHAIN_FOUND) return 0;
   Require(level == 0 && chain->value_at == other->value_at && chain->value_len == other->value_len);
   Require(chain->value_at + chain->value_len <= EXO_PAGE_SIZE);
+  Require(chain->value_kind == other->value_kind && exo_value_fits(chain->value_kind, chain->value_len));
   Require(memcmp(chain->page + chain->value_at, page.get() + chain->value_at, chain->value_len) == 0);
   return 0;
 }

@@ -34,7 +34,7 @@
 #endif
 
 #define EXO_TABLE_MAGIC "EXOTABLE" /* 8 bytes, no terminator */
-#define EXO_TABLE_VERSION 1
+#define EXO_TABLE_VERSION 2 /* version 1 had no tombstones, and is read as well */
 
 #define EXO_PAGE_SIZE 4096
 #define EXO_KEY_MAX 511              /* two leaf cells with the longest key and inline value fit in one page */
@@ -48,6 +48,8 @@ enum exo_page_type { EXO_PAGE_LEAF = 1, EXO_PAGE_INTERIOR = 2 };
 enum exo_value_kind {
   EXO_VALUE_INLINE = 0,  /* the bytes follow the key suffix in the cell */
   EXO_VALUE_OUTLINE = 1, /* a struct exo_value_ref follows the key suffix */
+  /* Nothing follows: the key was deleted, and what an older table has of it counts no more. */
+  EXO_VALUE_TOMBSTONE = 2,
 };
 
 struct exo_table_header {
@@ -86,7 +88,7 @@ struct exo_slot {
 
 /* A leaf cell: this, the key suffix, then the value (inline) or a struct exo_value_ref. */
 struct exo_leaf_cell {
-  __u16 value_len; /* bytes after the suffix: the inline value's length, or 16 */
+  __u16 value_len; /* bytes after the suffix: the inline value's length, 16, or 0 for a tombstone */
   __u8 kind;       /* enum exo_value_kind */
   __u8 reserved;
 };

@@ -167,7 +167,14 @@ EXO_FUNCTION int exo_search(struct exo_chain *chain, __u64 source, __u32 first) 
   return EXO_GREATER;
 }
 
-/* Leaves in the chain where the value of chain->slot is. */
+/* Whether a cell may have this many bytes of a value of this kind. */
+EXO_INLINE int exo_value_fits(__u32 kind, __u32 value_len) {
+  if (kind == EXO_VALUE_INLINE) return value_len <= EXO_INLINE_VALUE_MAX;
+  if (kind == EXO_VALUE_OUTLINE) return value_len == sizeof(struct exo_value_ref);
+  return kind == EXO_VALUE_TOMBSTONE && value_len == 0;
+}
+
+/* Leaves in the chain where the value of chain->slot is, and its kind: a tombstone is found as well. */
 EXO_FUNCTION int exo_take_value(struct exo_chain *chain, __u64 source) {
   if (!chain) return EXO_CHAIN_CORRUPT;
   const struct exo_page_header *header = exo_header(chain);
@@ -186,9 +193,7 @@ EXO_FUNCTION int exo_take_value(struct exo_chain *chain, __u64 source) {
   __u32 kind = leaf.kind;
   __u32 value_end = value_at + value_len;
   if (value_end > EXO_PAGE_SIZE) return EXO_CHAIN_CORRUPT;
-  if (kind == EXO_VALUE_INLINE ? value_len > EXO_INLINE_VALUE_MAX
-                               : kind != EXO_VALUE_OUTLINE || value_len != sizeof(struct exo_value_ref))
-    return EXO_CHAIN_CORRUPT;
+  if (!exo_value_fits(kind, value_len)) return EXO_CHAIN_CORRUPT;
   if (value_end > present_end && exo_fetch(chain, source, present_end, value_end - present_end))
     return EXO_CHAIN_IO;
   chain->value_at = value_at;

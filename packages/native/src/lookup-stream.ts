@@ -9,7 +9,7 @@ import { tableError, tableBinding, type TableFailure, type TableHandle } from '.
 /** A key of which nobody knows the value yet. */
 export interface AwaitedKey {
   readonly key: Buffer;
-  readonly resolve: (value: Buffer | undefined) => void;
+  readonly resolve: (value: Buffer | null | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -17,7 +17,8 @@ interface InFlight extends AwaitedKey {
   readonly path: string;
 }
 
-const failed = -2;
+const deleted = -2;
+const failed = -3;
 const wordBytes = 4;
 /** Tokens are 32-bit numbers in native code. */
 const tokens = 2 ** 32;
@@ -52,6 +53,7 @@ function receive(packed: Buffer, failures: readonly TableFailure[]): void {
     const { path, resolve, reject } = inFlight.get(token)!;
     inFlight.delete(token);
     if (length === failed) reject(tableError(path, failures[failure++]!));
-    else resolve(length < 0 ? undefined : packed.subarray(valueAt, (valueAt += length)));
+    else if (length < 0) resolve(length === deleted ? null : undefined);
+    else resolve(packed.subarray(valueAt, (valueAt += length)));
   }
 }

@@ -28,6 +28,7 @@ export interface TableHeader {
 /** What one engine did on one table since it was opened. */
 export interface LookupCounters {
   readonly lookups: number;
+  /** Tombstones are found as well. */
   readonly found: number;
   readonly notFound: number;
   /** Pages visited, whether read or cached. */
@@ -80,7 +81,7 @@ export function tableBinding(): TableBinding {
 }
 
 /** The version of table files that this program writes and reads. */
-const tableVersion = 1;
+const tableVersion = 2;
 
 /** The typed error for a failure on the table file at `path`. */
 export function tableError(path: string, failure: TableFailure): ExopoolError {

@@ -38,6 +38,8 @@ const lookupMaxKeys = 65_536;
 const readMaxPages = 4096;
 /** Bytes of a value's length in front of the packed values. */
 const lengthBytes = 4;
+/** Stands for the length of a tombstone; -1 for a key that is not there. */
+const deletedLength = -2;
 
 export interface EngineSupport {
   readonly engine: TableEngine;
@@ -97,14 +99,15 @@ export class TableFile {
   }
 
   /**
-   * Looks up keys in any order. One result for each key; undefined: not in the table.
+   * Looks up keys in any order. One result for each key; undefined: not in the table; null: the table has a tombstone
+   * for it, which says that it was deleted and that no older table is to be asked.
    *
    * The values of one call share one block of memory: whoever keeps a few of many for long should copy them.
    *
    * @throws `EXOPOOL_INVALID` (a key over 511 bytes), `EXOPOOL_UNSUPPORTED` (the engine cannot run here),
    * `EXOPOOL_CORRUPT` or `EXOPOOL_IO`, naming file and offset, `EXOPOOL_CLOSED`
    */
-  async lookupMany(keys: readonly Buffer[], engine: TableEngine): Promise<(Buffer | undefined)[]> {
+  async lookupMany(keys: readonly Buffer[], engine: TableEngine): Promise<(Buffer | null | undefined)[]> {
     const handle = this.#open();
     requireEngine(engine);
     requireKeys(keys);
@@ -113,16 +116,17 @@ export class TableFile {
     let at = keys.length * lengthBytes;
     return keys.map((_, index) => {
       const length = packed.readInt32LE(index * lengthBytes);
-      return length < 0 ? undefined : packed.subarray(at, (at += length));
+      if (length < 0) return length === deletedLength ? null : undefined;
+      return packed.subarray(at, (at += length));
     });
   }
 
   /**
-   * Looks up one key; undefined: not in the table. Keys of the same turn are looked up together, and with `io-uring`
+   * Looks up one key, with the results of {@link lookupMany}. Keys of the same turn are looked up together, and with `io-uring`
    * each is answered as soon as it is found.
    * @throws as {@link lookupMany}, each key for itself
    */
-  lookup(key: Buffer, engine: TableEngine): Promise<Buffer | undefined> {
+  lookup(key: Buffer, engine: TableEngine): Promise<Buffer | null | undefined> {
     return new Promise((resolve, reject) => {
       this.#open();
       requireEngine(engine);

@@ -9,7 +9,7 @@ import { buildTable, pageBytes, sealHeader, sealPage, type Entry } from './table
 
 const entries = Array.from({ length: 60 }, (_, i): Entry => {
   const key = Buffer.from(`common/prefix/${String(i).padStart(3, '0')}/${'long suffix '.repeat(i % 3)}`);
-  return [key, Buffer.alloc(i % 20 === 0 ? 1500 : 10 + i, i)];
+  return [key, i % 10 === 7 ? null : Buffer.alloc(i % 20 === 0 ? 1500 : 10 + i, i)];
 });
 /** Three levels: leaves of up to 6 keys, 10 of them under 2 interior pages, and the root. */
 const sound = buildTable(entries, { slotsPerPage: 6 });
@@ -22,7 +22,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The values of all entries from a file with these bytes, or the error. */
-async function lookUpAll(bytes: Buffer, engine: TableEngine): Promise<(Buffer | undefined)[] | ExopoolError> {
+async function lookUpAll(
+  bytes: Buffer,
+  engine: TableEngine,
+): Promise<(Buffer | null | undefined)[] | ExopoolError> {
   const file = path.join(folder, 'table');
   rmSync(file, { force: true });
   writeFileSync(file, bytes);
@@ -80,6 +83,7 @@ arrange('a cell beyond the page', leafOffset, (page) => page.writeUInt16LE(65_53
 arrange('a suffix beyond the page', leafOffset, (page) => page.writeUInt16LE(65_535, 38));
 arrange('a value beyond the page', leafOffset, (page) => page.writeUInt16LE(65_535, page.readUInt16LE(36)));
 arrange('a value of an unknown kind', leafOffset, (page) => page.writeUInt8(9, page.readUInt16LE(36) + 2));
+arrange('a tombstone with a value', leafOffset, (page) => page.writeUInt8(2, page.readUInt16LE(36) + 2));
 arrange('a first separator that is not minus infinity', rootOffset, (page) => page.writeUInt16LE(4, 38));
 arrange('a page of another table', leafOffset, (page) => page.writeBigUInt64LE(1n, 8));
 arrange('a page of another place', leafOffset, (page) => page.writeBigUInt64LE(4096n, 16));

@@ -17,7 +17,7 @@ const nobody = 65_534;
 const timeout = 20_000;
 
 const entries = Array.from({ length: 3000 }, (_, i): Entry => [Buffer.from(`key${i}`), Buffer.from(`${i}`)]);
-const packedBytes = entries.reduce((sum, [, value]) => sum + 4 + value.length, 0);
+const packedBytes = entries.reduce((sum, [, value]) => sum + 4 + value!.length, 0);
 
 let folder: string;
 let file: string;

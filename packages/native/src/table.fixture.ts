@@ -10,7 +10,8 @@ const slotBytes = 8;
 const inlineValueMaxBytes = 1024;
 export const pageType = { leaf: 1, interior: 2 } as const;
 
-export type Entry = readonly [key: Buffer, value: Buffer];
+/** `null` makes a tombstone. */
+export type Entry = readonly [key: Buffer, value: Buffer | null];
 
 export interface FixtureOptions {
   /** Fewer slots in a page make a higher tree of the same entries. Default 338, the most that fit. */
@@ -59,6 +60,10 @@ class TableBuilder {
 
   valueCell([key, value]: Entry): Cell {
     const head = Buffer.alloc(4);
+    if (value === null) {
+      head.writeUInt8(2, 2);
+      return { key, head, tail: Buffer.alloc(0) };
+    }
     if (value.length <= inlineValueMaxBytes) {
       head.writeUInt16LE(value.length, 0);
       return { key, head, tail: value };
@@ -151,7 +156,7 @@ function shortestSeparator(before: Buffer, after: Buffer): Buffer {
 
 /** The bytes of a table with these entries, whose keys must differ. */
 export function buildTable(entries: Iterable<Entry>, options: FixtureOptions = {}): Buffer {
-  const { slotsPerPage = 338, tableId = 0x1122334455667788n, version = 1 } = options;
+  const { slotsPerPage = 338, tableId = 0x1122334455667788n, version = 2 } = options;
   const sorted = [...entries].sort(([a], [b]) => Buffer.compare(a, b));
   const builder = new TableBuilder(slotsPerPage, tableId);
   let cells = sorted.map((entry) => builder.valueCell(entry));

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,4 +15,20 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
 /** Names of unfinished work in a store's folder. */
 export async function leftovers(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.startsWith('tmp-'));
+}
+
+/** A copy of what a store's folder has at one moment, as a crash would leave it, while the store goes on. */
+export async function copyAtOnce(folder: string, to: string): Promise<void> {
+  const manifest = join(folder, 'MANIFEST');
+  for (;;) {
+    const before = await readFile(manifest, 'utf8');
+    try {
+      await cp(folder, to, { recursive: true, filter: (path) => !path.includes('tmp-') });
+      // Files that count go only after a manifest that does not name them.
+      if ((await readFile(manifest, 'utf8')) === before) return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    await rm(to, { recursive: true, force: true });
+  }
 }

@@ -1,24 +1,26 @@
 import fc from 'fast-check';
 import { tableEngineSupport, type TableHeader } from '@exopool/native';
-import { MemoryCursor, type Entry } from '../cursor.js';
+import { MemoryCursor, tombstone, type Entry } from '../cursor.js';
 import { EXO_PAGE_SIZE, readUint64, tableHeader } from '../format.js';
 import type { PageSource } from '../table-reader.js';
 import { writeTable } from '../write-table.js';
 
 export type Pair = readonly [key: Buffer, value: Buffer];
+/** An entry of a table; `null` is a tombstone, as in the results of a lookup. */
+export type Cell = readonly [key: Buffer, value: Buffer | null];
 
 export const support = tableEngineSupport();
 export const availableEngines = support.filter(({ available }) => available).map(({ engine }) => engine);
 
 /** Sorted, each key once, the last one wins. */
-export function sortPairs(pairs: Iterable<Pair>): Pair[] {
+export function sortPairs<P extends Cell>(pairs: Iterable<P>): P[] {
   const unique = new Map([...pairs].map((pair) => [pair[0].toString('latin1'), pair]));
   return [...unique.values()].sort(([a], [b]) => Buffer.compare(a, b));
 }
 
 /** Writes `pairs`, sorted, as `folder/test.table`, always with the same id and time. @returns its path. */
-export async function writePairs(folder: string, pairs: Iterable<Pair>): Promise<string> {
-  const entries = [...pairs].map(([key, value]): Entry => ({ key, value }));
+export async function writePairs(folder: string, pairs: Iterable<Cell>): Promise<string> {
+  const entries = [...pairs].map(([key, value]): Entry => ({ key, value: value ?? tombstone }));
   const options = { folder, name: 'test.table', tableId: 0x0123456789abcdefn, createdMs: 1_700_000_000_000 };
   return (await writeTable(options, new MemoryCursor(entries))).path;
 }
@@ -46,6 +48,10 @@ export const valueArbitrary: fc.Arbitrary<Buffer> = fc
 export const pairsArbitrary = fc
   .array(fc.tuple(keyArbitrary, valueArbitrary), { maxLength: 120 })
   .map(sortPairs);
+
+export const cellsArbitrary = fc
+  .array(fc.tuple(keyArbitrary, fc.option(valueArbitrary, { freq: 8 })), { maxLength: 120 })
+  .map((cells): Cell[] => sortPairs(cells));
 
 /** A table in memory that hands out pages without checking them, as a hostile file system might. */
 export function memorySource(bytes: Buffer): PageSource {
