@@ -1,15 +1,14 @@
 /** The addon in other threads and processes: ends in the middle of work, and machines that lack something. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { tableEngineSupport } from './table-file.js';
 import { buildTable, type Entry } from './table.fixture.js';
 
 const release = path.resolve(import.meta.dirname, '../build/Release');
-const addon = path.join(release, 'exopool.node');
 const bpfObject = 'page_cache_lookup.bpf.o';
 const hasBpf = tableEngineSupport().some(({ engine, available }) => engine === 'page-cache-bpf' && available);
 const nobody = 65_534;
@@ -19,14 +18,14 @@ const timeout = 20_000;
 const entries = Array.from({ length: 3000 }, (_, i): Entry => [Buffer.from(`key${i}`), Buffer.from(`${i}`)]);
 const packedBytes = entries.reduce((sum, [, value]) => sum + 4 + value!.length, 0);
 
-let folder: string;
-let file: string;
-beforeAll(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'exopool-process-'));
-  chmodSync(folder, 0o755);
-  file = path.join(folder, 'table');
-  writeFileSync(file, buildTable(entries));
-});
+const folder = mkdtempSync(path.join(tmpdir(), 'exopool-process-'));
+chmodSync(folder, 0o755);
+const file = path.join(folder, 'table');
+writeFileSync(file, buildTable(entries));
+/** A copy where any user may read it; the checkout may lie in somebody's home. */
+const addon = path.join(folder, 'exopool.node');
+copyFileSync(path.join(release, 'exopool.node'), addon);
+if (hasBpf) copyFileSync(path.join(release, bpfObject), path.join(folder, bpfObject));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Looks everything up once, hands on the bytes that came back, starts 50 batches and exits at once. */
@@ -146,24 +145,24 @@ describe.skipIf(!ring.available)('io-uring', () => {
 });
 
 describe('what is missing is told with the line that brings it', () => {
-  const support = (options: object) => {
-    const place = path.join(folder, 'exopool.node');
-    copyFileSync(addon, place);
+  const support = (place: string, options: object) => {
     const print = `console.log(JSON.stringify(require(${JSON.stringify(place)}).bpfSupport()))`;
     const run = spawnSync(process.execPath, ['-e', print], { encoding: 'utf8', cwd: folder, ...options });
     return JSON.parse(run.stdout) as { available: boolean; reason: string; fix: string };
   };
 
   it.skipIf(!hasBpf)('without the BPF program', () => {
-    expect(support({})).toMatchObject({
+    const alone = path.join(folder, 'alone');
+    mkdirSync(alone);
+    copyFileSync(addon, path.join(alone, 'exopool.node'));
+    expect(support(path.join(alone, 'exopool.node'), {})).toMatchObject({
       available: false,
       fix: 'apt-get install clang libbpf-dev && ./exopool setup',
     });
   });
 
   it.skipIf(!hasBpf || process.getuid?.() !== 0)('without the right to load it', () => {
-    copyFileSync(path.join(release, bpfObject), path.join(folder, bpfObject));
-    const { available, reason, fix } = support({ uid: nobody, gid: nobody });
+    const { available, reason, fix } = support(addon, { uid: nobody, gid: nobody });
     expect({ available, reason }).toEqual({
       available: false,
       reason: 'the kernel refuses the BPF program: Operation not permitted',

@@ -5,7 +5,7 @@ import { Store } from '@exopool/bpf-storage';
 import { BrokerClient, RemoteMemory } from '@exopool/memtrade';
 import { tableEngineSupport } from '@exopool/native';
 import { Identity } from '@exopool/shared';
-import { runAsChild, tellParent } from './child-process.js';
+import { runAsChild, tellParent, type Report } from './child-process.js';
 import { measuredEngine, type ConsumerPlan } from './consumer-plan.js';
 import { joinDiskLimit, setDiskLimit, volumeReadsPerSecond } from './disk-limit.js';
 import { compareEngines, type EngineComparison } from './engine-comparison.js';
@@ -125,11 +125,7 @@ function summaryOf({ readsPerSecond, latencies }: ModeRecord): ModeFigures {
   return { readsPerSecond, latency: latencies.summary() };
 }
 
-async function main(
-  plan: ConsumerPlan,
-  signal: AbortSignal,
-  reportEvery: (figures: () => unknown) => void,
-): Promise<void> {
+async function main(plan: ConsumerPlan, signal: AbortSignal, report: Report): Promise<void> {
   const { endpoint, caFile, storePath, cacheBytes, slabs, diskLimit } = plan;
   if (diskLimit) joinDiskLimit(diskLimit, process.pid);
   const identity = new Identity();
@@ -150,9 +146,13 @@ async function main(
       const local = { readOnly: true, createIfMissing: false, direct: true, cacheBytes } as const;
       await using store = await Store.open(storePath, { ...local, engine: measuredEngine, cacheTier: probe });
       const consumer = new Consumer(plan, store, remote, probe, data);
-      reportEvery(() => consumer.figures());
+      report.start(() => consumer.figures());
       tellParent({ type: 'ready', facts: {} });
-      await consumer.run(signal);
+      try {
+        await consumer.run(signal);
+      } finally {
+        report.stop();
+      }
       tellParent({ type: 'figures', figures: consumer.figures() });
     } finally {
       await remote.close();
@@ -163,4 +163,4 @@ async function main(
 }
 
 const plan = JSON.parse(process.argv[2] ?? '{}') as ConsumerPlan;
-await runAsChild((signal, reportEvery) => main(plan, signal, reportEvery));
+await runAsChild((signal, report) => main(plan, signal, report));

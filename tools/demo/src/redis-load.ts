@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { Store } from '@exopool/bpf-storage';
-import { runAsChild, tellParent } from './child-process.js';
+import { runAsChild, tellParent, type Report } from './child-process.js';
 import type { RedisFigures, RedisWindow } from './messages.js';
 import { seededRandom } from './random.js';
 import { Latencies } from './statistics.js';
@@ -26,17 +26,13 @@ const tickMs = 2;
 const hotShare = 0.1;
 const pipelineCommands = 500;
 
-async function main(
-  plan: RedisLoadPlan,
-  signal: AbortSignal,
-  reportEvery: (figures: () => unknown) => void,
-): Promise<void> {
+async function main(plan: RedisLoadPlan, signal: AbortSignal, report: Report): Promise<void> {
   const redis = new Redis(plan.port, '127.0.0.1', { maxRetriesPerRequest: 1, retryStrategy: () => null });
   redis.on('error', () => undefined); // every command reports its own failure
   try {
     const keys = await fill(redis, plan, signal);
     const load = new RedisLoad(redis, keys, plan.seed);
-    reportEvery(() => load.figures());
+    report.start(() => load.figures());
     process.on('message', ({ window }: { window: RedisWindow }) => load.enter(window));
     tellParent({ type: 'ready', facts: { keys: keys.length } });
     await load.run(signal);
@@ -142,4 +138,4 @@ class RedisLoad {
 }
 
 const plan = JSON.parse(process.argv[2] ?? '{}') as RedisLoadPlan;
-await runAsChild((signal, reportEvery) => main(plan, signal, reportEvery));
+await runAsChild((signal, report) => main(plan, signal, report));
