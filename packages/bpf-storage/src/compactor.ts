@@ -104,6 +104,7 @@ export class Compactor {
     } finally {
       releaseAll(run);
     }
+    await this.tables.settled();
     for (const resolve of this.#onProgress.splice(0)) resolve();
   }
 

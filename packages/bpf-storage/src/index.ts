@@ -6,8 +6,10 @@
  * docs/table-format.md; {@link verifyTable} and {@link scanTable} read one without a store.
  */
 export { Store } from './store.js';
+export type { Aggregate, NumberField } from './aggregate.js';
+export type { Snapshot } from './snapshot.js';
 export type { StoreStats } from './store-stats.js';
-export type { RangeOptions, StoreOptions, WriteOptions } from './store-options.js';
+export type { KeyRangeOptions, RangeOptions, StoreOptions, WriteOptions } from './store-options.js';
 export type { BatchOperation } from './write.js';
 export type { Bytes } from './row-key.js';
 export type { ReadsByTier } from './read-path.js';

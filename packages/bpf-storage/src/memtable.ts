@@ -59,6 +59,11 @@ export class Memtable {
     newer.tree.forEachPair((key, value) => this.set(key, value));
   }
 
+  /** A copy that shares its nodes with this one until either changes them. */
+  clone(): Memtable {
+    return new Memtable(this.tree.clone());
+  }
+
   /** The entries of `range` as they are now, whatever is written later. */
   cursor(range: KeyRange): Cursor {
     return new MemoryCursor(entriesOf(this.tree.clone(), range));
@@ -112,10 +117,10 @@ export class Memtables {
     this.#frozen = undefined;
   }
 
-  /** Snapshots of both, the newest first. */
-  cursors(range: KeyRange): Cursor[] {
+  /** Copies of both, the newest first. */
+  snapshot(): Memtable[] {
     const tables = this.#frozen === undefined ? [this.#active] : [this.#active, this.#frozen];
-    return tables.map((table) => table.cursor(range));
+    return tables.map((table) => table.clone());
   }
 }
 

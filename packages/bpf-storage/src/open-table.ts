@@ -1,7 +1,7 @@
 /**
- * A table file in use. Compaction replaces it while scans and lookups are still reading it, so its users are counted:
- * the store is one, each scan or lookup under way is another, and the last one closes it. The file's name is gone by
- * then; the kernel keeps its bytes until it is closed.
+ * A table file in use. Compaction replaces it while scans, snapshots and backups are still reading it, so its users
+ * are counted: the store is one, each of those is another, and when the last one is done with a table that was replaced,
+ * it is closed and removed.
  */
 import { join } from 'node:path';
 import { TableFile, type EngineSupport, type LookupCounters, type TableEngine } from '@exopool/native';
@@ -19,13 +19,14 @@ export interface OpenTableOptions {
   readonly folder: string;
   readonly direct: boolean;
   readonly support: readonly EngineSupport[];
-  /** Told the counters of the table when it closes. */
-  onClose(lookups: LookupsByEngine): void;
+  /** Called when it closes. @param isObsolete nobody needs the file any more. */
+  onClose(table: OpenTable, isObsolete: boolean): void;
 }
 
 export class OpenTable {
   readonly engines: EngineSelector;
   #users = 1;
+  #isObsolete = false;
 
   private constructor(
     readonly entry: ManifestTable,
@@ -73,6 +74,11 @@ export class OpenTable {
     if (this.#users === 0) this.close();
   }
 
+  /** A durable manifest no longer names it: its last user removes it. */
+  markObsolete(): void {
+    this.#isObsolete = true;
+  }
+
   lookups(): LookupsByEngine {
     return byEngine((engine) => this.file.counters(engine));
   }
@@ -80,7 +86,7 @@ export class OpenTable {
   /** Closes it under its users: their next read rejects with `EXOPOOL_CLOSED`. */
   close(): void {
     this.#users = -1;
-    this.options.onClose(this.lookups());
+    this.options.onClose(this, this.#isObsolete);
     this.file.close();
   }
 }

@@ -43,6 +43,8 @@ export interface WriteOptions {
 }
 
 export interface RangeOptions {
+  /** Keys that start with this; not together with any of the bounds. */
+  readonly prefix?: Bytes;
   /** Keys greater than this. */
   readonly gt?: Bytes;
   /** Keys greater than or equal to this; not together with `gt`. */
@@ -57,6 +59,13 @@ export interface RangeOptions {
   readonly limit?: number;
   /** Ends the iteration with `EXOPOOL_ABORTED`. */
   readonly signal?: AbortSignal;
+  /** See {@link KeyRangeOptions}. */
+  readonly keysOnly?: false;
+}
+
+/** A range of keys without their values: values outside of the leaves are not read. */
+export interface KeyRangeOptions extends Omit<RangeOptions, 'keysOnly'> {
+  readonly keysOnly: true;
 }
 
 const mebibyte = 1024 * 1024;
@@ -89,12 +98,16 @@ export interface RangeQuery extends KeyRange {
   readonly signal: AbortSignal | undefined;
 }
 
-export function checkRange(options: RangeOptions): RangeQuery {
+export function checkRange(options: RangeOptions | KeyRangeOptions): RangeQuery {
   const limit = options.limit ?? Infinity;
-  return {
+  const bounds = {
     lower: bound('gt', options.gt, 'gte', options.gte),
     upper: bound('lt', options.lt, 'lte', options.lte),
+  };
+  return {
+    ...(options.prefix === undefined ? bounds : prefixBounds(options.prefix, bounds)),
     reverse: options.reverse ?? false,
+    keysOnly: options.keysOnly ?? false,
     limit: limit === Infinity ? limit : integer('limit', limit, 0, Number.MAX_SAFE_INTEGER),
     signal: options.signal,
   };
@@ -107,6 +120,23 @@ export function integer(name: string, value: number, min: number, max: number): 
     'EXOPOOL_INVALID',
     `${name} is a whole number from ${min} to ${max}, not ${String(value)}`,
   );
+}
+
+/** The keys that start with `prefix`: up to the next prefix of that length, without those of its last bytes that are 255. */
+function prefixBounds(
+  prefix: Bytes,
+  others: Pick<KeyRange, 'lower' | 'upper'>,
+): Pick<KeyRange, 'lower' | 'upper'> {
+  if (others.lower !== undefined || others.upper !== undefined) {
+    throw new ExopoolError('EXOPOOL_INVALID', 'give prefix or the bounds gt, gte, lt, lte, not both');
+  }
+  const key = copyBytes(prefix, 'prefix');
+  const end = Buffer.from(key.subarray(0, 1 + key.findLastIndex((byte) => byte < 255)));
+  if (end.length > 0) end[end.length - 1]! += 1;
+  return {
+    lower: { key, inclusive: true },
+    upper: end.length === 0 ? undefined : { key: end, inclusive: false },
+  };
 }
 
 function bound(

@@ -104,10 +104,11 @@ describe('several tables', () => {
       const range = store.range()[Symbol.asyncIterator]();
       await range.next();
       await store.compact();
-      expect(await tablesIn(folder)).toHaveLength(1);
+      expect(await tablesIn(folder)).toHaveLength(3);
       let count = 1;
       while ((await range.next()).done !== true) count += 1;
       expect(count).toBe(1000);
+      await expect.poll(() => tablesIn(folder)).toHaveLength(1);
       expect(await valuesOf(reader, ['key 1', 'key 2'])).toEqual(['new', 'old']);
       await reader.close();
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoreOptions } from './store-options.js';
+import type { Snapshot } from './snapshot.js';
 import { Store } from './store.js';
 import { copyAtOnce, inFolder } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
@@ -27,6 +28,7 @@ class Model {
 interface Real {
   store: Store;
   folder: string;
+  snapshots: { snapshot: Snapshot; content: Content }[];
   readonly options: StoreOptions;
 }
 
@@ -119,6 +121,45 @@ class Range implements fc.AsyncCommand<Model, Real> {
   }
 }
 
+class Prefix implements fc.AsyncCommand<Model, Real> {
+  constructor(private readonly prefix: Buffer) {}
+  check = (): boolean => true;
+  toString = (): string => `range({ prefix: ${text(this.prefix)} })`;
+  async run(model: Model, { store }: Real): Promise<void> {
+    const expected = [...model.content.keys()].filter((key) => key.startsWith(text(this.prefix))).sort();
+    const keys: string[] = [];
+    for await (const key of store.range({ prefix: this.prefix, keysOnly: true })) keys.push(text(key));
+    expect(keys).toEqual(expected);
+    const bytes = Array.from(model.content).reduce((sum, [key, { length }]) => {
+      return sum + (key.startsWith(text(this.prefix)) && length > 0 ? 1 : 0);
+    }, 0);
+    const aggregate = await store.aggregate({ prefix: this.prefix, field: { offset: 0, type: 'u8' } });
+    expect(aggregate).toMatchObject({ count: expected.length, withField: bytes });
+  }
+}
+
+class TakeSnapshot implements fc.AsyncCommand<Model, Real> {
+  check = (): boolean => true;
+  toString = (): string => 'snapshot()';
+  run(model: Model, real: Real): Promise<void> {
+    real.snapshots.push({ snapshot: real.store.snapshot(), content: new Map(model.content) });
+    return Promise.resolve();
+  }
+}
+
+/** Snapshots show what was there when they were taken, whatever has become of it. */
+class ReadSnapshot implements fc.AsyncCommand<Model, Real> {
+  constructor(private readonly keys: readonly Buffer[]) {}
+  check = (): boolean => true;
+  toString = (): string => `read snapshots at ${this.keys.map(text).join(', ')}`;
+  async run(_: Model, { snapshots }: Real): Promise<void> {
+    for (const { snapshot, content } of snapshots) {
+      expect(await snapshot.getMany(this.keys)).toEqual(this.keys.map((key) => content.get(text(key))));
+      expect(await contentOf(snapshot)).toEqual(new Map([...content].sort(([a], [b]) => (a < b ? -1 : 1))));
+    }
+  }
+}
+
 class Load implements fc.AsyncCommand<Model, Real> {
   constructor(private readonly pairs: readonly Pair[]) {}
   check = (): boolean => true;
@@ -189,10 +230,11 @@ class Crash implements fc.AsyncCommand<Model, Real> {
 
 async function open(real: Real): Promise<void> {
   const tier = real.options.cacheTier === undefined ? {} : { cacheTier: new MapTier() };
+  real.snapshots = [];
   real.store = await Store.open(real.folder, { ...real.options, ...tier });
 }
 
-async function contentOf(store: Store): Promise<Content> {
+async function contentOf(store: Pick<Store, 'range'>): Promise<Content> {
   const content: Content = new Map();
   for await (const [key, value] of store.range()) content.set(text(key), value);
   return content;
@@ -220,6 +262,9 @@ const commands = fc.commands(
       .map(([keys, single]) => new Read(keys, single)),
     fc.tuple(keyArbitrary, keyArbitrary, rangeFlags).map(([low, high, flags]) => new Range(low, high, flags)),
     fc.array(fc.tuple(keyArbitrary, valueArbitrary), { maxLength: 30 }).map((pairs) => new Load(pairs)),
+    keyArbitrary.map((prefix) => new Prefix(prefix.subarray(0, 2))),
+    fc.constant(new TakeSnapshot()),
+    fc.array(keyArbitrary, { maxLength: 4 }).map((keys) => new ReadSnapshot(keys)),
     fc.constant(new Flush()),
     fc.constant(new Compact()),
     fc.constant(new Reopen()),

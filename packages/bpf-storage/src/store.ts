@@ -11,33 +11,34 @@
 import type { FileHandle } from 'node:fs/promises';
 import { tableEngineSupport } from '@exopool/native';
 import { ExopoolError, toExopoolError, type CacheTier } from '@exopool/shared';
-import { throwIfAborted } from './abort.js';
+import { aggregateOf, checkField, type Aggregate, type NumberField } from './aggregate.js';
+import { backUp } from './backup.js';
 import { CommitLog } from './commit-log.js';
 import { Compactor } from './compactor.js';
-import { ascending, descending, MergeCursor, tombstone } from './cursor.js';
 import { parseEngineName, requireEngine, type EngineName } from './engine.js';
-import { ExternalSort, runBytesDefault } from './external-sort.js';
 import { Flusher } from './flusher.js';
-import { gatherEntries, LoadMerge, ProgressMeter, runBytesMin } from './load.js';
 import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
+import { Loader } from './loader.js';
 import type { OpenTable } from './open-table.js';
 import { ReadPath } from './read-path.js';
 import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
 import { RowCache } from './row-cache.js';
 import { toRowKey, type Bytes } from './row-key.js';
+import { Snapshot } from './snapshot.js';
 import { openFolderToRead, openFolderToWrite } from './store-folder.js';
-import { checkOptions, checkRange, integer } from './store-options.js';
+import { checkOptions, checkRange } from './store-options.js';
 import type {
   CheckedOptions,
+  KeyRangeOptions,
   RangeOptions,
-  RangeQuery,
   StoreOptions,
   WriteOptions,
 } from './store-options.js';
 import type { StoreStats } from './store-stats.js';
-import { cursorsOf, releaseAll, retainAll, TableSet } from './table-set.js';
+import { TableSet } from './table-set.js';
 import { addReports, emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
 import { TierGate } from './tier-gate.js';
+import { asGiven, sameEntry, View, walk } from './view.js';
 import { WritePath } from './write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write.js';
 
@@ -54,9 +55,9 @@ export class Store {
   readonly #writes: WritePath;
   readonly #flusher: Flusher;
   readonly #compactor: Compactor;
+  readonly #loader: Loader;
   #engine: EngineName;
   #closing: Promise<void> | undefined;
-  #loads = 0;
 
   private constructor(
     path: string,
@@ -94,6 +95,14 @@ export class Store {
       tables: () => tables.tables.length,
     });
     this.#flusher = new Flusher(this.#writes, tables, this.#compactor);
+    this.#loader = new Loader({
+      folder: path,
+      tables,
+      flusher: this.#flusher,
+      gate: this.#gate,
+      requireWritable: () => this.#requireWritable(),
+      writtenAll: () => this.#reads.writtenAll(),
+    });
   }
 
   /**
@@ -141,6 +150,11 @@ export class Store {
     return this.#reads.getMany(keys.map(toRowKey));
   }
 
+  /** Whether `key` is there. Errors as {@link Store.get}. */
+  async has(key: Bytes): Promise<boolean> {
+    return (await this.get(key)) !== undefined;
+  }
+
   /**
    * Sets `key` to `value`, durably unless `sync` is false. Waits when memory is full, or compaction far behind.
    * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, or the error of the log or the flush
@@ -168,9 +182,52 @@ export class Store {
    * @throws ExopoolError `EXOPOOL_INVALID` at once; while iterating `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`,
    * `EXOPOOL_CORRUPT`, `EXOPOOL_IO`.
    */
-  range(options: RangeOptions = {}): AsyncIterable<[Buffer, Buffer]> {
+  range(options: KeyRangeOptions): AsyncIterable<Buffer>;
+  range(options?: RangeOptions): AsyncIterable<[Buffer, Buffer]>;
+  range(options: RangeOptions | KeyRangeOptions = {}): AsyncIterable<[Buffer, Buffer] | Buffer> {
     this.#requireOpen();
-    return this.#range(checkRange(options));
+    const query = checkRange(options);
+    const mayGoOn = (): void => this.#requireOpen();
+    return walk(() => this.#view(), query, mayGoOn, asGiven(query));
+  }
+
+  /**
+   * Count, and with `field` sum, least and greatest of a number in the values, over the entries of a range.
+   * @throws ExopoolError as {@link Store.range}.
+   */
+  async aggregate(
+    options: Omit<RangeOptions, 'keysOnly'> & { readonly field?: NumberField } = {},
+  ): Promise<Aggregate> {
+    this.#requireOpen();
+    const field = options.field && checkField(options.field);
+    const query = checkRange({ ...options, keysOnly: false });
+    const entries = { ...query, keysOnly: field === undefined };
+    const mayGoOn = (): void => this.#requireOpen();
+    return aggregateOf(
+      walk(() => this.#view(), entries, mayGoOn, sameEntry),
+      field,
+    );
+  }
+
+  /** The store as it is now, to be read while writes go on. Close it. @throws ExopoolError `EXOPOOL_CLOSED`. */
+  snapshot(): Snapshot {
+    return new Snapshot(this.#view(), { requireOpen: () => this.#requireOpen(), engine: () => this.#engine });
+  }
+
+  /**
+   * Flushes, and copies the store to the folder `path`, which is made and must be empty. Reads and writes go on; what
+   * is written after the call is not in the copy for sure.
+   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_NO_SPACE`, `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`, …
+   */
+  async backup(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#requireWritable();
+    await this.#flusher.flush();
+    const view = this.#view();
+    try {
+      await backUp(view.tables, path, options.signal);
+    } finally {
+      view.close();
+    }
   }
 
   /**
@@ -182,29 +239,7 @@ export class Store {
    */
   async load(entries: LoadEntries, options: LoadOptions = {}): Promise<LoadResult> {
     this.#requireWritable();
-    const { signal } = options;
-    const startMs = performance.now();
-    const runBytes = integer(
-      'runBytes',
-      options.runBytes ?? runBytesDefault,
-      runBytesMin,
-      Number.MAX_SAFE_INTEGER,
-    );
-    const name = `${process.hrtime.bigint()}`;
-    const sorter = new ExternalSort({ folder: this.path, name, runBytes, signal });
-    const meter = new ProgressMeter(options.onProgress?.bind(options));
-    try {
-      const loaded = await gatherEntries(entries, sorter, meter, () => {
-        this.#requireWritable();
-        throwIfAborted(signal);
-      });
-      const table = await this.#place(sorter, meter, signal);
-      const { entries: count, bytes } = table?.entry ?? { entries: 0, bytes: 0 };
-      const seconds = (performance.now() - startMs) / 1000;
-      return { loaded, entries: count, bytes, runs: sorter.runs, seconds };
-    } finally {
-      await sorter.close();
-    }
+    return this.#loader.load(entries, options);
   }
 
   /**
@@ -231,13 +266,14 @@ export class Store {
   /** Walks every table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */
   async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
     this.#requireOpen();
-    const tables = retainAll(this.#tables.tables);
+    const view = this.#view();
     try {
       let report = emptyReport;
-      for (const { file } of tables) report = addReports(report, await verifyTable(file, options.signal));
+      for (const { file } of view.tables)
+        report = addReports(report, await verifyTable(file, options.signal));
       return report;
     } finally {
-      releaseAll(tables);
+      view.close();
     }
   }
 
@@ -267,7 +303,7 @@ export class Store {
       ...this.#log.counts,
       ...this.#compactor.counts,
       flushes: this.#flusher.flushes,
-      loads: this.#loads,
+      loads: this.#loader.loads,
       tier: { ...this.#gate.counters, stats: this.#gate.stats() },
     };
   }
@@ -308,6 +344,7 @@ export class Store {
     await this.#compactor.close();
     await this.#log.seal(() => undefined);
     this.#tables.close();
+    await this.#tables.settled();
     await this.#gate.settled();
     await this.#lock?.close();
   }
@@ -317,58 +354,9 @@ export class Store {
     await this.#writes.write(writes, options?.sync ?? this.#options.sync, () => this.#requireWritable());
   }
 
-  async *#range(query: RangeQuery): AsyncGenerator<[Buffer, Buffer]> {
+  #view(): View {
     this.#requireOpen();
-    throwIfAborted(query.signal);
-    const tables = retainAll(this.#tables.tables);
-    try {
-      const { memtables } = this.#writes;
-      const cursors = [...memtables.cursors(query), ...cursorsOf(tables, query, query.signal)];
-      const merged = await MergeCursor.open(cursors, query.reverse === true ? descending : ascending);
-      for (let given = 0; given < query.limit;) {
-        const wait = merged.next();
-        if (wait !== undefined) await wait;
-        this.#requireOpen();
-        throwIfAborted(query.signal);
-        if (merged.entry === undefined) return;
-        const { key, value } = merged.entry;
-        if (value === tombstone) continue;
-        yield [Buffer.from(key), Buffer.from(value)];
-        given += 1;
-      }
-    } finally {
-      releaseAll(tables);
-    }
-  }
-
-  /** Makes a table of what was sorted and puts it in place. The tier is passed by, as it has old values of some keys. */
-  async #place(
-    sorter: ExternalSort,
-    meter: ProgressMeter,
-    signal: AbortSignal | undefined,
-  ): Promise<OpenTable | undefined> {
-    this.#requireWritable();
-    await this.#gate.pause();
-    try {
-      const load = new LoadMerge(this.#gate, meter);
-      const make = async (): Promise<OpenTable | undefined> => {
-        this.#requireWritable();
-        const merged = await MergeCursor.open(sorter.cursors(), ascending);
-        const onEntry = load.onEntry.bind(load);
-        return this.#tables.make(merged, { signal, onEntry });
-      };
-      const placed = await this.#flusher.place(make, {
-        beforeSwitch: async () => {
-          await load.beforeSwitch();
-          throwIfAborted(signal);
-        },
-        onSwitch: () => this.#reads.writtenAll(),
-      });
-      this.#loads += 1;
-      return placed;
-    } finally {
-      this.#gate.resume();
-    }
+    return new View(this.#writes.memtables.snapshot(), this.#tables.tables);
   }
 
   #requireOpen(): void {

@@ -26,6 +26,8 @@ export interface KeyRange {
   readonly upper?: Bound | undefined;
   /** From the greatest key to the smallest. */
   readonly reverse?: boolean | undefined;
+  /** Values outside of the leaves are not read: they come out empty. */
+  readonly keysOnly?: boolean | undefined;
 }
 
 /** Pages of one read at most: 128 KiB, where a disk is near its full rate and memory is still of no matter. */
@@ -127,6 +129,8 @@ async function* readAhead<T, R>(items: AsyncIterator<T>, load: (item: T) => Prom
   }
 }
 
+const noValue = Buffer.alloc(0);
+
 async function* leafEntries(
   source: PageSource,
   leaf: PageView,
@@ -148,6 +152,10 @@ async function* leafEntries(
     const stored = leaf.value(index);
     if (stored === tombstone || Buffer.isBuffer(stored)) {
       batch.push({ key: leaf.key(index), value: stored });
+      continue;
+    }
+    if (range.keysOnly === true) {
+      batch.push({ key: leaf.key(index), value: noValue });
       continue;
     }
     if (outlineBytes > 0 && outlineBytes + stored.length > batchBytesMax) {

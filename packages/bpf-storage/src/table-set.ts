@@ -6,12 +6,13 @@
  *
  * How it changes:
  *   1 switch MANIFEST                             a failure up to here leaves everything as it was
- *   2 put the new list in place for readers       in one turn; who still reads a removed table keeps it open
- *   3 fsync the folder, then remove old files     a failure here is reported, but the change has happened
+ *   2 put the new list in place for readers       in one turn
+ *   3 fsync the folder                            a failure here is reported, but the change has happened
+ *   4 let go of what is not needed any more       a removed table goes when its last reader is done
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { ExopoolError } from '@exopool/shared';
 import { BatchCursor, type Cursor } from './cursor.js';
 import type { EngineName } from './engine.js';
 import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';
@@ -53,6 +54,8 @@ export class TableSet {
   #next = emptyManifest.next;
   #closedLookups = noLookups();
   readonly #changes = new Mutex();
+  /** Removals of files under way. */
+  readonly #removals = new Set<Promise<void>>();
 
   constructor(private readonly options: Omit<OpenTableOptions, 'onClose'>) {}
 
@@ -90,15 +93,9 @@ export class TableSet {
    * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`.
    */
   async lookUp(keys: readonly Buffer[], engine: EngineName): Promise<(Buffer | undefined)[]> {
-    const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
-    let unknown = [...keys.keys()];
     const tables = retainAll(this.#tables);
     try {
-      for (const table of tables) {
-        if (unknown.length === 0) break;
-        unknown = await lookUpInTable(table, engine, keys, unknown, values);
-      }
-      return values;
+      return await lookUpIn(tables, keys, engine);
     } finally {
       releaseAll(tables);
     }
@@ -149,9 +146,15 @@ export class TableSet {
     await this.#changes.run(() => this.#change(change));
   }
 
+  /** Closes the tables under their users. */
   close(): void {
     for (const table of this.#tables) table.close();
     this.#tables = [];
+  }
+
+  /** Resolves when the files that nobody needs any more are gone. What could not be removed goes at the next open. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#removals);
   }
 
   async #change(change: TableChange): Promise<void> {
@@ -169,15 +172,27 @@ export class TableSet {
     this.#tables = tables;
     this.#manifest = manifest;
     change.onSwitch?.();
-    releaseAll(removed);
-    await syncFolder(this.options.folder);
-    if (change.log !== undefined) await removeLogs(this.options.folder, log);
-    for (const { path } of removed) await removeFile(path);
+    try {
+      await syncFolder(this.options.folder);
+      for (const table of removed) table.markObsolete();
+      if (change.log !== undefined) await removeLogs(this.options.folder, log);
+    } finally {
+      releaseAll(removed);
+    }
+    await this.settled();
+  }
+
+  #remove(path: string): void {
+    const removal = rm(path, { force: true })
+      .catch(() => undefined)
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
   }
 
   #openTable(entry: ManifestTable): OpenTable {
-    const onClose = (lookups: LookupsByEngine): void => {
-      this.#closedLookups = addLookups(this.#closedLookups, lookups);
+    const onClose = (table: OpenTable, isObsolete: boolean): void => {
+      this.#closedLookups = addLookups(this.#closedLookups, table.lookups());
+      if (isObsolete) this.#remove(table.path);
     };
     try {
       return OpenTable.open(entry, { ...this.options, onClose });
@@ -188,6 +203,21 @@ export class TableSet {
       throw new ExopoolError('EXOPOOL_NOT_FOUND', message, { cause: error });
     }
   }
+}
+
+/** As `TableSet.lookUp`, in tables that the caller retains. */
+export async function lookUpIn(
+  tables: readonly OpenTable[],
+  keys: readonly Buffer[],
+  engine: EngineName,
+): Promise<(Buffer | undefined)[]> {
+  const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
+  let unknown = [...keys.keys()];
+  for (const table of tables) {
+    if (unknown.length === 0) break;
+    unknown = await lookUpInTable(table, engine, keys, unknown, values);
+  }
+  return values;
 }
 
 export function retainAll(tables: readonly OpenTable[]): readonly OpenTable[] {
@@ -236,12 +266,4 @@ async function lookUpInTable(
     }
   }
   return unknown;
-}
-
-async function removeFile(path: string): Promise<void> {
-  try {
-    await rm(path, { force: true });
-  } catch (error) {
-    throw toExopoolError(error, `cannot remove the replaced table ${path}`);
-  }
 }
