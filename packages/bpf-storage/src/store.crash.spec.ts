@@ -14,6 +14,7 @@ import { loseSectors } from './testing/log.js';
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 /** How often the process that writes is killed. */
 const killRounds = isLong ? 300 : 20;
+const timeout = isLong ? 1_800_000 : 120_000;
 
 const value = (fill: number): Buffer => Buffer.alloc(2000, fill);
 
@@ -152,7 +153,7 @@ async function lastOf(store: Store, lane: string): Promise<number> {
 }
 
 describe('a process that is killed at any moment', () => {
-  it('loses no acknowledged write and tears no batch', { timeout: isLong ? 900_000 : 120_000 }, async () => {
+  it('loses no acknowledged write and tears no batch', { timeout }, async () => {
     await inFolder(async (folder) => {
       const lasts = new Map<string, number>();
       let acknowledged = 0;
@@ -217,46 +218,54 @@ async function countPrefix(folder: string, readOnly: boolean): Promise<number> {
 }
 
 describe('a log after power loss', () => {
-  it('gives back all that was synced and a prefix of the rest, whatever sectors were lost', async () => {
-    await inFolder(async (parent) => {
-      const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
-      const fates = fc.array(fc.constantFrom(0, 0, 1, 2), { minLength: 1, maxLength: 30 });
-      await fc.assert(
-        fc.asyncProperty(fates, fc.double({ min: 0, max: 1, noNaN: true }), async (fate, endShare) => {
-          await writeFile(log, loseSectors(bytes, synced, fate, endShare));
-          const count = await countPrefix(join(log, '..'), true);
-          expect(count).toBeGreaterThanOrEqual(40);
-          // A writer that dies too leaves the same.
-          expect(await countPrefix(join(log, '..'), false)).toBe(count);
-          expect(await countPrefix(join(log, '..'), true)).toBe(count);
-        }),
-        { numRuns: isLong ? 1000 : 60 },
-      );
-    });
-  });
+  it(
+    'gives back all that was synced and a prefix of the rest, whatever sectors were lost',
+    { timeout },
+    async () => {
+      await inFolder(async (parent) => {
+        const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
+        const fates = fc.array(fc.constantFrom(0, 0, 1, 2), { minLength: 1, maxLength: 30 });
+        await fc.assert(
+          fc.asyncProperty(fates, fc.double({ min: 0, max: 1, noNaN: true }), async (fate, endShare) => {
+            await writeFile(log, loseSectors(bytes, synced, fate, endShare));
+            const count = await countPrefix(join(log, '..'), true);
+            expect(count).toBeGreaterThanOrEqual(40);
+            // A writer that dies too leaves the same.
+            expect(await countPrefix(join(log, '..'), false)).toBe(count);
+            expect(await countPrefix(join(log, '..'), true)).toBe(count);
+          }),
+          { numRuns: isLong ? 1000 : 60 },
+        );
+      });
+    },
+  );
 
-  it('with a changed byte is refused with file and offset, or ends before the change', async () => {
-    await inFolder(async (parent) => {
-      const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
-      let refused = 0;
-      const step = isLong ? 1 : 97;
-      for (let at = 0; at < bytes.length; at += step) {
-        const damaged = Buffer.from(bytes);
-        damaged[at]! ^= 0x10;
-        await writeFile(log, damaged);
-        const result = await countPrefix(join(log, '..'), true).catch((error: unknown) => error);
-        if (typeof result === 'number') {
-          expect(result).toBeGreaterThanOrEqual(39);
-          continue;
+  it(
+    'with a changed byte is refused with file and offset, or ends before the change',
+    { timeout },
+    async () => {
+      await inFolder(async (parent) => {
+        const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
+        let refused = 0;
+        const step = isLong ? 1 : 97;
+        for (let at = 0; at < bytes.length; at += step) {
+          const damaged = Buffer.from(bytes);
+          damaged[at]! ^= 0x10;
+          await writeFile(log, damaged);
+          const result = await countPrefix(join(log, '..'), true).catch((error: unknown) => error);
+          if (typeof result === 'number') {
+            expect(result).toBeGreaterThanOrEqual(39);
+            continue;
+          }
+          const code = at >= 8 && at < 12 ? 'EXOPOOL_VERSION' : 'EXOPOOL_CORRUPT';
+          expect(result).toMatchObject({ code, message: expect.stringContaining(log) as string });
+          if (at >= logHeaderBytes) expect((result as Error).message).toMatch(/offset \d+/);
+          refused += 1;
         }
-        const code = at >= 8 && at < 12 ? 'EXOPOOL_VERSION' : 'EXOPOOL_CORRUPT';
-        expect(result).toMatchObject({ code, message: expect.stringContaining(log) as string });
-        if (at >= logHeaderBytes) expect((result as Error).message).toMatch(/offset \d+/);
-        refused += 1;
-      }
-      expect(refused).toBeGreaterThan((synced / step) * 0.9);
-    });
-  });
+        expect(refused).toBeGreaterThan((synced / step) * 0.9);
+      });
+    },
+  );
 
   it('without a whole frame is removed by the next writer', async () => {
     await inFolder(async (parent) => {
