@@ -15,7 +15,7 @@ import { aggregateOf, checkField, type Aggregate, type NumberField } from './agg
 import { backUp } from './backup.js';
 import type { Decoded, Encoding, Found } from './codec.js';
 import { CommitLog } from './commit-log.js';
-import { Compactor } from './compactor.js';
+import { Compactor, type CompactOptions } from './compactor.js';
 import { parseEngineName, requireEngine, type EngineName } from './engine.js';
 import { entryCodecOf, type EncodingChoice, type EncodingOptions, type EntryCodec } from './entry-codec.js';
 import { Flusher } from './flusher.js';
@@ -287,10 +287,10 @@ export class Store<Key = Bytes, Value = Bytes> {
    * and writing all of it; reads and writes go on meanwhile.
    * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_CLOSED`, …; nothing has changed then.
    */
-  async compact(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async compact(options: CompactOptions = {}): Promise<void> {
     this.#requireWritable();
     await this.#flusher.flush();
-    await this.#compactor.mergeAll(options.signal);
+    await this.#compactor.mergeAll(options);
   }
 
   /** Walks every table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */
