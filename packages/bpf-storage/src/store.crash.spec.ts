@@ -225,6 +225,7 @@ describe('a log after power loss', () => {
       await inFolder(async (parent) => {
         const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
         const fates = fc.array(fc.constantFrom(0, 0, 1, 2), { minLength: 1, maxLength: 30 });
+        let [cases, torn] = [0, 0];
         await fc.assert(
           fc.asyncProperty(fates, fc.double({ min: 0, max: 1, noNaN: true }), async (fate, endShare) => {
             await writeFile(log, loseSectors(bytes, synced, fate, endShare));
@@ -233,12 +234,48 @@ describe('a log after power loss', () => {
             // A writer that dies too leaves the same.
             expect(await countPrefix(join(log, '..'), false)).toBe(count);
             expect(await countPrefix(join(log, '..'), true)).toBe(count);
+            cases += 1;
+            if (count < 80) torn += 1;
           }),
           { numRuns: isLong ? 1000 : 60 },
         );
+        console.log(`${cases} losses of sectors, ${torn} of which cost writes that were not synced`);
       });
     },
   );
+
+  it('may be cut anywhere past its last sync, and have any of its last sectors', { timeout }, async () => {
+    await inFolder(async (parent) => {
+      const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
+      const prefixOf = async (left: Buffer): Promise<number> => {
+        await writeFile(log, left);
+        return countPrefix(join(log, '..'), true);
+      };
+      let [cuts, last] = [0, 40];
+      for (let end = synced; end <= bytes.length; end += isLong ? 8 : 120) {
+        const count = await prefixOf(bytes.subarray(0, end));
+        expect(count).toBeGreaterThanOrEqual(last);
+        last = count;
+        cuts += 1;
+      }
+      // Each set of the sectors at the end is one order in which the disk may have written them.
+      const sectors = Math.ceil((bytes.length - synced) / 512);
+      const tried = Math.min(sectors, isLong ? 10 : 6);
+      const kept = Array.from({ length: sectors - tried }, () => 0);
+      const counts = new Map<number, number>();
+      for (let set = 0; set < 1 << tried; set += 1) {
+        for (const lost of [1, 2]) {
+          const fates = Array.from({ length: tried }, (_, sector) => ((set >> sector) & 1) * lost);
+          const count = await prefixOf(loseSectors(bytes, synced, [...kept, ...fates], 1));
+          expect(count).toBeGreaterThanOrEqual(40);
+          counts.set(count, (counts.get(count) ?? 0) + 1);
+        }
+      }
+      expect(counts.size).toBeGreaterThan(tried / 2);
+      const found = [...counts].map(([count, times]) => `${count} in ${times}`).join(', ');
+      console.log(`${cuts} cuts, ${2 << tried} sets of sectors; writes found of 80: ${found}`);
+    });
+  });
 
   it(
     'with a changed byte is refused with file and offset, or ends before the change',
