@@ -89,13 +89,19 @@ const script = `
     });
     await attempt('open', async () => {
       const reader = await Store.open(folder, { ...options, readOnly: true });
-      await check(reader, written, 'reader ' + free);
-      await reader.close();
+      try {
+        await check(reader, written, 'reader ' + free);
+      } finally {
+        await reader.close();
+      }
     });
     await attempt('second', async () => {
       const other = await Store.open(folder + ' other ' + free, options);
-      await other.put('k', 'v');
-      await other.close();
+      try {
+        await other.put('k', 'v');
+      } finally {
+        await other.close({ discardUnflushed: true });
+      }
     });
     // What could not be finished may be there or not, as with any load or write that was rejected after its switch.
     giveBack();
@@ -122,8 +128,11 @@ const script = `
     leave(free);
     await attempt('reopen', async () => {
       const opened = await Store.open(folder, options);
-      await check(opened, written, 'opened with ' + free);
-      await opened.close({ discardUnflushed: true });
+      try {
+        await check(opened, written, 'opened with ' + free);
+      } finally {
+        await opened.close({ discardUnflushed: true });
+      }
     });
     giveBack();
     const opened = await Store.open(folder, options);

@@ -6,30 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { Store } from './store.js';
 import { withFaults } from './testing/disk-faults.js';
 import { inFolder, leftovers } from './testing/folder.js';
+import { inTmpfs, isRoot } from './testing/tmpfs.js';
 
-const isRoot = process.getuid?.() === 0;
 const coded = (code: string) => expect.objectContaining({ code }) as Error;
 
 /** A value that does not compress and does not fit into a leaf. */
 const value = (fill: number): Buffer => Buffer.alloc(2000, fill);
-
-/** Runs `work` in a small file system of its own. @returns why it could not, if so. */
-async function inTmpfs(bytes: number, work: (folder: string) => Promise<void>): Promise<string | undefined> {
-  if (!isRoot) return 'only root can mount a tmpfs';
-  return inFolder(async (folder) => {
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { stdio: 'pipe' });
-    } catch (error) {
-      return `a tmpfs cannot be mounted: ${(error as Error).message}`;
-    }
-    try {
-      await work(folder);
-      return undefined;
-    } finally {
-      execFileSync('umount', ['--lazy', folder]);
-    }
-  });
-}
 
 async function expectRows(store: Store, count: number): Promise<void> {
   const rows = await store.getMany(Array.from({ length: count }, (_, index) => `key ${index}`));
