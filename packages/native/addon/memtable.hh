@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The newest writes, sorted, in memory, until a flush writes them into a table.
+//
+// A skip list in an arena: nodes are added and never changed or removed, so readers on other threads need no
+// lock, and a view of the past is a sequence number. Each write has a number of its own, greater than those
+// before it; the nodes of a key stand newest first, and a reader takes the first that is not newer than its view:
+//
+//   a#7  a#3  b#9  c#2        at view 8:  a -> #7,  b -> unknown,  c -> #2
+//
+// An overwritten value stays until the memtable is flushed; it counts in bytes().
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace exopool {
+
+// Memory that is given back as a whole.
+class Arena {
+ public:
+  void *Allocate(size_t bytes);  // aligned to 8; throws std::bad_alloc
+  // Handed out; the blocks that it comes from are a megabyte, or what one large piece takes.
+  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  std::vector<std::unique_ptr<uint8_t[]>> blocks_;
+  uint8_t *free_ = nullptr;
+  size_t left_ = 0;
+  std::atomic<size_t> bytes_{0};
+};
+
+class Memtable {
+ public:
+  static constexpr uint64_t kNewest = UINT64_MAX;  // a view of everything
+  enum class Found { kUnknown, kValue, kDeleted };
+
+  Memtable();
+  Memtable(const Memtable &) = delete;
+  Memtable &operator=(const Memtable &) = delete;
+
+  // By one thread at a time. `sequence` is greater than that of any write before. Throws std::bad_alloc; the
+  // memtable is as before then.
+  void Put(std::string_view key, std::string_view value, uint64_t sequence) {
+    Add(key, value, false, sequence);
+  }
+  void Delete(std::string_view key, uint64_t sequence) { Add(key, {}, true, sequence); }
+
+  // By any thread. The value lies in the memtable and lives as long.
+  Found Get(std::string_view key, uint64_t view, std::string_view *value) const;
+
+  // Memory that writes take; 0 without any.
+  size_t bytes() const { return arena_.bytes() - empty_bytes_; }
+  // Writes, overwritten ones included.
+  size_t entries() const { return entries_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Node;
+
+ public:
+  // Each key that the view has, once, with its newest write. By any thread, while others write.
+  class Cursor {
+   public:
+    Cursor(const Memtable *memtable, uint64_t view) : memtable_(memtable), view_(view) {}
+
+    void SeekFirst();
+    void SeekLast();
+    void Seek(std::string_view key);        // the first key that is not less
+    void SeekBefore(std::string_view key);  // the last key that is less
+    bool valid() const { return node_ != nullptr; }
+    void Next();
+    void Previous();
+    std::string_view key() const;
+    std::string_view value() const;
+    bool deleted() const;
+
+   private:
+    void SettleForward(const Node *node);
+    void SettleBackward(const Node *node);
+
+    const Memtable *memtable_;
+    uint64_t view_;
+    const Node *node_ = nullptr;
+  };
+
+ private:
+  static constexpr int kHeightMax = 12;  // at a branching of 4 enough for 16 million nodes
+
+  void Add(std::string_view key, std::string_view value, bool deleted, uint64_t sequence);
+  Node *NewNode(std::string_view key, std::string_view value, int height);
+  // The last node before (key, sequence) at each level, in `before` when given. Returns the node after it.
+  Node *Find(std::string_view key, uint64_t sequence, Node **before) const;
+  Node *Last() const;
+  int RandomHeight();
+
+  Arena arena_;
+  Node *head_;
+  size_t empty_bytes_;
+  std::atomic<int> height_{1};
+  std::atomic<size_t> entries_{0};
+  uint32_t random_ = 0x9e3779b9;
+};
+
+}  // namespace exopool
