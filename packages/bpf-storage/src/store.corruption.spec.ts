@@ -205,6 +205,26 @@ describe('a damaged store', () => {
     }
   });
 
+  it('that is open already is found by verify', { timeout }, async () => {
+    const tally = new Tally();
+    const store = await Store.open(folder, { readOnly: true, cacheBytes: 0, direct: false });
+    for (const file of [files.table, files.newer]) {
+      const path = join(folder, file);
+      const intact = await readFile(path);
+      for (let at = 0; at < intact.length; at += isLong ? 7 : 97) {
+        const report = await withByte(path, at, flipped(intact[at]!, at), () => store.verify());
+        for (const problem of report.problems) expect(problem).toMatchObject({ file: path });
+        tally.add(report.ok ? 'nowhere' : 'verify');
+        if (!report.ok)
+          expect(Math.floor(report.problems[0]!.offset / pageBytes)).toBeLessThanOrEqual(at / pageBytes);
+        else expect(intact[at]).toBe(0);
+      }
+    }
+    await store.close();
+    console.log(`bytes flipped under an open store: ${String(tally)}`);
+    expect(tally.of('nowhere')).toBeLessThan(tally.of('verify') / 3);
+  });
+
   it('is refused to a writer as to a reader, and loses nothing by that', { timeout }, async () => {
     for (const file of [files.table, files.newer, 'MANIFEST', files.log]) {
       const path = join(folder, file);

@@ -52,11 +52,12 @@ const stepScript = `
   }
 `;
 
-/** Runs a script until it has said enough, then kills it. @returns the lines that it said. */
+/** Runs a script until it has said enough, then kills it after `delayMs`. @returns the lines that it said. */
 async function killWhen(
   script: string,
   args: readonly string[],
   enough: (line: string) => boolean,
+  delayMs = 0,
 ): Promise<string[]> {
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '--eval', script, ...args], {
     cwd: new URL('..', import.meta.url),
@@ -68,7 +69,8 @@ async function killWhen(
     for await (const line of createInterface({ input: child.stdout! })) {
       said.push(line);
       if (child.killed || !enough(line)) continue;
-      child.kill('SIGKILL');
+      if (delayMs === 0) child.kill('SIGKILL');
+      else setTimeout(() => child.kill('SIGKILL'), delayMs);
     }
   } finally {
     child.kill('SIGKILL');
@@ -120,6 +122,7 @@ const writerScript = `
   import { writeSync } from 'node:fs';
   import { Store } from '@exopool/bpf-storage';
   const [folder, round] = process.argv.slice(1);
+  writeSync(1, 'opening\\n');
   const store = await Store.open(folder, { memtableBytes: 100_000, cacheBytes: 0 });
   async function write(lane, sync) {
     for (let i = 1; ; i += 1) {
@@ -158,10 +161,14 @@ describe('a process that is killed at any moment', () => {
       const lasts = new Map<string, number>();
       let acknowledged = 0;
       for (let round = 0; round < killRounds; round += 1) {
-        const progress = Math.ceil(Math.random() * 400);
+        // Some die while they open the store, and read back or flush what others left.
+        const diesOpening = round % 4 === 3;
+        const progress = diesOpening ? 1 : Math.ceil(Math.random() * 400);
+        const delayMs = diesOpening ? Math.random() * 20 : 0;
         let count = 0;
-        const said = await killWhen(writerScript, [folder, String(round)], () => (count += 1) >= progress);
-        acknowledged += said.length;
+        const enough = (): boolean => (count += 1) >= progress;
+        const said = await killWhen(writerScript, [folder, String(round)], enough, delayMs);
+        acknowledged += said.filter((line) => line !== 'opening').length;
         // Every other time the logs of several processes have to be replayed together.
         const store = await Store.open(folder, { readOnly: round % 2 === 0 });
         for (const lane of [0, 1, 2, 3].map((index) => `${round}-${index}`)) {
