@@ -13,7 +13,7 @@ import type { BatchOperation } from './write.js';
 
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 /** Sequences of each configuration. A failure is made smaller, and printed with the seed that repeats it. */
-const sequences = isLong ? 200 : 30;
+const sequences = isLong ? 100 : 30;
 const timeout = isLong ? 3_600_000 : 60_000;
 
 /** What a store holds, as a map from keys in latin1. */
@@ -294,7 +294,7 @@ const commands = fc.commands(
     fc.constant(new Reopen()),
     fc.boolean().map((readFirst) => new Crash(readFirst)),
   ],
-  { size: isLong ? 'large' : 'medium', maxCommands: isLong ? 200 : 40 },
+  { size: isLong ? 'large' : 'medium', maxCommands: isLong ? 100 : 40 },
 );
 
 const configurations: { readonly name: string; readonly options: StoreOptions }[] = [
