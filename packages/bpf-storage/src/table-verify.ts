@@ -6,10 +6,11 @@
  * exactly once; and the header's counts. A damaged page is reported with file and offset, and the walk goes on
  * beside it.
  */
+import { crc32c } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
 import { tombstone } from './cursor.js';
-import { EXO_PAGE_SIZE, pagesFor } from './format.js';
+import { EXO_PAGE_SIZE, EXO_TABLE_MAGIC, pagesFor, tableHeader, tableHeaderChecksumStart } from './format.js';
 import type { PageView, ValueReference } from './page-view.js';
 import { readValue, readView, type PageSource } from './table-reader.js';
 
@@ -84,6 +85,7 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
+    await this.#visitHeader();
     const { height, root } = this.source.header;
     if (height > 0) await this.#visit(root, height - 1, {});
     this.#compareCounts();
@@ -95,6 +97,18 @@ class Verification {
       valuePages: this.#valuePages,
       problems: this.#problems,
     };
+  }
+
+  /** The header was checked when the table was opened; this tells whether it can be opened again. */
+  async #visitHeader(): Promise<void> {
+    await this.#reporting(0, async () => {
+      const page = await this.source.readPages(0, 1);
+      const hasMagic = page.toString('latin1', 0, EXO_TABLE_MAGIC.length) === EXO_TABLE_MAGIC;
+      const isVersion = page.readUInt32LE(tableHeader.version) === this.source.header.version;
+      const checksum = crc32c(page.subarray(tableHeaderChecksumStart));
+      if (hasMagic && isVersion && page.readUInt32LE(tableHeader.checksum) === checksum) return;
+      this.#report(0, 'the header page is damaged');
+    });
   }
 
   async #visit(offset: number, level: number, bounds: SubtreeBounds): Promise<void> {
