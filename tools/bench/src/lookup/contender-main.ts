@@ -1,0 +1,164 @@
+/**
+ * The process of one contender for one turn: it does what the suite asks, one request after the other. When the suite
+ * dies, the channel to it breaks; then this process, the last one left, takes back what the suite cannot any more.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { resourceUsage } from 'node:process';
+import { undoLeftovers } from '@exopool/native';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { leaveCage } from '../machine/caged-process.js';
+import { diskBytes, dropFromPageCache, readIntoPageCache } from '../machine/cold-files.js';
+import { usage } from '../machine/process-usage.js';
+import { contenders } from './contenders/index.js';
+import type { Entry, Reader, Session } from './contenders/contender.js';
+import { inKeyOrder, keyOf, recordBytes, valueOf } from './records.js';
+import { readAll, Windows } from './window.js';
+import type { Answer, LoadResult, Request, TurnSettings, WindowResult } from './turn.js';
+import type { Workload } from './workloads.js';
+
+/** Share of a window's time for trying each way to read, where there are several. */
+const trialShare = 1 / 5;
+/** A warm workload runs before it is measured for this share of a window's time. */
+const warmShare = 1;
+
+class Turn {
+  readonly #windows: Windows;
+  #session: Session | undefined;
+
+  constructor(private readonly settings: TurnSettings) {
+    this.#windows = new Windows(settings.records, settings.seed);
+  }
+
+  async answer(request: Request): Promise<unknown> {
+    switch (request.type) {
+      case 'load':
+        return this.#load();
+      case 'heat':
+        return this.#heat();
+      case 'window':
+        return this.#window(request);
+      case 'end':
+        return this.#close();
+    }
+  }
+
+  async #load(): Promise<LoadResult> {
+    const before = usage();
+    const startMs = performance.now();
+    await mkdir(this.settings.folder, { recursive: true });
+    await this.#contender.load(recordsInOrder(this.settings.records), this.#storeSettings);
+    const seconds = (performance.now() - startMs) / 1000;
+    const cpuSeconds = usage().cpuSeconds - before.cpuSeconds;
+    return { seconds, cpuSeconds, diskBytes: await diskBytes(this.settings.folder) };
+  }
+
+  async #heat(): Promise<void> {
+    await readIntoPageCache(this.settings.folder);
+    const session = await this.#open();
+    for (const reader of session.readers) await readAll(session, reader, this.settings.records);
+  }
+
+  async #window({ workload, seconds, api }: Request & { type: 'window' }): Promise<WindowResult> {
+    const reader = await this.#chooseReader(workload, seconds * trialShare, api);
+    const session = workload.temperature === 'cold' ? await this.#openCold() : await this.#open();
+    if (workload.temperature === 'warm')
+      await this.#windows.run(session, reader, workload, seconds * warmShare);
+    const before = usage();
+    const driven = await this.#windows.run(session, reader, workload, seconds);
+    const after = usage();
+    if (workload.operation === 'update' || workload.operation === 'mixed') {
+      await this.#windows.checkWrites(session);
+    }
+    return {
+      ...driven,
+      api: apiOf(workload, reader),
+      cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+      readBytes: after.readBytes - before.readBytes,
+      peakRssBytes: resourceUsage().maxRSS * 1024,
+    };
+  }
+
+  /** The one that was the fastest before, else the one that wins a trial now. */
+  async #chooseReader(workload: Workload, seconds: number, api: string | undefined): Promise<Reader> {
+    let session = await this.#open();
+    const known = session.readers.find((reader) => reader.api === api);
+    if (known !== undefined) return known;
+    if (session.readers.length === 1 || (workload.operation !== 'get' && workload.operation !== 'mixed')) {
+      return session.readers[0]!;
+    }
+    let best: { readonly api: string; readonly rate: number } | undefined;
+    for (const { api: candidate } of session.readers) {
+      if (workload.temperature === 'cold') session = await this.#openCold();
+      const reader = session.readers.find((other) => other.api === candidate)!;
+      const { calls, seconds: taken } = await this.#windows.run(session, reader, workload, seconds);
+      if (best === undefined || calls / taken > best.rate) best = { api: candidate, rate: calls / taken };
+    }
+    return session.readers.find((reader) => reader.api === best?.api)!;
+  }
+
+  async #openCold(): Promise<Session> {
+    await this.#close();
+    await dropFromPageCache(this.settings.folder);
+    return this.#open();
+  }
+
+  async #open(): Promise<Session> {
+    return (this.#session ??= await this.#contender.open(this.#storeSettings));
+  }
+
+  async #close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close();
+  }
+
+  get #contender(): (typeof contenders)[number] {
+    const found = contenders.find(({ name }) => name === this.settings.contender);
+    if (found === undefined)
+      throw new ExopoolError('EXOPOOL_INVALID', `no contender ${this.settings.contender}`);
+    return found;
+  }
+
+  get #storeSettings(): { folder: string; memoryBytes: number; dataBytes: number } {
+    const { folder, memoryBytes, records } = this.settings;
+    return { folder, memoryBytes, dataBytes: records * recordBytes };
+  }
+}
+
+function apiOf({ operation }: Workload, reader: Reader): string {
+  if (operation === 'get') return reader.api;
+  return operation === 'mixed' ? `${reader.api}, write batch` : operation;
+}
+
+function* recordsInOrder(records: number): Generator<Entry> {
+  for (const index of inKeyOrder(records)) yield { key: keyOf(index), value: valueOf(index, 0) };
+}
+
+async function suiteIsGone(settings: TurnSettings): Promise<never> {
+  try {
+    leaveCage();
+    if (settings.workFolder !== undefined) await rm(settings.workFolder, { recursive: true, force: true });
+    await undoLeftovers();
+  } finally {
+    process.exit(1);
+  }
+}
+
+const settings = JSON.parse(process.argv[2]!) as TurnSettings;
+const turn = new Turn(settings);
+process.once('disconnect', () => void suiteIsGone(settings));
+process.on('message', (request: Request) => void answer(request));
+
+async function answer(request: Request): Promise<void> {
+  let answered: Answer;
+  try {
+    answered = { result: await turn.answer(request) };
+  } catch (error) {
+    const { code, message } = toExopoolError(error);
+    answered = { error: `${code}: ${message}` };
+  }
+  if (!process.connected) return;
+  process.send?.(answered, undefined, undefined, () => {
+    if (request.type === 'end') process.exit(0);
+  });
+}
