@@ -26,7 +26,7 @@ class Turn {
   #session: Session | undefined;
 
   constructor(private readonly settings: TurnSettings) {
-    this.#windows = new Windows(settings.records, settings.seed);
+    this.#windows = new Windows(settings);
   }
 
   async answer(request: Request): Promise<unknown> {
@@ -54,13 +54,12 @@ class Turn {
 
   async #heat(): Promise<void> {
     await readIntoPageCache(this.settings.folder);
-    const session = await this.#open();
-    for (const reader of session.readers) await readAll(session, reader, this.settings.records);
+    await readAll(await this.#open(), this.settings.hotRecords);
   }
 
-  async #window({ workload, seconds, api }: Request & { type: 'window' }): Promise<WindowResult> {
-    const reader = await this.#chooseReader(workload, seconds * trialShare, api);
-    const session = workload.temperature === 'cold' ? await this.#openCold() : await this.#open();
+  async #window({ workload, seconds, api: known }: Request & { type: 'window' }): Promise<WindowResult> {
+    const api = await this.#chooseApi(workload, seconds * trialShare, known);
+    const { session, reader } = await this.#ready(workload, api);
     if (workload.temperature === 'warm')
       await this.#windows.run(session, reader, workload, seconds * warmShare);
     const before = usage();
@@ -71,35 +70,36 @@ class Turn {
     }
     return {
       ...driven,
-      api: apiOf(workload, reader),
+      api,
       cpuSeconds: after.cpuSeconds - before.cpuSeconds,
       readBytes: after.readBytes - before.readBytes,
       peakRssBytes: resourceUsage().maxRSS * 1024,
     };
   }
 
-  /** The one that was the fastest before, else the one that wins a trial now. */
-  async #chooseReader(workload: Workload, seconds: number, api: string | undefined): Promise<Reader> {
-    let session = await this.#open();
-    const known = session.readers.find((reader) => reader.api === api);
+  /** The way to read that was the fastest before, else the one that wins a trial now. */
+  async #chooseApi(workload: Workload, seconds: number, known: string | undefined): Promise<string> {
     if (known !== undefined) return known;
-    if (session.readers.length === 1 || (workload.operation !== 'get' && workload.operation !== 'mixed')) {
-      return session.readers[0]!;
-    }
-    let best: { readonly api: string; readonly rate: number } | undefined;
-    for (const { api: candidate } of session.readers) {
-      if (workload.temperature === 'cold') session = await this.#openCold();
-      const reader = session.readers.find((other) => other.api === candidate)!;
+    if (workload.operation !== 'get' && workload.operation !== 'mixed') return workload.operation;
+    const { readers } = await this.#open();
+    if (readers.length === 1) return readers[0]!.api;
+    let best = { api: '', rate: -1 };
+    for (const { api } of readers) {
+      const { session, reader } = await this.#ready(workload, api);
       const { calls, seconds: taken } = await this.#windows.run(session, reader, workload, seconds);
-      if (best === undefined || calls / taken > best.rate) best = { api: candidate, rate: calls / taken };
+      if (calls / taken > best.rate) best = { api, rate: calls / taken };
     }
-    return session.readers.find((reader) => reader.api === best?.api)!;
+    return best.api;
   }
 
-  async #openCold(): Promise<Session> {
-    await this.#close();
-    await dropFromPageCache(this.settings.folder);
-    return this.#open();
+  /** The store as the workload wants to find it, opened anew where that is cold. */
+  async #ready(workload: Workload, api: string): Promise<{ session: Session; reader: Reader }> {
+    if (workload.temperature === 'cold') {
+      await this.#close();
+      await dropFromPageCache(this.settings.folder);
+    }
+    const session = await this.#open();
+    return { session, reader: session.readers.find((reader) => reader.api === api) ?? session.readers[0]! };
   }
 
   async #open(): Promise<Session> {
@@ -123,11 +123,6 @@ class Turn {
     const { folder, memoryBytes, records } = this.settings;
     return { folder, memoryBytes, dataBytes: records * recordBytes };
   }
-}
-
-function apiOf({ operation }: Workload, reader: Reader): string {
-  if (operation === 'get') return reader.api;
-  return operation === 'mixed' ? `${reader.api}, write batch` : operation;
 }
 
 function* recordsInOrder(records: number): Generator<Entry> {

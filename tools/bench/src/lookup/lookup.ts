@@ -18,13 +18,15 @@ import { measureDevice, whyNoFio, type DeviceSpeed } from '../machine/fio.js';
 import { WorkFolder } from '../machine/work-folder.js';
 import { contenders } from './contenders/index.js';
 import type { Contender } from './contenders/contender.js';
-import { diskBytesNeeded, planOf, rotated, type Plan } from './plan.js';
+import { diskBytesNeeded, planOf, mayBegin, rotated, type Plan } from './plan.js';
 import { lookupPlots } from './plots.js';
 import { checksOf, deviceRowName, ratiosOf, targets } from './ratios.js';
 import { loadRow, rowOf, type Measured } from './rows.js';
 import { TurnTaker, whyNoLimit } from './take-turn.js';
 import { nameOf, type Workload } from './workloads.js';
 
+/** Of the time of a run that has too little of it. */
+const writeShare = 1 / 5;
 const deviceDepth = 128;
 const deviceFile = 'device.fio';
 
@@ -67,6 +69,8 @@ class LookupRun {
   readonly #device: DeviceSpeed[] = [];
   readonly #startMs = performance.now();
   readonly #turns: TurnTaker;
+  #readRounds = 0;
+  #writeRounds = 0;
 
   constructor(
     private readonly plan: Plan,
@@ -82,10 +86,28 @@ class LookupRun {
     const noFio = await whyNoFio();
     for (const note of [noLimit, noFio]) if (note !== undefined) this.#note(note);
     await this.#loadAll();
-    for (let round = 0; round < this.plan.rounds; round += 1)
-      await this.#readRound(round, noFio === undefined);
-    for (let round = 0; round < this.plan.rounds; round += 1) await this.#writeRound(round);
+    const { budgetSeconds } = this.plan;
+    const readUntil = budgetSeconds * (1 - writeShare);
+    this.#readRounds = await this.#repeat(readUntil, (round) => this.#readRound(round, noFio === undefined));
+    this.#writeRounds = await this.#repeat(budgetSeconds, (round) => this.#writeRound(round));
     return this.#result();
+  }
+
+  /** @returns how many rounds there were. */
+  async #repeat(untilSeconds: number, work: (round: number) => Promise<void>): Promise<number> {
+    let longestSeconds = 0;
+    let round = 0;
+    while (mayBegin(round, { elapsedSeconds: this.#seconds, longestSeconds, untilSeconds }, this.plan)) {
+      const startSeconds = this.#seconds;
+      await work(round);
+      longestSeconds = Math.max(longestSeconds, this.#seconds - startSeconds);
+      round += 1;
+    }
+    return round;
+  }
+
+  get #seconds(): number {
+    return (performance.now() - this.#startMs) / 1000;
   }
 
   async #loadAll(): Promise<void> {
@@ -97,8 +119,10 @@ class LookupRun {
       }
       this.#say(`${name}: loading ${formatCount(this.plan.records)} records`);
       const result = await this.#orFailure(() => this.#turns.load(contender));
-      if ('failed' in result) this.#failed.set(name, `not loaded: ${result.failed}`);
-      else await this.folder.markLoaded(name, this.#loadKey(contender));
+      if ('failed' in result) {
+        this.#failed.set(name, `not loaded: ${result.failed}`);
+        this.#note(`${name}: not loaded: ${result.failed}`);
+      } else await this.folder.markLoaded(name, this.#loadKey(contender));
       this.#rows.push(loadRow(name, loadApi, this.plan.records, result));
     }
   }
@@ -209,18 +233,20 @@ class LookupRun {
   }
 
   #setup(): Record<string, unknown> {
-    const { records, dataBytes, tightBytes, roomyBytes, rounds, readSeconds, writeSeconds } = this.plan;
+    const { records, dataBytes, hotRecords, tightBytes, roomyBytes, readSeconds, writeSeconds } = this.plan;
     const isLimited = whyNoLimit() === undefined;
     return {
       records,
       data_bytes: dataBytes,
       memory_limit_bytes: isLimited ? tightBytes : null,
       memory_limit_hot_bytes: isLimited ? roomyBytes : null,
-      rounds,
+      hot_records: hotRecords,
+      rounds: this.#readRounds,
+      write_rounds: this.#writeRounds,
       window_s: readSeconds,
       write_window_s: writeSeconds,
       quick: this.options.quick,
-      elapsed_s: Math.round((performance.now() - this.#startMs) / 1000),
+      elapsed_s: Math.round(this.#seconds),
       contenders: Object.fromEntries(this.taking.map(({ name, description }) => [name, description])),
       targets,
     };
@@ -232,12 +258,11 @@ class LookupRun {
   }
 
   #saying(round: number, { name }: Contender, what: string): void {
-    this.#say(`round ${round + 1} of ${this.plan.rounds}: ${name}: ${what}`);
+    this.#say(`round ${round + 1}: ${name}: ${what}`);
   }
 
   #say(text: string): void {
-    const seconds = Math.round((performance.now() - this.#startMs) / 1000);
-    this.options.say(`[${seconds} s] ${text}`);
+    this.options.say(`[${Math.round(this.#seconds)} s] ${text}`);
   }
 }
 

@@ -1,26 +1,35 @@
 /** How large, how long, under which limits: decided before anything is done. */
-import { GiB } from '@exopool/shared';
+import { GiB, MiB } from '@exopool/shared';
 import { recordBytes } from './records.js';
 import { fullWorkloads, quickWorkloads, type Workloads } from './workloads.js';
 
 export interface Plan {
   readonly records: number;
   readonly dataBytes: number;
+  /** Hot workloads read these, so that heating them does not take longer than measuring. */
+  readonly hotRecords: number;
+  /** At most; a round that would end after `budgetSeconds` is not begun. */
   readonly rounds: number;
+  readonly budgetSeconds: number;
   /** Of a window, and of one that writes. */
   readonly readSeconds: number;
   readonly writeSeconds: number;
   readonly workloads: Workloads;
-  /** A quarter of the data. */
+  /** A quarter of the data, unless that is too little for Node.js itself. */
   readonly tightBytes: number;
   /** Everything fits, however the store keeps it. */
   readonly roomyBytes: number;
 }
 
 const fullRecords = 4_000_000;
-/** A quarter of it is 92 MiB: less, and Node.js alone would hardly fit. */
+/** A quarter of it is {@link tightBytesMin}. */
 const quickRecords = 880_000;
+const quickHotRecords = 150_000;
+/** Of five minutes: the rest is for the report, and for what a slower machine takes longer than it did before. */
+const quickBudgetSeconds = 240;
 const tightShare = 1 / 4;
+/** Node.js takes half of it for itself; with less, contenders are killed before they begin. */
+const tightBytesMin = 92 * MiB;
 /** A cache of rows beside a page cache of files, and the garbage of both. */
 const roomyFactor = 4;
 /** Times the data that all contenders' files take at most, in sorts and compactions too. */
@@ -38,11 +47,13 @@ export function planOf({
   return {
     records: count,
     dataBytes,
-    rounds: quick ? 2 : 3,
-    readSeconds: quick ? 0.5 : 2.5,
+    hotRecords: quick ? Math.min(count, quickHotRecords) : count,
+    rounds: 3,
+    budgetSeconds: quick ? quickBudgetSeconds : Infinity,
+    readSeconds: quick ? 0.4 : 2.5,
     writeSeconds: quick ? 0.5 : 10,
     workloads: quick ? quickWorkloads : fullWorkloads,
-    tightBytes: Math.round(dataBytes * tightShare),
+    tightBytes: Math.max(tightBytesMin, Math.round(dataBytes * tightShare)),
     roomyBytes: Math.round(dataBytes * roomyFactor + GiB),
   };
 }
@@ -50,6 +61,15 @@ export function planOf({
 /** Disk space for the data of so many contenders and the file of the device test. */
 export function diskBytesNeeded(plan: Plan, contenders: number): number {
   return Math.round(plan.dataBytes * (1 + contenders * diskFactorEach));
+}
+
+/** Whether another round may begin: it will take as long as the longest before. The first always may. */
+export function mayBegin(
+  round: number,
+  time: { readonly elapsedSeconds: number; readonly longestSeconds: number; readonly untilSeconds: number },
+  { rounds }: Pick<Plan, 'rounds'>,
+): boolean {
+  return round < rounds && (round === 0 || time.elapsedSeconds + time.longestSeconds <= time.untilSeconds);
 }
 
 /** Everybody goes first once: who does it in each round. */

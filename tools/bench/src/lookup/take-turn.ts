@@ -98,6 +98,7 @@ export class TurnTaker {
       folder: this.folder.of(name),
       workFolder: this.folder.isKept ? undefined : this.folder.path,
       records: this.plan.records,
+      hotRecords: this.plan.hotRecords,
       memoryBytes,
       seed: this.#turns * 1_000_003,
     };

@@ -9,6 +9,8 @@ export interface TurnSettings {
   /** Removed when the suite dies; none when it is to be kept. */
   readonly workFolder: string | undefined;
   readonly records: number;
+  /** The first of them, which hot workloads read. */
+  readonly hotRecords: number;
   readonly memoryBytes: number;
   readonly seed: number;
 }

@@ -8,6 +8,7 @@ import { driveAsync, driveSync, type Driven } from './drive.js';
 import type { Entry, Reader, Session } from './contenders/contender.js';
 import { Draws, KeyStream } from './key-stream.js';
 import { isValueOf, keyOf, valueOf, versionIn } from './records.js';
+import type { TurnSettings } from './turn.js';
 import { manyKeys, mixedEntries, rangeEntries, updateEntries, type Workload } from './workloads.js';
 
 /** One value in so many is compared byte by byte: it costs as much as a read from memory. */
@@ -19,16 +20,15 @@ const rememberedMax = 512;
 
 export class Windows {
   readonly #draws: Draws;
+  readonly #hotDraws: Draws;
   readonly #written = new Map<number, number>();
   #checks = 0;
   #version: number;
 
-  /** @param seed another one for each process, so that no two read the same keys or write the same versions. */
-  constructor(
-    private readonly records: number,
-    seed: number,
-  ) {
+  /** `seed`: another one for each process, so that no two read the same keys or write the same versions. */
+  constructor({ records, hotRecords, seed }: Pick<TurnSettings, 'records' | 'hotRecords' | 'seed'>) {
     this.#draws = new Draws(records, seed);
+    this.#hotDraws = new Draws(hotRecords, seed);
     this.#version = seed;
   }
 
@@ -37,7 +37,7 @@ export class Windows {
     const options = { seconds, inFlight: workload.inFlight, stride: isHot ? hotStride : 1 };
     const keys = new KeyStream(
       (bytes) => session.toKey(bytes) as never,
-      this.#draws.of(workload.distribution),
+      (isHot ? this.#hotDraws : this.#draws).of(workload.distribution),
       isHot,
     );
     const isAbsent = workload.distribution === 'absent';
@@ -123,23 +123,17 @@ export class Windows {
 
   #require(isRight: boolean, index: number): void {
     if (isRight) return;
-    throw new ExopoolError(
-      'EXOPOOL_INTERNAL',
-      `a wrong value was read for record ${index} of ${this.records}`,
-    );
+    throw new ExopoolError('EXOPOOL_INTERNAL', `a wrong value was read for record ${index}`);
   }
 }
 
-/** Asks for every record once, so that every cache has seen it. */
-export async function readAll(session: Session, reader: Reader, records: number): Promise<void> {
+/** Asks for the first `records` records once, so that every cache has seen them. */
+export async function readAll(session: Session, records: number): Promise<void> {
   const atOnce = 1024;
   for (let start = 0; start < records; start += atOnce) {
-    const reads = Array.from({ length: Math.min(atOnce, records - start) }, (_, offset) =>
-      reader.get(session.toKey(keyOf(start + offset)) as never),
-    );
-    const values = await Promise.all(reads);
-    if (!isValueOf(values[0], start)) {
-      throw new ExopoolError('EXOPOOL_INTERNAL', `a wrong value was read for record ${start} of ${records}`);
-    }
+    const indexes = Array.from({ length: Math.min(atOnce, records - start) }, (_, offset) => start + offset);
+    const values = await session.getMany(indexes.map((index) => session.toKey(keyOf(index)) as never));
+    if (indexes.every((index, place) => isValueOf(values[place], index, true))) continue;
+    throw new ExopoolError('EXOPOOL_INTERNAL', `a wrong value was read after record ${start}`);
   }
 }

@@ -32,7 +32,9 @@ export const plotStyle = {
 } as const;
 
 export async function toSvg(spec: object): Promise<string> {
-  const compiled = compile({ ...spec, config: plotStyle } as unknown as TopLevelSpec, { logger: logger(None) });
+  const compiled = compile({ ...spec, config: plotStyle } as unknown as TopLevelSpec, {
+    logger: logger(None),
+  });
   const view = new View(parse(compiled.spec), { renderer: 'none' });
   try {
     return await view.toSVG();

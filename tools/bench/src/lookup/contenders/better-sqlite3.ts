@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
-import { KiB } from '@exopool/shared';
+import { KiB, MiB } from '@exopool/shared';
 import {
   inBatches,
   loadBatchEntries,
@@ -25,6 +25,12 @@ export interface SqliteOptions {
   readonly schema: string;
   /** In order. */
   readonly pragmas: readonly string[];
+}
+
+/** Each has a V8 of its own, some 10 MiB when it is new; with less than two there is nothing to gain. */
+export function readerThreads(memoryBytes: number): number {
+  const count = Math.min(8, Math.floor(memoryBytes / (48 * MiB)));
+  return count < 2 ? 0 : count;
 }
 
 function contender(
@@ -54,7 +60,8 @@ function contender(
     open(settings) {
       const { pragmas } = optionsFor(settings);
       const path = pathIn(settings.folder);
-      const threads = base.configuration === 'tuned' ? new SqliteReaders(path, pragmas) : undefined;
+      const count = base.configuration === 'tuned' ? readerThreads(settings.memoryBytes) : 0;
+      const threads = count === 0 ? undefined : new SqliteReaders(path, pragmas, count);
       return Promise.resolve(session(openSqlite(path, pragmas), toKey, threads));
     },
   };

@@ -14,9 +14,6 @@ export function openSqlite(path: string, pragmas: readonly string[]): Database.D
   return database;
 }
 
-/** Each has a V8 of its own, some 10 MB; and two cores do not run more. */
-const threadsMax = 8;
-
 interface ThreadData {
   readonly sqlite: { readonly path: string; readonly pragmas: readonly string[] };
 }
@@ -66,13 +63,14 @@ export class SqliteReaders {
   constructor(
     private readonly path: string,
     private readonly pragmas: readonly string[],
+    private readonly count: number,
   ) {}
 
   /** The threads start with the first call. */
   get(key: Buffer): Promise<Uint8Array | undefined> {
     const { path, pragmas } = this;
-    this.#threads ??= Array.from({ length: threadsMax }, () => new Thread({ sqlite: { path, pragmas } }));
-    const thread = this.#threads[(this.#next += 1) % threadsMax]!;
+    this.#threads ??= Array.from({ length: this.count }, () => new Thread({ sqlite: { path, pragmas } }));
+    const thread = this.#threads[(this.#next += 1) % this.count]!;
     return new Promise((resolve, reject) => thread.ask({ key: key.toString('latin1'), resolve, reject }));
   }
 
