@@ -7,6 +7,9 @@ export interface SuiteOptions {
   readonly only: readonly string[] | undefined;
   /** Size of the data set; `undefined`: the suite's own. */
   readonly records: number | undefined;
+  /** How often each contender has its turn, and the length of a window of reads; `undefined`: the suite's own. */
+  readonly rounds: number | undefined;
+  readonly windowSeconds: number | undefined;
   /** Folder under which the data is made; `undefined`: a temporary one. */
   readonly folder: string | undefined;
   /** Leaves the data for the next run with the same settings. */

@@ -1,7 +1,13 @@
 /** How large, how long, under which limits: decided before anything is done. */
 import { GiB, MiB } from '@exopool/shared';
+import type { SuiteOptions } from '../suite.js';
 import { recordBytes } from './records.js';
 import { fullWorkloads, quickWorkloads, type Workloads } from './workloads.js';
+
+type Wishes = Pick<SuiteOptions, 'quick' | 'records' | 'rounds' | 'windowSeconds'>;
+
+/** The least of which a median says something. */
+const roundsDefault = 3;
 
 export interface Plan {
   readonly records: number;
@@ -35,23 +41,17 @@ const roomyFactor = 4;
 /** Times the data that all contenders' files take at most, in sorts and compactions too. */
 const diskFactorEach = 2.2;
 
-export function planOf({
-  quick,
-  records,
-}: {
-  readonly quick: boolean;
-  readonly records: number | undefined;
-}): Plan {
+export function planOf({ quick, records, rounds, windowSeconds }: Wishes): Plan {
   const count = records ?? (quick ? quickRecords : fullRecords);
   const dataBytes = count * recordBytes;
   return {
     records: count,
     dataBytes,
     hotRecords: quick ? Math.min(count, quickHotRecords) : count,
-    rounds: 3,
+    rounds: rounds ?? roundsDefault,
     budgetSeconds: quick ? quickBudgetSeconds : Infinity,
-    readSeconds: quick ? 0.4 : 2.5,
-    writeSeconds: quick ? 0.5 : 10,
+    readSeconds: windowSeconds ?? (quick ? 0.4 : 2.5),
+    writeSeconds: windowSeconds ?? (quick ? 0.5 : 10),
     workloads: quick ? quickWorkloads : fullWorkloads,
     tightBytes: Math.max(tightBytesMin, Math.round(dataBytes * tightShare)),
     roomyBytes: Math.round(dataBytes * roomyFactor + GiB),

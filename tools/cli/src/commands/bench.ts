@@ -12,6 +12,8 @@ interface BenchOptions {
   readonly quick?: true;
   readonly only?: readonly string[];
   readonly records?: number;
+  readonly rounds?: number;
+  readonly seconds?: number;
   readonly dir?: string;
   readonly keep?: true;
 }
@@ -19,6 +21,11 @@ interface BenchOptions {
 /** Fewer would measure nothing but the start. */
 const recordsMin = 1000;
 const recordsMax = 1_000_000_000;
+/** The spread of a hundred is as good as it gets. */
+const roundsMax = 100;
+/** A window below a few calls of the slowest contender has no percentiles; one of an hour is a slip. */
+const windowSecondsMin = 0.01;
+const windowSecondsMax = 3600;
 
 export function registerBench(program: Command): void {
   const names = suites.map(({ name, description }) => `  ${name.padEnd(10)} ${description}`);
@@ -31,6 +38,8 @@ export function registerBench(program: Command): void {
     .option('--quick', 'less data and shorter windows: under 5 minutes; ratios are rougher')
     .option('--only <names>', 'contenders by parts of their names, as in exopool,lmdb', parseNames)
     .option('--records <number>', 'size of the data set', parseRecords)
+    .option('--rounds <number>', 'how often each contender has its turn', parseRounds)
+    .option('--seconds <number>', 'length of a window of reads', parseSeconds)
     .option('--dir <folder>', 'where the data is made: on the disk to be measured; else $TMPDIR or /var/tmp')
     .option('--keep', 'leave the data, and take it as it is the next time')
     .addHelpText(
@@ -61,6 +70,8 @@ async function bench(name: string, options: BenchOptions): Promise<void> {
       quick: options.quick ?? false,
       only: options.only,
       records: options.records,
+      rounds: options.rounds,
+      windowSeconds: options.seconds,
       folder: options.dir,
       keep: options.keep ?? false,
       signal,
@@ -97,7 +108,19 @@ function parseNames(text: string): readonly string[] {
 }
 
 function parseRecords(text: string): number {
-  const records = Number(text);
-  if (Number.isSafeInteger(records) && records >= recordsMin && records <= recordsMax) return records;
-  throw new InvalidArgumentError(`a number from ${recordsMin} to ${recordsMax} is expected.`);
+  return numberIn(text, recordsMin, recordsMax, true);
+}
+
+function parseRounds(text: string): number {
+  return numberIn(text, 1, roundsMax, true);
+}
+
+function parseSeconds(text: string): number {
+  return numberIn(text, windowSecondsMin, windowSecondsMax, false);
+}
+
+function numberIn(text: string, min: number, max: number, isWhole: boolean): number {
+  const number = Number(text);
+  if (number >= min && number <= max && (!isWhole || Number.isSafeInteger(number))) return number;
+  throw new InvalidArgumentError(`a${isWhole ? ' whole' : ''} number from ${min} to ${max} is expected.`);
 }
