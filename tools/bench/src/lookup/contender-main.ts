@@ -18,6 +18,8 @@ import type { Workload } from './workloads.js';
 
 /** Share of a window's time for trying each way to read, where there are several. */
 const trialShare = 1 / 5;
+/** Threads have to start, and code to be compiled, before a trial says something. */
+const trialSecondsMin = 0.25;
 /** A warm workload runs before it is measured for this share of a window's time. */
 const warmShare = 1;
 
@@ -58,7 +60,11 @@ class Turn {
   }
 
   async #window({ workload, seconds, api: known }: Request & { type: 'window' }): Promise<WindowResult> {
-    const api = await this.#chooseApi(workload, seconds * trialShare, known);
+    const api = await this.#chooseApi(
+      workload,
+      Math.max(Math.min(trialSecondsMin, seconds), seconds * trialShare),
+      known,
+    );
     const { session, reader } = await this.#ready(workload, api);
     if (workload.temperature === 'warm')
       await this.#windows.run(session, reader, workload, seconds * warmShare);

@@ -12,9 +12,10 @@
 import { join } from 'node:path';
 import { undoLeftovers } from '@exopool/native';
 import { ExopoolError, formatBytes, formatCount, toExopoolError } from '@exopool/shared';
-import type { Row, Suite, SuiteOptions, SuiteResult } from '../suite.js';
+import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import { spreadOf } from '../statistics.js';
 import { measureDevice, whyNoFio, type DeviceSpeed } from '../machine/fio.js';
+import { ReadAhead } from '../machine/read-ahead.js';
 import { WorkFolder } from '../machine/work-folder.js';
 import { contenders } from './contenders/index.js';
 import type { Contender } from './contenders/contender.js';
@@ -30,25 +31,23 @@ const writeShare = 1 / 5;
 const deviceDepth = 128;
 const deviceFile = 'device.fio';
 
-export const lookup: Suite = {
-  name: 'lookup',
-  description: 'point reads, ranges and writes against lmdb, classic-level, better-sqlite3 and rocksdb',
-  async run(options) {
-    await undoLeftovers();
-    const plan = planOf(options);
-    const taking = choose(options.only);
-    const folder = await WorkFolder.open({
-      base: options.folder,
-      keep: options.keep,
-      bytesNeeded: diskBytesNeeded(plan, taking.length),
-    });
-    try {
-      return await new LookupRun(plan, taking, folder, options).run();
-    } finally {
-      await folder.close();
-    }
-  },
-};
+export async function runLookup(options: SuiteOptions): Promise<SuiteResult> {
+  await undoLeftovers();
+  const plan = planOf(options);
+  const taking = choose(options.only);
+  const folder = await WorkFolder.open({
+    base: options.folder,
+    keep: options.keep,
+    bytesNeeded: diskBytesNeeded(plan, taking.length),
+  });
+  const readAhead = await ReadAhead.lower(folder.path);
+  try {
+    return await new LookupRun(plan, taking, folder, readAhead, options).run();
+  } finally {
+    await readAhead.close();
+    await folder.close();
+  }
+}
 
 /** @throws ExopoolError `EXOPOOL_USAGE` for a name that nobody has. */
 function choose(only: readonly string[] | undefined): readonly Contender[] {
@@ -76,6 +75,7 @@ class LookupRun {
     private readonly plan: Plan,
     private readonly taking: readonly Contender[],
     private readonly folder: WorkFolder,
+    private readonly readAhead: ReadAhead,
     private readonly options: SuiteOptions,
   ) {
     this.#turns = new TurnTaker(plan, folder, options.signal);
@@ -84,7 +84,7 @@ class LookupRun {
   async run(): Promise<SuiteResult> {
     const noLimit = whyNoLimit();
     const noFio = await whyNoFio();
-    for (const note of [noLimit, noFio]) if (note !== undefined) this.#note(note);
+    for (const note of [noLimit, noFio, this.readAhead.note]) if (note !== undefined) this.#note(note);
     await this.#loadAll();
     const { budgetSeconds } = this.plan;
     const readUntil = budgetSeconds * (1 - writeShare);
@@ -240,6 +240,7 @@ class LookupRun {
       data_bytes: dataBytes,
       memory_limit_bytes: isLimited ? tightBytes : null,
       memory_limit_hot_bytes: isLimited ? roomyBytes : null,
+      read_ahead_kib: this.readAhead.kib ?? null,
       hot_records: hotRecords,
       rounds: this.#readRounds,
       write_rounds: this.#writeRounds,

@@ -5,6 +5,9 @@ import { deviceRowName } from './ratios.js';
 const ours = '#0b6bcb';
 const tuned = '#8c99a8';
 const plain = '#c8d0d9';
+/** Microseconds in a unit that fits. */
+const durations =
+  "datum.value < 1e3 ? datum.value + ' µs' : datum.value < 1e6 ? datum.value / 1e3 + ' ms' : datum.value / 1e6 + ' s'";
 const kinds = ['exopool', 'peer, tuned', 'peer, default'];
 
 interface Point extends Row {
@@ -69,7 +72,7 @@ function barPlot(
         field: 'ops_per_s',
         type: 'quantitative',
         title: unit,
-        axis: { format: '~s', tickCount: 4 },
+        axis: { labelExpr: "format(datum.value, '~s')", tickCount: 4 },
         scale: { nice: true, zero: true },
       },
       color: colors(values),
@@ -99,9 +102,9 @@ function barPlot(
         sort: unique(values.map(({ workload }) => workload)),
         title: null,
       },
-      columns: 2,
+      columns: 3,
       spacing: { row: 28, column: 40 },
-      spec: { width: 300, height: { step: 22 }, encoding: { y }, layer: [bars, spread, labels] },
+      spec: { width: 230, height: { step: 22 }, encoding: { y }, layer: [bars, spread, labels] },
       resolve: { scale: { x: 'independent' } },
     },
   };
@@ -121,8 +124,8 @@ function latencyPlot(points: readonly Point[]): Plot | undefined {
     field: 'microseconds',
     type: 'quantitative',
     scale: { type: 'log' },
-    title: 'microseconds',
-    axis: { format: '~s', tickCount: 6 },
+    title: null,
+    axis: { values: [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7], labelExpr: durations },
   };
   return {
     name: 'cold-latency',

@@ -91,7 +91,7 @@ function describe(name: string, value: unknown): string[] {
   if (typeof value === 'object' && value !== null) {
     return Object.entries(value).map(([key, text]) => `**${key}**: ${String(text)}`);
   }
-  return [`${label}: ${value === null ? 'none' : String(value)}`];
+  return [`${label}: ${value === null ? 'none' : JSON.stringify(value)}`];
 }
 
 function list(items: readonly string[]): string {

@@ -1,6 +1,5 @@
-/** Vega-Lite specifications as SVG, without a browser or a canvas. */
-import { logger, None, parse, View } from 'vega';
-import { compile, type TopLevelSpec } from 'vega-lite';
+/** Vega-Lite specifications as SVG, without a browser or a canvas. Loaded when it is needed: it is large. */
+import type { TopLevelSpec } from 'vega-lite';
 
 const font = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
 
@@ -18,6 +17,7 @@ export const plotStyle = {
     domain: false,
     ticks: false,
     labelPadding: 6,
+    labelLimit: 220,
   },
   title: {
     fontSize: 16,
@@ -28,10 +28,14 @@ export const plotStyle = {
     subtitlePadding: 6,
   },
   header: { labelFontSize: 13, labelFontWeight: 'bold', labelAnchor: 'start', title: null },
-  legend: { labelFontSize: 12, titleFontSize: 12 },
+  legend: { labelFontSize: 12, titleFontSize: 12, orient: 'top' },
 } as const;
 
 export async function toSvg(spec: object): Promise<string> {
+  const [{ logger, None, parse, View }, { compile }] = await Promise.all([
+    import('vega'),
+    import('vega-lite'),
+  ]);
   const compiled = compile({ ...spec, config: plotStyle } as unknown as TopLevelSpec, {
     logger: logger(None),
   });

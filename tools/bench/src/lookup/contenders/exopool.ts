@@ -42,9 +42,9 @@ export const exopool: Contender = {
   async open(settings): Promise<Session> {
     const store = await Store.open(settings.folder, memorySettings(settings));
     const readers: Reader[] = [{ api: 'get', kind: 'async', get: (key: Buffer) => store.get(key) }];
-    const { getSync } = store as WithGetSync;
-    if (getSync !== undefined) {
-      readers.push({ api: 'getSync', kind: 'sync', get: (key: Buffer) => getSync.call(store, key) });
+    const withGetSync = store as Store & WithGetSync;
+    if (withGetSync.getSync !== undefined) {
+      readers.push({ api: 'getSync', kind: 'sync', get: (key: Buffer) => withGetSync.getSync?.(key) });
     }
     return {
       readers,

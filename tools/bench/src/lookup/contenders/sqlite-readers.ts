@@ -35,11 +35,11 @@ class Thread {
     this.worker.on('message', (values: (Uint8Array | undefined)[]) => {
       const asked = this.#asked;
       this.#asked = [];
-      for (const [place, { resolve }] of asked.entries()) resolve(values[place]);
+      for (const [place, one] of asked.entries()) one.resolve(values[place]);
       this.#send();
     });
     this.worker.on('error', (error) => {
-      for (const { reject } of [...this.#asked, ...this.#waiting]) reject(error as Error);
+      for (const one of [...this.#asked, ...this.#waiting]) one.reject(error);
     });
   }
 
