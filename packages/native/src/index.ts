@@ -15,6 +15,7 @@ export {
 } from './table-file.js';
 export type { LookupCounters, TableHeader } from './table-binding.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
+export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
