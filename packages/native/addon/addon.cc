@@ -7,6 +7,7 @@ namespace {
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterChecksum(env, exports);
   exopool::RegisterFileLock(env, exports);
+  exopool::RegisterTableFilter(env, exports);
   exopool::RegisterTable(env, exports);
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);

@@ -171,6 +171,9 @@ Napi::Object HeaderToJs(Napi::Env env, const exo_table_header &header) {
   object.Set("interiorPages", static_cast<double>(header.interior_pages));
   object.Set("valuePages", static_cast<double>(header.value_pages));
   object.Set("createdMs", static_cast<double>(header.created_ms));
+  object.Set("filter", static_cast<double>(header.filter));
+  object.Set("filterPages", header.filter_pages);
+  object.Set("filterBlocks", header.filter_blocks);
   return object;
 }
 

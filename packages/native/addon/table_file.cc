@@ -12,6 +12,7 @@
 
 #include "crc32c.hh"
 #include "ring_engine.hh"
+#include "table_filter.h"
 #include "table_search.h"
 
 namespace exopool {
@@ -19,12 +20,21 @@ namespace {
 
 // Interior pages kept for one table: at 100 children a page that is the whole interior of a 6 GiB file.
 constexpr uint64_t kInteriorBudgetBytes = 64ull << 20;
+// The first version of the format that has filters.
+constexpr uint32_t kFilterVersion = 3;
 // The first byte that the header page's checksum covers, and that of the other pages.
 constexpr size_t kHeaderCovered = 16;
 constexpr size_t kPageCovered = 4;
 
 uint64_t RoundUpToPages(uint64_t bytes) {
   return (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE * EXO_PAGE_SIZE;
+}
+
+bool FilterIsInFile(const exo_table_header &header) {
+  if (header.filter_blocks == 0) return header.filter == 0 && header.filter_pages == 0;
+  uint64_t pages = (uint64_t{header.filter_blocks} + EXO_FILTER_PAGE_BLOCKS - 1) / EXO_FILTER_PAGE_BLOCKS;
+  return header.filter_pages == pages && exo_page_in_file(header.filter, header.file_size) &&
+         pages * EXO_PAGE_SIZE <= header.file_size - header.filter;
 }
 
 // Memory that costs nothing until it is touched.
@@ -107,6 +117,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
   std::vector<uint8_t> page(EXO_PAGE_SIZE);
   if (Failure failure = ReadFully(fd_, 0, page.size(), page.data())) return failure;
   memcpy(&header_, page.data(), sizeof(header_));
+  if (header_.version < kFilterVersion) header_.filter = header_.filter_pages = header_.filter_blocks = 0;
   const exo_table_header &header = header_;
   if (memcmp(header.magic, EXO_TABLE_MAGIC, sizeof(header.magic)) != 0)
     return Failure::Corrupt(0, "is not an exopool table");
@@ -120,7 +131,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
   bool is_empty = header.height == 0;
   if (header.version == 0 || header.file_size != file_size || file_size % EXO_PAGE_SIZE != 0 ||
       header.height > EXO_HEIGHT_MAX || is_empty != (header.entries == 0) ||
-      (is_empty ? header.root != 0 : !exo_page_in_file(header.root, file_size)))
+      (is_empty ? header.root != 0 : !exo_page_in_file(header.root, file_size)) || !FilterIsInFile(header))
     return Failure::Corrupt(0, "the header page contradicts itself or the size of the file");
   return {};
 }

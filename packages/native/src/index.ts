@@ -13,6 +13,7 @@ export {
   type TableEngine,
   type TableFileOptions,
 } from './table-file.js';
+export { filterMiss, keyHash } from './table-filter.js';
 export type { LookupCounters, TableHeader } from './table-binding.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';

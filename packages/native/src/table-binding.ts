@@ -23,6 +23,11 @@ export interface TableHeader {
   readonly valuePages: number;
   /** When the table was written: Unix time, milliseconds. */
   readonly createdMs: number;
+  /** Offset of the first page of the filter; 0 without one. */
+  readonly filter: number;
+  readonly filterPages: number;
+  /** Blocks of 32 bytes, 127 in each page but the last. */
+  readonly filterBlocks: number;
 }
 
 /** What one engine did on one table since it was opened. */
@@ -81,7 +86,7 @@ export function tableBinding(): TableBinding {
 }
 
 /** The version of table files that this program writes and reads. */
-const tableVersion = 2;
+const tableVersion = 3;
 
 /** The typed error for a failure on the table file at `path`. */
 export function tableError(path: string, failure: TableFailure): ExopoolError {

@@ -304,9 +304,9 @@ describe('a table file', () => {
     expect(code(path.join(folder, 'missing'))).toBe('EXOPOOL_NOT_FOUND');
     expect(code(folder)).toBe('EXOPOOL_CORRUPT');
     expect(code(write(buildTable([], { version: 1 })))).toBeUndefined();
-    expect(code(write(buildTable([], { version: 3 })))).toBe('EXOPOOL_VERSION');
+    expect(code(write(buildTable([], { version: 4 })))).toBe('EXOPOOL_VERSION');
     expect(() => TableFile.open(write(buildTable([], { version: 7 })))).toThrow(
-      /table version 7, this one reads 2/,
+      /table version 7, this one reads 3/,
     );
     expect(code(write(Buffer.alloc(0)))).toBe('EXOPOOL_CORRUPT');
     expect(code(write(Buffer.alloc(8192)))).toBe('EXOPOOL_CORRUPT');
