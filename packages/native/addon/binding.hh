@@ -12,6 +12,7 @@ void RegisterChecksum(Napi::Env env, Napi::Object exports);
 void RegisterFileLock(Napi::Env env, Napi::Object exports);
 void RegisterTableFilter(Napi::Env env, Napi::Object exports);
 void RegisterTable(Napi::Env env, Napi::Object exports);
+void RegisterStoreIndex(Napi::Env env, Napi::Object exports);
 void RegisterSealing(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);
 void RegisterSlabClient(Napi::Env env, Napi::Object exports);

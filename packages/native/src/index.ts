@@ -14,7 +14,8 @@ export {
   type TableFileOptions,
 } from './table-file.js';
 export { filterMiss, keyHash } from './table-filter.js';
-export type { LookupCounters, TableHeader } from './table-binding.js';
+export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
+export type { LookupCounters, StoreIndexStats, TableHeader } from './table-binding.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
