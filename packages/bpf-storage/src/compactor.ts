@@ -9,12 +9,16 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
 import { chooseRun } from './compaction-policy.js';
 import { ascending, MergeCursor } from './cursor.js';
+import { ProgressMeter, type LoadOptions } from './load.js';
 import { Mutex } from './mutex.js';
 import type { OpenTable } from './open-table.js';
 import { Pacer } from './pacer.js';
 import { cursorsOf, releaseAll, retainAll, type TableSet } from './table-set.js';
 import { slowTables } from './write-pressure.js';
-import { sliceBytes } from './write-table.js';
+import { sliceBytes, type WriteTableHooks } from './write-table.js';
+
+/** Told how far it is: the phase is `merge`, and entries are those read, of which the new table may have fewer. */
+export type CompactOptions = Pick<LoadOptions, 'signal' | 'onProgress'>;
 
 export interface CompactionCounts {
   /** Runs merged, and runs that failed. */
@@ -61,12 +65,13 @@ export class Compactor {
   }
 
   /** Merges all the tables of now into one. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, … */
-  async mergeAll(signal?: AbortSignal): Promise<void> {
+  async mergeAll({ signal, onProgress }: CompactOptions = {}): Promise<void> {
     const signals = signal === undefined ? [] : [signal];
+    const meter = new ProgressMeter(onProgress);
     await this.#turns.run(async () => {
       const { tables } = this.tables;
       if (tables.length > 1)
-        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), true);
+        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), true, meter);
     });
   }
 
@@ -85,7 +90,12 @@ export class Compactor {
     }
   }
 
-  async #merge(run: readonly OpenTable[], signal: AbortSignal, isUrgent: boolean): Promise<void> {
+  async #merge(
+    run: readonly OpenTable[],
+    signal: AbortSignal,
+    isUrgent: boolean,
+    meter?: ProgressMeter,
+  ): Promise<void> {
     retainAll(run);
     try {
       const merged = await MergeCursor.open(cursorsOf(run, {}, signal), ascending);
@@ -94,6 +104,7 @@ export class Compactor {
         // Only compaction touches the older tables, so the oldest one stays the oldest.
         dropTombstones: run.at(-1) === this.tables.tables.at(-1),
         pause: () => this.#pause(isUrgent),
+        ...(meter && { onEntry: reporting(meter) }),
       });
       await this.tables.change({ added, removed: run });
       this.#counts.compactions += 1;
@@ -114,4 +125,13 @@ export class Compactor {
     if (waitMs > 0) await setTimeout(waitMs);
     else await setImmediate();
   }
+}
+
+function reporting(meter: ProgressMeter): NonNullable<WriteTableHooks['onEntry']> {
+  let entries = 0;
+  return (_entry, bytes) => {
+    entries += 1;
+    meter.report('merge', entries, bytes);
+    return undefined;
+  };
 }

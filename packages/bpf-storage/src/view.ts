@@ -90,8 +90,9 @@ export async function* walk<T>(
 
 export const sameEntry = (entry: PresentEntry): PresentEntry => entry;
 
-/** Entries as the caller of `range()` gets them: pairs of copies, or with `keysOnly` copies of keys. */
-export function asGiven({ keysOnly }: RangeQuery): (entry: PresentEntry) => [Buffer, Buffer] | Buffer {
-  if (keysOnly === true) return ({ key }) => Buffer.from(key);
-  return ({ key, value }) => [Buffer.from(key), Buffer.from(value)];
-}
+export const copyKeyOf = ({ key }: PresentEntry): Buffer => Buffer.from(key);
+
+export const copyEntry = ({ key, value }: PresentEntry): [Buffer, Buffer] => [
+  Buffer.from(key),
+  Buffer.from(value),
+];
