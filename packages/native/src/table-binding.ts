@@ -104,7 +104,7 @@ export interface StoreIndexBinding {
   setTables(handles: readonly TableHandle[], bounds: readonly Uint8Array[]): void;
   setEngines(numbers: readonly number[]): void;
   setMemtables(handles: readonly object[]): void;
-  prepareTable(handle: TableHandle): Promise<{ failure?: TableFailure }>;
+  prepareTable(handle: TableHandle): Promise<void>;
   close(): void;
   stats(): StoreIndexStats;
 }
