@@ -183,6 +183,11 @@ export class TableFile {
     this.#handle = undefined;
   }
 
+  /** For other facades of the addon. @throws ExopoolError `EXOPOOL_CLOSED`. */
+  get handle(): TableHandle {
+    return this.#open();
+  }
+
   #open(): TableHandle {
     if (this.#handle === undefined)
       throw new ExopoolError('EXOPOOL_CLOSED', `${this.path}: the table is closed`);
