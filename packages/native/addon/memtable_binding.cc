@@ -10,7 +10,9 @@
 namespace exopool {
 namespace {
 
-enum Applied { kApplied = 0, kUnsound = 1, kNoMemory = 2 };
+// Instead of the memory in use.
+constexpr double kUnsound = -1;
+constexpr double kNoMemory = -2;
 
 // newMemtable(): handle
 Napi::Value NewMemtable(const Napi::CallbackInfo &info) {
@@ -23,15 +25,14 @@ void CloseMemtable(const Napi::CallbackInfo &info) {
   info[0].As<Napi::External<MemtableHandle>>().Data()->reset();
 }
 
-// memtableApply(handle, batch, firstSequence): enum Applied. Without memory the first writes may have been done.
+// memtableApply(handle, batch, firstSequence): bytes in use. Without memory the first writes may have been done.
 Napi::Value MemtableApply(const Napi::CallbackInfo &info) {
   Memtable &memtable = *MemtableOf(info[0]);
   auto bytes = info[1].As<Napi::Uint8Array>();
   auto sequence = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
-  Applied applied = kUnsound;
+  double result = kUnsound;
   if (EntryBatch::IsSound(bytes.Data(), bytes.ByteLength())) {
     EntryBatch batch(bytes.Data(), bytes.ByteLength());
-    applied = kApplied;
     try {
       for (BatchEntry entry; batch.Next(&entry); sequence++) {
         if (entry.deleted)
@@ -39,11 +40,12 @@ Napi::Value MemtableApply(const Napi::CallbackInfo &info) {
         else
           memtable.Put(entry.key, entry.value, sequence);
       }
+      result = static_cast<double>(memtable.bytes());
     } catch (const std::bad_alloc &) {
-      applied = kNoMemory;
+      result = kNoMemory;
     }
   }
-  return Napi::Number::New(info.Env(), applied);
+  return Napi::Number::New(info.Env(), result);
 }
 
 // memtableGet(handle, key, view): Buffer | null (deleted) | undefined (unknown)
@@ -62,23 +64,24 @@ Napi::Value MemtableGet(const Napi::CallbackInfo &info) {
   }
 }
 
-// memtableSize(handle): [entries, bytes]
-Napi::Value MemtableSize(const Napi::CallbackInfo &info) {
-  const Memtable &memtable = *MemtableOf(info[0]);
-  Napi::Array size = Napi::Array::New(info.Env(), 2);
-  size[0u] = static_cast<double>(memtable.entries());
-  size[1u] = static_cast<double>(memtable.bytes());
-  return size;
+// batchEntries(batch): how many there are; -1: it contradicts itself
+Napi::Value BatchEntries(const Napi::CallbackInfo &info) {
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  EntryBatch batch(bytes.Data(), bytes.ByteLength());
+  double count = 0;
+  for (BatchEntry entry; batch.Next(&entry);) count++;
+  return Napi::Number::New(info.Env(), batch.at_end() ? count : kUnsound);
 }
 
-// memtableAbsorb(handle, newer): enum Applied
+// memtableAbsorb(handle, newer): bytes in use
 Napi::Value MemtableAbsorb(const Napi::CallbackInfo &info) {
+  Memtable &memtable = *MemtableOf(info[0]);
   try {
-    MemtableOf(info[0])->Absorb(*MemtableOf(info[1]));
+    memtable.Absorb(*MemtableOf(info[1]));
   } catch (const std::bad_alloc &) {
     return Napi::Number::New(info.Env(), kNoMemory);
   }
-  return Napi::Number::New(info.Env(), kApplied);
+  return Napi::Number::New(info.Env(), static_cast<double>(memtable.bytes()));
 }
 
 }  // namespace
@@ -88,7 +91,7 @@ void RegisterMemtable(Napi::Env env, Napi::Object exports) {
   exports.Set("closeMemtable", Napi::Function::New(env, CloseMemtable, "closeMemtable"));
   exports.Set("memtableApply", Napi::Function::New(env, MemtableApply, "memtableApply"));
   exports.Set("memtableGet", Napi::Function::New(env, MemtableGet, "memtableGet"));
-  exports.Set("memtableSize", Napi::Function::New(env, MemtableSize, "memtableSize"));
+  exports.Set("batchEntries", Napi::Function::New(env, BatchEntries, "batchEntries"));
   exports.Set("memtableAbsorb", Napi::Function::New(env, MemtableAbsorb, "memtableAbsorb"));
 }
 

@@ -13,7 +13,7 @@ export {
   type TableEngine,
   type TableFileOptions,
 } from './table-file.js';
-export { Memtable, newestView, type MemtableHandle } from './memtable.js';
+export { batchEntries, Memtable, newestView, type MemtableHandle } from './memtable.js';
 export {
   numberTypes,
   scanBatches,

@@ -6,13 +6,8 @@ import { TableWrite } from './table-job.js';
 import { scanBatches } from './table-scan.js';
 
 const key = fc.stringMatching(/^[ab]{1,4}$/).map((text) => Buffer.from(text));
-const entry: fc.Arbitrary<BatchEntry> = fc.tuple(
-  key,
-  fc.option(
-    fc.uint8Array({ maxLength: 9 }).map((bytes) => Buffer.from(bytes)),
-    { freq: 4 },
-  ),
-);
+const value = fc.uint8Array({ maxLength: 9 }).map((bytes) => Buffer.from(bytes));
+const entry: fc.Arbitrary<BatchEntry> = fc.tuple(key, fc.option(value, { freq: 4 }));
 const batches = fc.array(fc.array(entry, { minLength: 1, maxLength: 6 }), { maxLength: 12 });
 
 /** What a map of the first `count` writes has. */
@@ -23,7 +18,8 @@ function modelOf(writes: readonly BatchEntry[], count: number): Map<string, Buff
 async function walk(memtable: Memtable, view: number, reverse = false): Promise<[string, string][]> {
   const found: [string, string][] = [];
   const scan = scanBatches({ memtables: [memtable], view }, { reverse }, () => undefined);
-  for await (const batch of scan) for (const [name, value] of batch) found.push([`${name}`, `${value}`]);
+  for await (const batch of scan)
+    for (const [name, value] of batch) found.push([name.toString(), value.toString()]);
   return found;
 }
 
@@ -35,7 +31,7 @@ describe('Memtable', () => {
         const writes = all.flat();
         let sequence = 1;
         for (const batch of all) {
-          memtable.apply(encodeBatch(batch), sequence);
+          memtable.apply(encodeBatch(batch), batch.length, sequence);
           sequence += batch.length;
         }
         expect(memtable.entries).toBe(writes.length);
@@ -43,7 +39,7 @@ describe('Memtable', () => {
           const model = modelOf(writes, view);
           for (const [name] of writes) expect(memtable.get(name, view)).toEqual(model.get(name.toString()));
           const present = [...model].filter(([, value]) => value !== null);
-          const expected = present.map(([name, value]) => [name, `${value}`]).sort();
+          const expected = present.map(([name, value]) => [name, value!.toString()]).sort();
           expect(await walk(memtable, view)).toEqual(expected);
           expect(await walk(memtable, view, true)).toEqual(expected.toReversed());
         }
@@ -58,8 +54,8 @@ describe('Memtable', () => {
       fc.property(batches, batches, (older, newer) => {
         const [base, top] = [new Memtable(), new Memtable()];
         const [before, after] = [older.flat(), newer.flat()];
-        base.apply(encodeBatch(before), 1);
-        top.apply(encodeBatch(after), 1 + before.length);
+        base.apply(encodeBatch(before), before.length, 1);
+        top.apply(encodeBatch(after), after.length, 1 + before.length);
         base.absorb(top);
         const all = [...before, ...after];
         const [old, now] = [modelOf(before, before.length), modelOf(all, all.length)];
@@ -77,7 +73,7 @@ describe('Memtable', () => {
     const long = encodeBatch([[Buffer.alloc(512, 'k'), Buffer.alloc(0)]]);
     const kind = Buffer.from(good).fill(1, 0, 1);
     for (const bad of [good.subarray(0, -1), Buffer.concat([good, Buffer.of(0)]), long, kind]) {
-      const apply = (): void => memtable.apply(Buffer.concat([good, bad]), 1);
+      const apply = (): void => memtable.apply(Buffer.concat([good, bad]), 2, 1);
       expect(apply).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }));
     }
     expect(memtable.entries).toBe(0);
@@ -86,7 +82,7 @@ describe('Memtable', () => {
 
   it('is closed by its last user, and read meanwhile by who has begun to', async () => {
     const memtable = new Memtable().retain();
-    memtable.apply(encodeBatch([[Buffer.from('a'), Buffer.from('1')]]), 1);
+    memtable.apply(encodeBatch([[Buffer.from('a'), Buffer.from('1')]]), 1, 1);
     memtable.release();
     const walking = walk(memtable, 1);
     memtable.release();
@@ -103,7 +99,7 @@ describe('Memtable', () => {
     const keyOf = (index: number): Buffer => Buffer.from(String((index * 7919) % 20_000).padStart(6, '0'));
     const walks: Promise<[string, string][]>[] = [];
     for (let index = 1; index <= 20_000; index += 1) {
-      memtable.apply(encodeBatch([[keyOf(index), Buffer.from(String(index))]]), index);
+      memtable.apply(encodeBatch([[keyOf(index), Buffer.from(String(index))]]), 1, index);
       if (index % 4000 === 0) {
         walks.push(walk(memtable, index), walk(memtable, index, true));
         await new Promise(setImmediate);

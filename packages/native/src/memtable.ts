@@ -15,20 +15,29 @@ interface MemtableBinding {
   closeMemtable(handle: MemtableHandle): void;
   memtableApply(handle: MemtableHandle, batch: Uint8Array, firstSequence: number): number;
   memtableGet(handle: MemtableHandle, key: Uint8Array, view: number): Buffer | null | undefined;
-  memtableSize(handle: MemtableHandle): [entries: number, bytes: number];
+  batchEntries(batch: Uint8Array): number;
   memtableAbsorb(handle: MemtableHandle, newer: MemtableHandle): number;
 }
 
 /** A view of everything. */
 export const newestView = Number.MAX_SAFE_INTEGER;
-/** In the order of the addon's `enum Applied`. */
-const applied = { done: 0, unsound: 1, noMemory: 2 } as const;
+/** What the addon answers instead of the memory in use. */
+const unsound = -1;
+const noMemory = -2;
 
 const binding = (): MemtableBinding => loadBinding() as unknown as MemtableBinding;
+
+/** How many entries a batch has; `undefined` when it contradicts itself. See `addon/entry_batch.hh`. */
+export function batchEntries(batch: Uint8Array): number | undefined {
+  const count = binding().batchEntries(batch);
+  return count === unsound ? undefined : count;
+}
 
 export class Memtable {
   #handle: MemtableHandle | undefined = binding().newMemtable();
   #users = 1;
+  #entries = 0;
+  #bytes = 0;
 
   /** @throws ExopoolError `EXOPOOL_CLOSED`. */
   get handle(): MemtableHandle {
@@ -38,27 +47,25 @@ export class Memtable {
 
   /** Writes, those that later ones replace included. */
   get entries(): number {
-    return binding().memtableSize(this.handle)[0];
+    return this.#entries;
   }
 
   /** Memory that they take, bytes. */
   get bytes(): number {
-    return binding().memtableSize(this.handle)[1];
+    return this.#bytes;
   }
 
   /**
    * Does the writes of a batch in their order.
    * @param batch the payload of a log frame: see `addon/entry_batch.hh`
+   * @param count of its writes
    * @param firstSequence the number of its first write, greater than that of any before; the others have those after it
    * @throws ExopoolError `EXOPOOL_INVALID` when the batch contradicts itself, and nothing was done; `EXOPOOL_IO` without
    * memory.
    */
-  apply(batch: Uint8Array, firstSequence: number): void {
-    const result = binding().memtableApply(this.handle, batch, firstSequence);
-    if (result === applied.unsound) {
-      throw new ExopoolError('EXOPOOL_INVALID', 'the batch is not a sequence of writes; nothing was applied');
-    }
-    requireMemory(result);
+  apply(batch: Uint8Array, count: number, firstSequence: number): void {
+    this.#bytes = bytesInUse(binding().memtableApply(this.handle, batch, firstSequence));
+    this.#entries += count;
   }
 
   /** A copy of the value in the view; `null` when it was deleted, `undefined` when the memtable knows nothing of `key`. */
@@ -71,7 +78,8 @@ export class Memtable {
    * @throws ExopoolError `EXOPOOL_IO` without memory.
    */
   absorb(newer: Memtable): void {
-    requireMemory(binding().memtableAbsorb(this.handle, newer.handle));
+    this.#bytes = bytesInUse(binding().memtableAbsorb(this.handle, newer.handle));
+    this.#entries += newer.entries;
   }
 
   retain(): this {
@@ -88,7 +96,10 @@ export class Memtable {
   }
 }
 
-function requireMemory(result: number): void {
-  if (result !== applied.noMemory) return;
-  throw new ExopoolError('EXOPOOL_IO', 'there is no memory for the memtable; lower memtableBytes');
+function bytesInUse(result: number): number {
+  if (result >= 0) return result;
+  if (result === noMemory) {
+    throw new ExopoolError('EXOPOOL_IO', 'there is no memory for the memtable; lower memtableBytes');
+  }
+  throw new ExopoolError('EXOPOOL_INVALID', 'the batch is not a sequence of writes; nothing was applied');
 }

@@ -31,7 +31,7 @@ async function writeTable(sources: ScanSources, more: Partial<TableWriteOptions>
 
 function memtableOf(entries: readonly BatchEntry[]): Memtable {
   const memtable = new Memtable();
-  memtable.apply(encodeBatch(entries), 1);
+  memtable.apply(encodeBatch(entries), entries.length, 1);
   return memtable;
 }
 
@@ -44,9 +44,7 @@ function runOf(entries: readonly BatchEntry[]): SortedRun {
 /** Sorted entries, of equal keys the one of the first list. */
 function merge(...newestFirst: (readonly BatchEntry[])[]): BatchEntry[] {
   const merged = new Map(
-    newestFirst
-      .toReversed()
-      .flatMap((list) => list.map((entry) => [`${entry[0].toString('latin1')}`, entry])),
+    newestFirst.toReversed().flatMap((list) => list.map((entry) => [entry[0].toString('latin1'), entry])),
   );
   return [...merged.values()].sort(([a], [b]) => Buffer.compare(a, b));
 }
