@@ -151,11 +151,6 @@ export class TableFile {
     return share;
   }
 
-  /** What the addon knows it by. @throws `EXOPOOL_CLOSED` */
-  get handle(): TableHandle {
-    return this.#open();
-  }
-
   /** What an engine did on this table so far. */
   counters(engine: TableEngine): LookupCounters {
     return tableBinding().tableCounters(this.#open(), engines.indexOf(engine));
@@ -166,6 +161,11 @@ export class TableFile {
     if (this.#handle === undefined) return;
     tableBinding().closeTable(this.#handle);
     this.#handle = undefined;
+  }
+
+  /** For other facades of the addon. @throws ExopoolError `EXOPOOL_CLOSED`. */
+  get handle(): TableHandle {
+    return this.#open();
   }
 
   #open(): TableHandle {
