@@ -86,7 +86,7 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
     if ((*engines_)[t] == Engine::kPageCacheBpf)
       LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else
-      LookupByPread(table, keys_, asked.data(), asked.size(), results_.data());
+      LookupByPread(table, keys_, asked.data(), asked.size(), results_.data(), copies_leaves);
     auto is_known = [this](uint32_t key) { return results_[key].is_known(); };
     some.erase(std::remove_if(some.begin(), some.end(), is_known), some.end());
   }

@@ -86,7 +86,7 @@ StoreIndex::Answer StoreIndex::FindInLeaves(std::string_view key, uint64_t hash,
 
 std::shared_ptr<Lookup> StoreIndex::NewLookup(KeyBatch keys) const {
   auto lookup = std::make_shared<Lookup>(version_, engines_, std::move(keys));
-  lookup->copies_leaves = cache_.entry_bytes_max() > EXO_PAGE_SIZE;
+  lookup->copies_leaves = KeepsLeaves();
   return lookup;
 }
 
@@ -98,7 +98,7 @@ void StoreIndex::ReadNow(std::string_view key, uint64_t hash, LookupResult *resu
   for (size_t end = version_->tables.size(), t = 0; !result->is_known(); t++) {
     t = version_->Next(t, end, key, hash, &refused);
     if (t == end) return;
-    LookupByPread(*version_->tables[t].file, keys, &kFirst, 1, result);
+    LookupByPread(*version_->tables[t].file, keys, &kFirst, 1, result, KeepsLeaves());
   }
 }
 

@@ -79,6 +79,7 @@ class StoreIndex {
 
   Answer FindInLeaves(std::string_view key, uint64_t hash, size_t table, std::string_view *value);
   void ShareBudget();
+  bool KeepsLeaves() const { return cache_.entry_bytes_max() > EXO_PAGE_SIZE; }
 
   uint64_t budget_bytes_;
   uint64_t shared_bytes_ = 0;  // pinned memory that the cache's limit takes account of

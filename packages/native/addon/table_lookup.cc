@@ -81,8 +81,9 @@ bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupR
 }  // namespace
 
 void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count,
-                   LookupResult *results) {
+                   LookupResult *results, bool copies_leaves) {
   Tally tally;
+  ThreadScratch().walk.set_copies_leaves(copies_leaves);
   for (size_t i = 0; i < count; i++) LookupOneByPread(table, keys, which[i], &tally, &results[which[i]]);
   tally.AddTo(&table.counters(Engine::kPread));
 }
@@ -103,6 +104,7 @@ void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint3
   if (engine.Walk(worker, &walk) != 0) walk.done = 0;
 
   Tally tally, retried;
+  ThreadScratch().walk.set_copies_leaves(false);
   for (size_t i = 0; i < count; i++) {
     exo_chain &chain = chains[i];
     if (i >= walk.done) chain.status = EXO_CHAIN_IO;
