@@ -247,7 +247,7 @@ describe('opening', () => {
       await rm(table);
       await refusal('EXOPOOL_NOT_FOUND', table);
       const newer = Buffer.from(tableBytes);
-      newer.writeUInt32LE(3, 8);
+      newer.writeUInt32LE(999, 8);
       await writeFile(table, newer);
       await refusal('EXOPOOL_VERSION', table);
       await writeFile(table, tableBytes.subarray(0, 4096));

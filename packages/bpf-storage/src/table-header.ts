@@ -21,6 +21,9 @@ export function encodeTableHeader(header: TableHeader): Buffer {
   writeUint64(page, header.interiorPages, tableHeader.interior_pages);
   writeUint64(page, header.valuePages, tableHeader.value_pages);
   writeUint64(page, header.createdMs, tableHeader.created_ms);
+  writeUint64(page, header.filter, tableHeader.filter);
+  page.writeUInt32LE(header.filterPages, tableHeader.filter_pages);
+  page.writeUInt32LE(header.filterBlocks, tableHeader.filter_blocks);
   page.writeUInt32LE(crc32c(page.subarray(tableHeaderChecksumStart)), tableHeader.checksum);
   return page;
 }

@@ -221,6 +221,9 @@ export class TableWriter {
       interiorPages: interiorPages.reduce((sum, pages) => sum + pages, 0),
       valuePages: this.#valuePages,
       createdMs: this.options.createdMs,
+      filter: 0,
+      filterPages: 0,
+      filterBlocks: 0,
     });
     await this.sink.writeAt(header, 0);
     if (this.options.scratch !== true) await this.sink.sync();

@@ -66,6 +66,9 @@ export function memorySource(bytes: Buffer): PageSource {
     interiorPages: readUint64(bytes, tableHeader.interior_pages),
     valuePages: readUint64(bytes, tableHeader.value_pages),
     createdMs: readUint64(bytes, tableHeader.created_ms),
+    filter: readUint64(bytes, tableHeader.filter),
+    filterPages: bytes.readUInt32LE(tableHeader.filter_pages),
+    filterBlocks: bytes.readUInt32LE(tableHeader.filter_blocks),
   };
   const readPages = (offset: number, count: number): Promise<Buffer> =>
     Promise.resolve(bytes.subarray(offset, offset + count * EXO_PAGE_SIZE));
