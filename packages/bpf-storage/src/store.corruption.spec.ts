@@ -6,7 +6,7 @@
  * log, the line feed of MANIFEST when it becomes another white space, and a table's version 2 when it becomes 1,
  * which reads the same. And one thing cannot be told from a crash: the last frame of the last log.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, afterAll, describe, expect, it } from 'vitest';
 import { Store } from './store.js';
@@ -203,6 +203,29 @@ describe('a damaged store', () => {
       }
       console.log(`blocks of ${blockBytes} B swapped in ${file}: ${String(tally)}`);
     }
+  });
+
+  it('shows where a file is gone, or another one has its name', { timeout }, async () => {
+    const named = [files.table, files.newer, files.log, 'MANIFEST'];
+    for (const file of named) {
+      const path = join(folder, file);
+      const intact = await readFile(path);
+      for (const other of named.filter((name) => name !== file)) {
+        const bytes = await readFile(join(folder, other));
+        const check = () => whereItShows(folder, file, rows.slice(0, 1), { readOnly: true });
+        expect(await withBytes(path, bytes, check)).toBe('open');
+      }
+      // Without its last log a store is what it was before; nothing else names that.
+      if (file === files.log) continue;
+      await rm(path);
+      for (const readOnly of [true, false]) {
+        const code = expect.stringMatching(/^EXOPOOL_(NOT_FOUND|CORRUPT)$/) as string;
+        const message = expect.stringContaining(file === 'MANIFEST' ? folder : path) as string;
+        await expect(Store.open(folder, { readOnly })).rejects.toMatchObject({ code, message });
+      }
+      await writeFile(path, intact);
+    }
+    expect(await whereItShows(folder, files.log, rows.slice(0, 1), { readOnly: true })).toBe('nowhere');
   });
 
   it('that is open already is found by verify', { timeout }, async () => {
