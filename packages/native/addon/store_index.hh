@@ -58,9 +58,12 @@ class StoreIndex {
   void ReadNow(std::string_view key, uint64_t hash, LookupResult *result);
 
   uint64_t Epoch(uint64_t hash) const { return epochs_[hash % kEpochs] + epoch_of_all_; }
-  // Counts what a fetch that began in `epoch` found, and admits it unless it may be old.
+  // Counts what a fetch found, and keeps the leaf that it read if that is read often: as tables never change,
+  // that is never old.
+  void Count(const LookupResult &result);
+  // Counts it, and admits it if the fetch's epoch, taken in the same turn as Find, is still that of the key.
   void Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result);
-  // True: it is not old.
+  // False: it may be old.
   bool Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind, std::string_view value);
 
   // In the same turn as the write.

@@ -110,13 +110,6 @@ napi_value FindInMemory(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// ask(length, token): looks the key up in the tables, whatever is in memory
-void Ask(const Napi::CallbackInfo &info) {
-  Index &index = IndexOf(info);
-  std::string_view key = index.Key(info[0].As<Napi::Number>().Uint32Value());
-  Gather(&index, key, HashOf(key), info[1].As<Napi::Number>().Int32Value());
-}
-
 // flush(): starts what was asked for
 void Flush(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
@@ -183,15 +176,18 @@ class ManyJob : public LookupJob {
   ManyJob(std::shared_ptr<StoreIndex> index, std::shared_ptr<Lookup> lookup)
       : LookupJob(std::move(lookup)), index_(std::move(index)) {}
 
-  std::vector<uint32_t> which;
-  std::vector<uint64_t> epochs;  // of those
+  std::vector<uint32_t> which;   // that are not
+  std::vector<uint64_t> epochs;  // of those; none, to admit nothing
 
  protected:
   Napi::Value Finish(Napi::Env env) override {
     const KeyBatch &keys = lookup().keys();
     for (size_t i = 0; i < which.size(); i++) {
       uint32_t key = which[i];
-      index_->Take(keys.view(key), keys.hash(key), epochs[i], lookup().result(key));
+      if (epochs.empty())
+        index_->Count(lookup().result(key));
+      else
+        index_->Take(keys.view(key), keys.hash(key), epochs[i], lookup().result(key));
     }
     return LookupJob::Finish(env);
   }
@@ -200,7 +196,8 @@ class ManyJob : public LookupJob {
   std::shared_ptr<StoreIndex> index_;
 };
 
-// getMany(packed, fromMemory): { packed } | { failure }, or a promise of it when tables must be read
+// getMany(packed, fromMemory): from memory first, or without a look there, and then without admitting to it what
+// may have been written since somebody looked. { packed } | { failure }, or a promise of it when tables must be read
 Napi::Value GetMany(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   StoreIndex &store = *index.store;
@@ -218,7 +215,7 @@ Napi::Value GetMany(const Napi::CallbackInfo &info) {
     if (from_memory) answer = store.Find(lookup.keys().view(i), hash, &value);
     if (answer == StoreIndex::Answer::kUnknown) {
       job->which.push_back(i);
-      job->epochs.push_back(store.Epoch(hash));
+      if (from_memory) job->epochs.push_back(store.Epoch(hash));
     }
     lookup.result(i).found = answer == StoreIndex::Answer::kValue;
     if (lookup.result(i).found) lookup.result(i).value.assign(value.begin(), value.end());
@@ -369,7 +366,6 @@ Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   Napi::Object object = Napi::Object::New(env);
   SetFunction(object, "find", index, Plain);
   SetFunction(object, "large", index, Wrapped<Large>);
-  SetFunction(object, "ask", index, Wrapped<Ask>);
   SetFunction(object, "flush", index, Wrapped<Flush>);
   SetFunction(object, "setBlock", index, Wrapped<SetBlock>);
   SetFunction(object, "readNow", index, Wrapped<ReadNow>);
