@@ -28,7 +28,7 @@ function openTable(
   const bytes = buildTable(entries, { tableId: BigInt(files), ...fixture });
   edit?.(bytes);
   writeFileSync(file, bytes);
-  const keys = entries.map(([key]) => key).sort(Buffer.compare);
+  const keys = entries.map(([name]) => name).sort((a, b) => Buffer.compare(a, b));
   return { file: TableFile.open(file), smallestKey: keys[0]!, largestKey: keys.at(-1)! };
 }
 
@@ -37,7 +37,10 @@ async function indexOf(
   tables: readonly IndexedTable[],
   { cacheBytes = 8 << 20, engines = ['pread'] as readonly TableEngine[] } = {},
 ): Promise<StoreIndex> {
-  const index = new StoreIndex({ cacheBytes, engines: () => tables.map((_, i) => engines[i % engines.length]!) });
+  const index = new StoreIndex({
+    cacheBytes,
+    engines: () => tables.map((_, i) => engines[i % engines.length]!),
+  });
   index.setTables(tables);
   for (const { file } of tables) await index.prepare(file);
   return index;
@@ -101,7 +104,14 @@ describe('StoreIndex', () => {
 
   it('has written keys first, deletions too', () => {
     const [older, newer] = [new Memtable(), new Memtable()];
-    older.apply(encodeBatch([[Buffer.from('a'), Buffer.from('1')], [Buffer.from('b'), Buffer.from('1')]]), 2, 1);
+    older.apply(
+      encodeBatch([
+        [Buffer.from('a'), Buffer.from('1')],
+        [Buffer.from('b'), Buffer.from('1')],
+      ]),
+      2,
+      1,
+    );
     newer.apply(encodeBatch([[Buffer.from('b'), null]]), 1, 3);
     const index = new StoreIndex({ cacheBytes: 0, engines: () => [] });
     index.setMemtables([newer, older].map(({ handle }) => handle));
@@ -139,7 +149,8 @@ describe('StoreIndex', () => {
         () => index.getMany([wrong as string]),
         () => index.written([wrong as Buffer]),
       ];
-      for (const call of ask) expect(call).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error);
+      for (const call of ask)
+        expect(call).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error);
     }
     expect(index.find('ü'.repeat(255))).toBeUndefined();
     expect(index.find('k'.repeat(511))).toBeUndefined();

@@ -87,9 +87,7 @@ export class StoreIndex {
    * The values of `keys`, in order, in one crossing; without a promise when all are in memory. They share one block.
    * @throws ExopoolError as {@link get}; also `EXOPOOL_INVALID` when the values exceed 1 GiB.
    */
-  getMany(
-    keys: readonly (Uint8Array | string)[],
-  ): (Buffer | undefined)[] | Promise<(Buffer | undefined)[]> {
+  getMany(keys: readonly (Uint8Array | string)[]): (Buffer | undefined)[] | Promise<(Buffer | undefined)[]> {
     const packed = this.#pack(keys);
     this.#setEngines();
     const answer = this.#native.getMany(packed, true);
@@ -240,7 +238,7 @@ function putText(text: string, into: Buffer): number {
   return length;
 }
 
-function putBytes(bytes: Uint8Array, into: Buffer): number {
+function putBytes(bytes: unknown, into: Buffer): number {
   if (!(bytes instanceof Uint8Array)) {
     const given = bytes === null ? 'null' : typeof bytes;
     throw new ExopoolError('EXOPOOL_INVALID', `a key is a Buffer or a string, not ${given}`);
