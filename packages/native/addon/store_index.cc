@@ -112,7 +112,8 @@ void StoreIndex::Count(const LookupResult &result) {
 void StoreIndex::Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result) {
   Count(result);
   if (result.failure) return;
-  Admit(key, hash, epoch, result.found ? RowCache::Kind::kValue : RowCache::Kind::kAbsent, ViewOf(result.value));
+  Admit(key, hash, epoch, result.found ? RowCache::Kind::kValue : RowCache::Kind::kAbsent,
+        ViewOf(result.value));
 }
 
 bool StoreIndex::Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind,

@@ -2,8 +2,8 @@
 // A store's index for JavaScript: src/store-index.ts is the only caller, and has checked the arguments.
 //
 // Keys cross in a buffer that both sides have, and values in blocks that JavaScript made: find() allocates
-// nothing, and the buffer that the caller gets is a part of the block. Both sides count up where the next value
-// goes.
+// nothing, and the buffer that the caller gets is a part of the block. Both sides count up where the next
+// value goes.
 //
 //   key buffer    the key, its length is an argument
 //   block         | value | value | value |     room     |     each at a multiple of 8
@@ -61,7 +61,9 @@ uint64_t HashOf(std::string_view key) {
   return exo_key_hash(reinterpret_cast<const uint8_t *>(key.data()), key.size());
 }
 
-Index &IndexOf(const Napi::CallbackInfo &info) { return **static_cast<std::shared_ptr<Index> *>(info.Data()); }
+Index &IndexOf(const Napi::CallbackInfo &info) {
+  return **static_cast<std::shared_ptr<Index> *>(info.Data());
+}
 
 void Gather(Index *index, std::string_view key, uint64_t hash, int32_t token) {
   index->gathered.Add(reinterpret_cast<const uint8_t *>(key.data()), key.size(), hash);
@@ -125,7 +127,8 @@ void Flush(const Napi::CallbackInfo &info) {
 // large(): the value that find() has just found, as a Buffer of its own
 Napi::Value Large(const Napi::CallbackInfo &info) {
   std::string_view found = IndexOf(info).found;
-  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()), found.size());
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()),
+                                     found.size());
 }
 
 // setBlock(block): where values go from now on, first what find() has just found. As find().
@@ -152,7 +155,8 @@ Napi::Value ReadNow(const Napi::CallbackInfo &info) {
     return object;
   }
   index.store->Take(key, hash, index.store->Epoch(hash), result);
-  if (result.found) object.Set("value", Napi::Buffer<uint8_t>::Copy(env, result.value.data(), result.value.size()));
+  if (result.found)
+    object.Set("value", Napi::Buffer<uint8_t>::Copy(env, result.value.data(), result.value.size()));
   return object;
 }
 
@@ -196,8 +200,9 @@ class ManyJob : public LookupJob {
   std::shared_ptr<StoreIndex> index_;
 };
 
-// getMany(packed, fromMemory): from memory first, or without a look there, and then without admitting to it what
-// may have been written since somebody looked. { packed } | { failure }, or a promise of it when tables must be read
+// getMany(packed, fromMemory): from memory first, or without a look there, and then without admitting to it
+// what may have been written since somebody looked. { packed } | { failure }, or a promise of it when tables
+// must be read
 Napi::Value GetMany(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   StoreIndex &store = *index.store;
@@ -227,7 +232,8 @@ Napi::Value GetMany(const Napi::CallbackInfo &info) {
 // written(packed): in the turn in which these keys were written
 void Written(const Napi::CallbackInfo &info) {
   StoreIndex &store = *IndexOf(info).store;
-  ForEachKey(info[0].As<Napi::Uint8Array>(), [&store](std::string_view key) { store.Written(key, HashOf(key)); });
+  ForEachKey(info[0].As<Napi::Uint8Array>(),
+             [&store](std::string_view key) { store.Written(key, HashOf(key)); });
 }
 
 void WrittenAll(const Napi::CallbackInfo &info) { IndexOf(info).store->WrittenAll(); }

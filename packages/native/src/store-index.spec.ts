@@ -266,6 +266,43 @@ describe('StoreIndex', () => {
     wide.file.close();
   });
 
+  it('hits more than a cache of least recently used rows, and a scan in between costs little', async () => {
+    const wide = openTable([
+      [Buffer.of(0), Buffer.alloc(0)],
+      [Buffer.of(255), Buffer.alloc(0)],
+    ]);
+    const [rows, bytes] = [20_000, Buffer.alloc(200, 'v')];
+    const weights = Array.from({ length: rows }, (_, rank) => 1 / (rank + 1) ** 0.99);
+    let total = 0;
+    const sums = weights.map((weight) => (total += weight));
+    // A small linear congruential generator: the same trace in every run.
+    let state = 1;
+    const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const zipf = (): number => sums.findIndex((sum) => sum >= wanted);
+    let wanted = 0;
+    const trace = Array.from({ length: 60_000 }, (_, at) => {
+      wanted = random() * total;
+      const isScan = at >= 40_000 && at < 45_000;
+      return { name: isScan ? `scanned ${at}` : `row ${zipf()}`, counts: at >= 20_000 && !isScan };
+    });
+    const index = await indexOf([wide], { cacheBytes: 1 << 20 });
+    const recent = new Map<string, true>();
+    let [hits, recentHits] = [0, 0];
+    for (const { name, counts } of trace) {
+      const found = index.find(name);
+      if (found === notInMemory) index.admit(name, index.epoch(name), bytes);
+      else hits += Number(counts);
+      recentHits += Number(counts && recent.delete(name));
+      recent.delete(name);
+      recent.set(name, true);
+      // As many rows as the memory has room for without any overhead.
+      if (recent.size > (1 << 20) / (bytes.length + 10)) recent.delete(recent.keys().next().value!);
+    }
+    expect(hits).toBeGreaterThan(recentHits * 1.02);
+    index.close();
+    wide.file.close();
+  });
+
   it('takes the memory that it is given, and no more', () => {
     const budget = 48 << 20;
     const place = bindingPlaces().find((candidate) => {
