@@ -1,20 +1,17 @@
 /**
  * Merges tables in the background, as {@link chooseRun} decides, one run at a time.
  *
- * It shares a thread with everything else: after each slice it lets others run, and it writes no faster than
- * `bytesPerSecond`, unless writers are held back for its sake. A run that fails (a full disk, most often) leaves
- * everything as it was; the next table that is added, or that has to wait for it, makes it try again.
+ * A native job does the work, behind everybody else, and writes no faster than `bytesPerSecond`, unless writers are
+ * held back for its sake: whenever a table is added the rate is decided again. A run that fails (a full disk, most
+ * often) leaves everything as it was; the next table that is added, or that has to wait for it, makes it try again.
  */
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { TableWrite } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { chooseRun } from './compaction-policy.js';
-import { ascending, MergeCursor } from './cursor.js';
 import { Mutex } from './mutex.js';
 import type { OpenTable } from './open-table.js';
-import { Pacer } from './pacer.js';
-import { cursorsOf, releaseAll, retainAll, type TableSet } from './table-set.js';
-import { slowTables } from './write-pressure.js';
-import { sliceBytes } from './write-table.js';
+import { releaseAll, retainAll, type TableSet } from './table-set.js';
+import { compactionRate } from './write-pressure.js';
 
 export interface CompactionCounts {
   /** Runs merged, and runs that failed. */
@@ -26,10 +23,10 @@ export interface CompactionCounts {
 
 export class Compactor {
   readonly #turns = new Mutex();
-  readonly #pacer = new Pacer();
   readonly #abort = new AbortController();
-  /** The background work under way. */
+  /** The background work under way, and the job of the moment. */
   #working: Promise<void> | undefined;
+  #job: TableWrite | undefined;
   readonly #onProgress: (() => void)[] = [];
   readonly #counts = { compactions: 0, compactionsFailed: 0, compactedBytes: 0 };
 
@@ -44,6 +41,7 @@ export class Compactor {
 
   /** Looks whether there is something to merge, and merges it. @throws ExopoolError when a merge fails. */
   work(): Promise<void> {
+    this.#job?.setRate(this.#rate);
     this.#working ??= this.#turns
       .run(() => this.#mergeRuns())
       .finally(() => {
@@ -85,15 +83,20 @@ export class Compactor {
     }
   }
 
-  async #merge(run: readonly OpenTable[], signal: AbortSignal, isUrgent: boolean): Promise<void> {
+  /** @param isAsked somebody waits for it: nothing holds it back. */
+  async #merge(run: readonly OpenTable[], signal: AbortSignal, isAsked: boolean): Promise<void> {
     retainAll(run);
     try {
-      const merged = await MergeCursor.open(cursorsOf(run, {}, signal), ascending);
-      const added = await this.tables.make(merged, {
+      const sources = { tables: run.map(({ file }) => file) };
+      const added = await this.tables.make(sources, {
         signal,
         // Only compaction touches the older tables, so the oldest one stays the oldest.
         dropTombstones: run.at(-1) === this.tables.tables.at(-1),
-        pause: () => this.#pause(isUrgent),
+        background: !isAsked,
+        bytesPerSecond: isAsked ? Infinity : this.#rate,
+        onStart: (job) => {
+          if (!isAsked) this.#job = job;
+        },
       });
       await this.tables.change({ added, removed: run });
       this.#counts.compactions += 1;
@@ -102,16 +105,14 @@ export class Compactor {
       if (!signal.aborted) this.#counts.compactionsFailed += 1;
       throw error;
     } finally {
+      this.#job = undefined;
       releaseAll(run);
     }
     await this.tables.settled();
     for (const resolve of this.#onProgress.splice(0)) resolve();
   }
 
-  async #pause(isUrgent: boolean): Promise<void> {
-    const mustHurry = isUrgent || this.tables.tables.length >= slowTables;
-    const waitMs = mustHurry ? 0 : this.#pacer.reserve(sliceBytes, this.bytesPerSecond);
-    if (waitMs > 0) await setTimeout(waitMs);
-    else await setImmediate();
+  get #rate(): number {
+    return compactionRate(this.tables.tables.length, this.bytesPerSecond);
   }
 }

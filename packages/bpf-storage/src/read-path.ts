@@ -13,7 +13,7 @@
  * whether the key was written, and a value that may be old is returned to its caller, whose read overlapped the
  * write, but admitted nowhere.
  */
-import { tombstone, type Tombstone } from './cursor.js';
+import { tombstone, type Tombstone } from './entry.js';
 import { absent, type Row, type RowCache } from './row-cache.js';
 import { copyToKeep, type RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';

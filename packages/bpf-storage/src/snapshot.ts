@@ -6,7 +6,7 @@ import { ExopoolError } from '@exopool/shared';
 import type { EngineName } from './engine.js';
 import { toRowKey, type Bytes } from './row-key.js';
 import { checkRange, type KeyRangeOptions, type RangeOptions } from './store-options.js';
-import { asGiven, walk, type View } from './view.js';
+import { walk, type View } from './view.js';
 
 export class Snapshot {
   #isOpen = true;
@@ -42,7 +42,7 @@ export class Snapshot {
       this.#requireOpen();
       return this.view.fork();
     };
-    return walk(open, query, () => this.#requireOpen(), asGiven(query));
+    return walk(open, query, () => this.#requireOpen());
   }
 
   /** Idempotent. Reads under way end with `EXOPOOL_CLOSED`. */

@@ -38,7 +38,7 @@ import type { StoreStats } from './store-stats.js';
 import { TableSet } from './table-set.js';
 import { addReports, emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
 import { TierGate } from './tier-gate.js';
-import { asGiven, sameEntry, View, walk } from './view.js';
+import { View, walk } from './view.js';
 import { WritePath } from './write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write.js';
 
@@ -188,7 +188,7 @@ export class Store {
     this.#requireOpen();
     const query = checkRange(options);
     const mayGoOn = (): void => this.#requireOpen();
-    return walk(() => this.#view(), query, mayGoOn, asGiven(query));
+    return walk(() => this.#view(), query, mayGoOn);
   }
 
   /**
@@ -203,10 +203,7 @@ export class Store {
     const query = checkRange({ ...options, keysOnly: false });
     const entries = { ...query, keysOnly: field === undefined };
     const mayGoOn = (): void => this.#requireOpen();
-    return aggregateOf(
-      walk(() => this.#view(), entries, mayGoOn, sameEntry),
-      field,
-    );
+    return aggregateOf(this.#view(), entries, field, mayGoOn);
   }
 
   /** The store as it is now, to be read while writes go on. Close it. @throws ExopoolError `EXOPOOL_CLOSED`. */
@@ -344,6 +341,7 @@ export class Store {
     await this.#compactor.close();
     await this.#log.seal(() => undefined);
     this.#tables.close();
+    this.#writes.memtables.close();
     await this.#tables.settled();
     await this.#gate.settled();
     await this.#lock?.close();
@@ -356,7 +354,7 @@ export class Store {
 
   #view(): View {
     this.#requireOpen();
-    return new View(this.#writes.memtables.snapshot(), this.#tables.tables);
+    return new View(this.#writes.memtables.view(), this.#tables.tables);
   }
 
   #requireOpen(): void {
