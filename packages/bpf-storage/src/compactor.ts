@@ -8,10 +8,14 @@
 import type { TableWrite } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { chooseRun } from './compaction-policy.js';
+import { ProgressMeter, type LoadOptions } from './load.js';
 import { Mutex } from './mutex.js';
 import type { OpenTable } from './open-table.js';
 import { releaseAll, retainAll, type TableSet } from './table-set.js';
 import { compactionRate } from './write-pressure.js';
+
+/** Told how far it is: the phase is `merge`, and entries are those merged, each key once. */
+export type CompactOptions = Pick<LoadOptions, 'signal' | 'onProgress'>;
 
 export interface CompactionCounts {
   /** Runs merged, and runs that failed. */
@@ -59,12 +63,13 @@ export class Compactor {
   }
 
   /** Merges all the tables of now into one. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, … */
-  async mergeAll(signal?: AbortSignal): Promise<void> {
+  async mergeAll({ signal, onProgress }: CompactOptions = {}): Promise<void> {
     const signals = signal === undefined ? [] : [signal];
+    const meter = new ProgressMeter(onProgress);
     await this.#turns.run(async () => {
       const { tables } = this.tables;
       if (tables.length > 1)
-        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), true);
+        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), meter);
     });
   }
 
@@ -79,12 +84,13 @@ export class Compactor {
       const { tables } = this.tables;
       const run = chooseRun(tables.map(({ entry }) => entry.bytes));
       if (run === undefined || this.#abort.signal.aborted) return;
-      await this.#merge(tables.slice(run.first, run.end), this.#abort.signal, false);
+      await this.#merge(tables.slice(run.first, run.end), this.#abort.signal);
     }
   }
 
-  /** @param isAsked somebody waits for it: nothing holds it back. */
-  async #merge(run: readonly OpenTable[], signal: AbortSignal, isAsked: boolean): Promise<void> {
+  /** @param meter of who waits for it: nothing holds it back then. */
+  async #merge(run: readonly OpenTable[], signal: AbortSignal, meter?: ProgressMeter): Promise<void> {
+    const isAsked = meter !== undefined;
     retainAll(run);
     try {
       const sources = { tables: run.map(({ file }) => file) };
@@ -97,8 +103,12 @@ export class Compactor {
         onStart: (job) => {
           if (!isAsked) this.#job = job;
         },
+        ...(meter && { onProgress: (entries, bytes) => meter.report('merge', entries, bytes) }),
       });
-      await this.tables.change({ added, removed: run });
+      const beforeSwitch = (): undefined => {
+        meter?.report('merge', added?.entry.entries ?? 0, added?.entry.bytes ?? 0, true);
+      };
+      await this.tables.change({ added, removed: run, beforeSwitch });
       this.#counts.compactions += 1;
       this.#counts.compactedBytes += added?.entry.bytes ?? 0;
     } catch (error) {

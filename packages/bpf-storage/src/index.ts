@@ -6,7 +6,9 @@
  * docs/table-format.md; {@link verifyTable} and {@link scanTable} read one without a store.
  */
 export { Store } from './store.js';
+export type { Codec, Decoded, Encoding, Found } from './codec.js';
 export type { Aggregate, NumberField } from './aggregate.js';
+export type { CompactOptions } from './compactor.js';
 export type { Snapshot } from './snapshot.js';
 export type { StoreStats } from './store-stats.js';
 export type { KeyRangeOptions, RangeOptions, StoreOptions, WriteOptions } from './store-options.js';

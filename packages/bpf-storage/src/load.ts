@@ -9,8 +9,8 @@ import type { Bytes, RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';
 
 /** What a load takes: entries in any order, keys repeated or not. */
-export type LoadEntries =
-  AsyncIterable<readonly [key: Bytes, value: Bytes]> | Iterable<readonly [key: Bytes, value: Bytes]>;
+export type LoadEntries<Key = Bytes, Value = Bytes> =
+  AsyncIterable<readonly [key: Key, value: Value]> | Iterable<readonly [key: Key, value: Value]>;
 
 export interface LoadProgress {
   /** `read`: taking entries and sorting them. `merge`: writing the new table. */

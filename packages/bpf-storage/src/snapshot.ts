@@ -3,46 +3,50 @@
  * and keeps the disk space of what was overwritten since: close it.
  */
 import { ExopoolError } from '@exopool/shared';
+import type { Found } from './codec.js';
 import type { EngineName } from './engine.js';
+import type { EntryCodec } from './entry-codec.js';
 import { toRowKey, type Bytes } from './row-key.js';
 import { checkRange, type KeyRangeOptions, type RangeOptions } from './store-options.js';
 import { walk, type View } from './view.js';
 
-export class Snapshot {
+export class Snapshot<Key = Bytes, Value = Bytes> {
   #isOpen = true;
 
   /** @internal */
   constructor(
     private readonly view: View,
+    private readonly codec: EntryCodec<Key, Value>,
     private readonly store: { requireOpen(): void; engine(): EngineName },
   ) {}
 
   /** As `Store.get`. */
-  async get(key: Bytes): Promise<Buffer | undefined> {
+  async get(key: Key): Promise<Found<Value> | undefined> {
     const [value] = await this.getMany([key]);
     return value;
   }
 
   /** As `Store.getMany`. */
-  async getMany(keys: readonly Bytes[]): Promise<(Buffer | undefined)[]> {
+  async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
-    return this.view.getMany(
-      keys.map((key) => toRowKey(key).bytes),
-      this.store.engine(),
-    );
+    const encoded = this.codec.encodeKeys(keys);
+    const rows = encoded.map((key) => toRowKey(key).bytes);
+    return this.codec.decodeMany(encoded, await this.view.getMany(rows, this.store.engine()));
   }
 
   /** As `Store.range`. */
-  range(options: KeyRangeOptions): AsyncIterable<Buffer>;
-  range(options?: RangeOptions): AsyncIterable<[Buffer, Buffer]>;
-  range(options: RangeOptions | KeyRangeOptions = {}): AsyncIterable<[Buffer, Buffer] | Buffer> {
+  range(options: KeyRangeOptions<Key>): AsyncIterable<Found<Key>>;
+  range(options?: RangeOptions<Key>): AsyncIterable<[Found<Key>, Found<Value>]>;
+  range(
+    options: RangeOptions<Key> | KeyRangeOptions<Key> = {},
+  ): AsyncIterable<[Found<Key>, Found<Value>] | Found<Key>> {
     this.#requireOpen();
-    const query = checkRange(options);
+    const query = checkRange(this.codec.encodeRange(options));
     const open = (): View => {
       this.#requireOpen();
       return this.view.fork();
     };
-    return walk(open, query, () => this.#requireOpen());
+    return walk(open, query, () => this.#requireOpen(), this.codec.takerOf(query));
   }
 
   /** Idempotent. Reads under way end with `EXOPOOL_CLOSED`. */

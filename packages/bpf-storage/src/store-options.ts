@@ -42,17 +42,17 @@ export interface WriteOptions {
   readonly sync?: boolean;
 }
 
-export interface RangeOptions {
-  /** Keys that start with this; not together with any of the bounds. */
-  readonly prefix?: Bytes;
+export interface RangeOptions<Key = Bytes> {
+  /** Keys that start with this; not together with any of the bounds. With JSON keys a string, which finds strings. */
+  readonly prefix?: Key;
   /** Keys greater than this. */
-  readonly gt?: Bytes;
+  readonly gt?: Key;
   /** Keys greater than or equal to this; not together with `gt`. */
-  readonly gte?: Bytes;
+  readonly gte?: Key;
   /** Keys less than this. */
-  readonly lt?: Bytes;
+  readonly lt?: Key;
   /** Keys less than or equal to this; not together with `lt`. */
-  readonly lte?: Bytes;
+  readonly lte?: Key;
   /** From the greatest key to the smallest. Default false. */
   readonly reverse?: boolean;
   /** Entries at most. Default: all. */
@@ -64,7 +64,7 @@ export interface RangeOptions {
 }
 
 /** A range of keys without their values: values outside of the leaves are not read. */
-export interface KeyRangeOptions extends Omit<RangeOptions, 'keysOnly'> {
+export interface KeyRangeOptions<Key = Bytes> extends Omit<RangeOptions<Key>, 'keysOnly'> {
   readonly keysOnly: true;
 }
 

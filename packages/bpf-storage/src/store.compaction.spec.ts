@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import type { LoadProgress } from './load.js';
 import { Store } from './store.js';
 import { inFolder, leftovers } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
@@ -182,6 +183,20 @@ describe('compaction', () => {
       await store.flush();
       const before = await tablesIn(folder);
       await expect(store.compact({ signal: AbortSignal.abort() })).rejects.toEqual(coded('EXOPOOL_ABORTED'));
+      expect(await tablesIn(folder)).toEqual(before);
+      expect(await valuesOf(store, ['key 1', 'key 2'])).toEqual(['new', 'old']);
+    });
+  });
+
+  it('tells how far it is, and stops with what the listener throws', async () => {
+    await withOldTable(async (store, folder) => {
+      await store.put('key 1', 'new');
+      await store.flush();
+      const before = await tablesIn(folder);
+      const onProgress = ({ phase, entries }: LoadProgress): void => {
+        throw new Error(`${phase} ${entries}`);
+      };
+      await expect(store.compact({ onProgress })).rejects.toThrow('merge 1');
       expect(await tablesIn(folder)).toEqual(before);
       expect(await valuesOf(store, ['key 1', 'key 2'])).toEqual(['new', 'old']);
     });

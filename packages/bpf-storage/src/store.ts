@@ -13,9 +13,11 @@ import { tableEngineSupport } from '@exopool/native';
 import { ExopoolError, toExopoolError, type CacheTier } from '@exopool/shared';
 import { aggregateOf, checkField, type Aggregate, type NumberField } from './aggregate.js';
 import { backUp } from './backup.js';
+import type { Decoded, Encoding, Found } from './codec.js';
 import { CommitLog } from './commit-log.js';
-import { Compactor } from './compactor.js';
+import { Compactor, type CompactOptions } from './compactor.js';
 import { parseEngineName, requireEngine, type EngineName } from './engine.js';
+import { entryCodecOf, type EncodingChoice, type EncodingOptions, type EntryCodec } from './entry-codec.js';
 import { Flusher } from './flusher.js';
 import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
 import { Loader } from './loader.js';
@@ -42,9 +44,13 @@ import { View, walk } from './view.js';
 import { WritePath } from './write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write.js';
 
-/** An ordered map of byte strings: keys of 1 to 511 bytes, values of at most 16 MiB. */
-export class Store {
+/**
+ * An ordered map: keys of 1 to 511 bytes, values of at most 16 MiB. It takes bytes or text and gives `Buffer`s, unless
+ * it is opened with other encodings; `Key` and `Value` are what it takes.
+ */
+export class Store<Key = Bytes, Value = Bytes> {
   readonly path: string;
+  readonly #codec: EntryCodec<Key, Value>;
   readonly #options: CheckedOptions;
   readonly #tables: TableSet;
   readonly #lock: FileHandle | undefined;
@@ -61,12 +67,14 @@ export class Store {
 
   private constructor(
     path: string,
+    codec: EntryCodec<Key, Value>,
     options: CheckedOptions,
     tables: TableSet,
     recovered: Recovered,
     lock: FileHandle | undefined,
   ) {
     this.path = path;
+    this.#codec = codec;
     this.#options = options;
     this.#tables = tables;
     this.#lock = lock;
@@ -106,12 +114,26 @@ export class Store {
   }
 
   /**
-   * Opens the store in the folder `path`.
+   * Opens the store in the folder `path`. With `keyEncoding` and `valueEncoding` it takes and gives keys and values of
+   * other types: `'utf8'` text, `'json'` what JSON can say, or what a {@link Codec} of your own makes of bytes. Say which
+   * types JSON stands for: `Store.open<string, Package>(path, { keyEncoding: 'utf8', valueEncoding: 'json' })`.
    * @throws ExopoolError `EXOPOOL_LOCKED` when another process writes, `EXOPOOL_NOT_FOUND` when there is no store (and
    * none may be made) or a file of it is missing, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_PERMISSION`,
    * `EXOPOOL_UNSUPPORTED` for a forced engine that cannot run, `EXOPOOL_INVALID` for an option out of range.
    */
-  static async open(path: string, options: StoreOptions = {}): Promise<Store> {
+  static open<KeyEncoding extends Encoding = 'buffer', ValueEncoding extends Encoding = 'buffer'>(
+    path: string,
+    options?: StoreOptions & { readonly keyEncoding?: KeyEncoding; readonly valueEncoding?: ValueEncoding },
+  ): Promise<Store<Decoded<KeyEncoding>, Decoded<ValueEncoding>>>;
+  static open<Key, Value>(
+    path: string,
+    options: StoreOptions & EncodingChoice<'keyEncoding', Key> & EncodingChoice<'valueEncoding', Value>,
+  ): Promise<Store<Key, Value>>;
+  static async open(
+    path: string,
+    options: StoreOptions & EncodingOptions = {},
+  ): Promise<Store<unknown, unknown>> {
+    const codec = entryCodecOf<unknown, unknown>(options);
     const checked = checkOptions(options);
     const support = tableEngineSupport();
     if (checked.engine !== 'auto') requireEngine(checked.engine, support);
@@ -123,7 +145,7 @@ export class Store {
       const recovered = checked.readOnly
         ? await recoverToRead(path, manifest, tables)
         : await recoverToWrite(path, manifest, tables, checked.memtableBytes);
-      return new Store(path, checked, tables, recovered, lock);
+      return new Store(path, codec, checked, tables, recovered, lock);
     } catch (error) {
       tables.close();
       await lock?.close();
@@ -133,26 +155,30 @@ export class Store {
 
   /**
    * The value of `key`, or `undefined`. Calls of the same turn are looked up together.
-   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`.
+   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`,
+   * `EXOPOOL_ENCODING` when the value is not in the encoding that the store was opened with.
    */
-  get(key: Bytes): Promise<Buffer | undefined> {
+  get(key: Key): Promise<Found<Value> | undefined> {
     try {
       this.#requireOpen();
-      return this.#reads.get(toRowKey(key));
+      const encoded = this.#codec.encodeKey(key);
+      return this.#codec.decodeLater(encoded, this.#reads.get(toRowKey(encoded)));
     } catch (error) {
       return Promise.reject(toExopoolError(error));
     }
   }
 
   /** The values of `keys`, in their order; `undefined` for an absent key. Errors as {@link Store.get}. */
-  async getMany(keys: readonly Bytes[]): Promise<(Buffer | undefined)[]> {
+  async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
-    return this.#reads.getMany(keys.map(toRowKey));
+    const encoded = this.#codec.encodeKeys(keys);
+    return this.#codec.decodeMany(encoded, await this.#reads.getMany(encoded.map(toRowKey)));
   }
 
   /** Whether `key` is there. Errors as {@link Store.get}. */
-  async has(key: Bytes): Promise<boolean> {
-    return (await this.get(key)) !== undefined;
+  async has(key: Key): Promise<boolean> {
+    this.#requireOpen();
+    return (await this.#reads.get(toRowKey(this.#codec.encodeKey(key)))) !== undefined;
   }
 
   /**
@@ -160,21 +186,22 @@ export class Store {
    * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, or the error of the log or the flush
    * (`EXOPOOL_NO_SPACE`, `EXOPOOL_IO`): the write was not done then. The next write tries the disk again.
    */
-  async put(key: Bytes, value: Bytes, options?: WriteOptions): Promise<void> {
-    await this.#write([toWrite({ type: 'put', key, value })], options);
+  async put(key: Key, value: Value, options?: WriteOptions): Promise<void> {
+    await this.#write([toWrite(this.#codec.encodeOperation({ type: 'put', key, value }))], options);
   }
 
   /** Removes `key`, if it is there. Errors as {@link Store.put}. */
-  async del(key: Bytes, options?: WriteOptions): Promise<void> {
-    await this.#write([toWrite({ type: 'del', key })], options);
+  async del(key: Key, options?: WriteOptions): Promise<void> {
+    await this.#write([toWrite(this.#codec.encodeOperation({ type: 'del', key }))], options);
   }
 
   /**
    * Does all of `operations`, in their order, or none, also when the machine crashes. At most 256 MiB of them.
    * Errors as {@link Store.put}.
    */
-  async batch(operations: readonly BatchOperation[], options?: WriteOptions): Promise<void> {
-    await this.#write(operations.map(toWrite), options);
+  async batch(operations: readonly BatchOperation<Key, Value>[], options?: WriteOptions): Promise<void> {
+    const writes = operations.map((operation) => toWrite(this.#codec.encodeOperation(operation)));
+    await this.#write(writes, options);
   }
 
   /**
@@ -182,13 +209,15 @@ export class Store {
    * @throws ExopoolError `EXOPOOL_INVALID` at once; while iterating `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`,
    * `EXOPOOL_CORRUPT`, `EXOPOOL_IO`.
    */
-  range(options: KeyRangeOptions): AsyncIterable<Buffer>;
-  range(options?: RangeOptions): AsyncIterable<[Buffer, Buffer]>;
-  range(options: RangeOptions | KeyRangeOptions = {}): AsyncIterable<[Buffer, Buffer] | Buffer> {
+  range(options: KeyRangeOptions<Key>): AsyncIterable<Found<Key>>;
+  range(options?: RangeOptions<Key>): AsyncIterable<[Found<Key>, Found<Value>]>;
+  range(
+    options: RangeOptions<Key> | KeyRangeOptions<Key> = {},
+  ): AsyncIterable<[Found<Key>, Found<Value>] | Found<Key>> {
     this.#requireOpen();
-    const query = checkRange(options);
+    const query = checkRange(this.#codec.encodeRange(options));
     const mayGoOn = (): void => this.#requireOpen();
-    return walk(() => this.#view(), query, mayGoOn);
+    return walk(() => this.#view(), query, mayGoOn, this.#codec.takerOf(query));
   }
 
   /**
@@ -196,19 +225,20 @@ export class Store {
    * @throws ExopoolError as {@link Store.range}.
    */
   async aggregate(
-    options: Omit<RangeOptions, 'keysOnly'> & { readonly field?: NumberField } = {},
+    options: Omit<RangeOptions<Key>, 'keysOnly'> & { readonly field?: NumberField } = {},
   ): Promise<Aggregate> {
     this.#requireOpen();
     const field = options.field && checkField(options.field);
-    const query = checkRange({ ...options, keysOnly: false });
+    const query = checkRange(this.#codec.encodeRange({ ...options, keysOnly: false }));
     const entries = { ...query, keysOnly: field === undefined };
     const mayGoOn = (): void => this.#requireOpen();
     return aggregateOf(this.#view(), entries, field, mayGoOn);
   }
 
   /** The store as it is now, to be read while writes go on. Close it. @throws ExopoolError `EXOPOOL_CLOSED`. */
-  snapshot(): Snapshot {
-    return new Snapshot(this.#view(), { requireOpen: () => this.#requireOpen(), engine: () => this.#engine });
+  snapshot(): Snapshot<Key, Value> {
+    const store = { requireOpen: () => this.#requireOpen(), engine: () => this.#engine };
+    return new Snapshot(this.#view(), this.#codec, store);
   }
 
   /**
@@ -234,9 +264,9 @@ export class Store {
    * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, …; what `entries`
    * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind.
    */
-  async load(entries: LoadEntries, options: LoadOptions = {}): Promise<LoadResult> {
+  async load(entries: LoadEntries<Key, Value>, options: LoadOptions = {}): Promise<LoadResult> {
     this.#requireWritable();
-    return this.#loader.load(entries, options);
+    return this.#loader.load(this.#codec.encodeEntries(entries), options);
   }
 
   /**
@@ -254,10 +284,10 @@ export class Store {
    * and writing all of it; reads and writes go on meanwhile.
    * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_CLOSED`, …; nothing has changed then.
    */
-  async compact(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async compact(options: CompactOptions = {}): Promise<void> {
     this.#requireWritable();
     await this.#flusher.flush();
-    await this.#compactor.mergeAll(options.signal);
+    await this.#compactor.mergeAll(options);
   }
 
   /** Walks every table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */

@@ -51,16 +51,20 @@ export class View {
   }
 }
 
+/** An entry that is there. Its buffers are parts of one block of memory a batch. */
+export type PresentEntry = readonly [key: Buffer, value: Buffer];
+
 /**
- * The entries of a view in order: pairs, or with `keysOnly` keys. Their buffers are parts of one block of memory a batch.
+ * The entries of a view in order, each as `take` makes it.
  * @param open called when the iteration begins; the view is closed when it ends.
  * @param mayGoOn throws to stop.
  */
-export async function* walk(
+export async function* walk<T>(
   open: () => View,
   query: RangeQuery,
   mayGoOn: () => void,
-): AsyncGenerator<[Buffer, Buffer] | Buffer> {
+  take: (entry: PresentEntry) => T,
+): AsyncGenerator<T> {
   const view = open();
   const check = (): void => {
     mayGoOn();
@@ -69,8 +73,8 @@ export async function* walk(
   try {
     throwIfAborted(query.signal);
     for await (const batch of scanBatches(view.sources(query), query, check)) {
-      for (const [key, value] of batch) {
-        yield query.keysOnly === true ? key : [key, value];
+      for (const entry of batch) {
+        yield take(entry);
         check();
       }
     }
@@ -78,3 +82,7 @@ export async function* walk(
     view.close();
   }
 }
+
+export const keyOf = ([key]: PresentEntry): Buffer => key;
+
+export const wholeEntry = ([key, value]: PresentEntry): [Buffer, Buffer] => [key, value];

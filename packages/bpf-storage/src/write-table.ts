@@ -40,7 +40,7 @@ export interface WriteTableHooks {
   readonly readBytes?: number;
   /** Called with the job when it has begun. */
   readonly onStart?: (job: TableWrite) => void;
-  /** Called now and then with the entries and bytes so far. What it throws ends the job. */
+  /** Called now and then with the entries merged and the bytes written so far. What it throws ends the job. */
   readonly onProgress?: (entries: number, bytes: number) => void;
 }
 

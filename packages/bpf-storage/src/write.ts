@@ -4,9 +4,9 @@ import { tombstone, type Tombstone } from './entry.js';
 import { copyValue, toRowKey, type Bytes, type RowKey } from './row-key.js';
 
 /** One write of a batch. */
-export type BatchOperation =
-  | { readonly type: 'put'; readonly key: Bytes; readonly value: Bytes }
-  | { readonly type: 'del'; readonly key: Bytes };
+export type BatchOperation<Key = Bytes, Value = Bytes> =
+  | { readonly type: 'put'; readonly key: Key; readonly value: Value }
+  | { readonly type: 'del'; readonly key: Key };
 
 export interface Write {
   readonly key: RowKey;

@@ -14,6 +14,8 @@ export const errorCodes = {
   EXOPOOL_NOT_FOUND: 'a file or folder that is needed is not there',
   EXOPOOL_CORRUPT:
     'stored bytes fail their checksum or contradict themselves; the message names file and offset',
+  EXOPOOL_ENCODING:
+    'a stored key or value is not in the encoding that the store was opened with; the message names the key',
   EXOPOOL_VERSION: 'a file or peer uses a newer version than this program knows',
   EXOPOOL_LOCKED: 'another process has the store open for writing',
   EXOPOOL_NO_SPACE: 'the disk or quota is full; nothing that was there before is lost',

@@ -1,13 +1,19 @@
-import { existsSync } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Store } from '@exopool/bpf-storage';
 import { isBuilt, runExopool } from './testing/run-exopool.js';
 
 const lines = Array.from({ length: 300 }, (_, i) =>
   JSON.stringify({ key: `k${i}`, value: `value ${i}` }),
 ).join('\n');
+interface Sizes {
+  readonly before: object;
+  readonly after: object;
+}
+
 let folder = '';
 let store = '';
 
@@ -75,6 +81,51 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
     expect(existsSync(fresh)).toBe(false);
   });
 
+  describe('compact', () => {
+    const inTables = async (): Promise<string> => {
+      const path = join(await mkdtemp(join(folder, 'tables-')), 'store');
+      await using opened = await Store.open(path);
+      const value = Buffer.alloc(8192, 'v');
+      for (const count of [4096, 2048]) {
+        await opened.load(Array.from({ length: count }, (_, i) => [`k${i}`, value] as const));
+      }
+      return path;
+    };
+
+    it('makes one table of all, and says what that saved', async () => {
+      const path = await inTables();
+      const outcome = await runExopool(['store', 'compact', path]);
+      expect(outcome).toMatchObject({ status: 0, stderr: '' });
+      expect(outcome.stdout).toMatch(
+        /^before [\d.]+ MiB in 2 tables, 6,144 entries\nafter {2}[\d.]+ MiB in 1 table, 4,096 entries, in [\d.]+ s\n$/,
+      );
+      const again = JSON.parse((await runExopool(['store', 'compact', path, '--json'])).stdout) as Sizes;
+      expect(again.before).toEqual(again.after);
+      expect(again.after).toMatchObject({ tables: 1, entries: 4096 });
+      expect((await runExopool(['store', 'verify', path])).status).toBe(0);
+    });
+
+    it('leaves the store as it was on SIGINT', async () => {
+      const path = await inTables();
+      const before = (await readdir(path)).filter((name) => name.endsWith('.table')).sort();
+      const outcome = await runExopool(['store', 'compact', path], {
+        // The signal comes once the merged table is being written.
+        onStart: (child) => {
+          const watcher = watch(path, (_event, name) => {
+            if (name?.endsWith('.table') !== true || before.includes(name)) return;
+            watcher.close();
+            child.kill('SIGINT');
+          });
+          child.once('exit', () => watcher.close());
+        },
+      });
+      expect(outcome.status).toBe(1);
+      expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED');
+      expect((await readdir(path)).filter((name) => name.endsWith('.table')).sort()).toEqual(before);
+      expect((await runExopool(['store', 'verify', path])).status).toBe(0);
+    });
+  });
+
   it('ends quietly when the reader of its output goes away', async () => {
     const outcome = await runExopool(['store', 'scan', store], {
       onStart: (child) => child.stdout?.destroy(),
@@ -101,6 +152,8 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
     [['store', 'get', '/nowhere', 'k', '--engine', 'x'], 2, 'EXOPOOL_USAGE'],
     [['store', 'get', '/nowhere'], 2, 'EXOPOOL_USAGE'],
     [['store', 'scan', '/nowhere', '--limit', '-1'], 2, 'EXOPOOL_USAGE'],
+    [['store', 'compact', '/nowhere'], 1, 'EXOPOOL_NOT_FOUND'],
+    [['store', 'compact'], 2, 'EXOPOOL_USAGE'],
     [['stroe'], 2, 'EXOPOOL_USAGE'],
     [['broker', '--port', 'x'], 2, 'EXOPOOL_CONFIG'],
     [['broker', '--config', '/nowhere.json'], 1, 'EXOPOOL_NOT_FOUND'],

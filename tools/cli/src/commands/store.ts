@@ -1,5 +1,6 @@
 /** `exopool store …`: the store from the shell. */
 import type { Command } from 'commander';
+import { registerStoreCompact } from './store-compact.js';
 import { registerStoreGet } from './store-get.js';
 import { registerStoreLoad } from './store-load.js';
 import { registerStoreScan } from './store-scan.js';
@@ -23,4 +24,5 @@ Examples:
   registerStoreScan(store);
   registerStoreStat(store);
   registerStoreVerify(store);
+  registerStoreCompact(store);
 }
