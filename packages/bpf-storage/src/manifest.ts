@@ -17,7 +17,7 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32c } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { temporaryPrefix } from './table-writer.js';
+import { temporaryPrefix } from './write-table.js';
 
 export const manifestName = 'MANIFEST';
 const manifestFormat = 'exopool-store';

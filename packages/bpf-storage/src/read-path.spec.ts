@@ -47,8 +47,8 @@ afterAll(async () => {
 
 type Lookup = (keys: readonly string[]) => Promise<(Buffer | undefined)[]>;
 
-/** An index with the real cache and epochs, whose tables are `lookup`. */
-function indexOver(lookup: Lookup, cacheBytes: number): ReadIndex {
+/** An index with the real cache and epochs, but with a map for a memtable, and `lookup` for tables. */
+function indexOver(lookup: Lookup, cacheBytes: number, memtable = new Map<string, Buffer>()): ReadIndex {
   const index = new StoreIndex({ cacheBytes, engines: () => ['pread'] });
   index.setTables([{ file: wide, smallestKey: Buffer.of(0), largestKey: Buffer.of(255) }]);
   const counts = { foundInTable: 0, inNoTable: 0 };
@@ -57,8 +57,9 @@ function indexOver(lookup: Lookup, cacheBytes: number): ReadIndex {
     for (const value of values) counts[value === undefined ? 'inNoTable' : 'foundInTable'] += 1;
     return values;
   };
+  const find: ReadIndex['find'] = (key) => memtable.get(String(key)) ?? index.find(key);
   const get = async (key: Bytes): Promise<Buffer | undefined> => {
-    const found = index.find(key);
+    const found = find(key);
     if (found !== notInMemory) return found;
     const epoch = index.epoch(key);
     const [value] = await lookUpMany([key]);
@@ -66,7 +67,7 @@ function indexOver(lookup: Lookup, cacheBytes: number): ReadIndex {
     return value;
   };
   return {
-    find: (key) => index.find(key),
+    find,
     get,
     getSync: (key) => index.getSync(key),
     getMany: (keys) => Promise.all(keys.map(get)),
@@ -100,8 +101,8 @@ class Simulation {
       await step();
       return values;
     };
-    this.index = indexOver(lookup, cacheBytes);
-    this.reads = new ReadPath(this.index, this.gate, (wanted) => this.memtable.get(wanted.toString()));
+    this.index = indexOver(lookup, cacheBytes, this.memtable);
+    this.reads = new ReadPath(this.index, this.gate);
   }
 
   async put(name: string): Promise<void> {
@@ -144,7 +145,7 @@ class Simulation {
 }
 
 function readsOver(lookup: Lookup, gate: TierGate, cacheBytes = 1_000_000): ReadPath {
-  return new ReadPath(indexOver(lookup, cacheBytes), gate, () => undefined);
+  return new ReadPath(indexOver(lookup, cacheBytes), gate);
 }
 
 describe('ReadPath', () => {
