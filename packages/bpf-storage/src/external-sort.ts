@@ -113,7 +113,8 @@ export class ExternalSort {
     const run = { name: `run-${name}-${this.#runsMade}`, tableId: randomTableId(), createdMs: 0 };
     const { path } = await writeTable({ folder, ...run, scratch: true }, sources, { ...hooks, signal });
     try {
-      return TableFile.open(path, { direct: true, cacheInterior: false });
+      // Through the page cache: what is removed soon need not reach the disk.
+      return TableFile.open(path, { direct: false, cacheInterior: false });
     } catch (error) {
       await rm(path, { force: true });
       throw error;

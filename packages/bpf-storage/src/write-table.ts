@@ -26,7 +26,7 @@ export interface TablePlace {
   readonly createdMs: number;
   /** Leaves the file in the page cache. Default false. */
   readonly keepCached?: boolean;
-  /** A scratch table keeps its temporary name, has no filter and is not made durable. Default false. */
+  /** A scratch table keeps its temporary name, has no filter, and need not reach the disk. Default false. */
   readonly scratch?: boolean;
 }
 
@@ -72,7 +72,7 @@ export async function writeTable(
   const { signal, dropTombstones, background, bytesPerSecond, readBytes } = hooks;
   throwIfAborted(signal);
   const path = join(folder, temporaryPrefix + name);
-  const kind = { durable: !scratch, filter: !scratch, keepCached };
+  const kind = { durable: !scratch, filter: !scratch, keepCached: scratch || keepCached };
   const job = new TableWrite(sources, {
     ...{ path, tableId, createdMs, dropTombstones, background, bytesPerSecond, readBytes },
     ...kind,
