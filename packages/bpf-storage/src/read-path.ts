@@ -12,7 +12,6 @@
  * write, but admitted nowhere.
  */
 import { notInMemory, type StoreIndex } from '@exopool/native';
-import { tombstone, type Tombstone } from './cursor.js';
 import { copyToKeep, toRowKey, type Bytes, type RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';
 
@@ -51,58 +50,42 @@ interface Waiting {
 }
 
 export class ReadPath {
-  readonly #counts = { memtable: 0, remote: 0 };
+  #remote = 0;
   #gathered: Waiting[] = [];
 
-  /** @param unflushed what the memtables know of a key. */
   constructor(
     private readonly index: ReadIndex,
     private readonly gate: TierGate,
-    private readonly unflushed: (key: Buffer) => Buffer | Tombstone | undefined,
   ) {}
 
   get readsByTier(): ReadsByTier {
     const { memtableHits, rowHits, leafHits, noTable, foundInTable, inNoTable } = this.index.stats();
     return {
-      memtable: this.#counts.memtable + memtableHits,
+      memtable: memtableHits,
       memory: rowHits + leafHits,
-      remote: this.#counts.remote,
+      remote: this.#remote,
       store: foundInTable,
       missing: inNoTable + noTable,
     };
   }
 
   get(key: Bytes): Promise<Buffer | undefined> {
-    const row = toRowKey(key);
-    const written = this.#written(row);
-    if (written !== notInMemory) return Promise.resolve(written);
-    if (!this.gate.isAttached) return this.index.get(row.bytes);
-    const found = this.index.find(row.bytes);
+    if (!this.gate.isAttached) return this.index.get(key);
+    const found = this.index.find(key);
     if (found !== notInMemory) return Promise.resolve(found);
     return new Promise((resolve, reject) => {
-      this.#gathered.push({ key: row, resolve, reject });
+      this.#gathered.push({ key: toRowKey(key), resolve, reject });
       if (this.#gathered.length === 1) queueMicrotask(() => void this.#readGathered());
     });
   }
 
   /** Past the tier; waits for the disk when the key is not in memory. */
   getSync(key: Bytes): Buffer | undefined {
-    const row = toRowKey(key);
-    const written = this.#written(row);
-    return written === notInMemory ? this.index.getSync(row.bytes) : written;
+    return this.index.getSync(key);
   }
 
   async getMany(keys: readonly Bytes[]): Promise<(Buffer | undefined)[]> {
-    const rows = keys.map(toRowKey);
-    const written = rows.map((row) => this.#written(row));
-    const unknown = indexesOf(written, (value) => value === notInMemory);
-    const asked = unknown.map((index) => rows[index]!);
-    const found = this.gate.isAttached
-      ? await this.#getManyByTier(asked)
-      : await this.index.getMany(asked.map(({ bytes }) => bytes));
-    const values = written as (Buffer | undefined)[];
-    for (const [position, index] of unknown.entries()) values[index] = found[position];
-    return values;
+    return this.gate.isAttached ? this.#getManyByTier(keys.map(toRowKey)) : this.index.getMany(keys);
   }
 
   /**
@@ -117,13 +100,6 @@ export class ReadPath {
   /** To be called in the turn in which any key may have got another value, with the tier paused. */
   writtenAll(): void {
     this.index.writtenAll();
-  }
-
-  #written(key: RowKey): Buffer | undefined | typeof notInMemory {
-    const written = this.unflushed(key.bytes);
-    if (written === undefined) return notInMemory;
-    this.#counts.memtable += 1;
-    return written === tombstone ? undefined : Buffer.from(written);
   }
 
   async #getManyByTier(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
@@ -213,7 +189,7 @@ export class ReadPath {
     const found = await this.gate.getMany(indexes.map((index) => keys[index]!));
     for (const [position, index] of indexes.entries()) values[index] = found[position];
     const missed = indexes.filter((index) => values[index] === undefined);
-    this.#counts.remote += indexes.length - missed.length;
+    this.#remote += indexes.length - missed.length;
     return missed;
   }
 

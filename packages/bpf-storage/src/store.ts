@@ -39,7 +39,7 @@ import type { StoreStats } from './store-stats.js';
 import { TableSet } from './table-set.js';
 import { addReports, emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
 import { TierGate } from './tier-gate.js';
-import { sameEntry, View, walk } from './view.js';
+import { View, walk } from './view.js';
 import { WritePath } from './write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write.js';
 
@@ -78,7 +78,8 @@ export class Store<Key = Bytes, Value = Bytes> {
     this.#lock = lock;
     this.#engine = options.engine;
     this.#gate = new TierGate(options.cacheTier);
-    this.#reads = new ReadPath(tables.index, this.#gate, (key) => recovered.memtables.get(key));
+    recovered.memtables.follow((memtables) => tables.index.setMemtables(memtables.map(({ handle }) => handle)));
+    this.#reads = new ReadPath(tables.index, this.#gate);
     this.#log = new CommitLog({ folder: path, ...recovered });
     this.#compactor = new Compactor(tables, options.compactionBytesPerSecond);
     this.#writes = new WritePath(recovered.memtables, this.#log, {
@@ -229,10 +230,7 @@ export class Store<Key = Bytes, Value = Bytes> {
     const query = checkRange(this.#codec.encodeRange({ ...options, keysOnly: false }));
     const entries = { ...query, keysOnly: field === undefined };
     const mayGoOn = (): void => this.#requireOpen();
-    return aggregateOf(
-      walk(() => this.#view(), entries, mayGoOn, sameEntry),
-      field,
-    );
+    return aggregateOf(this.#view(), entries, field, mayGoOn);
   }
 
   /** The store as it is now, to be read while writes go on. Close it. @throws ExopoolError `EXOPOOL_CLOSED`. */
@@ -374,6 +372,7 @@ export class Store<Key = Bytes, Value = Bytes> {
     await this.#compactor.close();
     await this.#log.seal(() => undefined);
     this.#tables.close();
+    this.#writes.memtables.close();
     await this.#tables.settled();
     await this.#gate.settled();
     await this.#lock?.close();
@@ -386,7 +385,7 @@ export class Store<Key = Bytes, Value = Bytes> {
 
   #view(): View {
     this.#requireOpen();
-    return new View(this.#writes.memtables.snapshot(), this.#tables.tables);
+    return new View(this.#writes.memtables.view(), this.#tables.tables);
   }
 
   #requireOpen(): void {

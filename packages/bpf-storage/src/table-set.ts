@@ -12,9 +12,8 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreIndex, type TableEngine } from '@exopool/native';
+import { StoreIndex, type ScanSources, type TableEngine } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
-import { BatchCursor, type Cursor } from './cursor.js';
 import type { EngineName } from './engine.js';
 import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';
 import { removeLogs } from './logs.js';
@@ -28,9 +27,7 @@ import {
   type OpenTableOptions,
 } from './open-table.js';
 import { syncFolder } from './sync-folder.js';
-import { scanTable, type KeyRange } from './table-scan.js';
-import { randomTableId } from './table-writer.js';
-import { writeTable, type WriteTableHooks } from './write-table.js';
+import { randomTableId, writeTable, type WriteTableHooks } from './write-table.js';
 
 /** Keys of one call into an engine: all of its results, of up to 16 MiB each, are in memory together. */
 const lookupKeysMax = 1024;
@@ -103,16 +100,18 @@ export class TableSet {
   }
 
   /**
-   * Makes a table of what `cursor` gives. Nobody reads it before a `change()` adds it.
+   * Makes a table of what `sources` have. Nobody reads it before a `change()` adds it.
    * @returns `undefined` when there was nothing to write.
    * @throws ExopoolError as {@link writeTable}; nothing is left behind then.
    */
-  async make(cursor: Cursor, hooks: WriteTableHooks): Promise<OpenTable | undefined> {
-    const { folder } = this.options;
+  async make(sources: ScanSources, hooks: WriteTableHooks): Promise<OpenTable | undefined> {
+    const { folder, direct } = this.options;
     const tableId = randomTableId();
     const name = tableName(this.#next);
     this.#next += 1;
-    const summary = await writeTable({ folder, name, tableId, createdMs: Date.now() }, cursor, hooks);
+    // Who reads past the page cache has no use for what is in it.
+    const place = { folder, name, tableId, createdMs: Date.now(), keepCached: !direct };
+    const summary = await writeTable(place, sources, hooks);
     const { path, entries, bytes, smallestKey, largestKey } = summary;
     try {
       if (smallestKey !== undefined && largestKey !== undefined) {
@@ -227,16 +226,6 @@ export function retainAll(tables: readonly OpenTable[]): readonly OpenTable[] {
 
 export function releaseAll(tables: readonly OpenTable[]): void {
   for (const table of tables) table.release();
-}
-
-/** A cursor for each table that may have keys of `range`, the newest first. Retain the tables while they are used. */
-export function cursorsOf(
-  tables: readonly OpenTable[],
-  range: KeyRange,
-  signal: AbortSignal | undefined,
-): Cursor[] {
-  const inRange = tables.filter((table) => table.overlaps(range));
-  return inRange.map(({ file }) => new BatchCursor(scanTable(file, range, signal)));
 }
 
 /** Removes a table that is in no manifest. */

@@ -9,7 +9,7 @@
 import { crc32c, filterMiss } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
-import { tombstone } from './cursor.js';
+import { tombstone } from './entry.js';
 import {
   EXO_FILTER_BLOCK_BYTES,
   EXO_FILTER_PAGE_BLOCKS,

@@ -2,9 +2,9 @@
 // A file written from front to back in large pieces.
 //
 // What a flush or a merge writes is read later, if ever, and must not push what others read out of the page cache.
-// So each piece is sent to the disk at once, and dropped from the cache a few pieces later, when it has arrived there:
-// memory in use stays at a few pieces, and the final sync has little to do. Direct I/O would do the same, but not
-// every file system has it.
+// So it goes past the cache (O_DIRECT), which also leaves the final sync little to do. Where the file system has no
+// such writes, each piece is sent to the disk at once, and dropped from the cache a few pieces later, when it has
+// arrived there.
 //
 //   |  dropped  |  on its way: kPiecesOnTheWay  |  open piece: filled ... free  |
 #pragma once
@@ -35,22 +35,24 @@ class FileSink {
   Failure Page(uint8_t **page);
   // Copies the bytes, and fills the last page up with zeroes.
   Failure Pages(std::string_view bytes);
-  // Writes the piece that is not full. Only WriteAt may follow.
+  // Writes the piece that is not full. Only WriteAt may follow, of whole pages that are aligned for direct I/O.
   Failure Flush();
   Failure WriteAt(uint64_t offset, const uint8_t *bytes, size_t length);
   Failure Sync();
   void Keep() { keep_ = true; }
 
  private:
-  FileSink(std::string path, int fd, uint64_t start, bool keep_cached);
+  FileSink(std::string path, uint64_t start, bool keep_cached);
+  int Open(int flags);
   Failure WritePiece();
   void SendToDisk(uint64_t from, uint64_t length);
 
   std::string path_;
-  int fd_;
+  int fd_ = -1;
   uint64_t start_;
   uint64_t written_;
   bool keep_cached_;
+  bool direct_ = false;
   bool keep_ = false;
   AlignedBytes piece_;
   size_t filled_ = 0;

@@ -57,8 +57,9 @@ void Lookup::StartWorkers() {
 }
 
 void Lookup::Work(int worker) {
-  bool any_bpf = std::count(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
-                            engines_->begin() + static_cast<ptrdiff_t>(end_table_), Engine::kPageCacheBpf) > 0;
+  bool any_bpf =
+      std::count(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
+                 engines_->begin() + static_cast<ptrdiff_t>(end_table_), Engine::kPageCacheBpf) > 0;
   size_t grain = any_bpf ? kBpfGrain : kPreadGrain;
   while (!IsStopped()) {
     size_t begin = next_.fetch_add(grain);
@@ -112,6 +113,8 @@ void Lookup::EndKey(uint32_t key) {
   }
 }
 
-void Lookup::EndStage() { RunStage(IsStopped() ? engines_->size() : end_table_, std::exchange(unknown_, {})); }
+void Lookup::EndStage() {
+  RunStage(IsStopped() ? engines_->size() : end_table_, std::exchange(unknown_, {}));
+}
 
 }  // namespace exopool

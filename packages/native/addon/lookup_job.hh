@@ -12,7 +12,8 @@ namespace exopool {
 
 class LookupJob : public Job {
  public:
-  // Bytes of values in one call: they lie in one buffer, of which JavaScript allows 4 GiB, and twice in memory.
+  // Bytes of values in one call: they lie in one buffer, of which JavaScript allows 4 GiB, and twice in
+  // memory.
   static constexpr uint64_t kValuesMaxBytes = 1ull << 30;
 
   explicit LookupJob(std::shared_ptr<Lookup> lookup) : lookup_(std::move(lookup)) {}

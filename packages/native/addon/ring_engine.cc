@@ -165,12 +165,13 @@ void RingEngine::StartWalks() {
   }
 }
 
-// Starts in the first table from `from` on that may have the key. False: the walk has ended, or there is none.
+// Starts in the first table from `from` on that may have the key. False: the walk has ended, or there is
+// none.
 bool RingEngine::StartWalk(Chain *chain, size_t from) {
   const Lookup &call = *chain->call;
   uint64_t refused = 0;
-  chain->table =
-      call.version_->Next(from, call.end_table_, call.keys_.view(chain->key), call.keys_.hash(chain->key), &refused);
+  chain->table = call.version_->Next(from, call.end_table_, call.keys_.view(chain->key),
+                                     call.keys_.hash(chain->key), &refused);
   if (chain->table == call.end_table_) return false;
   TableFile *table = call.version_->tables[chain->table].file.get();
   PutFile(table);

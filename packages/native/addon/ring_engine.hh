@@ -111,8 +111,8 @@ class RingEngine {
   std::vector<unsigned> idle_;
   std::vector<int> free_files_;
   std::deque<std::shared_ptr<Lookup>> calls_;  // with keys that have no walk yet
-  std::deque<unsigned> parked_;                  // chains that need a long value
-  uint64_t run_bytes_ = 0;                       // of long values that are being read
+  std::deque<unsigned> parked_;                // chains that need a long value
+  uint64_t run_bytes_ = 0;                     // of long values that are being read
 };
 
 }  // namespace exopool

@@ -11,7 +11,8 @@
 //                      v                                     +------------------------------+
 //                   [ ghost ]                                          unused: gone
 //
-// - Both queues are logs of segments, and a queue gives up its oldest segment as a whole. There is no malloc a
+// - Both queues are logs of segments, and a queue gives up its oldest segment as a whole. There is no malloc
+// a
 //   row, nothing fragments, and memory is given back to the kernel when the budget shrinks.
 // - The index has buckets of eight slots, a cache line; a slot is 24 bits of hash and 40 of place. A bucket
 //   that is full gives up one of its rows, so the index never grows. It has a slot for each kSlotBytes of the
@@ -60,8 +61,8 @@ class RowCache {
 
   // A row, with its value if it has one. The value is good until the next call of Put, Erase or SetLimit.
   Kind Get(std::string_view key, uint64_t hash, std::string_view *value);
-  // Takes the place of what is there. What is longer than entry_bytes_max() is not kept, and what was there is
-  // gone.
+  // Takes the place of what is there. What is longer than entry_bytes_max() is not kept, and what was there
+  // is gone.
   void Put(std::string_view key, uint64_t hash, Kind kind, std::string_view value);
   void Erase(std::string_view key, uint64_t hash);
 

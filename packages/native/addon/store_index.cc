@@ -102,12 +102,18 @@ void StoreIndex::ReadNow(std::string_view key, uint64_t hash, LookupResult *resu
   }
 }
 
-void StoreIndex::Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result) {
+void StoreIndex::Count(const LookupResult &result) {
   if (result.leaf != nullptr)
     cache_.PutLeaf(result.leaf->table_id, result.leaf->offset, result.leaf->page, EXO_PAGE_SIZE);
   if (result.failure) return;
   (result.found ? counters_.found_in_table : counters_.in_no_table)++;
-  Admit(key, hash, epoch, result.found ? RowCache::Kind::kValue : RowCache::Kind::kAbsent, ViewOf(result.value));
+}
+
+void StoreIndex::Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result) {
+  Count(result);
+  if (result.failure) return;
+  Admit(key, hash, epoch, result.found ? RowCache::Kind::kValue : RowCache::Kind::kAbsent,
+        ViewOf(result.value));
 }
 
 bool StoreIndex::Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind,

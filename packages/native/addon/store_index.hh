@@ -5,11 +5,12 @@
 //   a fetch:  Epoch ... the tables, on other threads ... Admit
 //
 // Find needs memory only: filters and bounds of tables often say that there is nothing to be read. What it
-// does not know is looked up elsewhere (see lookup.hh) and admitted to the cache by the thread that owns this.
+// does not know is looked up elsewhere (see lookup.hh) and admitted to the cache by the thread that owns
+// this.
 //
 // A write between a fetch's begin and its end makes what it found old. Each write counts up the counter that
-// its key's hash chooses, and nothing is admitted whose counter has changed: two keys that share one cost each
-// other an admission.
+// its key's hash chooses, and nothing is admitted whose counter has changed: two keys that share one cost
+// each other an admission.
 //
 // The budget is for all of it: interior pages and filters take up to half, rows and leaves have the rest. For
 // one thread, that of the store's JavaScript.
@@ -58,10 +59,14 @@ class StoreIndex {
   void ReadNow(std::string_view key, uint64_t hash, LookupResult *result);
 
   uint64_t Epoch(uint64_t hash) const { return epochs_[hash % kEpochs] + epoch_of_all_; }
-  // Counts what a fetch that began in `epoch` found, and admits it unless it may be old.
+  // Counts what a fetch found, and keeps the leaf that it read if that is read often: as tables never change,
+  // that is never old.
+  void Count(const LookupResult &result);
+  // Counts it, and admits it if the fetch's epoch, taken in the same turn as Find, is still that of the key.
   void Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result);
-  // True: it is not old.
-  bool Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind, std::string_view value);
+  // False: it may be old.
+  bool Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind,
+             std::string_view value);
 
   // In the same turn as the write.
   void Written(std::string_view key, uint64_t hash);

@@ -2,8 +2,8 @@
 // A store's index for JavaScript: src/store-index.ts is the only caller, and has checked the arguments.
 //
 // Keys cross in a buffer that both sides have, and values in blocks that JavaScript made: find() allocates
-// nothing, and the buffer that the caller gets is a part of the block. Both sides count up where the next value
-// goes.
+// nothing, and the buffer that the caller gets is a part of the block. Both sides count up where the next
+// value goes.
 //
 //   key buffer    the key, its length is an argument
 //   block         | value | value | value |     room     |     each at a multiple of 8
@@ -61,7 +61,9 @@ uint64_t HashOf(std::string_view key) {
   return exo_key_hash(reinterpret_cast<const uint8_t *>(key.data()), key.size());
 }
 
-Index &IndexOf(const Napi::CallbackInfo &info) { return **static_cast<std::shared_ptr<Index> *>(info.Data()); }
+Index &IndexOf(const Napi::CallbackInfo &info) {
+  return **static_cast<std::shared_ptr<Index> *>(info.Data());
+}
 
 void Gather(Index *index, std::string_view key, uint64_t hash, int32_t token) {
   index->gathered.Add(reinterpret_cast<const uint8_t *>(key.data()), key.size(), hash);
@@ -110,13 +112,6 @@ napi_value FindInMemory(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// ask(length, token): looks the key up in the tables, whatever is in memory
-void Ask(const Napi::CallbackInfo &info) {
-  Index &index = IndexOf(info);
-  std::string_view key = index.Key(info[0].As<Napi::Number>().Uint32Value());
-  Gather(&index, key, HashOf(key), info[1].As<Napi::Number>().Int32Value());
-}
-
 // flush(): starts what was asked for
 void Flush(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
@@ -132,7 +127,8 @@ void Flush(const Napi::CallbackInfo &info) {
 // large(): the value that find() has just found, as a Buffer of its own
 Napi::Value Large(const Napi::CallbackInfo &info) {
   std::string_view found = IndexOf(info).found;
-  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()), found.size());
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()),
+                                     found.size());
 }
 
 // setBlock(block): where values go from now on, first what find() has just found. As find().
@@ -159,7 +155,8 @@ Napi::Value ReadNow(const Napi::CallbackInfo &info) {
     return object;
   }
   index.store->Take(key, hash, index.store->Epoch(hash), result);
-  if (result.found) object.Set("value", Napi::Buffer<uint8_t>::Copy(env, result.value.data(), result.value.size()));
+  if (result.found)
+    object.Set("value", Napi::Buffer<uint8_t>::Copy(env, result.value.data(), result.value.size()));
   return object;
 }
 
@@ -183,15 +180,18 @@ class ManyJob : public LookupJob {
   ManyJob(std::shared_ptr<StoreIndex> index, std::shared_ptr<Lookup> lookup)
       : LookupJob(std::move(lookup)), index_(std::move(index)) {}
 
-  std::vector<uint32_t> which;
-  std::vector<uint64_t> epochs;  // of those
+  std::vector<uint32_t> which;   // that are not
+  std::vector<uint64_t> epochs;  // of those; none, to admit nothing
 
  protected:
   Napi::Value Finish(Napi::Env env) override {
     const KeyBatch &keys = lookup().keys();
     for (size_t i = 0; i < which.size(); i++) {
       uint32_t key = which[i];
-      index_->Take(keys.view(key), keys.hash(key), epochs[i], lookup().result(key));
+      if (epochs.empty())
+        index_->Count(lookup().result(key));
+      else
+        index_->Take(keys.view(key), keys.hash(key), epochs[i], lookup().result(key));
     }
     return LookupJob::Finish(env);
   }
@@ -200,7 +200,9 @@ class ManyJob : public LookupJob {
   std::shared_ptr<StoreIndex> index_;
 };
 
-// getMany(packed, fromMemory): { packed } | { failure }, or a promise of it when tables must be read
+// getMany(packed, fromMemory): from memory first, or without a look there, and then without admitting to it
+// what may have been written since somebody looked. { packed } | { failure }, or a promise of it when tables
+// must be read
 Napi::Value GetMany(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   StoreIndex &store = *index.store;
@@ -218,7 +220,7 @@ Napi::Value GetMany(const Napi::CallbackInfo &info) {
     if (from_memory) answer = store.Find(lookup.keys().view(i), hash, &value);
     if (answer == StoreIndex::Answer::kUnknown) {
       job->which.push_back(i);
-      job->epochs.push_back(store.Epoch(hash));
+      if (from_memory) job->epochs.push_back(store.Epoch(hash));
     }
     lookup.result(i).found = answer == StoreIndex::Answer::kValue;
     if (lookup.result(i).found) lookup.result(i).value.assign(value.begin(), value.end());
@@ -230,7 +232,8 @@ Napi::Value GetMany(const Napi::CallbackInfo &info) {
 // written(packed): in the turn in which these keys were written
 void Written(const Napi::CallbackInfo &info) {
   StoreIndex &store = *IndexOf(info).store;
-  ForEachKey(info[0].As<Napi::Uint8Array>(), [&store](std::string_view key) { store.Written(key, HashOf(key)); });
+  ForEachKey(info[0].As<Napi::Uint8Array>(),
+             [&store](std::string_view key) { store.Written(key, HashOf(key)); });
 }
 
 void WrittenAll(const Napi::CallbackInfo &info) { IndexOf(info).store->WrittenAll(); }
@@ -369,7 +372,6 @@ Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   Napi::Object object = Napi::Object::New(env);
   SetFunction(object, "find", index, Plain);
   SetFunction(object, "large", index, Wrapped<Large>);
-  SetFunction(object, "ask", index, Wrapped<Ask>);
   SetFunction(object, "flush", index, Wrapped<Flush>);
   SetFunction(object, "setBlock", index, Wrapped<SetBlock>);
   SetFunction(object, "readNow", index, Wrapped<ReadNow>);

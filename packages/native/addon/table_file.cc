@@ -132,8 +132,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
     return {Failure::Kind::kVersion, static_cast<int>(header.version), 0, ""};
   if (header.checksum != Crc32c(page.data() + kHeaderCovered, page.size() - kHeaderCovered))
     return Failure::Corrupt(0, "the header page fails its checksum");
-  if (header.file_size > file_size)
-    return Failure::EndOfFile(file_size);
+  if (header.file_size > file_size) return Failure::EndOfFile(file_size);
   bool is_empty = header.height == 0;
   if (header.version == 0 || header.file_size != file_size || file_size % EXO_PAGE_SIZE != 0 ||
       header.height > EXO_HEIGHT_MAX || is_empty != (header.entries == 0) ||
@@ -234,6 +233,15 @@ void TableFile::CachePage(uint64_t offset, const uint8_t *page) {
     }
   }
   pinned_->interior_bytes -= EXO_PAGE_SIZE;
+}
+
+void TableFile::SharePinned(std::shared_ptr<PinnedMemory> pinned) {
+  uint64_t filter = has_filter() ? filter_bytes() : 0;
+  pinned_->interior_bytes -= interior_bytes();
+  pinned_->filter_bytes -= filter;
+  pinned_ = std::move(pinned);
+  pinned_->interior_bytes += interior_bytes();
+  pinned_->filter_bytes += filter;
 }
 
 Failure TableFile::LoadFilter(uint64_t bytes_max) {

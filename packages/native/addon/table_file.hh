@@ -45,8 +45,8 @@ struct Failure {
   static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
 };
 
-// Memory for what most lookups need, shared by the tables of a store: interior pages, kept when first read, and
-// filters, loaded at open. The former are worth more, so the latter get what those of all tables leave.
+// Memory for what most lookups need, shared by the tables of a store: interior pages, kept when first read,
+// and filters, loaded at open. The former are worth more, so the latter get what those of all tables leave.
 struct PinnedMemory {
   explicit PinnedMemory(uint64_t bytes) : bytes_max(bytes) {}
   const uint64_t bytes_max;
@@ -122,7 +122,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   void CachePage(uint64_t offset, const uint8_t *page);
 
   // Before the first lookup: the memory to keep interior pages in, in place of the table's own.
-  void SharePinned(std::shared_ptr<PinnedMemory> pinned) { pinned_ = std::move(pinned); }
+  void SharePinned(std::shared_ptr<PinnedMemory> pinned);
   // Reads the filter into memory, if there is one and it takes at most `bytes_max`.
   Failure LoadFilter(uint64_t bytes_max);
   uint64_t filter_bytes() const { return uint64_t{header_.filter_blocks} * EXO_FILTER_BLOCK_BYTES; }

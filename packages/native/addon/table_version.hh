@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables of a store at one moment, the newest first. It never changes: a flush or a compaction puts another
-// one in its place, and lookups under way keep theirs.
+// The tables of a store at one moment, the newest first. It never changes: a flush or a compaction puts
+// another one in its place, and lookups under way keep theirs.
 #pragma once
 
 #include <cstdint>

@@ -143,11 +143,13 @@ Failure TableWriter::Finish() {
   header_.version = EXO_TABLE_VERSION;
   header_.table_id = options_.table_id;
   header_.created_ms = options_.created_ms;
-  std::vector<uint8_t> page(EXO_PAGE_SIZE);
-  memcpy(page.data(), &header_, sizeof(header_));
-  header_.checksum = Crc32c(page.data() + kHeaderCovered, page.size() - kHeaderCovered);
-  memcpy(page.data(), &header_, sizeof(header_));
-  if (Failure failure = sink_->WriteAt(0, page.data(), page.size())) return failure;
+  AlignedBytes page = AllocateAligned(EXO_PAGE_SIZE);
+  if (page == nullptr) return Failure::Io(ENOMEM, 0);
+  memset(page.get(), 0, EXO_PAGE_SIZE);
+  memcpy(page.get(), &header_, sizeof(header_));
+  header_.checksum = Crc32c(page.get() + kHeaderCovered, EXO_PAGE_SIZE - kHeaderCovered);
+  memcpy(page.get(), &header_, sizeof(header_));
+  if (Failure failure = sink_->WriteAt(0, page.get(), EXO_PAGE_SIZE)) return failure;
   if (options_.durable) {
     if (Failure failure = sink_->Sync()) return failure;
   }

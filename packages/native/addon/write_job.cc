@@ -135,10 +135,11 @@ class WriteJob : public Job {
     if (failure) return failure;
     if ((failure = OfScan(scan_->Begin()))) return failure;
     uint64_t slice_start = writer_->bytes();
-    for (uint64_t passed = 1; merge.valid(); passed++) {
+    while (merge.valid()) {
       if ((failure = Take())) return failure;
       if ((failure = OfScan(merge.Next()))) return failure;
-      if (passed % kSliceEntries != 0 && writer_->bytes() - slice_start < kSliceBytes) continue;
+      passed_++;
+      if (passed_ % kSliceEntries != 0 && writer_->bytes() - slice_start < kSliceBytes) continue;
       if (!GoOn(writer_->bytes() - slice_start)) return {};
       slice_start = writer_->bytes();
     }
@@ -165,7 +166,7 @@ class WriteJob : public Job {
   }
 
   bool GoOn(uint64_t bytes) {
-    control_->entries = writer_->entries();
+    control_->entries = passed_;
     control_->bytes = writer_->bytes();
     cancelled_ = closed_ || !control_->Pace(bytes);
     return !cancelled_;
@@ -180,6 +181,7 @@ class WriteJob : public Job {
   bool cancelled_ = false;
   Failure failure_;
   std::string read_path_;  // the file that could not be read; empty when the failure is the writer's
+  uint64_t passed_ = 0;  // entries taken from the scan
   uint64_t entries_ = 0, bytes_ = 0;
   std::string smallest_, largest_;
 };

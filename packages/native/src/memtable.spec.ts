@@ -7,7 +7,7 @@ import { scanBatches } from './table-scan.js';
 
 const key = fc.stringMatching(/^[ab]{1,4}$/).map((text) => Buffer.from(text));
 const value = fc.uint8Array({ maxLength: 9 }).map((bytes) => Buffer.from(bytes));
-const entry: fc.Arbitrary<BatchEntry> = fc.tuple(key, fc.option(value, { freq: 4 }));
+const entry: fc.Arbitrary<BatchEntry> = fc.tuple(key, fc.option(value, { freq: 4, nil: null }));
 const batches = fc.array(fc.array(entry, { minLength: 1, maxLength: 6 }), { maxLength: 12 });
 
 /** What a map of the first `count` writes has. */

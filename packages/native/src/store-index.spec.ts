@@ -28,7 +28,7 @@ function openTable(
   const bytes = buildTable(entries, { tableId: BigInt(files), ...fixture });
   edit?.(bytes);
   writeFileSync(file, bytes);
-  const keys = entries.map(([key]) => key).sort(Buffer.compare);
+  const keys = entries.map(([name]) => name).sort((a, b) => Buffer.compare(a, b));
   return { file: TableFile.open(file), smallestKey: keys[0]!, largestKey: keys.at(-1)! };
 }
 
@@ -37,7 +37,10 @@ async function indexOf(
   tables: readonly IndexedTable[],
   { cacheBytes = 8 << 20, engines = ['pread'] as readonly TableEngine[] } = {},
 ): Promise<StoreIndex> {
-  const index = new StoreIndex({ cacheBytes, engines: () => tables.map((_, i) => engines[i % engines.length]!) });
+  const index = new StoreIndex({
+    cacheBytes,
+    engines: () => tables.map((_, i) => engines[i % engines.length]!),
+  });
   index.setTables(tables);
   for (const { file } of tables) await index.prepare(file);
   return index;
@@ -86,7 +89,6 @@ describe('StoreIndex', () => {
       for (let round = 0; round < 2; round += 1) {
         for (const found of [
           await Promise.all(names.map((name) => index.get(name))),
-          await Promise.all(names.map((name) => index.lookUp(name))),
           await index.getMany(names),
           await index.lookUpMany(names),
           names.map((name) => index.getSync(Buffer.from(name))),
@@ -102,7 +104,14 @@ describe('StoreIndex', () => {
 
   it('has written keys first, deletions too', () => {
     const [older, newer] = [new Memtable(), new Memtable()];
-    older.apply(encodeBatch([[Buffer.from('a'), Buffer.from('1')], [Buffer.from('b'), Buffer.from('1')]]), 2, 1);
+    older.apply(
+      encodeBatch([
+        [Buffer.from('a'), Buffer.from('1')],
+        [Buffer.from('b'), Buffer.from('1')],
+      ]),
+      2,
+      1,
+    );
     newer.apply(encodeBatch([[Buffer.from('b'), null]]), 1, 3);
     const index = new StoreIndex({ cacheBytes: 0, engines: () => [] });
     index.setMemtables([newer, older].map(({ handle }) => handle));
@@ -140,7 +149,8 @@ describe('StoreIndex', () => {
         () => index.getMany([wrong as string]),
         () => index.written([wrong as Buffer]),
       ];
-      for (const call of ask) expect(call).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error);
+      for (const call of ask)
+        expect(call).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error);
     }
     expect(index.find('ü'.repeat(255))).toBeUndefined();
     expect(index.find('k'.repeat(511))).toBeUndefined();
@@ -177,7 +187,8 @@ describe('StoreIndex', () => {
     for (const engine of available) {
       // Without room for leaves, which tell what the table has whatever is written.
       const index = await indexOf(tables, { engines: [engine], cacheBytes: 1 << 20 });
-      const reads = [index.get('a'), index.lookUp('a'), index.lookUpMany(['a']).then(([found]) => found)];
+      const many = Promise.resolve(index.getMany(['a'])).then(([found]) => found);
+      const reads = [index.get('a'), many, index.lookUpMany(['a']).then(([found]) => found)];
       await Promise.resolve();
       index.written([Buffer.from('a')]);
       expect(await Promise.all(reads)).toEqual(reads.map(() => Buffer.from('old')));
@@ -252,6 +263,43 @@ describe('StoreIndex', () => {
       index.close();
     });
     await fc.assert(property, { numRuns: 60 });
+    wide.file.close();
+  });
+
+  it('hits more than a cache of least recently used rows, and a scan in between costs little', async () => {
+    const wide = openTable([
+      [Buffer.of(0), Buffer.alloc(0)],
+      [Buffer.of(255), Buffer.alloc(0)],
+    ]);
+    const [rows, bytes] = [20_000, Buffer.alloc(200, 'v')];
+    const weights = Array.from({ length: rows }, (_, rank) => 1 / (rank + 1) ** 0.99);
+    let total = 0;
+    const sums = weights.map((weight) => (total += weight));
+    // A small linear congruential generator: the same trace in every run.
+    let state = 1;
+    const random = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const zipf = (): number => sums.findIndex((sum) => sum >= wanted);
+    let wanted = 0;
+    const trace = Array.from({ length: 60_000 }, (_, at) => {
+      wanted = random() * total;
+      const isScan = at >= 40_000 && at < 45_000;
+      return { name: isScan ? `scanned ${at}` : `row ${zipf()}`, counts: at >= 20_000 && !isScan };
+    });
+    const index = await indexOf([wide], { cacheBytes: 1 << 20 });
+    const recent = new Map<string, true>();
+    let [hits, recentHits] = [0, 0];
+    for (const { name, counts } of trace) {
+      const found = index.find(name);
+      if (found === notInMemory) index.admit(name, index.epoch(name), bytes);
+      else hits += Number(counts);
+      recentHits += Number(counts && recent.delete(name));
+      recent.delete(name);
+      recent.set(name, true);
+      // As many rows as the memory has room for without any overhead.
+      if (recent.size > (1 << 20) / (bytes.length + 10)) recent.delete(recent.keys().next().value!);
+    }
+    expect(hits).toBeGreaterThan(recentHits * 1.02);
+    index.close();
     wide.file.close();
   });
 

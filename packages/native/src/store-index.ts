@@ -83,20 +83,11 @@ export class StoreIndex {
     return value;
   }
 
-  /** The value of `key` in the tables, past memory. Keys of one turn cross together. Errors as {@link get}. */
-  lookUp(key: Uint8Array | string): Promise<Buffer | undefined> {
-    this.#native.ask(this.#putKey(key), nextToken());
-    this.#flushLater();
-    return awaitAnswer();
-  }
-
   /**
    * The values of `keys`, in order, in one crossing; without a promise when all are in memory. They share one block.
    * @throws ExopoolError as {@link get}; also `EXOPOOL_INVALID` when the values exceed 1 GiB.
    */
-  getMany(
-    keys: readonly (Uint8Array | string)[],
-  ): (Buffer | undefined)[] | Promise<(Buffer | undefined)[]> {
+  getMany(keys: readonly (Uint8Array | string)[]): (Buffer | undefined)[] | Promise<(Buffer | undefined)[]> {
     const packed = this.#pack(keys);
     this.#setEngines();
     const answer = this.#native.getMany(packed, true);
@@ -105,7 +96,7 @@ export class StoreIndex {
       : unpack(answer, keys.length);
   }
 
-  /** As {@link getMany} from the tables, past memory. */
+  /** As {@link getMany} from the tables, past memory, where nothing is put either: see {@link admit}. */
   async lookUpMany(keys: readonly (Uint8Array | string)[]): Promise<(Buffer | undefined)[]> {
     const packed = this.#pack(keys);
     this.#setEngines();
@@ -117,7 +108,7 @@ export class StoreIndex {
     return this.#native.epoch(this.#putKey(key));
   }
 
-  /** Caches what a fetch found that began in `epoch`. @returns false when the key was written since: it may be old. */
+  /** Caches what a fetch found that began in `epoch`, taken in the turn of a `find`. @returns false when the key was written since: it may be old. */
   admit(key: Uint8Array | string, epoch: number, value: Buffer | undefined): boolean {
     return this.#native.admit(this.#putKey(key), epoch, value);
   }
@@ -247,7 +238,7 @@ function putText(text: string, into: Buffer): number {
   return length;
 }
 
-function putBytes(bytes: Uint8Array, into: Buffer): number {
+function putBytes(bytes: unknown, into: Buffer): number {
   if (!(bytes instanceof Uint8Array)) {
     const given = bytes === null ? 'null' : typeof bytes;
     throw new ExopoolError('EXOPOOL_INVALID', `a key is a Buffer or a string, not ${given}`);

@@ -92,7 +92,6 @@ export interface StoreIndexStats {
 export interface StoreIndexBinding {
   find(keyLength: number, token: number): number;
   large(): Buffer;
-  ask(keyLength: number, token: number): void;
   flush(): void;
   setBlock(block: Uint8Array): number;
   readNow(keyLength: number): { value?: Buffer; failure?: TableFailure };

@@ -77,7 +77,7 @@ export class TableWrite {
     this.done = done.then((result) => written(options.path, result));
   }
 
-  /** Entries written so far, and bytes of the file. */
+  /** Entries taken from the sources so far, each key once, and bytes of the file. */
   get progress(): { readonly entries: number; readonly bytes: number } {
     const [entries, bytes] = binding().writeProgress(this.#control);
     return { entries, bytes };

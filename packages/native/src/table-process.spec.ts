@@ -86,7 +86,7 @@ describe.skipIf(!ring.available)('io-uring', () => {
       return handle;
     };
     const ask = () => {
-      keys.forEach((key, token) => index.ask(key.copy(keyBuffer), token));
+      keys.forEach((key, token) => index.find(key.copy(keyBuffer), token));
       index.flush();
     };`;
 
