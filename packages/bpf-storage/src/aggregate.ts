@@ -1,22 +1,15 @@
-/** Count, sum, least and greatest of a number that stands at one place in every value, in one pass. */
+/** Count, sum, least and greatest of a number that stands at one place in every value, in one pass of native code. */
+import { numberTypes, scanTotals, type NumberType } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
+import { throwIfAborted } from './abort.js';
 import { EXO_VALUE_MAX } from './format.js';
-import { integer } from './store-options.js';
-import type { PresentEntry } from './view.js';
-
-const readers = {
-  u8: { bytes: 1, read: (value: Buffer, at: number) => value.readUInt8(at) },
-  u16le: { bytes: 2, read: (value: Buffer, at: number) => value.readUInt16LE(at) },
-  u32le: { bytes: 4, read: (value: Buffer, at: number) => value.readUInt32LE(at) },
-  i32le: { bytes: 4, read: (value: Buffer, at: number) => value.readInt32LE(at) },
-  f32le: { bytes: 4, read: (value: Buffer, at: number) => value.readFloatLE(at) },
-  f64le: { bytes: 8, read: (value: Buffer, at: number) => value.readDoubleLE(at) },
-} as const;
+import { integer, type RangeQuery } from './store-options.js';
+import type { View } from './view.js';
 
 export interface NumberField {
   /** Bytes from the start of the value. */
   readonly offset: number;
-  readonly type: keyof typeof readers;
+  readonly type: NumberType;
 }
 
 export interface Aggregate {
@@ -33,26 +26,31 @@ export interface Aggregate {
 /** @throws ExopoolError `EXOPOOL_INVALID` for a field that cannot be. */
 export function checkField(field: NumberField): NumberField {
   integer('field.offset', field.offset, 0, EXO_VALUE_MAX);
-  if (Object.hasOwn(readers, field.type)) return field;
-  const types = Object.keys(readers).join(', ');
+  if (numberTypes.includes(field.type)) return field;
+  const types = numberTypes.join(', ');
   throw new ExopoolError('EXOPOOL_INVALID', `field.type is one of ${types}, not ${field.type as string}`);
 }
 
-/** @param field `undefined` to count only. */
+/**
+ * Adds up a view, and closes it.
+ * @param field `undefined` to count only.
+ * @param mayGoOn throws to stop.
+ */
 export async function aggregateOf(
-  entries: AsyncIterable<PresentEntry>,
+  view: View,
+  query: RangeQuery,
   field: NumberField | undefined,
+  mayGoOn: () => void,
 ): Promise<Aggregate> {
-  const total = { count: 0, withField: 0, sum: 0 };
-  let [min, max] = [Infinity, -Infinity];
-  for await (const { value } of entries) {
-    total.count += 1;
-    if (field === undefined || value.length < field.offset + readers[field.type].bytes) continue;
-    const number = readers[field.type].read(value, field.offset);
-    total.withField += 1;
-    total.sum += number;
-    min = Math.min(min, number);
-    max = Math.max(max, number);
+  const check = (): void => {
+    mayGoOn();
+    throwIfAborted(query.signal);
+  };
+  try {
+    throwIfAborted(query.signal);
+    const totals = await scanTotals(view.sources(query), query, field, check);
+    return totals.withField === 0 ? { ...totals, min: undefined, max: undefined } : totals;
+  } finally {
+    view.close();
   }
-  return total.withField === 0 ? { ...total, min: undefined, max: undefined } : { ...total, min, max };
 }

@@ -6,6 +6,7 @@ import { encodeFrame, noLog } from './log-format.js';
 import { Logs, removeLogs } from './logs.js';
 import { withFaults, type Fault } from './testing/disk-faults.js';
 import { inFolder } from './testing/folder.js';
+import { decodePayload } from './testing/log.js';
 
 /** Commits numbered from 1, and what became of them. */
 class Writer {
@@ -61,7 +62,10 @@ class Writer {
     const numbers: number[] = [];
     const logs = await Logs.open(this.folder, this.#floor);
     try {
-      await logs.replay((entries) => void numbers.push(...entries.map(({ key }) => Number(key.toString()))));
+      await logs.replay(({ payload }) => {
+        numbers.push(...decodePayload(payload)!.map(({ key }) => Number(key.toString())));
+        return undefined;
+      });
     } finally {
       await logs.close();
     }

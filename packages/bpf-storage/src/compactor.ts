@@ -1,23 +1,20 @@
 /**
  * Merges tables in the background, as {@link chooseRun} decides, one run at a time.
  *
- * It shares a thread with everything else: after each slice it lets others run, and it writes no faster than
- * `bytesPerSecond`, unless writers are held back for its sake. A run that fails (a full disk, most often) leaves
- * everything as it was; the next table that is added, or that has to wait for it, makes it try again.
+ * A native job does the work, behind everybody else, and writes no faster than `bytesPerSecond`, unless writers are
+ * held back for its sake: whenever a table is added the rate is decided again. A run that fails (a full disk, most
+ * often) leaves everything as it was; the next table that is added, or that has to wait for it, makes it try again.
  */
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { TableWrite } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { chooseRun } from './compaction-policy.js';
-import { ascending, MergeCursor } from './cursor.js';
 import { ProgressMeter, type LoadOptions } from './load.js';
 import { Mutex } from './mutex.js';
 import type { OpenTable } from './open-table.js';
-import { Pacer } from './pacer.js';
-import { cursorsOf, releaseAll, retainAll, type TableSet } from './table-set.js';
-import { slowTables } from './write-pressure.js';
-import { sliceBytes, type WriteTableHooks } from './write-table.js';
+import { releaseAll, retainAll, type TableSet } from './table-set.js';
+import { compactionRate } from './write-pressure.js';
 
-/** Told how far it is: the phase is `merge`, and entries are those read, of which the new table may have fewer. */
+/** Told how far it is: the phase is `merge`, and entries are those merged, each key once. */
 export type CompactOptions = Pick<LoadOptions, 'signal' | 'onProgress'>;
 
 export interface CompactionCounts {
@@ -30,10 +27,10 @@ export interface CompactionCounts {
 
 export class Compactor {
   readonly #turns = new Mutex();
-  readonly #pacer = new Pacer();
   readonly #abort = new AbortController();
-  /** The background work under way. */
+  /** The background work under way, and the job of the moment. */
   #working: Promise<void> | undefined;
+  #job: TableWrite | undefined;
   readonly #onProgress: (() => void)[] = [];
   readonly #counts = { compactions: 0, compactionsFailed: 0, compactedBytes: 0 };
 
@@ -48,6 +45,7 @@ export class Compactor {
 
   /** Looks whether there is something to merge, and merges it. @throws ExopoolError when a merge fails. */
   work(): Promise<void> {
+    this.#job?.setRate(this.#rate);
     this.#working ??= this.#turns
       .run(() => this.#mergeRuns())
       .finally(() => {
@@ -71,7 +69,7 @@ export class Compactor {
     await this.#turns.run(async () => {
       const { tables } = this.tables;
       if (tables.length > 1)
-        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), true, meter);
+        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), meter);
     });
   }
 
@@ -86,52 +84,45 @@ export class Compactor {
       const { tables } = this.tables;
       const run = chooseRun(tables.map(({ entry }) => entry.bytes));
       if (run === undefined || this.#abort.signal.aborted) return;
-      await this.#merge(tables.slice(run.first, run.end), this.#abort.signal, false);
+      await this.#merge(tables.slice(run.first, run.end), this.#abort.signal);
     }
   }
 
-  async #merge(
-    run: readonly OpenTable[],
-    signal: AbortSignal,
-    isUrgent: boolean,
-    meter?: ProgressMeter,
-  ): Promise<void> {
+  /** @param meter of who waits for it: nothing holds it back then. */
+  async #merge(run: readonly OpenTable[], signal: AbortSignal, meter?: ProgressMeter): Promise<void> {
+    const isAsked = meter !== undefined;
     retainAll(run);
     try {
-      const merged = await MergeCursor.open(cursorsOf(run, {}, signal), ascending);
-      const added = await this.tables.make(merged, {
+      const sources = { tables: run.map(({ file }) => file) };
+      const added = await this.tables.make(sources, {
         signal,
         // Only compaction touches the older tables, so the oldest one stays the oldest.
         dropTombstones: run.at(-1) === this.tables.tables.at(-1),
-        pause: () => this.#pause(isUrgent),
-        ...(meter && { onEntry: reporting(meter) }),
+        background: !isAsked,
+        bytesPerSecond: isAsked ? Infinity : this.#rate,
+        onStart: (job) => {
+          if (!isAsked) this.#job = job;
+        },
+        ...(meter && { onProgress: (entries, bytes) => meter.report('merge', entries, bytes) }),
       });
-      await this.tables.change({ added, removed: run });
+      const beforeSwitch = (): undefined => {
+        meter?.report('merge', added?.entry.entries ?? 0, added?.entry.bytes ?? 0, true);
+      };
+      await this.tables.change({ added, removed: run, beforeSwitch });
       this.#counts.compactions += 1;
       this.#counts.compactedBytes += added?.entry.bytes ?? 0;
     } catch (error) {
       if (!signal.aborted) this.#counts.compactionsFailed += 1;
       throw error;
     } finally {
+      this.#job = undefined;
       releaseAll(run);
     }
     await this.tables.settled();
     for (const resolve of this.#onProgress.splice(0)) resolve();
   }
 
-  async #pause(isUrgent: boolean): Promise<void> {
-    const mustHurry = isUrgent || this.tables.tables.length >= slowTables;
-    const waitMs = mustHurry ? 0 : this.#pacer.reserve(sliceBytes, this.bytesPerSecond);
-    if (waitMs > 0) await setTimeout(waitMs);
-    else await setImmediate();
+  get #rate(): number {
+    return compactionRate(this.tables.tables.length, this.bytesPerSecond);
   }
-}
-
-function reporting(meter: ProgressMeter): NonNullable<WriteTableHooks['onEntry']> {
-  let entries = 0;
-  return (_entry, bytes) => {
-    entries += 1;
-    meter.report('merge', entries, bytes);
-    return undefined;
-  };
 }

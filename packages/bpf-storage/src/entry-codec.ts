@@ -16,7 +16,7 @@ import {
 import type { LoadEntries } from './load.js';
 import type { Bytes } from './row-key.js';
 import type { KeyRangeOptions, RangeOptions, RangeQuery } from './store-options.js';
-import { copyEntry, copyKeyOf, type PresentEntry } from './view.js';
+import { keyOf, wholeEntry, type PresentEntry } from './view.js';
 import type { BatchOperation } from './write.js';
 
 export interface EntryCodec<Key, Value> {
@@ -30,7 +30,7 @@ export interface EntryCodec<Key, Value> {
   decodeValue(key: Bytes, value: Buffer | undefined): Found<Value> | undefined;
   decodeLater(key: Bytes, value: Promise<Buffer | undefined>): Promise<Found<Value> | undefined>;
   decodeMany(keys: readonly Bytes[], values: readonly (Buffer | undefined)[]): (Found<Value> | undefined)[];
-  /** What `query` gives for each entry, whose buffers are good until the next one. */
+  /** What `query` gives for each entry. */
   takerOf(query: RangeQuery): (entry: PresentEntry) => [Found<Key>, Found<Value>] | Found<Key>;
 }
 
@@ -43,7 +43,7 @@ const bytesOnly: EntryCodec<Bytes, Bytes> = {
   decodeValue: (_key, value) => value,
   decodeLater: (_key, value) => value,
   decodeMany: (_keys, values) => values as (Buffer | undefined)[],
-  takerOf: ({ keysOnly }) => (keysOnly === true ? copyKeyOf : copyEntry),
+  takerOf: ({ keysOnly }) => (keysOnly === true ? keyOf : wholeEntry),
 };
 
 export interface EncodingOptions {
@@ -96,12 +96,8 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
     return encodedRange;
   }
 
-  async *encodeEntries(entries: LoadEntries<unknown, unknown>): AsyncGenerator<readonly [Bytes, Bytes]> {
-    for await (const pair of entries as AsyncIterable<unknown>) {
-      // What is no pair is refused by who gets it.
-      if (!Array.isArray(pair)) yield pair as never;
-      else yield [this.encodeKey(pair[0]), this.#encodeValue(pair[1])];
-    }
+  encodeEntries(entries: LoadEntries<unknown, unknown>): LoadEntries {
+    return Symbol.iterator in entries ? this.#encodeEach(entries) : this.#encodeEachLater(entries);
   }
 
   decodeValue(key: Bytes, value: Buffer | undefined): unknown {
@@ -118,11 +114,22 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
   }
 
   takerOf({ keysOnly }: RangeQuery): (entry: PresentEntry) => unknown {
-    if (keysOnly === true) return ({ key }) => decoded('key', this.keys, key, key);
-    return ({ key, value }) => [
-      decoded('key', this.keys, key, key),
-      decoded('value', this.values, value, key),
-    ];
+    if (keysOnly === true) return ([key]) => decoded('key', this.keys, key, key);
+    return ([key, value]) => [decoded('key', this.keys, key, key), decoded('value', this.values, value, key)];
+  }
+
+  *#encodeEach(entries: Iterable<unknown>): Generator<readonly [Bytes, Bytes]> {
+    for (const pair of entries) yield this.#encodePair(pair);
+  }
+
+  async *#encodeEachLater(entries: AsyncIterable<unknown>): AsyncGenerator<readonly [Bytes, Bytes]> {
+    for await (const pair of entries) yield this.#encodePair(pair);
+  }
+
+  #encodePair(pair: unknown): readonly [Bytes, Bytes] {
+    // What is no pair is refused by who gets it.
+    if (!Array.isArray(pair)) return pair as never;
+    return [this.encodeKey(pair[0]), this.#encodeValue(pair[1])];
   }
 
   #encodeValue(value: unknown): Bytes {

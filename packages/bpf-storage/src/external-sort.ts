@@ -1,29 +1,29 @@
 /**
  * Sorts any number of entries in bounded memory.
  *
- * Entries are gathered until they fill `runBytes`, sorted, and spilled as a *run*: a scratch table. At the end all
- * runs and what is still in memory are merged in one pass by `MergeCursor`. Of equal keys the last one added wins:
- * within a run because the sort is stable, between runs because the younger run is the newer source.
+ * Entries are gathered in native memory until they fill half of `runBytes`. Then they are sorted and spilled as a *run*, a
+ * scratch table, by a thread of its own, while the other half fills. At the end all runs and what is still in memory
+ * are merged in one pass. Of equal keys the last one added wins: within a run, and as the younger run is the newer
+ * source between runs.
  *
- * Each run being merged needs buffers to read ahead, so `fanInMax` runs of one size are merged into one larger run
+ * Each run being merged needs memory for its reads, so `fanInMax` runs of one size are merged into one larger run
  * first. Levels grow like the digits of a counter, which keeps younger runs at lower levels:
  *
- *   level 0   r r r ... (64)  ->  one run of level 1        memory: runBytes + fanInMax × levels × 400 KiB
+ *   level 0   r r r ... (256)  ->  one run of level 1
  */
 import { rm } from 'node:fs/promises';
-import { TableFile } from '@exopool/native';
-import { ascending, BatchCursor, MemoryCursor, MergeCursor, type Cursor } from './cursor.js';
-import { sharedPrefix } from './page-builder.js';
-import { scanTable } from './table-scan.js';
-import { randomTableId } from './table-writer.js';
-import { writeTable } from './write-table.js';
+import { SortedRun, TableFile, type ScanSources } from '@exopool/native';
+import { EntryEncoder } from './entry-encoder.js';
+import type { Bytes } from './row-key.js';
+import { randomTableId, writeTable, type WriteTableHooks } from './write-table.js';
 
 /** Memory gathered before a run is spilled, unless the caller says otherwise. */
 export const runBytesDefault = 64 * 1024 * 1024;
-/** Memory of one gathered entry beside its bytes, measured: two Buffer objects, the pair, its slot in the array. */
-const entryOverheadBytes = 280;
-/** Runs of one level merged at once: 64 × two reads of 128 KiB are 16 MiB of buffers. */
-const fanInMax = 64;
+/** Runs of one level merged at once. */
+const fanInMax = 256;
+/** Bytes of one read of a run: below the least a disk has little but seeks to do. */
+const readBytesMin = 16 * 1024;
+const readBytesMax = 256 * 1024;
 
 export interface ExternalSortOptions {
   readonly folder: string;
@@ -33,108 +33,99 @@ export interface ExternalSortOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface Pair {
-  readonly key: Buffer;
-  readonly value: Buffer;
-  /** The key's bytes after the prefix that all keys of the run share, as a number: see `sortPairs`. */
-  head: number;
-}
-
 export class ExternalSort {
   /** The oldest run of each level first. */
   readonly #levels: TableFile[][] = [];
-  #gathered: Pair[] = [];
-  #gatheredBytes = 0;
+  #gathered = new SortedRun();
+  readonly #encoder: EntryEncoder;
+  /** The run on its way to the disk. */
+  #spilling: Promise<void> = Promise.resolve();
   #runsMade = 0;
 
-  constructor(private readonly options: ExternalSortOptions) {}
+  constructor(private readonly options: ExternalSortOptions) {
+    this.#encoder = new EntryEncoder(options.runBytes, (batch) => this.#gathered.add(batch));
+  }
 
   /** Runs spilled to disk so far, those of merging included. */
   get runs(): number {
     return this.#runsMade;
   }
 
-  /** Keeps both buffers. @returns false when `spill()` must be awaited before the next call. */
-  add(key: Buffer, value: Buffer): boolean {
-    this.#gathered.push({ key, value, head: 0 });
-    this.#gatheredBytes += key.length + value.length + entryOverheadBytes;
-    return this.#gatheredBytes < this.options.runBytes;
+  /** Bytes of keys and values added. */
+  get bytes(): number {
+    return this.#encoder.bytes;
   }
 
-  /** Writes what was gathered as a run. @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_ABORTED`, … */
+  /** Copies both. @returns false when `spill()` must be awaited before the next call. */
+  add(key: Bytes, value: Bytes): boolean {
+    this.#encoder.add(key, value);
+    return this.#gathered.bytes < this.options.runBytes / 2;
+  }
+
+  /** Begins to write what was gathered as a run. @throws ExopoolError of the run before: `EXOPOOL_NO_SPACE`, … */
   async spill(): Promise<void> {
-    const run = await this.#writeRun(new MemoryCursor(this.#takeGathered()));
-    await this.#addRun(run, 0);
+    this.#encoder.flush();
+    await this.#spilling;
+    const full = this.#gathered;
+    this.#gathered = new SortedRun();
+    this.#spilling = this.#spill(full);
+    this.#spilling.catch(() => undefined);
   }
 
-  /** Everything added, the newest source first; each source sorted, without repeated keys. */
-  cursors(): Cursor[] {
-    const runs = this.#levels.flatMap((level) => level.toReversed());
-    return [new MemoryCursor(this.#takeGathered()), ...runs.map((run) => this.#cursorOf(run))];
+  /** Everything added, to be merged. @throws ExopoolError of the last run. */
+  async sources(): Promise<{ readonly sources: ScanSources; readonly readBytes: number }> {
+    this.#encoder.flush();
+    await this.#spilling;
+    const tables = this.#levels.flatMap((level) => level.toReversed());
+    return { sources: { runs: [this.#gathered], tables }, readBytes: this.#readBytes(tables) };
   }
 
   /** Removes the scratch files. Never throws. */
   async close(): Promise<void> {
+    await this.#spilling.catch(() => undefined);
     await Promise.all(this.#levels.flat().map(removeRun));
     this.#levels.length = 0;
-    this.#gathered = [];
+    this.#gathered.close();
   }
 
-  #takeGathered(): Pair[] {
-    const pairs = this.#gathered;
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
-    sortPairs(pairs);
-    return pairs.filter((pair, index) => pairs[index + 1]?.key.equals(pair.key) !== true);
+  async #spill(run: SortedRun): Promise<void> {
+    try {
+      await this.#addRun(await this.#writeRun({ runs: [run] }), 0);
+    } finally {
+      run.close();
+    }
   }
 
   async #addRun(run: TableFile, level: number): Promise<void> {
     const runs = (this.#levels[level] ??= []);
     runs.push(run);
     if (runs.length < fanInMax) return;
-    const cursors = runs.toReversed().map((member) => this.#cursorOf(member));
-    const merged = await this.#writeRun(await MergeCursor.open(cursors, ascending));
+    const readBytes = this.#readBytes(runs);
+    const merged = await this.#writeRun({ tables: runs.toReversed() }, { readBytes });
     this.#levels[level] = [];
     await Promise.all(runs.map(removeRun));
     await this.#addRun(merged, level + 1);
   }
 
-  async #writeRun(cursor: Cursor): Promise<TableFile> {
+  async #writeRun(sources: ScanSources, hooks: WriteTableHooks = {}): Promise<TableFile> {
     this.#runsMade += 1;
     const { folder, name, signal } = this.options;
-    const run = {
-      folder,
-      name: `run-${name}-${this.#runsMade}`,
-      tableId: randomTableId(),
-      createdMs: 0,
-      scratch: true,
-    };
-    const { path } = await writeTable(run, cursor, { signal });
-    return TableFile.open(path, { direct: false });
+    const run = { name: `run-${name}-${this.#runsMade}`, tableId: randomTableId(), createdMs: 0 };
+    const { path } = await writeTable({ folder, ...run, scratch: true }, sources, { ...hooks, signal });
+    try {
+      // Through the page cache: what is removed soon need not reach the disk.
+      return TableFile.open(path, { direct: false, cacheInterior: false });
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
   }
 
-  #cursorOf(run: TableFile): Cursor {
-    return new BatchCursor(scanTable(run, {}, this.options.signal));
+  /** All reads together take no more than half of the memory, if the disk can do with that. */
+  #readBytes(runs: readonly TableFile[]): number {
+    const share = this.options.runBytes / 2 / Math.max(1, runs.length);
+    return Math.min(readBytesMax, Math.max(readBytesMin, share));
   }
-}
-
-/** Bytes of a head: what a number holds exactly. */
-const headBytes = 6;
-
-/**
- * Stable sort by key. Comparing buffers is a call into C++ each time; the first bytes that differ between the keys of
- * the run, as a number, decide nearly every comparison; sorting 300,000 keys so took half the time.
- */
-function sortPairs(pairs: Pair[]): void {
-  const first = pairs[0]?.key;
-  if (first === undefined) return;
-  let prefix = first.length;
-  for (const { key } of pairs) prefix = Math.min(prefix, sharedPrefix(first, key));
-  for (const pair of pairs) {
-    const length = Math.min(headBytes, pair.key.length - prefix);
-    pair.head = length === 0 ? 0 : pair.key.readUIntBE(prefix, length) * 256 ** (headBytes - length);
-  }
-  pairs.sort((a, b) => a.head - b.head || Buffer.compare(a.key, b.key));
 }
 
 async function removeRun(run: TableFile): Promise<void> {

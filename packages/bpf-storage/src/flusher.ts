@@ -82,7 +82,7 @@ export class Flusher {
     if (!mustSucceed) onRoom();
     try {
       const dropTombstones = this.tables.tables.length === 0;
-      const added = await this.tables.make(memtable.cursor({}), { dropTombstones });
+      const added = await this.tables.make({ memtables: [memtable] }, { dropTombstones });
       await this.#add({ added, log, onSwitch: () => this.writes.dropFrozen() });
       this.#hasFailed = false;
     } catch (error) {

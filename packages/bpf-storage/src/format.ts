@@ -7,7 +7,7 @@
  */
 
 export const EXO_TABLE_MAGIC = 'EXOTABLE';
-export const EXO_TABLE_VERSION = 2;
+export const EXO_TABLE_VERSION = 3;
 export const EXO_PAGE_SIZE = 4096;
 export const EXO_KEY_MAX = 511;
 export const EXO_INLINE_VALUE_MAX = 1024;
@@ -17,6 +17,7 @@ export const EXO_SLOTS_MAX = 338;
 
 export const EXO_PAGE_LEAF = 1;
 export const EXO_PAGE_INTERIOR = 2;
+export const EXO_PAGE_FILTER = 3;
 export const EXO_VALUE_INLINE = 0;
 export const EXO_VALUE_OUTLINE = 1;
 export const EXO_VALUE_TOMBSTONE = 2;
@@ -35,6 +36,9 @@ export const tableHeader = {
   interior_pages: 64,
   value_pages: 72,
   created_ms: 80,
+  filter: 88,
+  filter_pages: 96,
+  filter_blocks: 100,
 } as const;
 /** The header page's checksum covers what follows it. */
 export const tableHeaderChecksumStart = 16;
@@ -66,6 +70,10 @@ export const interiorCellBytes = 8;
 /** Offsets in `struct exo_value_ref`, and its size. */
 export const valueRef = { offset: 0, length: 8, checksum: 12 } as const;
 export const valueRefBytes = 16;
+
+/** A block of the filter, and how many a page of it has (table_filter.h). */
+export const EXO_FILTER_BLOCK_BYTES = 32;
+export const EXO_FILTER_PAGE_BLOCKS = 127;
 
 const highWord = 2 ** 32;
 

@@ -28,6 +28,5 @@ export {
 export { verifyTable, type VerifyProblem, type VerifyReport } from './table-verify.js';
 export { getFromTable, type PageSource } from './table-reader.js';
 export { scanTable, type Bound, type KeyRange } from './table-scan.js';
-export { randomTableId, TableWriter, type TableSummary, type TableWriterOptions } from './table-writer.js';
-export { tombstone, type Entry, type Tombstone } from './cursor.js';
+export { tombstone, type Entry, type Tombstone } from './entry.js';
 export { EXO_KEY_MAX as keyBytesMax, EXO_VALUE_MAX as valueBytesMax } from './format.js';

@@ -1,10 +1,11 @@
 /**
  * The parts of a bulk load beside sorting: what the caller gives, what it is told, and how its entries are read.
  */
+import { setImmediate } from 'node:timers/promises';
+import { scanBatches, type TableFile } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
-import type { Entry } from './cursor.js';
 import type { ExternalSort } from './external-sort.js';
-import { copyKey, copyValue, type Bytes, type RowKey } from './row-key.js';
+import type { Bytes, RowKey } from './row-key.js';
 import type { TierGate } from './tier-gate.js';
 
 /** What a load takes: entries in any order, keys repeated or not. */
@@ -42,7 +43,9 @@ export interface LoadResult {
 }
 
 export const progressPerSecondMax = 10;
-/** Keys deleted from the cache tier in one call. */
+/** Entries taken before others get their turn: under a millisecond. */
+const sliceEntries = 1024;
+/** Keys deleted from the cache tier in one call, or a few more. */
 const purgeKeysMax = 1024;
 /** Below this a load would make thousands of tiny runs. */
 export const runBytesMin = 1024 * 1024;
@@ -77,54 +80,45 @@ export async function gatherEntries(
   mayGoOn: () => void,
 ): Promise<number> {
   let count = 0;
-  let bytes = 0;
-  mayGoOn();
-  for await (const pair of entries as AsyncIterable<unknown>) {
+  const add = (pair: unknown): Promise<unknown> | undefined => {
     mayGoOn();
     if (!Array.isArray(pair))
       throw new ExopoolError('EXOPOOL_INVALID', 'an entry to load is a pair [key, value]');
-    const key = copyKey(pair[0]);
-    const value = copyValue(pair[1]);
-    if (!sorter.add(key, value)) await sorter.spill();
+    const [key, value] = pair as [Bytes, Bytes];
+    const hasRoom = sorter.add(key, value);
     count += 1;
-    bytes += key.length + value.length;
-    meter.report('read', count, bytes);
+    if (hasRoom && count % sliceEntries > 0) return undefined;
+    meter.report('read', count, sorter.bytes);
+    return hasRoom ? setImmediate() : sorter.spill();
+  };
+  mayGoOn();
+  if (Symbol.iterator in entries) {
+    // Waiting for each entry would cost more than the entry.
+    for (const pair of entries) {
+      const wait = add(pair);
+      if (wait !== undefined) await wait;
+    }
+  } else {
+    for await (const pair of entries) await add(pair);
   }
-  meter.report('read', count, bytes, true);
+  meter.report('read', count, sorter.bytes, true);
   return count;
 }
 
 /**
- * What happens beside the merge of a load: progress, and the deletion from the cache tier of keys that are replaced.
- * The tier must be paused until the new table is in place, or a read would put an old value back.
+ * Deletes from the cache tier what it may have of the keys of `table`, which are about to be replaced. The tier must be
+ * paused until the table is in its place, or a read would put an old value back.
  */
-export class LoadMerge {
-  #entries = 0;
-  #bytes = 0;
-  #replaced: RowKey[] = [];
-
-  constructor(
-    private readonly gate: TierGate,
-    private readonly meter: ProgressMeter,
-  ) {}
-
-  onEntry({ key }: Entry, bytesWritten: number): Promise<void> | undefined {
-    this.#entries += 1;
-    this.#bytes = bytesWritten;
-    this.meter.report('merge', this.#entries, this.#bytes);
-    if (!this.gate.mayNeedDeletion(key)) return undefined;
-    this.#replaced.push({ bytes: key, text: key.toString('latin1') });
-    return this.#replaced.length < purgeKeysMax ? undefined : this.#purge();
+export async function purgeLoaded(table: TableFile, gate: TierGate, mayGoOn: () => void): Promise<void> {
+  if (!gate.isAttached) return;
+  let replaced: RowKey[] = [];
+  for await (const batch of scanBatches({ tables: [table] }, { keysOnly: true }, mayGoOn)) {
+    for (const [key] of batch) {
+      if (gate.mayNeedDeletion(key)) replaced.push({ bytes: key, text: key.toString('latin1') });
+    }
+    if (replaced.length < purgeKeysMax) continue;
+    await gate.invalidate(replaced);
+    replaced = [];
   }
-
-  async beforeSwitch(): Promise<void> {
-    await this.#purge();
-    this.meter.report('merge', this.#entries, this.#bytes, true);
-  }
-
-  async #purge(): Promise<void> {
-    const keys = this.#replaced;
-    this.#replaced = [];
-    await this.gate.invalidate(keys);
-  }
+  await gate.invalidate(replaced);
 }

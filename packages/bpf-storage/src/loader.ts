@@ -6,10 +6,9 @@
  * one before it.
  */
 import { throwIfAborted } from './abort.js';
-import { ascending, MergeCursor } from './cursor.js';
 import { ExternalSort, runBytesDefault } from './external-sort.js';
 import type { Flusher } from './flusher.js';
-import { gatherEntries, LoadMerge, ProgressMeter, runBytesMin } from './load.js';
+import { gatherEntries, ProgressMeter, purgeLoaded, runBytesMin } from './load.js';
 import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
 import type { OpenTable } from './open-table.js';
 import { integer } from './store-options.js';
@@ -71,14 +70,21 @@ export class Loader {
     this.parts.requireWritable();
     await gate.pause();
     try {
-      const merge = new LoadMerge(gate, meter);
-      const make = async (): Promise<OpenTable | undefined> => {
+      const mayGoOn = (): void => {
         this.parts.requireWritable();
-        const merged = await MergeCursor.open(sorter.cursors(), ascending);
-        return tables.make(merged, { signal, onEntry: merge.onEntry.bind(merge) });
+        throwIfAborted(signal);
+      };
+      let added: OpenTable | undefined;
+      const make = async (): Promise<OpenTable | undefined> => {
+        mayGoOn();
+        const { sources, readBytes } = await sorter.sources();
+        const onProgress = (entries: number, bytes: number): void => meter.report('merge', entries, bytes);
+        added = await tables.make(sources, { signal, readBytes, onProgress });
+        return added;
       };
       const beforeSwitch = async (): Promise<void> => {
-        await merge.beforeSwitch();
+        if (added !== undefined) await purgeLoaded(added.file, gate, mayGoOn);
+        meter.report('merge', added?.entry.entries ?? 0, added?.entry.bytes ?? 0, true);
         throwIfAborted(signal);
       };
       return await flusher.place(make, { beforeSwitch, onSwitch: () => this.parts.writtenAll() });

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { toExopoolError, type ExopoolError } from '@exopool/shared';
 import { encodeLogHeader, frameSeed, logHeaderBytes, placeFrame, type LogEnd } from './log-format.js';
 import { syncFolder } from './sync-folder.js';
-import { randomTableId, temporaryPrefix } from './table-writer.js';
+import { randomTableId, temporaryPrefix } from './write-table.js';
 
 /** "000012.log". */
 export function logName(number: number): string {

@@ -1,11 +1,11 @@
+import { batchEntries } from '@exopool/native';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { tombstone } from './cursor.js';
+import { tombstone } from './entry.js';
 import {
   batchBytesMax,
   decodeFrameHeader,
   decodeLogHeader,
-  decodePayload,
   encodeFrame,
   encodeLogHeader,
   frameHeaderBytes,
@@ -13,7 +13,7 @@ import {
   logHeaderBytes,
   placeFrame,
 } from './log-format.js';
-import { batchArbitrary, batchText } from './testing/log.js';
+import { batchArbitrary, batchText, decodePayload } from './testing/log.js';
 
 const header = { id: 0x0123456789abcdefn, number: 9, previous: { number: 8, end: 4096 } };
 const seed = frameSeed(header.id);
@@ -125,7 +125,9 @@ describe('a payload', () => {
     );
     fc.assert(
       fc.property(payloads, (bytes) => {
-        for (const { key, value } of decodePayload(Buffer.from(bytes)) ?? []) {
+        const entries = decodePayload(Buffer.from(bytes));
+        expect(batchEntries(bytes)).toBe(entries?.length);
+        for (const { key, value } of entries ?? []) {
           expect(key.length).toBeGreaterThan(0);
           expect(key.length).toBeLessThan(512);
           if (value !== tombstone) expect(value.length).toBeLessThanOrEqual(bytes.length);

@@ -26,8 +26,8 @@
  */
 import { crc32c } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
-import { tombstone, type Entry } from './cursor.js';
-import { EXO_KEY_MAX, EXO_VALUE_MAX, readUint64, writeUint64 } from './format.js';
+import { tombstone, type Entry } from './entry.js';
+import { readUint64, writeUint64 } from './format.js';
 import { corrupt } from './page-view.js';
 
 export const logMagic = 'EXOPOLOG';
@@ -42,7 +42,7 @@ export const batchBytesMax = 256 * 1024 * 1024;
 const headerField = { version: 8, checksum: 12, id: 16, number: 24, previous: 32, previousEnd: 40 } as const;
 const frameField = { checksum: 0, payloadChecksum: 4, offset: 8, synced: 16, length: 24, type: 28 } as const;
 const batchType = 1;
-const operationHeaderBytes = 8;
+export const operationHeaderBytes = 8;
 const kindPut = 0;
 const kindDelete = 2;
 
@@ -127,6 +127,11 @@ export function encodeFrame(entries: readonly Entry[]): Buffer {
   return frame;
 }
 
+/** The operations in a frame that `encodeFrame` made. */
+export function framePayload(frame: Buffer): Buffer {
+  return frame.subarray(frameHeaderBytes, frameHeaderBytes + frame.readUInt32LE(frameField.length));
+}
+
 export interface FramePlace {
   /** See {@link frameSeed}. */
   readonly seed: number;
@@ -162,25 +167,6 @@ export function decodeFrameHeader(bytes: Buffer, at: number, place: FramePlace):
   if (!isBatch || synced > place.offset) return undefined;
   const payloadChecksum = bytes.readUInt32LE(at + frameField.payloadChecksum);
   return { payloadChecksum, synced, length, end: frameEnd(place.offset, length) };
-}
-
-/** The operations of a payload; `undefined` when it contradicts itself. They are parts of `payload`. */
-export function decodePayload(payload: Buffer): Entry[] | undefined {
-  const entries: Entry[] = [];
-  for (let at = 0; at < payload.length;) {
-    if (at + operationHeaderBytes > payload.length) return undefined;
-    const kind = payload.readUInt8(at);
-    const keyAt = at + operationHeaderBytes;
-    const valueAt = keyAt + payload.readUInt16LE(at + 2);
-    at = valueAt + payload.readUInt32LE(at + 4);
-    const keyFits = valueAt > keyAt && valueAt - keyAt <= EXO_KEY_MAX;
-    const valueFits = at <= payload.length && at - valueAt <= EXO_VALUE_MAX;
-    const kindFits = kind === kindPut || (kind === kindDelete && at === valueAt);
-    if (!keyFits || !valueFits || !kindFits) return undefined;
-    const value = kind === kindDelete ? tombstone : payload.subarray(valueAt, at);
-    entries.push({ key: payload.subarray(keyAt, valueAt), value });
-  }
-  return entries;
 }
 
 /** The quick part of the check: a frame says where it starts. */

@@ -14,13 +14,11 @@
  * damage in the last synced frames of the last log, when no later frame bears witness.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { crc32c } from '@exopool/native';
+import { batchEntries, crc32c } from '@exopool/native';
 import { toExopoolError, type ExopoolError } from '@exopool/shared';
-import type { Entry } from './cursor.js';
 import {
   decodeFrameHeader,
   decodeLogHeader,
-  decodePayload,
   frameAlignment,
   frameHeaderBytes,
   frameSeed,
@@ -32,6 +30,13 @@ import { corrupt } from './page-view.js';
 
 /** Bytes of one read. Longer frames are read whole. */
 const windowBytes = 1024 * 1024;
+
+/** One batch of writes as `Memtables.apply` takes it. A part of a larger buffer. */
+export interface LoggedBatch {
+  readonly payload: Buffer;
+  /** Of its writes. */
+  readonly count: number;
+}
 
 /** Where a log's bytes come from; a `FileHandle` is one. */
 export type LogBytes = Pick<FileHandle, 'read'>;
@@ -61,12 +66,12 @@ export class LogReader {
   }
 
   /**
-   * The batches in order; their entries are parts of larger buffers.
+   * The batches in order.
    * @param end where the log is known to end; without it the log ends at its first bad frame.
    * @returns where the log ends.
    * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`.
    */
-  async *batches(end?: number): AsyncGenerator<readonly Entry[], number> {
+  async *batches(end?: number): AsyncGenerator<LoggedBatch, number> {
     const limit = Math.min(end ?? Infinity, this.fileBytes);
     for (let at = logHeaderBytes; ;) {
       const frame = at === end ? undefined : await this.#frame(at, limit);
@@ -74,20 +79,20 @@ export class LogReader {
         await this.#requireEnd(at, end);
         return at;
       }
-      yield frame.entries;
+      yield frame.batch;
       at = frame.end;
     }
   }
 
   /** The frame at `at`; `undefined` when there is no good one. */
-  async #frame(at: number, limit: number): Promise<{ entries: Entry[]; end: number } | undefined> {
+  async #frame(at: number, limit: number): Promise<{ batch: LoggedBatch; end: number } | undefined> {
     const header = await this.#header(at);
     if (header === undefined || header.end > limit) return undefined;
     const payload = await this.#bytes(at + frameHeaderBytes, header.length);
     if (payload.length < header.length || crc32c(payload) !== header.payloadChecksum) return undefined;
-    const entries = decodePayload(payload);
-    if (entries === undefined) throw corrupt(this.path, at, 'the frame contradicts itself');
-    return { entries, end: header.end };
+    const count = batchEntries(payload);
+    if (count === undefined) throw corrupt(this.path, at, 'the frame contradicts itself');
+    return { batch: { payload, count }, end: header.end };
   }
 
   async #header(at: number): Promise<FrameHeader | undefined> {

@@ -11,10 +11,9 @@
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import type { Entry } from './cursor.js';
 import { logName, logNumber } from './log-file.js';
 import { noLog, type LogEnd } from './log-format.js';
-import { LogReader } from './log-reader.js';
+import { LogReader, type LoggedBatch } from './log-reader.js';
 import { corrupt } from './page-view.js';
 
 interface OpenLog {
@@ -53,11 +52,11 @@ export class Logs {
   }
 
   /**
-   * Gives every batch to `apply`, the oldest first; the entries are parts of larger buffers.
+   * Gives every batch to `apply`, the oldest first.
    * @returns where the last log ends.
    * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`, and what `apply` throws.
    */
-  async replay(apply: (entries: readonly Entry[]) => Promise<void> | undefined): Promise<LogEnd> {
+  async replay(apply: (batch: LoggedBatch) => Promise<void> | undefined): Promise<LogEnd> {
     let last = noLog;
     for (const [index, { reader }] of this.logs.entries()) {
       const batches = reader.batches(this.logs[index + 1]?.reader.header.previous.end);

@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { crc32c } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { corrupt } from './page-view.js';
-import { temporaryPrefix } from './table-writer.js';
+import { temporaryPrefix } from './write-table.js';
 
 export const manifestName = 'MANIFEST';
 const manifestFormat = 'exopool-store';

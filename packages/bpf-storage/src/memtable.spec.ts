@@ -1,90 +1,84 @@
 import { describe, expect, it } from 'vitest';
-import { tombstone, type Cursor } from './cursor.js';
-import { Memtable, memtableEntryOverheadBytes, Memtables } from './memtable.js';
+import { scanBatches, type ScanSources } from '@exopool/native';
+import { tombstone, type Entry } from './entry.js';
+import { encodeFrame, framePayload } from './log-format.js';
+import { memtableEntryOverheadBytes, Memtables } from './memtable.js';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-function keysOf(cursor: Cursor): string[] {
-  const keys: string[] = [];
-  for (void cursor.next(); cursor.entry !== undefined; void cursor.next())
-    keys.push(cursor.entry.key.toString());
-  return keys;
+/** `null` deletes. */
+function write(memtables: Memtables, values: Readonly<Record<string, string | null>>): void {
+  const entries = Object.entries(values).map(([key, value]): Entry => {
+    return { key: bytes(key), value: value === null ? tombstone : bytes(value) };
+  });
+  memtables.apply(framePayload(encodeFrame(entries)), entries.length);
 }
 
-function memtableOf(...keys: string[]): Memtable {
-  const memtable = new Memtable();
-  for (const key of keys) memtable.set(bytes(key), bytes('value'));
-  return memtable;
+async function valuesOf(sources: ScanSources): Promise<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for await (const batch of scanBatches(sources, {}, () => undefined)) {
+    for (const [key, value] of batch) values[key.toString()] = value.toString();
+  }
+  return values;
 }
-
-describe('Memtable', () => {
-  it('accounts for keys, values and overhead, also when a value is replaced or deleted', () => {
-    const memtable = memtableOf('key');
-    expect(memtable.bytes).toBe(3 + 5 + memtableEntryOverheadBytes);
-    memtable.set(bytes('key'), bytes('v'));
-    expect(memtable.bytes).toBe(3 + 1 + memtableEntryOverheadBytes);
-    memtable.set(bytes('key'), tombstone);
-    expect(memtable.bytes).toBe(3 + memtableEntryOverheadBytes);
-    expect(memtable.entries).toBe(1);
-    expect(memtable.get(bytes('key'))).toBe(tombstone);
-  });
-
-  it('orders keys bytewise, not as text', () => {
-    const memtable = new Memtable();
-    for (const key of [[0xff], [0x7f], [0x80], [0x7f, 0]]) memtable.set(Buffer.from(key), tombstone);
-    const cursor = memtable.cursor({});
-    const keys: string[] = [];
-    for (void cursor.next(); cursor.entry !== undefined; void cursor.next())
-      keys.push(cursor.entry.key.toString('hex'));
-    expect(keys).toEqual(['7f', '7f00', '80', 'ff']);
-  });
-
-  it.each([
-    [{}, 'a b c d'],
-    [{ lower: { key: bytes('b'), inclusive: true } }, 'b c d'],
-    [{ lower: { key: bytes('b'), inclusive: false } }, 'c d'],
-    [{ upper: { key: bytes('c'), inclusive: true }, reverse: true }, 'c b a'],
-    [{ upper: { key: bytes('c'), inclusive: false }, reverse: true }, 'b a'],
-    [{ lower: { key: bytes('aa'), inclusive: false }, upper: { key: bytes('c'), inclusive: false } }, 'b'],
-    [{ lower: { key: bytes('d'), inclusive: true }, upper: { key: bytes('a'), inclusive: true } }, ''],
-  ])('walks the range %j', (range, expected) => {
-    expect(keysOf(memtableOf('c', 'a', 'd', 'b').cursor(range)).join(' ')).toBe(expected);
-  });
-
-  it('gives cursors that later writes do not change', () => {
-    const memtable = memtableOf('a', 'b');
-    const cursor = memtable.cursor({});
-    memtable.set(bytes('aa'), bytes('late'));
-    expect(keysOf(cursor)).toEqual(['a', 'b']);
-  });
-
-  it('takes no writes while frozen', () => {
-    const memtable = memtableOf('a');
-    memtable.freeze();
-    expect(() => memtable.set(bytes('b'), tombstone)).toThrow(
-      expect.objectContaining({ code: 'EXOPOOL_INTERNAL' }),
-    );
-  });
-});
 
 describe('Memtables', () => {
-  it('reads the newer of two, and has one again after a flush that failed', () => {
+  it('reads the newer of two, and has one again after a flush that failed', async () => {
     const memtables = new Memtables();
-    memtables.active.set(bytes('a'), bytes('1'));
-    memtables.active.set(bytes('b'), bytes('1'));
+    write(memtables, { a: '1', b: '1' });
     const frozen = memtables.freeze();
-    const cursor = frozen.cursor({});
-    memtables.active.set(bytes('a'), tombstone);
+    write(memtables, { a: null, c: '2' });
     expect(memtables.get(bytes('a'))).toBe(tombstone);
-    expect(memtables.get(bytes('b'))?.toString()).toBe('1');
-    expect(memtables.snapshot().map(({ entries }) => entries)).toEqual([1, 2]);
+    expect(memtables.get(bytes('b'))).toEqual(bytes('1'));
+    expect(await valuesOf(memtables.view().sources)).toEqual({ b: '1', c: '2' });
     memtables.thaw();
-    expect(memtables.active.entries).toBe(2);
     expect(memtables.get(bytes('a'))).toBe(tombstone);
-    expect(keysOf(cursor)).toEqual(['a', 'b']);
+    expect(await valuesOf({ memtables: [frozen] })).toEqual({ b: '1', c: '2' });
+    expect(memtables.entries).toBe(4);
     memtables.freeze();
     memtables.dropFrozen();
     expect(memtables.entries).toBe(0);
     expect(memtables.bytes).toBe(0);
+    expect(memtables.get(bytes('b'))).toBeUndefined();
+  });
+
+  it('gives views that nothing changes: no write, no freezing, no thawing, no flush', async () => {
+    const memtables = new Memtables();
+    write(memtables, { a: '1', b: '1' });
+    const first = memtables.view();
+    write(memtables, { a: '2', c: '2' });
+    memtables.freeze();
+    write(memtables, { b: null });
+    const second = memtables.view();
+    write(memtables, { b: '3', d: '3' });
+    const check = async (): Promise<void> => {
+      expect(await valuesOf(first.sources)).toEqual({ a: '1', b: '1' });
+      expect(await valuesOf(second.sources)).toEqual({ a: '2', c: '2' });
+      expect(first.get(bytes('c'))).toBeUndefined();
+      expect(second.get(bytes('b'))).toBe(tombstone);
+    };
+    await check();
+    memtables.thaw();
+    await check();
+    memtables.freeze();
+    memtables.dropFrozen();
+    await check();
+    const fork = second.fork();
+    second.release();
+    second.release();
+    expect(await valuesOf(fork.sources)).toEqual({ a: '2', c: '2' });
+    fork.release();
+    expect(() => fork.get(bytes('a'))).toThrow(expect.objectContaining({ code: 'EXOPOOL_CLOSED' }));
+    expect(first.get(bytes('a'))).toEqual(bytes('1'));
+  });
+
+  it('takes about the memory that is reckoned with', () => {
+    const memtables = new Memtables();
+    const count = 10_000;
+    for (let index = 0; index < count; index += 1)
+      write(memtables, { [String(index).padStart(8, '0')]: 'value' });
+    const expected = count * (13 + memtableEntryOverheadBytes);
+    expect(memtables.bytes).toBeGreaterThan(expected * 0.9);
+    expect(memtables.bytes).toBeLessThan(expected * 1.1);
   });
 });

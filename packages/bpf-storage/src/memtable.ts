@@ -1,88 +1,61 @@
 /**
- * The newest writes, sorted, in memory, until a flush writes them into a table.
+ * The newest writes, in native memory: the memtable that takes them, and the one that is being flushed.
  *
- * A B+-tree of buffers compared bytewise. Deletions are tombstones, as an older value may lie in a table below.
- * While it is being flushed a memtable is frozen: it is still read, and a new one takes the writes.
- *
- * Cloning is cheap (nodes are shared until one side changes them), so a range scan works on a clone and sees
- * exactly what was there when it began.
+ * Each write has a number, so a view of the past is a number too, and costs nothing (see `addon/memtable.hh`). A flush
+ * that fails gives the frozen memtable its role back, with the writes that came since, so however often flushing fails
+ * there are never more than these two.
  */
-import { createRequire } from 'node:module';
-import type SortedBtree from 'sorted-btree';
-import { ExopoolError } from '@exopool/shared';
-import { MemoryCursor, tombstone, type Cursor, type Entry, type Tombstone } from './cursor.js';
-import type { KeyRange } from './table-scan.js';
+import { Memtable, type ScanSources } from '@exopool/native';
+import { tombstone, type Tombstone } from './entry.js';
 
-// A CommonJS module whose default export Node and bundlers disagree on; `require` has one meaning everywhere.
-const { default: BTree } = createRequire(import.meta.url)('sorted-btree') as typeof SortedBtree;
+/** Memory of one entry beside its bytes: a node of the skip list, and what its place in the arena leaves unused. */
+export const memtableEntryOverheadBytes = 40;
 
-/** Memory of one entry beside its bytes, measured: two Buffer objects and two slots of a tree node. */
-export const memtableEntryOverheadBytes = 240;
+/** Memtables as they were at one moment. Release it. */
+export class MemtableView {
+  #isOpen = true;
 
-const byteOrder = (a: Buffer, b: Buffer): number => Buffer.compare(a, b);
-
-export class Memtable {
-  #bytes = 0;
-
-  constructor(private readonly tree = new BTree<Buffer, Buffer | Tombstone>(undefined, byteOrder)) {}
-
-  get entries(): number {
-    return this.tree.size;
+  /** @param memtables the newest first. @param sequence the last write that shows. */
+  constructor(
+    private readonly memtables: readonly Memtable[],
+    private readonly sequence: number,
+  ) {
+    for (const memtable of memtables) memtable.retain();
   }
 
-  /** Memory in use: keys, values and {@link memtableEntryOverheadBytes} an entry. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** The value, the tombstone, or `undefined` when the memtable knows nothing of `key`. */
   get(key: Buffer): Buffer | Tombstone | undefined {
-    return this.tree.get(key);
+    return newestOf(this.memtables, key, this.sequence);
   }
 
-  /** Keeps both buffers: they must not change. @throws ExopoolError `EXOPOOL_INTERNAL` when it is frozen. */
-  set(key: Buffer, value: Buffer | Tombstone): void {
-    if (this.tree.isFrozen) throw new ExopoolError('EXOPOOL_INTERNAL', 'a frozen memtable takes no writes');
-    const old = this.tree.get(key);
-    if (old !== undefined) this.#bytes -= entryBytes(key, old);
-    this.#bytes += entryBytes(key, value);
-    this.tree.set(key, value);
+  get sources(): Pick<ScanSources, 'memtables' | 'view'> {
+    return { memtables: this.memtables, view: this.sequence };
   }
 
-  freeze(): void {
-    this.tree.freeze();
+  /** Another one of the same moment, to be released on its own. */
+  fork(): MemtableView {
+    return new MemtableView(this.memtables, this.sequence);
   }
 
-  /** Undoes `freeze()` after a flush that failed, and takes over the writes that came in the meantime. */
-  thaw(newer: Memtable): void {
-    this.tree.unfreeze();
-    newer.tree.forEachPair((key, value) => this.set(key, value));
-  }
-
-  /** A copy that shares its nodes with this one until either changes them. */
-  clone(): Memtable {
-    return new Memtable(this.tree.clone());
-  }
-
-  /** The entries of `range` as they are now, whatever is written later. */
-  cursor(range: KeyRange): Cursor {
-    return new MemoryCursor(entriesOf(this.tree.clone(), range));
+  /** Idempotent. */
+  release(): void {
+    if (this.#isOpen) for (const memtable of this.memtables) memtable.release();
+    this.#isOpen = false;
   }
 }
 
-/**
- * The memtable that takes the writes, and the one that is being flushed. A flush that fails gives the frozen one back
- * its role, so however often flushing fails there are never more than these two.
- */
 export class Memtables {
   #active = new Memtable();
   #frozen: Memtable | undefined;
+  #sequence = 0;
+  #follower: (memtables: readonly Memtable[]) => void = () => undefined;
 
-  /** The one that takes the writes. */
-  get active(): Memtable {
-    return this.#active;
+  /** Tells `follower` now, and in the turn of each change, which memtables there are, the newest first. */
+  follow(follower: (memtables: readonly Memtable[]) => void): void {
+    this.#follower = follower;
+    follower(this.#all);
   }
 
+  /** Writes, those that later ones replace included. */
   get entries(): number {
     return this.#active.entries + (this.#frozen?.entries ?? 0);
   }
@@ -91,56 +64,76 @@ export class Memtables {
     return this.#active.bytes + (this.#frozen?.bytes ?? 0);
   }
 
-  get(key: Buffer): Buffer | Tombstone | undefined {
-    return this.#active.get(key) ?? this.#frozen?.get(key);
+  /** Of the one that takes the writes. */
+  get activeBytes(): number {
+    return this.#active.bytes;
   }
 
-  /** Freezes the active one and starts another. @returns the frozen one. */
+  /**
+   * Does the `count` writes of a batch, the payload of a log frame.
+   * @throws ExopoolError `EXOPOOL_INVALID` when it contradicts itself, `EXOPOOL_IO` without memory.
+   */
+  apply(batch: Uint8Array, count: number): void {
+    this.#active.apply(batch, count, this.#sequence + 1);
+    this.#sequence += count;
+  }
+
+  /** The value, the tombstone, or `undefined` when neither knows anything of `key`. */
+  get(key: Buffer): Buffer | Tombstone | undefined {
+    return newestOf(this.#all, key, this.#sequence);
+  }
+
+  /** Freezes the active one and starts another. @returns the frozen one, which lives until `dropFrozen()`. */
   freeze(): Memtable {
-    const frozen = this.#active;
-    frozen.freeze();
-    this.#frozen = frozen;
+    this.#frozen = this.#active;
     this.#active = new Memtable();
-    return frozen;
+    this.#follower(this.#all);
+    return this.#frozen;
   }
 
   /** What was frozen is in a table now. */
   dropFrozen(): void {
+    const frozen = this.#frozen;
     this.#frozen = undefined;
+    this.#follower(this.#all);
+    frozen?.release();
   }
 
   /** What was frozen could not be written: it takes writes again, with those that came since. */
   thaw(): void {
     if (this.#frozen === undefined) return;
-    this.#frozen.thaw(this.#active);
+    this.#frozen.absorb(this.#active);
+    this.#active.release();
     this.#active = this.#frozen;
     this.#frozen = undefined;
+    this.#follower(this.#all);
   }
 
-  /** Copies of both, the newest first. */
-  snapshot(): Memtable[] {
-    const tables = this.#frozen === undefined ? [this.#active] : [this.#active, this.#frozen];
-    return tables.map((table) => table.clone());
+  /** As they are now, whatever is written later. */
+  view(): MemtableView {
+    return new MemtableView(this.#all, this.#sequence);
+  }
+
+  /** Gives the memory back, except what views still use. */
+  close(): void {
+    this.#frozen?.release();
+    this.#frozen = undefined;
+    this.#active.release();
+  }
+
+  get #all(): readonly Memtable[] {
+    return this.#frozen === undefined ? [this.#active] : [this.#active, this.#frozen];
   }
 }
 
-function entryBytes(key: Buffer, value: Buffer | Tombstone): number {
-  return key.length + (value === tombstone ? 0 : value.length) + memtableEntryOverheadBytes;
-}
-
-function* entriesOf(
-  tree: InstanceType<typeof BTree<Buffer, Buffer | Tombstone>>,
-  { lower, upper, reverse }: KeyRange,
-): Generator<Entry> {
-  const isReverse = reverse === true;
-  const [start, end] = isReverse ? [upper, lower] : [lower, upper];
-  const pairs = isReverse ? tree.entriesReversed(start?.key) : tree.entries(start?.key);
-  for (const [key, value] of pairs) {
-    if (start?.inclusive === false && key.equals(start.key)) continue;
-    if (end !== undefined) {
-      const order = Buffer.compare(key, end.key) * (isReverse ? -1 : 1);
-      if (order > 0 || (order === 0 && !end.inclusive)) return;
-    }
-    yield { key, value };
+function newestOf(
+  memtables: readonly Memtable[],
+  key: Buffer,
+  sequence: number,
+): Buffer | Tombstone | undefined {
+  for (const memtable of memtables) {
+    const value = memtable.get(key, sequence);
+    if (value !== undefined) return value ?? tombstone;
   }
+  return undefined;
 }

@@ -7,7 +7,7 @@
  */
 import { crc32c } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
-import { tombstone, type Tombstone } from './cursor.js';
+import { tombstone, type Tombstone } from './entry.js';
 import {
   EXO_INLINE_VALUE_MAX,
   EXO_KEY_MAX,

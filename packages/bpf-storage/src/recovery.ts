@@ -8,12 +8,11 @@
  */
 import { ExopoolError } from '@exopool/shared';
 import { Compactor } from './compactor.js';
-import { tombstone, type Entry } from './cursor.js';
 import type { LogEnd } from './log-format.js';
+import type { LoggedBatch } from './log-reader.js';
 import { Logs } from './logs.js';
 import { encodeManifest, readManifest, type Manifest } from './manifest.js';
 import { Memtables } from './memtable.js';
-import { copyToKeep } from './row-key.js';
 import type { TableSet } from './table-set.js';
 import { stopTables } from './write-pressure.js';
 
@@ -35,12 +34,12 @@ export async function recoverToWrite(
   tables: TableSet,
   memtableBytes: number,
 ): Promise<Recovered> {
-  tables.open(manifest);
+  await tables.open(manifest);
   const logs = await Logs.open(folder, manifest.log);
   try {
     const memtables = new Memtables();
-    const previous = await logs.replay((entries) => {
-      apply(memtables, entries);
+    const previous = await logs.replay((batch) => {
+      apply(memtables, batch);
       return memtables.bytes < memtableBytes ? undefined : spill(tables, memtables);
     });
     await logs.sync();
@@ -57,7 +56,7 @@ export async function recoverToRead(folder: string, found: Manifest, tables: Tab
     let logs: Logs | undefined;
     let failure: unknown;
     try {
-      tables.open(manifest);
+      await tables.open(manifest);
       logs = await Logs.open(folder, manifest.log);
     } catch (error) {
       failure = error;
@@ -75,17 +74,15 @@ export async function recoverToRead(folder: string, found: Manifest, tables: Tab
 async function replayToRead(logs: Logs, manifest: Manifest): Promise<Recovered> {
   try {
     const memtables = new Memtables();
-    const previous = await logs.replay((entries) => apply(memtables, entries));
+    const previous = await logs.replay((batch) => apply(memtables, batch));
     return { memtables, previous, next: logs.next(manifest.log) };
   } finally {
     await logs.close();
   }
 }
 
-function apply(memtables: Memtables, entries: readonly Entry[]): undefined {
-  for (const { key, value } of entries) {
-    memtables.active.set(copyToKeep(key), value === tombstone ? tombstone : copyToKeep(value));
-  }
+function apply(memtables: Memtables, { payload, count }: LoggedBatch): undefined {
+  memtables.apply(payload, count);
 }
 
 /** Makes room while the logs are replayed. They still count: the last of them has not been read to its end. */
@@ -94,7 +91,7 @@ async function spill(tables: TableSet, memtables: Memtables): Promise<void> {
   const frozen = memtables.freeze();
   try {
     const dropTombstones = tables.tables.length === 0;
-    const added = await tables.make(frozen.cursor({}), { dropTombstones });
+    const added = await tables.make({ memtables: [frozen] }, { dropTombstones });
     await tables.change({ added, onSwitch: () => memtables.dropFrozen() });
   } finally {
     memtables.thaw();

@@ -20,7 +20,7 @@ import { logNumber } from './log-file.js';
 import { removeLogs } from './logs.js';
 import { emptyManifest, isTableName, readManifest, switchManifest, type Manifest } from './manifest.js';
 import { syncFolder } from './sync-folder.js';
-import { temporaryPrefix } from './table-writer.js';
+import { temporaryPrefix } from './write-table.js';
 
 const lockName = 'LOCK';
 

@@ -138,7 +138,7 @@ describe('compaction', () => {
 
   it('keeps tables few while writes go on, and slows writers before it stops them', async () => {
     await inFolder(async (folder) => {
-      const store = await Store.open(folder, { memtableBytes: 10_000, sync: false });
+      const store = await Store.open(folder, { memtableBytes: 3000, sync: false });
       const expected = new Map<string, string>();
       let most = 0;
       for (let index = 0; index < 4000; index += 1) {

@@ -25,7 +25,7 @@ const goldenManifest =
 async function makeGolden(folder: string): Promise<void> {
   await mkdir(folder);
   await writeFile(join(folder, 'MANIFEST'), goldenManifest);
-  await writeFile(join(folder, '000012.table'), await golden('golden.table'));
+  await writeFile(join(folder, '000012.table'), await golden('golden-v2.table'));
   await writeFile(join(folder, '000031.log'), await golden('golden.log'));
 }
 
@@ -44,7 +44,7 @@ describe('the golden files', () => {
     await inFolder(async (parent) => {
       const folder = join(parent, 'store');
       await makeGolden(folder);
-      const inTable = new Map(texts(readTableByDocument(await golden('golden.table')).entries));
+      const inTable = new Map(texts(readTableByDocument(await golden('golden-v2.table')).entries));
       const { frames, ...header } = readLogByDocument(await golden('golden.log'));
       expect(header).toEqual({ id: 0xfedcba9876543210n, number: 31, previous: 30, previousEnd: 4096 });
       expect(frames.map(({ offset, mark }) => [offset, mark])).toEqual([
@@ -131,7 +131,7 @@ describe('the files that a store writes', () => {
 describe('a file of a newer version', () => {
   it.each([
     ['MANIFEST', (bytes: Buffer) => Buffer.from(bytes.toString().replace('"version":2', '"version":3'))],
-    ['000012.table', (bytes: Buffer) => withVersion(bytes, 3)],
+    ['000012.table', (bytes: Buffer) => withVersion(bytes, 4)],
     ['000031.log', (bytes: Buffer) => withVersion(bytes, 2)],
   ])('is refused with its name, and not touched (%s)', async (name, change) => {
     await inFolder(async (parent) => {

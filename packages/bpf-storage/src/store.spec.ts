@@ -209,7 +209,7 @@ describe('opening', () => {
         const reopened = await Store.open(folder, { memtableBytes: 20_000 });
         expect(reopened.stats().tables).toBeGreaterThan(0);
         expect(reopened.stats().tables).toBeLessThanOrEqual(20);
-        expect(reopened.stats().memtableBytes).toBeLessThan(20_000);
+        expect(reopened.stats().memtableBytes).toBeLessThan(8000);
         const values = await reopened.getMany([...numbered(500)].map(([key]) => key));
         const expected = [...numbered(500)].map(([, value], index) => (index < 400 ? 'new' : value));
         expect(values.map(String)).toEqual(expected);
@@ -247,7 +247,7 @@ describe('opening', () => {
       await rm(table);
       await refusal('EXOPOOL_NOT_FOUND', table);
       const newer = Buffer.from(tableBytes);
-      newer.writeUInt32LE(3, 8);
+      newer.writeUInt32LE(4, 8);
       await writeFile(table, newer);
       await refusal('EXOPOOL_VERSION', table);
       await writeFile(table, tableBytes.subarray(0, 4096));
@@ -302,7 +302,7 @@ describe('opening', () => {
 describe('writing', () => {
   it('waits for a flush when the memtable is full', async () => {
     await inFolder(async (folder) => {
-      const store = await Store.open(folder, { memtableBytes: 10_000 });
+      const store = await Store.open(folder, { memtableBytes: 4000 });
       await Promise.all([...numbered(500)].map(([key, value]) => store.put(key, value)));
       expect(store.stats().flushes).toBeGreaterThan(5);
       expect(store.stats().memtableBytes).toBeLessThan(20_000);
@@ -367,7 +367,7 @@ describe('load', () => {
         onProgress: (p) => void progress.push(p),
       });
       expect(result).toMatchObject({ loaded: 20_000, entries: 20_000 });
-      expect(result.runs).toBeGreaterThan(2);
+      expect(result.runs).toBeGreaterThanOrEqual(2);
       expect(progress.findLast(({ phase }) => phase === 'read')).toMatchObject({ entries: 20_000 });
       expect(progress.at(-1)).toMatchObject({ phase: 'merge', entries: 20_000 });
       expect((await store.get('key 5'))?.toString()).toBe('value 5');
@@ -454,8 +454,9 @@ describe('stats', () => {
       await store.get('key 1');
       await store.compact();
       const stats = store.stats();
-      expect(stats.readsByTier).toEqual({ memtable: 1, memory: 2, remote: 0, store: 2, missing: 2 });
-      expect(stats.lookupsByEngine.pread).toMatchObject({ lookups: 3, found: 2, notFound: 1 });
+      expect(stats.readsByTier).toEqual({ memtable: 1, memory: 1, remote: 0, store: 2, missing: 3 });
+      expect(stats.lookupsByEngine.pread).toMatchObject({ lookups: 2, found: 2, notFound: 0 });
+      expect(stats.index).toMatchObject({ rows: 1, noTable: 3, filterNegatives: 2, tablesWithoutFilter: 0 });
       expect(stats).toMatchObject({
         path: folder,
         engine: 'pread',

@@ -5,7 +5,7 @@
  * the base of what engines do not do: ordered scans (`table-scan.ts`) and verification (`table-verify.ts`).
  */
 import { crc32c, type TableHeader } from '@exopool/native';
-import { tombstone } from './cursor.js';
+import { tombstone } from './entry.js';
 import { EXO_PAGE_SIZE, pagesFor } from './format.js';
 import { corrupt, PageView, type PageContext, type ValueReference } from './page-view.js';
 

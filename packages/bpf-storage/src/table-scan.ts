@@ -13,7 +13,7 @@ import { throwIfAborted } from './abort.js';
 import { EXO_PAGE_SIZE } from './format.js';
 import { checkPage, PageView } from './page-view.js';
 import { pageContext, pageOfRun, readValue, readView, type PageSource } from './table-reader.js';
-import { tombstone, type Entry } from './cursor.js';
+import { tombstone, type Entry } from './entry.js';
 
 /** One end of a range of keys. */
 export interface Bound {

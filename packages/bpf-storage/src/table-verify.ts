@@ -3,15 +3,26 @@
  *
  * Checked are: checksums, table and place of each page; levels; keys in order and within the bounds that the parent
  * gives; slot heads (the BPF walker trusts them to choose its way); checksums of values; each page of the file used
- * exactly once; and the header's counts. A damaged page is reported with file and offset, and the walk goes on
+ * exactly once; the filter's pages, and that it passes every key; and the header's counts. A damaged page is reported with file and offset, and the walk goes on
  * beside it.
  */
-import { crc32c } from '@exopool/native';
+import { crc32c, filterMiss } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
-import { tombstone } from './cursor.js';
-import { EXO_PAGE_SIZE, EXO_TABLE_MAGIC, pagesFor, tableHeader, tableHeaderChecksumStart } from './format.js';
-import type { PageView, ValueReference } from './page-view.js';
+import { tombstone } from './entry.js';
+import {
+  EXO_FILTER_BLOCK_BYTES,
+  EXO_FILTER_PAGE_BLOCKS,
+  EXO_PAGE_FILTER,
+  EXO_PAGE_SIZE,
+  EXO_TABLE_MAGIC,
+  pageHeader,
+  pageHeaderBytes,
+  pagesFor,
+  tableHeader,
+  tableHeaderChecksumStart,
+} from './format.js';
+import { corrupt, type PageView, type ValueReference } from './page-view.js';
 import { readValue, readView, type PageSource } from './table-reader.js';
 
 /** Problems listed at most: the first few tell what happened, and a wrecked file has millions. */
@@ -75,6 +86,8 @@ class Verification {
   #leafPages = 0;
   #interiorPages = 0;
   #valuePages = 0;
+  /** The filter's blocks; `undefined` without a filter, or when a page of it is damaged. */
+  #filter: Buffer | undefined;
 
   constructor(
     private readonly source: PageSource,
@@ -87,6 +100,7 @@ class Verification {
   async run(): Promise<VerifyReport> {
     await this.#visitHeader();
     const { height, root } = this.source.header;
+    await this.#readFilter();
     if (height > 0) await this.#visit(root, height - 1, {});
     this.#compareCounts();
     return {
@@ -111,6 +125,21 @@ class Verification {
     });
   }
 
+  async #readFilter(): Promise<void> {
+    const { filter, filterPages, filterBlocks } = this.source.header;
+    const blocks: Buffer[] = [];
+    for (let index = 0; index < filterPages; index += 1) {
+      throwIfAborted(this.signal);
+      const offset = filter + index * EXO_PAGE_SIZE;
+      if (!this.#claim(offset, 1)) continue;
+      const count = Math.min(EXO_FILTER_PAGE_BLOCKS, filterBlocks - index * EXO_FILTER_PAGE_BLOCKS);
+      await this.#reporting(offset, async () => {
+        blocks.push(filterPageBlocks(await this.source.readPage(offset), count, this.source.path, offset));
+      });
+    }
+    if (filterPages > 0 && blocks.length === filterPages) this.#filter = Buffer.concat(blocks);
+  }
+
   async #visit(offset: number, level: number, bounds: SubtreeBounds): Promise<void> {
     throwIfAborted(this.signal);
     if (!this.#claim(offset, 1)) return;
@@ -126,6 +155,7 @@ class Verification {
   async #visitLeaf(page: PageView, offset: number, bounds: SubtreeBounds): Promise<void> {
     this.#checkKeys(page, offset, bounds, 0);
     this.#entries += page.count;
+    this.#checkFilter(page, offset);
     for (let index = 0; index < page.count; index += 1) {
       const value = page.value(index);
       if (value !== tombstone && !Buffer.isBuffer(value)) await this.#visitValue(value);
@@ -167,6 +197,13 @@ class Verification {
     }
   }
 
+  #checkFilter(page: PageView, offset: number): void {
+    if (this.#filter === undefined) return;
+    const keys = Array.from({ length: page.count }, (_, index) => page.key(index));
+    const missed = filterMiss(this.#filter, keys);
+    if (missed >= 0) this.#report(offset, `the filter does not know the key of slot ${missed}`);
+  }
+
   /** Marks pages as used; false when one was used before. */
   #claim(offset: number, pages: number): boolean {
     const start = offset / EXO_PAGE_SIZE;
@@ -205,4 +242,14 @@ class Verification {
   #report(offset: number, message: string): void {
     if (this.#problems.length < problemsMax) this.#problems.push({ file: this.source.path, offset, message });
   }
+}
+
+/** The blocks of one page of the filter. @throws ExopoolError `EXOPOOL_CORRUPT`. */
+function filterPageBlocks(page: Buffer, count: number, path: string, offset: number): Buffer {
+  const type = page.readUInt8(pageHeader.type);
+  const isFilter = type === EXO_PAGE_FILTER && page.readUInt8(pageHeader.level) === 0;
+  if (!isFilter || page.readUInt16LE(pageHeader.count) !== count) {
+    throw corrupt(path, offset, `the page is not one of the filter with ${count} blocks`);
+  }
+  return page.subarray(pageHeaderBytes, pageHeaderBytes + count * EXO_FILTER_BLOCK_BYTES);
 }

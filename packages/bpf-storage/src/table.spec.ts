@@ -8,17 +8,17 @@ import { crc32c, TableFile } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryCursor, tombstone, type Entry } from './cursor.js';
+import { tombstone, type Entry } from './entry.js';
 import { EXO_PAGE_SIZE, EXO_VALUE_MAX, pageChecksumStart } from './format.js';
 import { getFromTable } from './table-reader.js';
 import { scanTable, type KeyRange } from './table-scan.js';
 import { verifyTable } from './table-verify.js';
-import { TableWriter } from './table-writer.js';
 import { inFolder } from './testing/folder.js';
 import {
   availableEngines,
   keyArbitrary,
   memorySource,
+  memtableOf,
   cellsArbitrary,
   support,
   writePairs,
@@ -156,26 +156,27 @@ describe('a table', () => {
     await inFolder(async (folder) => {
       const bytes = await readFile(await writePairs(folder, golden));
       expect(createHash('sha256').update(bytes).digest('hex')).toBe(
-        '83982fe60f1c9bd5a6e3265b1a67bc8385add6be393d42ee325a4901f46ef25f',
+        'aefaef5684028e1a3330f6acf1e1fe060d2c3165dd186396c09dda4a1feb01f9',
       );
       expect(bytes.equals(gunzipSync(Buffer.from(file, 'base64')))).toBe(true);
     });
   });
 
-  it('of version 1, which had no tombstones, is read', async () => {
-    const file = readFileSync(new URL('./testing/golden-v1.table.gz.b64', import.meta.url), 'latin1');
+  it.each([
+    [1, golden.filter(([, value]) => value !== null)],
+    [2, golden],
+  ])('of version %i is read as it was written', async (version, entries) => {
     await inFolder(async (folder) => {
       const path = join(folder, 'old.table');
-      await writeFile(path, gunzipSync(Buffer.from(file, 'base64')));
+      const file = new URL(`./testing/golden-v${version}.table.gz.b64`, import.meta.url);
+      await writeFile(path, gunzipSync(Buffer.from(readFileSync(file, 'latin1'), 'base64')));
       const table = TableFile.open(path);
-      const old = golden.filter(([, value]) => value !== null);
-      expectSame(await collect(scanTable(table, {})), old);
+      expect(table.header).toMatchObject({ version, filter: 0, filterPages: 0 });
+      expectSame(await collect(scanTable(table, {})), entries);
       for (const engine of availableEngines) {
-        const found = await table.lookupMany(
-          golden.map(([key]) => key),
-          engine,
-        );
-        expect(found.filter((value) => value === undefined).length).toBe(1);
+        const keys = golden.map(([key]) => key);
+        const found = await table.lookupMany(keys, engine);
+        expect(found.filter((value) => value === undefined).length).toBe(golden.length - entries.length);
       }
       expect(await verifyTable(table)).toMatchObject({ ok: true });
       table.close();
@@ -287,25 +288,8 @@ async function expectErrorOrTruth(path: string, read: () => Promise<unknown>): P
   }
 }
 
-describe('TableWriter', () => {
-  const options = (folder: string) => ({ folder, name: 't', tableId: 1n, createdMs: 0 });
-
-  it('refuses what is out of its limits', async () => {
-    await inFolder(async (folder) => {
-      const writer = await TableWriter.create(options(folder));
-      const value = Buffer.alloc(0);
-      writer.add(Buffer.from('b'), value);
-      for (const key of ['b', 'a', '']) {
-        expect(() => writer.add(Buffer.from(key), value)).toThrow(
-          expect.objectContaining({ code: 'EXOPOOL_INVALID' }),
-        );
-      }
-      expect(() => writer.add(Buffer.alloc(512, 'c'), value)).toThrow('1 to 511');
-      expect(() => writer.add(Buffer.from('c'), Buffer.alloc(EXO_VALUE_MAX + 1))).toThrow('16777216');
-      await writer.abort();
-      expect(await readdir(folder)).toEqual([]);
-    });
-  });
+describe('writeTable', () => {
+  const place = (folder: string) => ({ folder, name: 't', tableId: 1n, createdMs: 0 });
 
   it('writes an empty table, and a value of the greatest length', async () => {
     await inFolder(async (folder) => {
@@ -324,13 +308,47 @@ describe('TableWriter', () => {
     });
   });
 
-  it('leaves nothing behind when aborted', async () => {
+  it('leaves nothing behind when aborted, before it begins or while it goes on', async () => {
     await inFolder(async (folder) => {
-      const entries = manyPairs(100).map(([key, value]): Entry => ({ key, value }));
+      const sources = { memtables: [memtableOf(manyPairs(6000))] };
+      const aborted = { code: 'EXOPOOL_ABORTED', cause: { message: 'enough' } };
       const signal = AbortSignal.abort(new Error('enough'));
-      const writing = writeTable(options(folder), new MemoryCursor(entries), { signal });
-      await expect(writing).rejects.toMatchObject({ code: 'EXOPOOL_ABORTED', cause: { message: 'enough' } });
+      await expect(writeTable(place(folder), sources, { signal })).rejects.toMatchObject(aborted);
+      const abort = new AbortController();
+      const onStart = (): void => abort.abort(new Error('enough'));
+      const hooks = { signal: abort.signal, bytesPerSecond: 1, onStart };
+      await expect(writeTable(place(folder), sources, hooks)).rejects.toMatchObject(aborted);
+      const onProgress = (): void => {
+        throw new Error('no more');
+      };
+      const writing = writeTable(place(folder), sources, { bytesPerSecond: 1, onProgress });
+      await expect(writing).rejects.toThrow('no more');
       expect(await readdir(folder)).toEqual([]);
+    });
+  });
+});
+
+describe('a filter', () => {
+  it('that does not know a key of the table is reported by verify, and so are its damaged pages', async () => {
+    await inFolder(async (folder) => {
+      const path = await writePairs(folder, manyPairs(2000));
+      const intact = await readFile(path);
+      const { header } = memorySource(intact);
+      expect(header.filterBlocks).toBeGreaterThanOrEqual(2000 / 24);
+      const verified = async (change: (page: Buffer) => void): Promise<string[]> => {
+        const bytes = Buffer.from(intact);
+        const page = bytes.subarray(header.filter, header.filter + EXO_PAGE_SIZE);
+        change(page);
+        page.writeUInt32LE(crc32c(page.subarray(pageChecksumStart)), 0);
+        return (await verifyTable(memorySource(bytes))).problems.map(({ message }) => message);
+      };
+      expect(await verified(() => undefined)).toEqual([]);
+      expect(await verified((page) => page.fill(0, 64, 96))).toContainEqual(
+        expect.stringContaining('the filter does not know the key'),
+      );
+      expect(await verified((page) => page.writeUInt8(1, 4))).toEqual([
+        expect.stringContaining('not one of the filter'),
+      ]);
     });
   });
 });

@@ -7,11 +7,12 @@
  * content is in a durable table, logs below the number given then may go.
  */
 import { setTimeout } from 'node:timers/promises';
+import type { Memtable } from '@exopool/native';
 import type { ExopoolError } from '@exopool/shared';
-import { tombstone, type Entry } from './cursor.js';
+import { tombstone, type Entry } from './entry.js';
 import type { CommitLog } from './commit-log.js';
-import { encodeFrame } from './log-format.js';
-import { memtableEntryOverheadBytes, type Memtable, type Memtables } from './memtable.js';
+import { encodeFrame, framePayload } from './log-format.js';
+import { memtableEntryOverheadBytes, type Memtables } from './memtable.js';
 import { Pacer } from './pacer.js';
 import type { RowKey } from './row-key.js';
 import type { Write } from './write.js';
@@ -74,7 +75,7 @@ export class WritePath {
     }
     const frame = encodeFrame(entries);
     const apply = (): Promise<void> => {
-      for (const { key, value } of entries) this.memtables.active.set(key, value);
+      this.memtables.apply(framePayload(frame), writes.length);
       this.#writes += writes.length;
       return this.options.written(writes.map(({ key }) => key));
     };
@@ -114,7 +115,7 @@ export class WritePath {
   }
 
   get #isFull(): boolean {
-    const bytes = this.memtables.active.bytes + this.log.waitingBytes;
+    const bytes = this.memtables.activeBytes + this.log.waitingBytes;
     return bytes >= this.options.memtableBytes || this.log.failure !== undefined;
   }
 }

@@ -21,3 +21,8 @@ export function writeRate(tables: number): number {
   if (tables < slowTables) return Infinity;
   return slowBytesPerSecond / 2 ** (Math.min(tables, stopTables) - slowTables);
 }
+
+/** Bytes a second that compaction may write, of the `bytesPerSecond` that the store allows it while nobody waits. */
+export function compactionRate(tables: number, bytesPerSecond: number): number {
+  return tables < slowTables ? bytesPerSecond : Infinity;
+}

@@ -1,6 +1,6 @@
 /** Writes as callers give them, and as the memtable takes them. */
 import { ExopoolError } from '@exopool/shared';
-import { tombstone, type Tombstone } from './cursor.js';
+import { tombstone, type Tombstone } from './entry.js';
 import { copyValue, toRowKey, type Bytes, type RowKey } from './row-key.js';
 
 /** One write of a batch. */

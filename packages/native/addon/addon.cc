@@ -7,7 +7,12 @@ namespace {
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterChecksum(env, exports);
   exopool::RegisterFileLock(env, exports);
+  exopool::RegisterTableFilter(env, exports);
   exopool::RegisterTable(env, exports);
+  exopool::RegisterStoreIndex(env, exports);
+  exopool::RegisterMemtable(env, exports);
+  exopool::RegisterScan(env, exports);
+  exopool::RegisterWriteJob(env, exports);
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);
   exopool::RegisterSlabClient(env, exports);

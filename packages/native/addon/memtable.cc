@@ -8,9 +8,6 @@
 namespace exopool {
 namespace {
 
-constexpr size_t kBlockBytes = 1u << 20;
-constexpr size_t kAlignment = 8;
-
 // The first eight bytes of a key as a number that orders as they do.
 uint64_t HeadOf(std::string_view key) {
   uint8_t bytes[8] = {};
@@ -44,24 +41,6 @@ struct Memtable::Node {
     return order < 0 || (order == 0 && sequence > other_sequence);
   }
 };
-
-void *Arena::Allocate(size_t bytes) {
-  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  if (bytes > left_) {
-    // What is large gets a block of its own, so that no more than an eighth of a block is left unused.
-    bool is_large = bytes > kBlockBytes / 8;
-    size_t block_bytes = is_large ? bytes : kBlockBytes;
-    blocks_.push_back(std::unique_ptr<uint8_t[]>(new uint8_t[block_bytes]));
-    if (is_large) return blocks_.back().get();
-    free_ = blocks_.back().get();
-    left_ = block_bytes;
-  }
-  void *memory = free_;
-  free_ += bytes;
-  left_ -= bytes;
-  return memory;
-}
 
 Memtable::Memtable() : head_(NewNode({}, {}, kHeightMax)), empty_bytes_(arena_.bytes()) {}
 
@@ -129,6 +108,12 @@ void Memtable::Add(std::string_view key, std::string_view value, bool deleted, u
   entries_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Memtable::Absorb(const Memtable &newer) {
+  Cursor cursor(&newer, kNewest);
+  for (cursor.SeekFirst(); cursor.valid(); cursor.Next())
+    Add(cursor.key(), cursor.value(), cursor.deleted(), cursor.sequence());
+}
+
 Memtable::Found Memtable::Get(std::string_view key, uint64_t view, std::string_view *value) const {
   const Node *node = Find(key, view, nullptr);
   if (node == nullptr || node->key() != key) return Found::kUnknown;
@@ -148,6 +133,7 @@ Memtable::Node *Memtable::Last() const {
 std::string_view Memtable::Cursor::key() const { return node_->key(); }
 std::string_view Memtable::Cursor::value() const { return node_->value(); }
 bool Memtable::Cursor::deleted() const { return node_->deleted; }
+uint64_t Memtable::Cursor::sequence() const { return node_->sequence; }
 
 // Takes the first node from `node` on that the view has: as a key's nodes stand newest first, its newest.
 void Memtable::Cursor::SettleForward(const Node *node) {

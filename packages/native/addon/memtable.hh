@@ -13,25 +13,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
-#include <vector>
+
+#include "arena.hh"
 
 namespace exopool {
-
-// Memory that is given back as a whole.
-class Arena {
- public:
-  void *Allocate(size_t bytes);  // aligned to 8; throws std::bad_alloc
-  // Handed out; the blocks that it comes from are a megabyte, or what one large piece takes.
-  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-
- private:
-  std::vector<std::unique_ptr<uint8_t[]>> blocks_;
-  uint8_t *free_ = nullptr;
-  size_t left_ = 0;
-  std::atomic<size_t> bytes_{0};
-};
 
 class Memtable {
  public:
@@ -48,6 +34,9 @@ class Memtable {
     Add(key, value, false, sequence);
   }
   void Delete(std::string_view key, uint64_t sequence) { Add(key, {}, true, sequence); }
+  // Takes over the newest write of each key of `newer`, whose writes are all newer than those here. Its views see
+  // what they saw before.
+  void Absorb(const Memtable &newer);
 
   // By any thread. The value lies in the memtable and lives as long.
   Found Get(std::string_view key, uint64_t view, std::string_view *value) const;
@@ -76,6 +65,7 @@ class Memtable {
     std::string_view key() const;
     std::string_view value() const;
     bool deleted() const;
+    uint64_t sequence() const;
 
    private:
     void SettleForward(const Node *node);

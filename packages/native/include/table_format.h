@@ -7,7 +7,8 @@
  *
  *   offset 0           header page (struct exo_table_header)
  *   offset 4096 ...    leaf pages, interior pages and runs of value pages, in the order in which they were written
- *   last page          the root (a table without entries has only the header page)
+ *   then               the root (a table without entries has only the header page)
+ *   last pages         the filter, if there is one: see table_filter.h
  *
  * A page of the tree:
  *
@@ -34,7 +35,7 @@
 #endif
 
 #define EXO_TABLE_MAGIC "EXOTABLE" /* 8 bytes, no terminator */
-#define EXO_TABLE_VERSION 2 /* version 1 had no tombstones, and is read as well */
+#define EXO_TABLE_VERSION 3 /* 1 had no tombstones and 2 no filter: both are read as well */
 
 #define EXO_PAGE_SIZE 4096
 #define EXO_KEY_MAX 511              /* two leaf cells with the longest key and inline value fit in one page */
@@ -43,7 +44,7 @@
 #define EXO_HEIGHT_MAX 8             /* at the least fan-out (7, keys of 511 B) still 5 million leaves */
 #define EXO_SLOTS_MAX 338            /* (4096 - 32) / (slot 8 + smallest cell 4) */
 
-enum exo_page_type { EXO_PAGE_LEAF = 1, EXO_PAGE_INTERIOR = 2 };
+enum exo_page_type { EXO_PAGE_LEAF = 1, EXO_PAGE_INTERIOR = 2, EXO_PAGE_FILTER = 3 };
 
 enum exo_value_kind {
   EXO_VALUE_INLINE = 0,  /* the bytes follow the key suffix in the cell */
@@ -66,6 +67,9 @@ struct exo_table_header {
   __u64 interior_pages;
   __u64 value_pages;
   __u64 created_ms; /* Unix time, milliseconds */
+  __u64 filter;     /* offset of the first filter page; 0: none, as before version 3 */
+  __u32 filter_pages;
+  __u32 filter_blocks;
   /* zeroes up to 4096 */
 };
 
@@ -73,7 +77,7 @@ struct exo_page_header {
   __u32 checksum; /* CRC32C of bytes 4..4095 of this page */
   __u8 type;      /* enum exo_page_type */
   __u8 level;     /* 0 for leaves, one more at each step towards the root */
-  __u16 count;    /* slots; at least 1 */
+  __u16 count;    /* slots, or blocks of a filter page; at least 1 */
   __u64 table_id;
   __u64 offset; /* where this page belongs in the file */
   __u16 prefix_len;
@@ -109,7 +113,7 @@ struct exo_value_ref {
 #else
 #define EXO_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
-EXO_ASSERT(sizeof(struct exo_table_header) == 88, "table header");
+EXO_ASSERT(sizeof(struct exo_table_header) == 104, "table header");
 EXO_ASSERT(sizeof(struct exo_page_header) == 32, "page header");
 EXO_ASSERT(sizeof(struct exo_slot) == 8, "slot");
 EXO_ASSERT(sizeof(struct exo_leaf_cell) == 4, "leaf cell");

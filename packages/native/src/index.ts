@@ -13,7 +13,22 @@ export {
   type TableEngine,
   type TableFileOptions,
 } from './table-file.js';
-export type { LookupCounters, TableHeader } from './table-binding.js';
+export { batchEntries, Memtable, newestView, type MemtableHandle } from './memtable.js';
+export {
+  numberTypes,
+  scanBatches,
+  scanTotals,
+  type NumberType,
+  type ScanBound,
+  type ScanRange,
+  type ScanSources,
+  type ScanTotals,
+} from './table-scan.js';
+export { SortedRun } from './sorted-run.js';
+export { TableWrite, type TableWriteOptions, type WrittenTable } from './table-job.js';
+export { filterMiss, keyHash } from './table-filter.js';
+export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
+export type { LookupCounters, StoreIndexStats, TableHeader } from './table-binding.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';

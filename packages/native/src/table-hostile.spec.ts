@@ -12,8 +12,16 @@ const entries = Array.from({ length: 60 }, (_, i): Entry => {
   return [key, i % 10 === 7 ? null : Buffer.alloc(i % 20 === 0 ? 1500 : 10 + i, i)];
 });
 /** Three levels: leaves of up to 6 keys, 10 of them under 2 interior pages, and the root. */
-const sound = buildTable(entries, { slotsPerPage: 6 });
-const offsetsOf = { versionStart: 8, versionEnd: 12, root: 24, height: 32 };
+const sound = buildTable(entries, { slotsPerPage: 6, filterBlockKeys: 24 });
+const offsetsOf = {
+  versionStart: 8,
+  versionEnd: 12,
+  root: 24,
+  height: 32,
+  filter: 88,
+  filterPages: 96,
+  filterBlocks: 100,
+};
 
 let folder: string;
 beforeAll(() => {
@@ -95,6 +103,15 @@ arrange(
 );
 arrange('a table lower than it says', 0, (page) => page.writeUInt32LE(8, offsetsOf.height), rootOffset);
 arrange('a table higher than any', 0, (page) => page.writeUInt32LE(0xffff_ffff, offsetsOf.height));
+arrange('a filter beyond the file', 0, (page) => {
+  page.writeBigUInt64LE(BigInt(sound.length), offsetsOf.filter);
+});
+arrange('a filter of more pages than follow', 0, (page) => {
+  page.writeUInt32LE(2, offsetsOf.filterPages);
+  page.writeUInt32LE(128, offsetsOf.filterBlocks);
+});
+arrange('a filter of too few pages', 0, (page) => page.writeUInt32LE(0xffff_ffff, offsetsOf.filterBlocks));
+arrange('a filter without blocks', 0, (page) => page.writeUInt32LE(0, offsetsOf.filterBlocks));
 arrange('a root beyond the file', 0, (page) => page.writeBigUInt64LE(2n ** 63n, offsetsOf.root));
 
 describe.each(tableEngineSupport())('hostile bytes read by $engine', ({ engine, available, reason }) => {
@@ -104,7 +121,7 @@ describe.each(tableEngineSupport())('hostile bytes read by $engine', ({ engine, 
     ctx.skip(unavailable !== undefined, unavailable);
     let errors = 0;
     // Every byte of the header's fields, and a stride through all pages that is coprime to their size.
-    for (let at = 0; at < sound.length; at += at < 88 ? 1 : 61) {
+    for (let at = 0; at < sound.length; at += at < 104 ? 1 : 61) {
       const bytes = Buffer.from(sound);
       bytes[at]! ^= 0x41;
       const outcome = await lookUpAll(bytes, engine);

@@ -3,12 +3,15 @@
  * so that the readers are tested against something that shares no code with them.
  */
 import { crc32c } from './checksum.js';
+import { filterBlocks } from './filter.fixture.js';
 
 export const pageBytes = 4096;
 const pageHeaderBytes = 32;
 const slotBytes = 8;
 const inlineValueMaxBytes = 1024;
-export const pageType = { leaf: 1, interior: 2 } as const;
+export const pageType = { leaf: 1, interior: 2, filter: 3 } as const;
+const filterPageBlocks = 127;
+const filterBlockBytes = 32;
 
 /** `null` makes a tombstone. */
 export type Entry = readonly [key: Buffer, value: Buffer | null];
@@ -18,6 +21,8 @@ export interface FixtureOptions {
   readonly slotsPerPage?: number;
   readonly tableId?: bigint;
   readonly version?: number;
+  /** Keys a block of the filter (24 as a rule); without it there is none. */
+  readonly filterBlockKeys?: number;
 }
 
 /** A key with what its cell holds besides the key. */
@@ -106,6 +111,20 @@ class TableBuilder {
     return parents;
   }
 
+  /** The filter's pages. */
+  filter(blocks: Buffer): void {
+    for (let at = 0; at < blocks.length; at += filterPageBlocks * filterBlockBytes) {
+      const some = blocks.subarray(at, at + filterPageBlocks * filterBlockBytes);
+      const page = Buffer.alloc(pageBytes);
+      page.writeUInt8(pageType.filter, 4);
+      page.writeUInt16LE(some.length / filterBlockBytes, 6);
+      page.writeBigUInt64LE(this.tableId, 8);
+      page.writeBigUInt64LE(BigInt(this.nextOffset), 16);
+      some.copy(page, pageHeaderBytes);
+      this.pages.push(sealPage(page));
+    }
+  }
+
   private page(cells: readonly Cell[], level: number): Buffer {
     const page = Buffer.alloc(pageBytes);
     const prefix = pagePrefix(cells, level);
@@ -156,7 +175,7 @@ function shortestSeparator(before: Buffer, after: Buffer): Buffer {
 
 /** The bytes of a table with these entries, whose keys must differ. */
 export function buildTable(entries: Iterable<Entry>, options: FixtureOptions = {}): Buffer {
-  const { slotsPerPage = 338, tableId = 0x1122334455667788n, version = 2 } = options;
+  const { slotsPerPage = 338, tableId = 0x1122334455667788n, version = 3, filterBlockKeys } = options;
   const sorted = [...entries].sort(([a], [b]) => Buffer.compare(a, b));
   const builder = new TableBuilder(slotsPerPage, tableId);
   let cells = sorted.map((entry) => builder.valueCell(entry));
@@ -165,12 +184,17 @@ export function buildTable(entries: Iterable<Entry>, options: FixtureOptions = {
     cells = builder.level(cells, height);
     height += 1;
   }
+  const root = height === 0 ? 0 : builder.pages.length * pageBytes;
+  const filter = builder.nextOffset;
+  const blocks = filterBlockKeys === undefined ? 0 : Math.ceil(sorted.length / filterBlockKeys);
+  const keys = sorted.map(([key]) => key);
+  builder.filter(filterBlocks(keys, blocks));
   const header = Buffer.alloc(pageBytes);
   header.write('EXOTABLE', 'latin1');
   header.writeUInt32LE(version, 8);
   const fields = [
     tableId,
-    height === 0 ? 0 : builder.pages.length * pageBytes,
+    root,
     height, // and the reserved word after it
     sorted.length,
     (builder.pages.length + 1) * pageBytes,
@@ -178,7 +202,10 @@ export function buildTable(entries: Iterable<Entry>, options: FixtureOptions = {
     builder.counts.interior,
     builder.counts.value,
     1_700_000_000_000,
+    blocks === 0 ? 0 : filter,
   ];
   fields.forEach((field, index) => header.writeBigUInt64LE(BigInt(field), 16 + 8 * index));
+  header.writeUInt32LE((builder.nextOffset - filter) / pageBytes, 96);
+  header.writeUInt32LE(blocks, 100);
   return Buffer.concat([sealHeader(header), ...builder.pages]);
 }

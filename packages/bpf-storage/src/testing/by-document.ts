@@ -108,16 +108,21 @@ function operationsOf(payload: Buffer): Found {
 
 export function readTableByDocument(bytes: Buffer): { id: bigint; entries: Found; createdMs: number } {
   expect(bytes.toString('latin1', 0, 8)).toBe('EXOTABLE');
-  expect(bytes.readUInt32LE(8)).toBe(2);
+  const version = bytes.readUInt32LE(8);
+  expect([2, 3]).toContain(version);
   expect(bytes.readUInt32LE(12)).toBe(crc32c(bytes.subarray(16, pageBytes)));
-  expect(isZero(bytes.subarray(36, 40)) && isZero(bytes.subarray(88, pageBytes))).toBe(true);
+  const zeroesAt = version === 2 ? 88 : 104;
+  expect(isZero(bytes.subarray(36, 40)) && isZero(bytes.subarray(zeroesAt, pageBytes))).toBe(true);
   expect(number64(bytes, 48)).toBe(bytes.length);
   const height = bytes.readUInt32LE(32);
   const table = { bytes, id: bytes.subarray(16, 24), pages: [0, 0, 0] };
   const entries = height === 0 ? [] : entriesBelow(table, number64(bytes, 24), height - 1, Buffer.alloc(0));
   expect(entries.length).toBe(number64(bytes, 40));
   expect([56, 64, 72].map((at) => number64(bytes, at))).toEqual(table.pages);
-  expect(1 + table.pages.reduce((sum, pages) => sum + pages, 0)).toBe(bytes.length / pageBytes);
+  const filterPages = number64(bytes, 88) === 0 ? 0 : bytes.readUInt32LE(96);
+  const treePages = table.pages.reduce((sum, pages) => sum + pages, 0);
+  expect(1 + treePages + filterPages).toBe(bytes.length / pageBytes);
+  if (filterPages > 0) checkFilter(table, filterPages, entries);
   return { id: bytes.readBigUInt64LE(16), entries, createdMs: number64(bytes, 80) };
 }
 
@@ -126,6 +131,75 @@ interface TableBytes {
   readonly id: Buffer;
   /** Leaf, interior and value pages met. */
   readonly pages: number[];
+}
+
+const salts = [
+  0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
+];
+
+/** Every key of the table passes its filter, and the filter's pages are what the document says. */
+function checkFilter({ bytes, id }: TableBytes, pages: number, entries: Found): void {
+  const start = number64(bytes, 88);
+  expect([start % pageBytes, start + pages * pageBytes]).toEqual([0, bytes.length]);
+  const blocks = bytes.readUInt32LE(100);
+  expect(blocks).toBeGreaterThanOrEqual(Math.ceil(entries.length / 24));
+  const filter: Buffer[] = [];
+  for (let index = 0; index < pages; index += 1) {
+    const page = bytes.subarray(start + index * pageBytes, start + (index + 1) * pageBytes);
+    const count = page.readUInt16LE(6);
+    expect(count).toBe(index + 1 < pages ? 127 : blocks - index * 127);
+    expect(page.readUInt32LE(0)).toBe(crc32c(page.subarray(4)));
+    expect([page.readUInt8(4), page.readUInt8(5)]).toEqual([3, 0]);
+    expect(page.subarray(8, 16).equals(id)).toBe(true);
+    expect(number64(page, 16)).toBe(start + index * pageBytes);
+    expect(isZero(page.subarray(24, 32)) && isZero(page.subarray(32 + count * 32))).toBe(true);
+    filter.push(page.subarray(32, 32 + count * 32));
+  }
+  const words = Buffer.concat(filter);
+  for (const [key] of entries) {
+    const hash = xxh64(key);
+    const block = Number(((hash >> 32n) * BigInt(blocks)) >> 32n);
+    for (const [word, salt] of salts.entries()) {
+      const bit = Math.imul(Number(hash & 0xffffffffn), salt) >>> 27;
+      expect((words.readUInt32LE(block * 32 + word * 4) >>> bit) & 1).toBe(1);
+    }
+  }
+}
+
+const mask = (1n << 64n) - 1n;
+const rotate = (value: bigint, bits: bigint): bigint => ((value << bits) | (value >> (64n - bits))) & mask;
+const primes: readonly [bigint, bigint, bigint, bigint, bigint] = [
+  0x9e3779b185ebca87n,
+  0xc2b2ae3d27d4eb4fn,
+  0x165667b19e3779f9n,
+  0x85ebca77c2b2ae63n,
+  0x27d4eb2f165667c5n,
+];
+
+/** XXH64 with seed 0, after its specification. */
+function xxh64(bytes: Buffer): bigint {
+  const [p1, p2, p3, p4, p5] = primes;
+  const round = (sum: bigint, lane: bigint): bigint => (rotate((sum + lane * p2) & mask, 31n) * p1) & mask;
+  let at = 0;
+  let hash: bigint = p5;
+  if (bytes.length >= 32) {
+    const sums = [p1 + p2, p2, 0n, -p1].map((sum) => sum & mask);
+    for (; at + 32 <= bytes.length; at += 32) {
+      for (const lane of [0, 1, 2, 3]) sums[lane] = round(sums[lane]!, bytes.readBigUInt64LE(at + lane * 8));
+    }
+    hash = [1n, 7n, 12n, 18n].reduce((sum, bits, lane) => sum + rotate(sums[lane]!, bits), 0n) & mask;
+    for (const sum of sums) hash = ((hash ^ round(0n, sum)) * p1 + p4) & mask;
+  }
+  hash = (hash + BigInt(bytes.length)) & mask;
+  for (; at + 8 <= bytes.length; at += 8)
+    hash = (rotate(hash ^ round(0n, bytes.readBigUInt64LE(at)), 27n) * p1 + p4) & mask;
+  for (; at + 4 <= bytes.length; at += 4)
+    hash = (rotate(hash ^ ((BigInt(bytes.readUInt32LE(at)) * p1) & mask), 23n) * p2 + p3) & mask;
+  for (; at < bytes.length; at += 1)
+    hash = (rotate(hash ^ ((BigInt(bytes[at]!) * p5) & mask), 11n) * p1) & mask;
+  hash = ((hash ^ (hash >> 33n)) * p2) & mask;
+  hash = ((hash ^ (hash >> 29n)) * p3) & mask;
+  return hash ^ (hash >> 32n);
 }
 
 /** @param lower no key of the page is less. */

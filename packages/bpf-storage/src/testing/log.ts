@@ -1,6 +1,15 @@
 import fc from 'fast-check';
-import { tombstone, type Entry } from '../cursor.js';
-import { encodeFrame, encodeLogHeader, frameSeed, logHeaderBytes, noLog, placeFrame } from '../log-format.js';
+import { tombstone, type Entry } from '../entry.js';
+import { EXO_KEY_MAX, EXO_VALUE_MAX } from '../format.js';
+import {
+  encodeFrame,
+  encodeLogHeader,
+  frameSeed,
+  logHeaderBytes,
+  noLog,
+  operationHeaderBytes,
+  placeFrame,
+} from '../log-format.js';
 import { LogReader, type LogBytes } from '../log-reader.js';
 import { keyArbitrary, valueArbitrary } from './table.js';
 
@@ -58,7 +67,7 @@ export async function readAll(bytes: Buffer, end?: number): Promise<{ batches: s
   const walk = reader.batches(end);
   for (let next = await walk.next(); ; next = await walk.next()) {
     if (next.done === true) return { batches, end: next.value };
-    batches.push(batchText(next.value));
+    batches.push(batchText(decodePayload(next.value.payload)!));
   }
 }
 
@@ -82,4 +91,26 @@ export function loseSectors(
     if (fate > 0) left.fill(fate === 1 ? 0 : 0xa5, start, Math.min(end, (sector + 1) * sectorBytes));
   }
   return left;
+}
+
+const kindPut = 0;
+const kindDelete = 2;
+
+/** The operations of a payload; `undefined` when it contradicts itself. They are parts of `payload`. */
+export function decodePayload(payload: Buffer): Entry[] | undefined {
+  const entries: Entry[] = [];
+  for (let at = 0; at < payload.length;) {
+    if (at + operationHeaderBytes > payload.length) return undefined;
+    const kind = payload.readUInt8(at);
+    const keyAt = at + operationHeaderBytes;
+    const valueAt = keyAt + payload.readUInt16LE(at + 2);
+    at = valueAt + payload.readUInt32LE(at + 4);
+    const keyFits = valueAt > keyAt && valueAt - keyAt <= EXO_KEY_MAX;
+    const valueFits = at <= payload.length && at - valueAt <= EXO_VALUE_MAX;
+    const kindFits = kind === kindPut || (kind === kindDelete && at === valueAt);
+    if (!keyFits || !valueFits || !kindFits) return undefined;
+    const value = kind === kindDelete ? tombstone : payload.subarray(valueAt, at);
+    entries.push({ key: payload.subarray(keyAt, valueAt), value });
+  }
+  return entries;
 }

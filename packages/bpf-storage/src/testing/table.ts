@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { tableEngineSupport, type TableHeader } from '@exopool/native';
-import { MemoryCursor, tombstone, type Entry } from '../cursor.js';
+import { Memtable, tableEngineSupport, type TableHeader } from '@exopool/native';
+import { tombstone, type Entry } from '../entry.js';
 import { EXO_PAGE_SIZE, readUint64, tableHeader } from '../format.js';
+import { encodeFrame, framePayload } from '../log-format.js';
 import type { PageSource } from '../table-reader.js';
 import { writeTable } from '../write-table.js';
 
@@ -18,11 +19,20 @@ export function sortPairs<P extends Cell>(pairs: Iterable<P>): P[] {
   return [...unique.values()].sort(([a], [b]) => Buffer.compare(a, b));
 }
 
+export function memtableOf(pairs: Iterable<Cell>): Memtable {
+  const entries = [...pairs].map(([key, value]): Entry => ({ key, value: value ?? tombstone }));
+  const memtable = new Memtable();
+  memtable.apply(framePayload(encodeFrame(entries)), entries.length, 1);
+  return memtable;
+}
+
 /** Writes `pairs`, sorted, as `folder/test.table`, always with the same id and time. @returns its path. */
 export async function writePairs(folder: string, pairs: Iterable<Cell>): Promise<string> {
-  const entries = [...pairs].map(([key, value]): Entry => ({ key, value: value ?? tombstone }));
+  const memtable = memtableOf(pairs);
   const options = { folder, name: 'test.table', tableId: 0x0123456789abcdefn, createdMs: 1_700_000_000_000 };
-  return (await writeTable(options, new MemoryCursor(entries))).path;
+  const { path } = await writeTable(options, { memtables: [memtable] });
+  memtable.release();
+  return path;
 }
 
 /** Bytes that share prefixes and ends, in short and in the longest lengths. */
@@ -66,6 +76,9 @@ export function memorySource(bytes: Buffer): PageSource {
     interiorPages: readUint64(bytes, tableHeader.interior_pages),
     valuePages: readUint64(bytes, tableHeader.value_pages),
     createdMs: readUint64(bytes, tableHeader.created_ms),
+    filter: readUint64(bytes, tableHeader.filter),
+    filterPages: bytes.readUInt32LE(tableHeader.filter_pages),
+    filterBlocks: bytes.readUInt32LE(tableHeader.filter_blocks),
   };
   const readPages = (offset: number, count: number): Promise<Buffer> =>
     Promise.resolve(bytes.subarray(offset, offset + count * EXO_PAGE_SIZE));

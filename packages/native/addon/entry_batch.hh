@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Entries in a row, as a log frame has them (packages/bpf-storage/docs/log-format.md): the form in which many writes
+// cross from JavaScript at once.
+//
+//   u8 kind (0 put, 2 delete) | u8 0 | u16 bytes of the key | u32 bytes of the value | key | value
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace exopool {
+
+struct BatchEntry {
+  std::string_view key, value;
+  bool deleted = false;
+};
+
+class EntryBatch {
+ public:
+  EntryBatch(const uint8_t *bytes, size_t length) : at_(bytes), end_(bytes + length) {}
+
+  // False at the end, and where the bytes contradict themselves or a limit of the format.
+  bool Next(BatchEntry *entry);
+  bool at_end() const { return at_ == end_; }
+  // Whether all of it can be read.
+  static bool IsSound(const uint8_t *bytes, size_t length);
+
+ private:
+  const uint8_t *at_;
+  const uint8_t *end_;
+};
+
+}  // namespace exopool

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A scan as JavaScript asks for one: which sources, which keys, and how much at most.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "merge_scan.hh"
+#include "run_sorter.hh"
+#include "table_file.hh"
+
+namespace exopool {
+
+using RunHandle = std::shared_ptr<RunSorter>;
+
+// Of a number in the values.
+struct Aggregate {
+  uint64_t count = 0, with_field = 0;
+  double sum = 0, min = INFINITY, max = -INFINITY;
+
+  void Add(double number) {
+    with_field++;
+    sum += number;
+    min = Lesser(min, number);
+    max = -Lesser(-max, -number);
+  }
+  // As Math.min: not a number if either is not, and -0 is less than 0.
+  static double Lesser(double a, double b) {
+    if (std::isnan(a) || std::isnan(b)) return NAN;
+    if (a == b) return std::signbit(a) ? a : b;
+    return a < b ? a : b;
+  }
+};
+
+struct Scan {
+  explicit Scan(bool reverse) : merge(reverse) {}
+
+  MergeScan merge;
+  bool keys_only = false;
+  uint64_t limit = UINT64_MAX;  // entries still to be given
+  uint64_t entries_max = 0;     // that the sources have together
+  bool started = false;
+  Aggregate aggregate;
+
+  // To the first entry; nothing when the scan stands on one already.
+  Failure Begin();
+};
+
+// From the object that src/scan.ts makes.
+std::shared_ptr<Scan> ScanFromJs(const Napi::Object &spec);
+
+}  // namespace exopool

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks a table's entries in order, in either direction, reading leaves ahead.
+//
+// The interior pages say where the next leaves are. Leaves that lie side by side in the file (nearly all, as they were
+// written in key order) come in one read. The first read is as long as the caller expects to need, each further one
+// twice as long, as in the kernel's read-ahead: ten entries cost one leaf, a long scan costs few and large reads.
+//
+//   interior   [ 5 6 7 8 | 11 12 13 | 20 ...
+//   reads      [5] [6 7] [8] [11 12 13] ...
+//
+// Every page's checksum is computed, whatever is known of the page.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "merge_scan.hh"
+#include "table_file.hh"
+#include "table_page.hh"
+
+namespace exopool {
+
+class TableSource : public ScanSource {
+ public:
+  struct Options {
+    std::string path;  // for the messages of failures
+    KeyBounds bounds;
+    size_t first_pages = 1;  // of the first read
+    size_t pages_max = 64;   // of any read
+  };
+
+  TableSource(std::shared_ptr<TableFile> table, Options options)
+      : table_(std::move(table)), options_(std::move(options)) {}
+
+  Failure Start() override;
+  Failure Next() override;
+  Failure Value(std::string_view *value) override;
+  std::string path() const override { return options_.path; }
+
+ private:
+  // An interior page, and the children that are left to visit: `child`, then `left` more in the direction of travel.
+  struct Level {
+    std::vector<uint8_t> bytes;
+    TablePage page;
+    uint64_t offset = 0;
+    unsigned child = 0;
+    unsigned left = 0;
+    bool done = true;
+  };
+
+  Failure EnterInterior(unsigned level, uint64_t offset);
+  Failure Descend(bool *found);
+  void Advance(Level *level) const;
+  Failure ReadRun();
+  Failure EnterLeaf(bool *has_entries);
+  Failure NextLeaf();
+  Failure Settle();
+  Failure Corrupt(uint64_t offset) const;
+
+  std::shared_ptr<TableFile> table_;
+  Options options_;
+  std::vector<Level> levels_;  // [i] is level i + 1
+  size_t next_pages_ = 1;
+
+  AlignedBytes run_;  // leaves side by side
+  size_t run_capacity_ = 0;
+  std::vector<uint64_t> leaves_;  // their offsets, in the direction of travel
+  size_t leaf_ = 0;               // the one in use
+  uint64_t run_start_ = 0;
+  bool root_is_leaf_ = false;
+
+  TablePage page_;  // the leaf in use
+  unsigned slot_ = 0;
+  unsigned slots_left_ = 0;  // after slot_
+  TablePage::Value value_{};
+  std::vector<uint8_t> outline_;
+  std::string key_;
+};
+
+}  // namespace exopool
