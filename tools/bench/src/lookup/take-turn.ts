@@ -78,9 +78,7 @@ export class TurnTaker {
       cage,
       module: mainPath,
       argument: this.#settings(contender, memoryBytes),
-      nodeOptions: [
-        `--max-old-space-size=${Math.max(heapMiBMin, Math.round((memoryBytes * heapShare) / MiB))}`,
-      ],
+      nodeOptions: [`--max-old-space-size=${heapMiB(memoryBytes)}`],
       env: contender.threads === undefined ? {} : { UV_THREADPOOL_SIZE: String(contender.threads) },
       signal: this.signal,
     });
@@ -103,4 +101,8 @@ export class TurnTaker {
       seed: this.#turns * 1_000_003,
     };
   }
+}
+
+function heapMiB(memoryBytes: number): number {
+  return Math.max(heapMiBMin, Math.round((memoryBytes * heapShare) / MiB));
 }
