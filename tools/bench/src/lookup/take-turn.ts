@@ -94,7 +94,6 @@ export class TurnTaker {
     return {
       contender: name,
       folder: this.folder.of(name),
-      workFolder: this.folder.isKept ? undefined : this.folder.path,
       records: this.plan.records,
       hotRecords: this.plan.hotRecords,
       memoryBytes,
