@@ -34,7 +34,7 @@ describe('MemoryCage', () => {
   it('limits memory with its page cache, kills who needs more, and goes away', async (context) => {
     const unable = whyNot();
     if (unable !== undefined) return context.skip(unable);
-    const cage = await MemoryCage.open(`cage-test-${process.pid}`, 64 * MiB, join(folder, 'state'));
+    await using cage = await MemoryCage.open(`cage-test-${process.pid}`, 64 * MiB, join(folder, 'state'));
     const file = join(folder, 'file');
     writeFileSync(file, Buffer.alloc(128 * MiB));
     const inside = (command: string): ReturnType<typeof spawnSync> =>

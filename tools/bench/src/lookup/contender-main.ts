@@ -1,12 +1,9 @@
 /**
- * The process of one contender for one turn: it does what the suite asks, one request after the other. When the suite
- * dies, the channel to it breaks; then this process, the last one left, takes back what the suite cannot any more.
+ * The process of one contender for one turn: it does what the suite asks, one request after the other, and ends with it.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { resourceUsage } from 'node:process';
-import { undoLeftovers } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { leaveCage } from '../machine/caged-process.js';
 import { diskBytes, dropFromPageCache, readIntoPageCache } from '../machine/cold-files.js';
 import { usage } from '../machine/process-usage.js';
 import { contenders } from './contenders/index.js';
@@ -135,19 +132,9 @@ function* recordsInOrder(records: number): Generator<Entry> {
   for (const index of inKeyOrder(records)) yield { key: keyOf(index), value: valueOf(index, 0) };
 }
 
-async function suiteIsGone(settings: TurnSettings): Promise<never> {
-  try {
-    leaveCage();
-    if (settings.workFolder !== undefined) await rm(settings.workFolder, { recursive: true, force: true });
-    await undoLeftovers();
-  } finally {
-    process.exit(1);
-  }
-}
-
 const settings = JSON.parse(process.argv[2]!) as TurnSettings;
 const turn = new Turn(settings);
-process.once('disconnect', () => void suiteIsGone(settings));
+process.once('disconnect', () => process.exit(1));
 process.on('message', (request: Request) => void answer(request));
 
 async function answer(request: Request): Promise<void> {

@@ -15,6 +15,7 @@ import { ExopoolError, formatBytes, formatCount, toExopoolError } from '@exopool
 import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import { spreadOf } from '../statistics.js';
 import { measureDevice, whyNoFio, type DeviceSpeed } from '../machine/fio.js';
+import { Janitor } from '../machine/janitor.js';
 import { ReadAhead } from '../machine/read-ahead.js';
 import { WorkFolder } from '../machine/work-folder.js';
 import { contenders } from './contenders/index.js';
@@ -40,12 +41,14 @@ export async function runLookup(options: SuiteOptions): Promise<SuiteResult> {
     keep: options.keep,
     bytesNeeded: diskBytesNeeded(plan, taking.length),
   });
+  const janitor = await Janitor.start(folder.isKept ? undefined : folder.path);
   const readAhead = await ReadAhead.lower(folder.path);
   try {
     return await new LookupRun(plan, taking, folder, readAhead, options).run();
   } finally {
     await readAhead.close();
     await folder.close();
+    await janitor.close();
   }
 }
 

@@ -78,9 +78,7 @@ export class TurnTaker {
       cage,
       module: mainPath,
       argument: this.#settings(contender, memoryBytes),
-      nodeOptions: [
-        `--max-old-space-size=${Math.max(heapMiBMin, Math.round((memoryBytes * heapShare) / MiB))}`,
-      ],
+      nodeOptions: [`--max-old-space-size=${heapMiB(memoryBytes)}`],
       env: contender.threads === undefined ? {} : { UV_THREADPOOL_SIZE: String(contender.threads) },
       signal: this.signal,
     });
@@ -96,11 +94,14 @@ export class TurnTaker {
     return {
       contender: name,
       folder: this.folder.of(name),
-      workFolder: this.folder.isKept ? undefined : this.folder.path,
       records: this.plan.records,
       hotRecords: this.plan.hotRecords,
       memoryBytes,
       seed: this.#turns * 1_000_003,
     };
   }
+}
+
+function heapMiB(memoryBytes: number): number {
+  return Math.max(heapMiBMin, Math.round((memoryBytes * heapShare) / MiB));
 }

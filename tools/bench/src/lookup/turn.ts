@@ -6,8 +6,6 @@ export interface TurnSettings {
   readonly contender: string;
   /** Of this contender. */
   readonly folder: string;
-  /** Removed when the suite dies; none when it is to be kept. */
-  readonly workFolder: string | undefined;
   readonly records: number;
   /** The first of them, which hot workloads read. */
   readonly hotRecords: number;

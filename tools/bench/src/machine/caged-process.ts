@@ -5,9 +5,7 @@
  * It has a session of its own: Ctrl-C in the terminal reaches the suite alone, which ends it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { findMemoryHierarchy, type MemoryCage } from '@exopool/native';
+import type { MemoryCage } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 
 /** Of standard error, kept to explain an unexpected end. */
@@ -76,15 +74,5 @@ export class CagedProcess {
     const reason = signalCode === 'SIGKILL' ? 'killed, as it needs more memory than the limit' : undefined;
     const lastLines = this.#complaint.trim().split('\n').slice(-3).join(' ');
     return `${reason ?? `ended with ${signalCode ?? `status ${exitCode ?? 0}`}`}${lastLines && `: ${lastLines}`}`;
-  }
-}
-
-/** Moves this process to the root cgroup, so that the one that it was in can go. Without right to, does nothing. */
-export function leaveCage(): void {
-  try {
-    const file = join(findMemoryHierarchy().root, 'cgroup.procs');
-    if (existsSync(file)) writeFileSync(file, String(process.pid));
-  } catch {
-    // There was no cage to leave.
   }
 }

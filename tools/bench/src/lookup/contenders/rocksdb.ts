@@ -59,12 +59,13 @@ export const rocksdbTuned = contender(
     name: 'rocksdb tuned',
     configuration: 'tuned',
     description:
-      "cacheSize 1/4 of memory, optimize 'point-lookup', memtableMemoryBudget 1/8 of memory, parallelism 2; get with 128 threads",
+      "cacheSize 1/4 of memory, optimize 'point-lookup', compaction 'level', memtableMemoryBudget 1/8 of memory, parallelism 2; get with 128 threads",
     threads: 128,
   },
   ({ memoryBytes }) => ({
     cacheSize: Math.round(Math.min(memoryBytes * cacheShare, 2 ** 31)),
     optimize: 'point-lookup',
+    compaction: 'level',
     parallelism: 2,
     memtableMemoryBudget: Math.round(memoryBytes / 8),
   }),
