@@ -30,6 +30,7 @@ export { filterMiss, keyHash } from './table-filter.js';
 export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
 export type { LookupCounters, StoreIndexStats, TableHeader } from './table-binding.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
+export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
