@@ -7,7 +7,7 @@
  * comparison for `page-cache-bpf`, which reads from the page cache as well.
  *
  * Cold lookups read past the page cache (O_DIRECT), one page of the device each: 1, 16 and 128 calls of `get` under
- * way at a time, the next made when one returns.
+ * way at a time, the next made when one returns. Cached rows are read from memory, by the same thread.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,6 +34,7 @@ await filling.close();
 const stores = {
   buffered: await Store.open(folder, { readOnly: true, cacheBytes: 0, engine: 'pread', direct: false }),
   direct: await Store.open(folder, { readOnly: true, cacheBytes: 0, engine: 'pread' }),
+  cached: await Store.open(folder, { readOnly: true }),
 };
 
 afterAll(async () => {
@@ -79,6 +80,19 @@ describe.each([1, 16, 128])('1024 cold gets, %d in flight', (inFlight) => {
       await readAll();
     });
   }
+});
+
+describe('1024 gets of cached rows', () => {
+  const keys = Array.from({ length: 1024 }, (_, index) => keyOf(index * 31));
+  bench('getSync', () => {
+    for (const key of keys) stores.cached.getSync(key);
+  });
+  bench('get', async () => {
+    for (const key of keys) await stores.cached.get(key);
+  });
+  bench('getMany', async () => {
+    await stores.cached.getMany(keys);
+  });
 });
 
 describe('range', () => {

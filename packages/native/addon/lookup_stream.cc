@@ -64,9 +64,11 @@ void LookupStream::Schedule() {
   is_scheduled_ = napi_call_threadsafe_function(function_, nullptr, napi_tsfn_nonblocking) == napi_ok;
 }
 
+// On the JavaScript thread; the stream itself may go later, on any.
 void LookupStream::Close() {
   std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
+  words_reference_.Reset();
 }
 
 // Answers for one delivery; schedules the next when some are left.

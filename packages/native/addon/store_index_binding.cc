@@ -365,7 +365,12 @@ napi_value Plain(napi_env env, const char *name, void *data) {
 // openStoreIndex(cacheBytes, keyBuffer, stream): the functions above
 Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
-  auto index = std::make_shared<Index>(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  std::shared_ptr<Index> index;
+  try {
+    index = std::make_shared<Index>(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
+  } catch (const std::bad_alloc &) {
+    throw Napi::Error::New(env, "no memory for the cache");
+  }
   index->key = info[1].As<Napi::Uint8Array>().Data();
   index->stream = info[2].As<Napi::External<LookupStream>>().Data();
   index->channel = static_cast<JobChannel *>(info.Data());

@@ -52,8 +52,16 @@ export class StoreIndex {
   #isGathering = false;
   #packed = Buffer.allocUnsafeSlow(blockBytes);
 
+  /** @throws ExopoolError `EXOPOOL_IO` when there is no memory for the cache. */
   constructor(private readonly options: StoreIndexOptions) {
-    this.#native = tableBinding().openStoreIndex(options.cacheBytes, this.#key, lookupStream());
+    const { cacheBytes } = options;
+    const [binding, stream] = [tableBinding(), lookupStream()];
+    try {
+      this.#native = binding.openStoreIndex(cacheBytes, this.#key, stream);
+    } catch (cause) {
+      const message = `there is no memory for a cache of ${cacheBytes} bytes; lower cacheBytes`;
+      throw new ExopoolError('EXOPOOL_IO', message, { cause });
+    }
     this.#native.setBlock(this.#block);
   }
 
