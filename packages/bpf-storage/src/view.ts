@@ -2,6 +2,7 @@
  * What a store holds at one moment: its memtables up to a write, and its tables, both kept until the view is closed.
  */
 import { BatchScan, type ScanBatch, type ScanSources } from '@exopool/native';
+import { toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
 import type { EngineName } from './engine.js';
 import { tombstone } from './entry.js';
@@ -84,7 +85,7 @@ class Walk<T> implements AsyncIterableIterator<T, undefined> {
         return Promise.resolve(this.#taken());
       } catch (error) {
         this.#end();
-        return rejected(error);
+        return Promise.reject(toExopoolError(error));
       }
     }
     const result = (this.#waiting ?? Promise.resolve()).then(() => this.#fill());
@@ -116,7 +117,7 @@ class Walk<T> implements AsyncIterableIterator<T, undefined> {
       return await this.return();
     } catch (error) {
       this.#end();
-      throw error;
+      throw toExopoolError(error);
     }
   }
 
@@ -139,10 +140,6 @@ class Walk<T> implements AsyncIterableIterator<T, undefined> {
     this.#scan?.close();
     this.#view?.close();
   }
-}
-
-function rejected(error: unknown): Promise<never> {
-  return Promise.reject(error);
 }
 
 /**
