@@ -8,7 +8,7 @@ import { copyFile, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
-import { emptyManifest, switchManifest } from './manifest.js';
+import { emptyManifest, manifestName, switchManifest } from './manifest.js';
 import type { OpenTable } from './open-table.js';
 import { syncFolder } from './sync-folder.js';
 
@@ -18,22 +18,24 @@ export async function backUp(
   folder: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const copies: string[] = [];
+  const made: string[] = [];
   try {
     await mkdir(folder, { recursive: true });
     await requireEmpty(folder);
     for (const { path } of tables) {
       throwIfAborted(signal);
-      copies.push(join(folder, basename(path)));
-      await copyDurably(path, copies.at(-1)!);
+      made.push(join(folder, basename(path)));
+      await copyDurably(path, made.at(-1)!);
     }
     throwIfAborted(signal);
     const next = 1 + Math.max(0, ...tables.map(({ path }) => Number.parseInt(basename(path), 10)));
     await syncFolder(folder);
+    made.push(join(folder, manifestName));
     await switchManifest(folder, { ...emptyManifest, next, tables: tables.map(({ entry }) => entry) });
     await syncFolder(folder);
   } catch (error) {
-    for (const copy of copies) await rm(copy, { force: true }).catch(() => undefined);
+    // The manifest first: it never names what is not there.
+    for (const path of made.toReversed()) await rm(path, { force: true }).catch(() => undefined);
     throw toExopoolError(error, `cannot back up to ${folder}`);
   }
 }

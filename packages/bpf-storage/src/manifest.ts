@@ -17,6 +17,7 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32c } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { corrupt } from './page-view.js';
 import { temporaryPrefix } from './write-table.js';
 
 export const manifestName = 'MANIFEST';
@@ -73,8 +74,8 @@ export function encodeManifest(manifest: Manifest): string {
 
 /** @throws ExopoolError `EXOPOOL_CORRUPT` or `EXOPOOL_VERSION`, naming `path`. */
 export function decodeManifest(text: string, path: string): Manifest {
-  const damage = (what: string): ExopoolError =>
-    new ExopoolError('EXOPOOL_CORRUPT', `${path} is damaged (${what}); restore it from a copy of the store`);
+  // One checksum covers all of it, so where in it the damage is cannot be said.
+  const damage = (what: string): ExopoolError => corrupt(path, 0, what);
   const value = parseJson(text);
   if (!isRecord(value) || value['format'] !== manifestFormat) throw damage('it is not a manifest');
   const { checksum, ...body } = value;

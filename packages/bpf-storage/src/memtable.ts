@@ -47,6 +47,13 @@ export class Memtables {
   #active = new Memtable();
   #frozen: Memtable | undefined;
   #sequence = 0;
+  #follower: (memtables: readonly Memtable[]) => void = () => undefined;
+
+  /** Tells `follower` now, and in the turn of each change, which memtables there are, the newest first. */
+  follow(follower: (memtables: readonly Memtable[]) => void): void {
+    this.#follower = follower;
+    follower(this.#all);
+  }
 
   /** Writes, those that later ones replace included. */
   get entries(): number {
@@ -80,13 +87,16 @@ export class Memtables {
   freeze(): Memtable {
     this.#frozen = this.#active;
     this.#active = new Memtable();
+    this.#follower(this.#all);
     return this.#frozen;
   }
 
   /** What was frozen is in a table now. */
   dropFrozen(): void {
-    this.#frozen?.release();
+    const frozen = this.#frozen;
     this.#frozen = undefined;
+    this.#follower(this.#all);
+    frozen?.release();
   }
 
   /** What was frozen could not be written: it takes writes again, with those that came since. */
@@ -96,6 +106,7 @@ export class Memtables {
     this.#active.release();
     this.#active = this.#frozen;
     this.#frozen = undefined;
+    this.#follower(this.#all);
   }
 
   /** As they are now, whatever is written later. */
@@ -105,7 +116,8 @@ export class Memtables {
 
   /** Gives the memory back, except what views still use. */
   close(): void {
-    this.dropFrozen();
+    this.#frozen?.release();
+    this.#frozen = undefined;
     this.#active.release();
   }
 

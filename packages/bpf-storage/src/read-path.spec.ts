@@ -2,12 +2,16 @@
  * The store's caches under every order of events: a fetch in flight while its key is written must leave no old value
  * behind anywhere. Tier and table are simulated, and the scheduler of fast-check decides whose step comes next.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { notInMemory, StoreIndex, TableFile } from '@exopool/native';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { ReadPath } from './read-path.js';
-import { absent, RowCache } from './row-cache.js';
-import { toRowKey } from './row-key.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ReadPath, type ReadIndex } from './read-path.js';
+import { toRowKey, type Bytes } from './row-key.js';
 import { IndexedTier, MapTier, type Step } from './testing/map-tier.js';
+import { writePairs } from './testing/table.js';
 import { TierGate } from './tier-gate.js';
 
 interface Operation {
@@ -15,8 +19,6 @@ interface Operation {
   readonly key: string;
   /** The memtable goes into the table right after. */
   readonly flush: boolean;
-  /** The row cache has lost everything before. */
-  readonly forget: boolean;
   /** Steps of calls under way that happen before the next operation begins. */
   readonly steps: number;
 }
@@ -25,17 +27,64 @@ const operation: fc.Arbitrary<Operation> = fc.record({
   type: fc.constantFrom('put', 'get'),
   key: fc.constantFrom('a', 'a', 'a', 'b'),
   flush: fc.boolean(),
-  forget: fc.boolean(),
   steps: fc.nat(6),
 });
 
 type TierKind = 'map' | 'indexed' | 'none';
 
+const folder = await mkdtemp(join(tmpdir(), 'exopool-read-path-'));
+/** Its bounds admit every key, so what is not cached is not known without a read. */
+const wide = TableFile.open(
+  await writePairs(folder, [
+    [Buffer.of(0), Buffer.alloc(0)],
+    [Buffer.of(255), Buffer.alloc(0)],
+  ]),
+);
+afterAll(async () => {
+  wide.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+type Lookup = (keys: readonly string[]) => Promise<(Buffer | undefined)[]>;
+
+/** An index with the real cache and epochs, but with a map for a memtable, and `lookup` for tables. */
+function indexOver(lookup: Lookup, cacheBytes: number, memtable = new Map<string, Buffer>()): ReadIndex {
+  const index = new StoreIndex({ cacheBytes, engines: () => ['pread'] });
+  index.setTables([{ file: wide, smallestKey: Buffer.of(0), largestKey: Buffer.of(255) }]);
+  const counts = { foundInTable: 0, inNoTable: 0 };
+  const lookUpMany = async (keys: readonly Bytes[]): Promise<(Buffer | undefined)[]> => {
+    const values = await lookup(keys.map(String));
+    for (const value of values) counts[value === undefined ? 'inNoTable' : 'foundInTable'] += 1;
+    return values;
+  };
+  const find: ReadIndex['find'] = (key) => memtable.get(String(key)) ?? index.find(key);
+  const get = async (key: Bytes): Promise<Buffer | undefined> => {
+    const found = find(key);
+    if (found !== notInMemory) return found;
+    const epoch = index.epoch(key);
+    const [value] = await lookUpMany([key]);
+    index.admit(key, epoch, value);
+    return value;
+  };
+  return {
+    find,
+    get,
+    getSync: (key) => index.getSync(key),
+    getMany: (keys) => Promise.all(keys.map(get)),
+    lookUpMany,
+    epoch: (key) => index.epoch(key),
+    admit: (key, epoch, value) => index.admit(key, epoch, value),
+    written: (keys) => index.written(keys),
+    writtenAll: () => index.writtenAll(),
+    stats: () => ({ ...index.stats(), ...counts }),
+  };
+}
+
 /** Memtable, table, row cache and tier of a store, with each step of tier and table scheduled. */
 class Simulation {
   readonly memtable = new Map<string, Buffer>();
   readonly table = new Map<string, Buffer>();
-  readonly cache = new RowCache(1_000_000);
+  readonly index: ReadIndex;
   readonly tier: MapTier;
   readonly gate: TierGate;
   readonly reads: ReadPath;
@@ -43,25 +92,17 @@ class Simulation {
   readonly written = new Map<string, number>();
   readonly acknowledged = new Map<string, number>();
 
-  constructor(step: Step, kind: TierKind = 'map') {
+  constructor(step: Step, kind: TierKind = 'map', cacheBytes = 1_000_000) {
     this.tier = kind === 'indexed' ? new IndexedTier(step) : new MapTier(step);
     this.gate = new TierGate(kind === 'none' ? undefined : this.tier);
-    const sources = {
-      unflushed: (wanted: Buffer) => this.memtable.get(wanted.toString()),
-      lookupOne: async (wanted: Buffer) => {
-        await step();
-        const value = this.table.get(wanted.toString());
-        await step();
-        return value;
-      },
-      lookup: async (keys: readonly Buffer[]) => {
-        await step();
-        const values = keys.map((wanted) => this.table.get(wanted.toString()));
-        await step();
-        return values;
-      },
+    const lookup: Lookup = async (keys) => {
+      await step();
+      const values = keys.map((wanted) => this.table.get(wanted));
+      await step();
+      return values;
     };
-    this.reads = new ReadPath(sources, this.cache, this.gate);
+    this.index = indexOver(lookup, cacheBytes, this.memtable);
+    this.reads = new ReadPath(this.index, this.gate);
   }
 
   async put(name: string): Promise<void> {
@@ -75,7 +116,7 @@ class Simulation {
   /** A read may return a write that overlaps it, but nothing older than what was acknowledged before it began. */
   async get(name: string): Promise<void> {
     const atLeast = this.acknowledged.get(name) ?? 0;
-    const value = await this.reads.get(toRowKey(name));
+    const value = await this.reads.get(name);
     expect(Number(value ?? 0)).toBeGreaterThanOrEqual(atLeast);
   }
 
@@ -84,8 +125,7 @@ class Simulation {
     this.memtable.clear();
   }
 
-  async run({ type, key, flush, forget }: Operation): Promise<void> {
-    if (forget) this.cache.clear();
+  async run({ type, key, flush }: Operation): Promise<void> {
     const running = type === 'put' ? this.put(key) : this.get(key);
     if (flush) this.flush();
     await running;
@@ -96,15 +136,17 @@ class Simulation {
     this.flush();
     for (const name of ['a', 'b']) {
       const last = this.table.get(name);
-      const row = this.cache.get(toRowKey(name));
-      if (row !== undefined) expect(row === absent ? undefined : row).toEqual(last);
+      const row = this.index.find(name);
+      if (row !== notInMemory) expect(row).toEqual(last);
       const remote = this.tier.map.get(name);
       if (remote !== undefined) expect(remote).toEqual(last);
     }
   }
 }
 
-const neverAsked = (): Promise<never> => Promise.reject(new Error('nobody should have asked'));
+function readsOver(lookup: Lookup, gate: TierGate, cacheBytes = 1_000_000): ReadPath {
+  return new ReadPath(indexOver(lookup, cacheBytes), gate);
+}
 
 describe('ReadPath', () => {
   it('leaves no old value in any cache, whatever the order of events', async () => {
@@ -113,8 +155,10 @@ describe('ReadPath', () => {
         fc.scheduler(),
         fc.array(operation, { maxLength: 30 }),
         fc.constantFrom<TierKind>('map', 'indexed', 'none'),
-        async (scheduler, operations, tier) => {
-          const simulation = new Simulation(() => scheduler.schedule(Promise.resolve()), tier);
+        fc.constantFrom(0, 1_000_000),
+        async (scheduler, operations, tier, cacheBytes) => {
+          const step: Step = () => scheduler.schedule(Promise.resolve());
+          const simulation = new Simulation(step, tier, cacheBytes);
           const running: Promise<void>[] = [];
           for (const next of operations) {
             running.push(simulation.run(next));
@@ -135,23 +179,17 @@ describe('ReadPath', () => {
     const simulation = new Simulation(() => Promise.resolve());
     simulation.table.set('a', Buffer.from('1'));
     let lookups = 0;
-    const sources = {
-      unflushed: () => undefined,
-      lookupOne: neverAsked,
-      lookup: (keys: readonly Buffer[]) => {
-        lookups += 1;
-        return Promise.resolve(keys.map((wanted) => simulation.table.get(wanted.toString())));
-      },
+    const lookup: Lookup = (keys) => {
+      lookups += 1;
+      return Promise.resolve(keys.map((wanted) => simulation.table.get(wanted)));
     };
-    const reads = new ReadPath(sources, simulation.cache, simulation.gate);
-    const [first, second, missing] = await Promise.all(
-      ['a', 'a', 'b'].map((name) => reads.get(toRowKey(name))),
-    );
+    const reads = readsOver(lookup, simulation.gate);
+    const [first, second, missing] = await Promise.all(['a', 'a', 'b'].map((name) => reads.get(name)));
     expect([lookups, simulation.tier.calls.getMany]).toEqual([1, 1]);
     expect(missing).toBeUndefined();
     first!.fill('x');
     second!.fill('y');
-    expect(await reads.get(toRowKey('a'))).toEqual(Buffer.from('1'));
+    expect(await reads.get('a')).toEqual(Buffer.from('1'));
     expect(reads.readsByTier).toEqual({ memtable: 0, memory: 1, remote: 0, store: 1, missing: 1 });
   });
 
@@ -159,12 +197,10 @@ describe('ReadPath', () => {
     const answers: (() => void)[] = [];
     const tier = new IndexedTier(() => new Promise((resolve) => answers.push(resolve)));
     tier.map.set('held', Buffer.from('1'));
-    const lookup = () => Promise.resolve([Buffer.from('2')]);
-    const sources = { unflushed: () => undefined, lookupOne: neverAsked, lookup };
-    const reads = new ReadPath(sources, new RowCache(0), new TierGate(tier));
-    const held = reads.get(toRowKey('held'));
-    expect(await reads.get(toRowKey('other'))).toEqual(Buffer.from('2'));
-    const both = reads.getMany([toRowKey('third'), toRowKey('held')]);
+    const reads = readsOver(() => Promise.resolve([Buffer.from('2')]), new TierGate(tier), 0);
+    const held = reads.get('held');
+    expect(await reads.get('other')).toEqual(Buffer.from('2'));
+    const both = reads.getMany(['third', 'held']);
     const answering = setInterval(() => answers.shift()?.(), 1);
     expect(await held).toEqual(Buffer.from('1'));
     expect(await both).toEqual([Buffer.from('2'), Buffer.from('1')]);
@@ -172,28 +208,22 @@ describe('ReadPath', () => {
   });
 
   it('fails only the reads that need a damaged page', async () => {
-    const sources = {
-      unflushed: () => undefined,
-      lookupOne: neverAsked,
-      lookup: (keys: readonly Buffer[]) =>
-        keys.some((wanted) => wanted.equals(Buffer.from('bad')))
-          ? Promise.reject(new Error('damaged'))
-          : Promise.resolve(keys.map(() => Buffer.from('1'))),
-    };
-    const reads = new ReadPath(sources, new RowCache(0), new TierGate(new MapTier()));
-    const results = await Promise.allSettled(['a', 'bad', 'c'].map((name) => reads.get(toRowKey(name))));
+    const lookup: Lookup = (keys) =>
+      keys.includes('bad')
+        ? Promise.reject(new Error('damaged'))
+        : Promise.resolve(keys.map(() => Buffer.from('1')));
+    const reads = readsOver(lookup, new TierGate(new MapTier()), 0);
+    const results = await Promise.allSettled(['a', 'bad', 'c'].map((name) => reads.get(name)));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
   it('without a tier returns each key when it is found', async () => {
-    const slow = new Promise<Buffer>(() => undefined);
-    const lookupOne = (wanted: Buffer) =>
-      wanted.toString() === 'slow' ? slow : Promise.resolve(Buffer.from('1'));
-    const sources = { unflushed: () => undefined, lookupOne, lookup: neverAsked };
-    const reads = new ReadPath(sources, new RowCache(10_000), new TierGate(undefined));
-    void reads.get(toRowKey('slow'));
-    expect(await reads.get(toRowKey('quick'))).toEqual(Buffer.from('1'));
-    expect(await reads.get(toRowKey('quick'))).toEqual(Buffer.from('1'));
+    const slow = new Promise<Buffer[]>(() => undefined);
+    const lookup: Lookup = ([wanted]) => (wanted === 'slow' ? slow : Promise.resolve([Buffer.from('1')]));
+    const reads = readsOver(lookup, new TierGate(undefined));
+    void reads.get('slow');
+    expect(await reads.get('quick')).toEqual(Buffer.from('1'));
+    expect(await reads.get('quick')).toEqual(Buffer.from('1'));
     expect(reads.readsByTier).toEqual({ memtable: 0, memory: 1, remote: 0, store: 1, missing: 0 });
   });
 });

@@ -34,7 +34,7 @@ export async function recoverToWrite(
   tables: TableSet,
   memtableBytes: number,
 ): Promise<Recovered> {
-  tables.open(manifest);
+  await tables.open(manifest);
   const logs = await Logs.open(folder, manifest.log);
   try {
     const memtables = new Memtables();
@@ -56,7 +56,7 @@ export async function recoverToRead(folder: string, found: Manifest, tables: Tab
     let logs: Logs | undefined;
     let failure: unknown;
     try {
-      tables.open(manifest);
+      await tables.open(manifest);
       logs = await Logs.open(folder, manifest.log);
     } catch (error) {
       failure = error;

@@ -11,7 +11,10 @@ export interface StoreOptions {
   readonly readOnly?: boolean;
   /** Makes the folder and an empty store in it. Default true. */
   readonly createIfMissing?: boolean;
-  /** Memory of the row cache, bytes; 0 for none. Default 64 MiB. */
+  /**
+   * Memory for reads, bytes: interior pages and filters of tables, up to half of it but at least 4 MiB, and cached rows
+   * and leaf pages; 0 for none of the latter. Default 64 MiB.
+   */
   readonly cacheBytes?: number;
   /**
    * A cache between the row cache and the tables, such as leased memory. It must be empty, or hold nothing but what

@@ -1,3 +1,4 @@
+import type { StoreIndexStats } from '@exopool/native';
 import type { CacheTierStats } from '@exopool/shared';
 import type { LookupsByEngine } from './open-table.js';
 import type { ReadsByTier } from './read-path.js';
@@ -17,8 +18,12 @@ export interface StoreStats {
   readonly tableBytes: number;
   readonly memtableEntries: number;
   readonly memtableBytes: number;
+  /** Cached rows and leaf pages. */
   readonly cacheEntries: number;
+  /** Memory of the cache, of interior pages and of filters: what `cacheBytes` of the options bounds. */
   readonly cacheBytes: number;
+  /** What is in that memory, and what was answered from it. */
+  readonly index: StoreIndexStats;
   readonly readsByTier: ReadsByTier;
   readonly lookupsByEngine: LookupsByEngine;
   /** Keys put or deleted. */

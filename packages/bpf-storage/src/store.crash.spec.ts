@@ -52,11 +52,12 @@ const stepScript = `
   }
 `;
 
-/** Runs a script until it has said enough, then kills it. @returns the lines that it said. */
+/** Runs a script until it has said enough, then kills it after `delayMs`. @returns the lines that it said. */
 async function killWhen(
   script: string,
   args: readonly string[],
   enough: (line: string) => boolean,
+  delayMs = 0,
 ): Promise<string[]> {
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '--eval', script, ...args], {
     cwd: new URL('..', import.meta.url),
@@ -68,7 +69,8 @@ async function killWhen(
     for await (const line of createInterface({ input: child.stdout! })) {
       said.push(line);
       if (child.killed || !enough(line)) continue;
-      child.kill('SIGKILL');
+      if (delayMs === 0) child.kill('SIGKILL');
+      else setTimeout(() => child.kill('SIGKILL'), delayMs);
     }
   } finally {
     child.kill('SIGKILL');
@@ -120,6 +122,7 @@ const writerScript = `
   import { writeSync } from 'node:fs';
   import { Store } from '@exopool/bpf-storage';
   const [folder, round] = process.argv.slice(1);
+  writeSync(1, 'opening\\n');
   const store = await Store.open(folder, { memtableBytes: 100_000, cacheBytes: 0 });
   async function write(lane, sync) {
     for (let i = 1; ; i += 1) {
@@ -158,10 +161,14 @@ describe('a process that is killed at any moment', () => {
       const lasts = new Map<string, number>();
       let acknowledged = 0;
       for (let round = 0; round < killRounds; round += 1) {
-        const progress = Math.ceil(Math.random() * 400);
+        // Some die while they open the store, and read back or flush what others left.
+        const diesOpening = round % 4 === 3;
+        const progress = diesOpening ? 1 : Math.ceil(Math.random() * 400);
+        const delayMs = diesOpening ? Math.random() * 20 : 0;
         let count = 0;
-        const said = await killWhen(writerScript, [folder, String(round)], () => (count += 1) >= progress);
-        acknowledged += said.length;
+        const enough = (): boolean => (count += 1) >= progress;
+        const said = await killWhen(writerScript, [folder, String(round)], enough, delayMs);
+        acknowledged += said.filter((line) => line !== 'opening').length;
         // Every other time the logs of several processes have to be replayed together.
         const store = await Store.open(folder, { readOnly: round % 2 === 0 });
         for (const lane of [0, 1, 2, 3].map((index) => `${round}-${index}`)) {
@@ -225,6 +232,7 @@ describe('a log after power loss', () => {
       await inFolder(async (parent) => {
         const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
         const fates = fc.array(fc.constantFrom(0, 0, 1, 2), { minLength: 1, maxLength: 30 });
+        let [cases, torn] = [0, 0];
         await fc.assert(
           fc.asyncProperty(fates, fc.double({ min: 0, max: 1, noNaN: true }), async (fate, endShare) => {
             await writeFile(log, loseSectors(bytes, synced, fate, endShare));
@@ -233,12 +241,48 @@ describe('a log after power loss', () => {
             // A writer that dies too leaves the same.
             expect(await countPrefix(join(log, '..'), false)).toBe(count);
             expect(await countPrefix(join(log, '..'), true)).toBe(count);
+            cases += 1;
+            if (count < 80) torn += 1;
           }),
           { numRuns: isLong ? 1000 : 60 },
         );
+        console.log(`${cases} losses of sectors, ${torn} of which cost writes that were not synced`);
       });
     },
   );
+
+  it('may be cut anywhere past its last sync, and have any of its last sectors', { timeout }, async () => {
+    await inFolder(async (parent) => {
+      const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
+      const prefixOf = async (left: Buffer): Promise<number> => {
+        await writeFile(log, left);
+        return countPrefix(join(log, '..'), true);
+      };
+      let [cuts, last] = [0, 40];
+      for (let end = synced; end <= bytes.length; end += isLong ? 8 : 120) {
+        const count = await prefixOf(bytes.subarray(0, end));
+        expect(count).toBeGreaterThanOrEqual(last);
+        last = count;
+        cuts += 1;
+      }
+      // Each set of the sectors at the end is one order in which the disk may have written them.
+      const sectors = Math.ceil((bytes.length - synced) / 512);
+      const tried = Math.min(sectors, isLong ? 10 : 6);
+      const kept = Array.from({ length: sectors - tried }, () => 0);
+      const counts = new Map<number, number>();
+      for (let set = 0; set < 1 << tried; set += 1) {
+        for (const lost of [1, 2]) {
+          const fates = Array.from({ length: tried }, (_, sector) => ((set >> sector) & 1) * lost);
+          const count = await prefixOf(loseSectors(bytes, synced, [...kept, ...fates], 1));
+          expect(count).toBeGreaterThanOrEqual(40);
+          counts.set(count, (counts.get(count) ?? 0) + 1);
+        }
+      }
+      expect(counts.size).toBeGreaterThan(tried / 2);
+      const found = [...counts].map(([count, times]) => `${count} in ${times}`).join(', ');
+      console.log(`${cuts} cuts, ${2 << tried} sets of sectors; writes found of 80: ${found}`);
+    });
+  });
 
   it(
     'with a changed byte is refused with file and offset, or ends before the change',
@@ -246,13 +290,14 @@ describe('a log after power loss', () => {
     async () => {
       await inFolder(async (parent) => {
         const { log, synced, bytes } = await storeWithLog(join(parent, 'store'));
-        let refused = 0;
+        let [cases, refused] = [0, 0];
         const step = isLong ? 1 : 97;
         for (let at = 0; at < bytes.length; at += step) {
           const damaged = Buffer.from(bytes);
           damaged[at]! ^= 0x10;
           await writeFile(log, damaged);
           const result = await countPrefix(join(log, '..'), true).catch((error: unknown) => error);
+          cases += 1;
           if (typeof result === 'number') {
             expect(result).toBeGreaterThanOrEqual(39);
             continue;
@@ -262,6 +307,7 @@ describe('a log after power loss', () => {
           if (at >= logHeaderBytes) expect((result as Error).message).toMatch(/offset \d+/);
           refused += 1;
         }
+        console.log(`${cases} bytes of a log changed: ${refused} refused, the others past the last sync`);
         expect(refused).toBeGreaterThan((synced / step) * 0.9);
       });
     },

@@ -1,35 +1,18 @@
 /** Disks that are full, read-only or failing: nothing acknowledged is lost. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Store } from './store.js';
 import { withFaults } from './testing/disk-faults.js';
 import { inFolder, leftovers } from './testing/folder.js';
+import { inTmpfs, isRoot } from './testing/tmpfs.js';
 
-const isRoot = process.getuid?.() === 0;
 const coded = (code: string) => expect.objectContaining({ code }) as Error;
 
 /** A value that does not compress and does not fit into a leaf. */
 const value = (fill: number): Buffer => Buffer.alloc(2000, fill);
-
-/** Runs `work` in a small file system of its own. @returns why it could not, if so. */
-async function inTmpfs(bytes: number, work: (folder: string) => Promise<void>): Promise<string | undefined> {
-  if (!isRoot) return 'only root can mount a tmpfs';
-  return inFolder(async (folder) => {
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder], { stdio: 'pipe' });
-    } catch (error) {
-      return `a tmpfs cannot be mounted: ${(error as Error).message}`;
-    }
-    try {
-      await work(folder);
-      return undefined;
-    } finally {
-      execFileSync('umount', ['--lazy', folder]);
-    }
-  });
-}
 
 async function expectRows(store: Store, count: number): Promise<void> {
   const rows = await store.getMany(Array.from({ length: count }, (_, index) => `key ${index}`));
@@ -176,6 +159,38 @@ describe('a limit on the size of files', () => {
 
 it('a folder that cannot be made is an error, also where mkdir has no end', async () => {
   await expect(Store.open('/proc/store')).rejects.toEqual(coded('EXOPOOL_NOT_FOUND'));
+});
+
+describe('a second writer', () => {
+  it('is refused while the first one lives, in another process too, and let in once it is dead', async () => {
+    await inFolder(async (folder) => {
+      const script = `
+        import { Store } from '@exopool/bpf-storage';
+        const store = await Store.open(process.argv[1]);
+        await store.put('key 0', Buffer.alloc(2000, 0));
+        console.log('written');
+        setInterval(() => undefined, 1000);
+      `;
+      const words = ['--input-type=module', '--eval', script, folder];
+      const cwd = new URL('..', import.meta.url);
+      const first = spawn(process.execPath, words, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+      const exited = once(first, 'exit');
+      try {
+        await once(first.stdout, 'data');
+        for (let attempt = 0; attempt < 3; attempt += 1)
+          await expect(Store.open(folder)).rejects.toEqual(coded('EXOPOOL_LOCKED'));
+        const reader = await Store.open(folder, { readOnly: true });
+        await expectRows(reader, 1);
+        await reader.close();
+      } finally {
+        first.kill('SIGKILL');
+        await exited;
+      }
+      const second = await Store.open(folder);
+      await expectRows(second, 1);
+      await second.close();
+    });
+  });
 });
 
 describe('a read-only folder', () => {

@@ -1,4 +1,5 @@
 /** A store behaves like a sorted map, whatever is done to it and in whatever order, crashes included. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +10,11 @@ import { copyAtOnce, inFolder } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
 import { keyArbitrary, support, valueArbitrary, type Pair } from './testing/table.js';
 import type { BatchOperation } from './write.js';
+
+const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
+/** Sequences of each configuration. A failure is made smaller, and printed with the seed that repeats it. */
+const sequences = isLong ? 100 : 30;
+const timeout = isLong ? 3_600_000 : 60_000;
 
 /** What a store holds, as a map from keys in latin1. */
 type Content = Map<string, Buffer>;
@@ -130,11 +136,15 @@ class Prefix implements fc.AsyncCommand<Model, Real> {
     const keys: string[] = [];
     for await (const key of store.range({ prefix: this.prefix, keysOnly: true })) keys.push(text(key));
     expect(keys).toEqual(expected);
-    const bytes = Array.from(model.content).reduce((sum, [key, { length }]) => {
-      return sum + (key.startsWith(text(this.prefix)) && length > 0 ? 1 : 0);
-    }, 0);
+    const numbers = expected.flatMap((key) => [...model.content.get(key)!.subarray(0, 1)]);
     const aggregate = await store.aggregate({ prefix: this.prefix, field: { offset: 0, type: 'u8' } });
-    expect(aggregate).toMatchObject({ count: expected.length, withField: bytes });
+    expect(aggregate).toEqual({
+      count: expected.length,
+      withField: numbers.length,
+      sum: numbers.reduce((sum, number) => sum + number, 0),
+      min: numbers.length === 0 ? undefined : Math.min(...numbers),
+      max: numbers.length === 0 ? undefined : Math.max(...numbers),
+    });
   }
 }
 
@@ -192,6 +202,19 @@ class Compact implements fc.AsyncCommand<Model, Real> {
     model.past = [new Map(model.content)];
     expect(store.stats()).toMatchObject({ memtableEntries: 0, tableEntries: model.content.size });
     expect(store.stats().tables).toBeLessThanOrEqual(1);
+  }
+}
+
+class Backup implements fc.AsyncCommand<Model, Real> {
+  check = (): boolean => true;
+  toString = (): string => 'backup()';
+  async run(model: Model, { store, folder }: Real): Promise<void> {
+    await store.backup(`${folder} copy`);
+    model.past = [new Map(model.content)];
+    const copy = await Store.open(`${folder} copy`, { readOnly: true });
+    expect(await contentOf(copy)).toEqual(await contentOf(store));
+    await copy.close();
+    await rm(`${folder} copy`, { recursive: true });
   }
 }
 
@@ -267,10 +290,11 @@ const commands = fc.commands(
     fc.array(keyArbitrary, { maxLength: 4 }).map((keys) => new ReadSnapshot(keys)),
     fc.constant(new Flush()),
     fc.constant(new Compact()),
+    fc.constant(new Backup()),
     fc.constant(new Reopen()),
     fc.boolean().map((readFirst) => new Crash(readFirst)),
   ],
-  { size: 'medium', maxCommands: 40 },
+  { size: isLong ? 'large' : 'medium', maxCommands: isLong ? 100 : 40 },
 );
 
 const configurations: { readonly name: string; readonly options: StoreOptions }[] = [
@@ -285,11 +309,13 @@ const configurations: { readonly name: string; readonly options: StoreOptions }[
 ];
 
 describe('Store', () => {
-  it.for(configurations)('is a sorted map ($name)', async ({ options }, { skip }) => {
+  it.for(configurations)('is a sorted map ($name)', { timeout }, async ({ name, options }, { skip }) => {
     const refused = support.find(({ engine, available }) => engine === options.engine && !available);
     skip(refused !== undefined, `${options.engine ?? ''} cannot run: ${refused?.reason ?? ''}`);
+    let steps = 0;
     await fc.assert(
       fc.asyncProperty(commands, async (sequence) => {
+        steps += [...sequence].length;
         await inFolder(async (folder) => {
           const real = { folder: join(folder, 'store'), options } as Real;
           await open(real);
@@ -300,7 +326,8 @@ describe('Store', () => {
           }
         });
       }),
-      { numRuns: 30 },
+      { numRuns: sequences },
     );
+    console.log(`${name}: ${sequences} sequences, ${steps} steps`);
   });
 });

@@ -454,8 +454,9 @@ describe('stats', () => {
       await store.get('key 1');
       await store.compact();
       const stats = store.stats();
-      expect(stats.readsByTier).toEqual({ memtable: 1, memory: 2, remote: 0, store: 2, missing: 2 });
-      expect(stats.lookupsByEngine.pread).toMatchObject({ lookups: 3, found: 2, notFound: 1 });
+      expect(stats.readsByTier).toEqual({ memtable: 1, memory: 1, remote: 0, store: 2, missing: 3 });
+      expect(stats.lookupsByEngine.pread).toMatchObject({ lookups: 2, found: 2, notFound: 0 });
+      expect(stats.index).toMatchObject({ rows: 1, noTable: 3, filterNegatives: 2, tablesWithoutFilter: 0 });
       expect(stats).toMatchObject({
         path: folder,
         engine: 'pread',

@@ -3,7 +3,7 @@
  *
  *   writes  ->  log  ->  memtable  --flush--->  the newest table  \
  *   loads   ->  external sort  -------------->  the newest table   >  compaction: fewer and larger ones
- *   reads   ->  memtable, row cache, cache tier, tables from the newest to the oldest (see read-path.ts)
+ *   reads   ->  memtable, cached rows, cache tier, tables from the newest to the oldest (see read-path.ts)
  *
  * A write is in the log, on disk, before it is visible and acknowledged (see commit-log.ts). What it replaces is gone
  * from every cache by then. A write that is rejected was not done.
@@ -24,8 +24,7 @@ import { Loader } from './loader.js';
 import type { OpenTable } from './open-table.js';
 import { ReadPath } from './read-path.js';
 import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
-import { RowCache } from './row-cache.js';
-import { toRowKey, type Bytes } from './row-key.js';
+import type { Bytes } from './row-key.js';
 import { Snapshot } from './snapshot.js';
 import { openFolderToRead, openFolderToWrite } from './store-folder.js';
 import { checkOptions, checkRange } from './store-options.js';
@@ -54,7 +53,6 @@ export class Store<Key = Bytes, Value = Bytes> {
   readonly #options: CheckedOptions;
   readonly #tables: TableSet;
   readonly #lock: FileHandle | undefined;
-  readonly #cache: RowCache;
   readonly #gate: TierGate;
   readonly #reads: ReadPath;
   readonly #log: CommitLog;
@@ -79,20 +77,9 @@ export class Store<Key = Bytes, Value = Bytes> {
     this.#tables = tables;
     this.#lock = lock;
     this.#engine = options.engine;
-    this.#cache = new RowCache(options.cacheBytes);
     this.#gate = new TierGate(options.cacheTier);
-    const sources = {
-      unflushed: (key: Buffer) => recovered.memtables.get(key),
-      lookupOne: (key: Buffer) => {
-        this.#requireOpen();
-        return this.#tables.lookUpOne(key, this.#engine);
-      },
-      lookup: (keys: readonly Buffer[]) => {
-        this.#requireOpen();
-        return this.#tables.lookUp(keys, this.#engine);
-      },
-    };
-    this.#reads = new ReadPath(sources, this.#cache, this.#gate);
+    recovered.memtables.follow((memtables) => tables.index.setMemtables(memtables.map(({ handle }) => handle)));
+    this.#reads = new ReadPath(tables.index, this.#gate);
     this.#log = new CommitLog({ folder: path, ...recovered });
     this.#compactor = new Compactor(tables, options.compactionBytesPerSecond);
     this.#writes = new WritePath(recovered.memtables, this.#log, {
@@ -140,7 +127,8 @@ export class Store<Key = Bytes, Value = Bytes> {
     const { manifest, lock } = checked.readOnly
       ? { manifest: await openFolderToRead(path), lock: undefined }
       : await openFolderToWrite(path, checked.createIfMissing);
-    const tables = new TableSet({ folder: path, direct: checked.direct, support });
+    const { direct, cacheBytes, engine } = checked;
+    const tables = new TableSet({ folder: path, direct, support }, cacheBytes, engine);
     try {
       const recovered = checked.readOnly
         ? await recoverToRead(path, manifest, tables)
@@ -162,23 +150,33 @@ export class Store<Key = Bytes, Value = Bytes> {
     try {
       this.#requireOpen();
       const encoded = this.#codec.encodeKey(key);
-      return this.#codec.decodeLater(encoded, this.#reads.get(toRowKey(encoded)));
+      return this.#codec.decodeLater(encoded, this.#reads.get(encoded));
     } catch (error) {
       return Promise.reject(toExopoolError(error));
     }
+  }
+
+  /**
+   * The value of `key`, or `undefined`, at once. What is not in memory is read by the calling thread, which waits for
+   * the disk, past the cache tier. @throws ExopoolError as {@link Store.get}.
+   */
+  getSync(key: Key): Found<Value> | undefined {
+    this.#requireOpen();
+    const encoded = this.#codec.encodeKey(key);
+    return this.#codec.decodeValue(encoded, this.#reads.getSync(encoded));
   }
 
   /** The values of `keys`, in their order; `undefined` for an absent key. Errors as {@link Store.get}. */
   async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
     const encoded = this.#codec.encodeKeys(keys);
-    return this.#codec.decodeMany(encoded, await this.#reads.getMany(encoded.map(toRowKey)));
+    return this.#codec.decodeMany(encoded, await this.#reads.getMany(encoded));
   }
 
   /** Whether `key` is there. Errors as {@link Store.get}. */
   async has(key: Key): Promise<boolean> {
     this.#requireOpen();
-    return (await this.#reads.get(toRowKey(this.#codec.encodeKey(key)))) !== undefined;
+    return (await this.#reads.get(this.#codec.encodeKey(key))) !== undefined;
   }
 
   /**
@@ -308,6 +306,7 @@ export class Store<Key = Bytes, Value = Bytes> {
   stats(): StoreStats {
     this.#requireOpen();
     const { tables } = this.#tables;
+    const index = this.#tables.index.stats();
     const sum = (of: (entry: OpenTable['entry']) => number): number =>
       tables.reduce((total, { entry }) => total + of(entry), 0);
     // The oldest table is the largest, as a rule.
@@ -322,8 +321,9 @@ export class Store<Key = Bytes, Value = Bytes> {
       tableBytes: sum(({ bytes }) => bytes),
       memtableEntries: this.#writes.memtables.entries,
       memtableBytes: this.#writes.memtables.bytes,
-      cacheEntries: this.#cache.entries,
-      cacheBytes: this.#cache.bytes,
+      cacheEntries: index.rows + index.leaves,
+      cacheBytes: index.cacheBytes + index.interiorBytes + index.filterBytes,
+      index,
       readsByTier: this.#reads.readsByTier,
       lookupsByEngine: this.#tables.lookups(),
       writes: this.#writes.writes,
@@ -347,6 +347,7 @@ export class Store<Key = Bytes, Value = Bytes> {
     const engine = parseEngineName(name);
     if (engine !== 'auto') requireEngine(engine, tableEngineSupport());
     this.#engine = engine;
+    this.#tables.engine = engine;
   }
 
   /**

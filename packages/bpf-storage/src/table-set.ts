@@ -12,7 +12,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ScanSources } from '@exopool/native';
+import { StoreIndex, type ScanSources, type TableEngine } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import type { EngineName } from './engine.js';
 import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';
@@ -55,7 +55,18 @@ export class TableSet {
   /** Removals of files under way. */
   readonly #removals = new Set<Promise<void>>();
 
-  constructor(private readonly options: Omit<OpenTableOptions, 'onClose'>) {}
+  /** What the store reads from; it has the tables of now. */
+  readonly index: StoreIndex;
+
+  /** @param cacheBytes of the index. @param engine by which the tables are read. */
+  constructor(
+    private readonly options: Omit<OpenTableOptions, 'onClose'>,
+    cacheBytes: number,
+    public engine: EngineName,
+  ) {
+    const engines = (): TableEngine[] => this.#tables.map((table) => table.engines.choose(this.engine));
+    this.index = new StoreIndex({ cacheBytes, engines });
+  }
 
   /** The newest first. Retain them before the first wait. */
   get tables(): readonly OpenTable[] {
@@ -72,8 +83,8 @@ export class TableSet {
   }
 
   /** Opens what `manifest` names. @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
-  open(manifest: Manifest): void {
-    this.close();
+  async open(manifest: Manifest): Promise<void> {
+    this.#closeTables();
     const tables: OpenTable[] = [];
     try {
       for (const entry of manifest.tables) tables.push(this.#openTable(entry));
@@ -81,37 +92,11 @@ export class TableSet {
       for (const table of tables) table.close();
       throw error;
     }
-    this.#tables = tables;
+    this.#setTables(tables);
     this.#manifest = manifest;
     this.#next = manifest.next;
-  }
-
-  /**
-   * The values of `keys`, in order, each from the newest table that knows it.
-   * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`.
-   */
-  async lookUp(keys: readonly Buffer[], engine: EngineName): Promise<(Buffer | undefined)[]> {
-    const tables = retainAll(this.#tables);
-    try {
-      return await lookUpIn(tables, keys, engine);
-    } finally {
-      releaseAll(tables);
-    }
-  }
-
-  /** The value of `key`. Calls of one turn cross into the engine together. Errors as {@link lookUp}. */
-  async lookUpOne(key: Buffer, engine: EngineName): Promise<Buffer | undefined> {
-    const tables = retainAll(this.#tables);
-    try {
-      for (const table of tables) {
-        if (!table.mayHold(key)) continue;
-        const value = await table.file.lookup(key, table.engines.choose(engine));
-        if (value !== undefined) return value ?? undefined;
-      }
-      return undefined;
-    } finally {
-      releaseAll(tables);
-    }
+    // Filters of the newest first: they are asked most.
+    for (const { file } of tables) await this.index.prepare(file);
   }
 
   /**
@@ -131,7 +116,9 @@ export class TableSet {
     try {
       if (smallestKey !== undefined && largestKey !== undefined) {
         const id = tableIdText(tableId);
-        return this.#openTable({ file: name, id, entries, bytes, smallestKey, largestKey });
+        const table = this.#openTable({ file: name, id, entries, bytes, smallestKey, largestKey });
+        await this.index.prepare(table.file);
+        return table;
       }
     } catch (error) {
       await rm(path, { force: true });
@@ -148,8 +135,8 @@ export class TableSet {
 
   /** Closes the tables under their users. */
   close(): void {
-    for (const table of this.#tables) table.close();
-    this.#tables = [];
+    this.index.close();
+    this.#closeTables();
   }
 
   /** Resolves when the files that nobody needs any more are gone. What could not be removed goes at the next open. */
@@ -169,7 +156,7 @@ export class TableSet {
       if (added !== undefined) await discardTable(added);
       throw error;
     }
-    this.#tables = tables;
+    this.#setTables(tables);
     this.#manifest = manifest;
     change.onSwitch?.();
     try {
@@ -180,6 +167,19 @@ export class TableSet {
       releaseAll(removed);
     }
     await this.settled();
+  }
+
+  #setTables(tables: readonly OpenTable[]): void {
+    this.#tables = tables;
+    this.index.setTables(
+      tables.map(({ file, entry: { smallestKey, largestKey } }) => ({ file, smallestKey, largestKey })),
+    );
+  }
+
+  #closeTables(): void {
+    const tables = this.#tables;
+    this.#setTables([]);
+    for (const table of tables) table.close();
   }
 
   #remove(path: string): void {
@@ -205,7 +205,7 @@ export class TableSet {
   }
 }
 
-/** As `TableSet.lookUp`, in tables that the caller retains. */
+/** The values of `keys`, in order, each from the newest table that knows it. The caller retains the tables. */
 export async function lookUpIn(
   tables: readonly OpenTable[],
   keys: readonly Buffer[],

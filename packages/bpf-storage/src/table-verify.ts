@@ -6,7 +6,7 @@
  * exactly once; the filter's pages, and that it passes every key; and the header's counts. A damaged page is reported with file and offset, and the walk goes on
  * beside it.
  */
-import { filterMiss } from '@exopool/native';
+import { crc32c, filterMiss } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
 import { tombstone } from './entry.js';
@@ -15,9 +15,12 @@ import {
   EXO_FILTER_PAGE_BLOCKS,
   EXO_PAGE_FILTER,
   EXO_PAGE_SIZE,
+  EXO_TABLE_MAGIC,
   pageHeader,
   pageHeaderBytes,
   pagesFor,
+  tableHeader,
+  tableHeaderChecksumStart,
 } from './format.js';
 import { corrupt, type PageView, type ValueReference } from './page-view.js';
 import { readValue, readView, type PageSource } from './table-reader.js';
@@ -95,6 +98,7 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
+    await this.#visitHeader();
     const { height, root } = this.source.header;
     await this.#readFilter();
     if (height > 0) await this.#visit(root, height - 1, {});
@@ -107,6 +111,18 @@ class Verification {
       valuePages: this.#valuePages,
       problems: this.#problems,
     };
+  }
+
+  /** The header was checked when the table was opened; this tells whether it can be opened again. */
+  async #visitHeader(): Promise<void> {
+    await this.#reporting(0, async () => {
+      const page = await this.source.readPages(0, 1);
+      const hasMagic = page.toString('latin1', 0, EXO_TABLE_MAGIC.length) === EXO_TABLE_MAGIC;
+      const isVersion = page.readUInt32LE(tableHeader.version) === this.source.header.version;
+      const checksum = crc32c(page.subarray(tableHeaderChecksumStart));
+      if (hasMagic && isVersion && page.readUInt32LE(tableHeader.checksum) === checksum) return;
+      this.#report(0, 'the header page is damaged');
+    });
   }
 
   async #readFilter(): Promise<void> {

@@ -9,6 +9,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterFileLock(env, exports);
   exopool::RegisterTableFilter(env, exports);
   exopool::RegisterTable(env, exports);
+  exopool::RegisterStoreIndex(env, exports);
   exopool::RegisterMemtable(env, exports);
   exopool::RegisterScan(env, exports);
   exopool::RegisterWriteJob(env, exports);

@@ -12,6 +12,7 @@ void RegisterChecksum(Napi::Env env, Napi::Object exports);
 void RegisterFileLock(Napi::Env env, Napi::Object exports);
 void RegisterTableFilter(Napi::Env env, Napi::Object exports);
 void RegisterTable(Napi::Env env, Napi::Object exports);
+void RegisterStoreIndex(Napi::Env env, Napi::Object exports);
 void RegisterMemtable(Napi::Env env, Napi::Object exports);
 void RegisterScan(Napi::Env env, Napi::Object exports);
 void RegisterWriteJob(Napi::Env env, Napi::Object exports);

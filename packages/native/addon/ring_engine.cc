@@ -69,7 +69,7 @@ int RingEngine::Prepare() {
   return 0;
 }
 
-void RingEngine::Submit(std::shared_ptr<RingCall> call) {
+void RingEngine::Submit(std::shared_ptr<Lookup> call) {
   bool is_broken;
   Post([&] {
     is_broken = broken_;
@@ -118,7 +118,7 @@ void RingEngine::Run() {
 
 // False: there was nothing, and whoever brings something from now on writes the eventfd.
 bool RingEngine::TakeInbox() {
-  std::vector<std::shared_ptr<RingCall>> calls;
+  std::vector<std::shared_ptr<Lookup>> calls;
   std::vector<int> slots;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -129,8 +129,7 @@ bool RingEngine::TakeInbox() {
   for (int slot : slots) {
     if (ring_.SetFile(static_cast<unsigned>(slot), -1) == 0) free_files_.push_back(slot);
   }
-  for (std::shared_ptr<RingCall> &call : calls) {
-    PutFile(call->table.get());
+  for (std::shared_ptr<Lookup> &call : calls) {
     calls_.push_back(std::move(call));
   }
   return !calls.empty() || !slots.empty();
@@ -147,25 +146,51 @@ void RingEngine::PutFile(TableFile *table) {
 // One key of each call in turn, so that a call of many keys does not hold up one of few.
 void RingEngine::StartWalks() {
   while (!idle_.empty() && !calls_.empty()) {
-    std::shared_ptr<RingCall> call = std::move(calls_.front());
+    std::shared_ptr<Lookup> call = std::move(calls_.front());
     calls_.pop_front();
-    if (call->cancelled != nullptr && *call->cancelled) call->next = call->count;
-    if (call->next == call->count) {
+    if (call->IsStopped()) call->next_ = call->which_.size();
+    if (call->next_ == call->which_.size()) {
       EndIfDone(call.get());
       continue;
     }
     unsigned number = idle_.back();
     idle_.pop_back();
     Chain &chain = chains_[number];
-    chain.key = call->next++;
-    call->under_way++;
+    chain.key = call->which_[call->next_++];
+    call->under_way_++;
     chain.call = call;
-    if (call->next < call->count) calls_.push_back(std::move(call));
-    Proceed(number, [&chain] {
-      RingCall &c = *chain.call;
-      return chain.walk.Start(c.table.get(), *c.keys, chain.key, &c.tally, &c.results[chain.key]);
-    });
+    chain.walk.set_copies_leaves(call->copies_leaves);
+    if (call->next_ < call->which_.size()) calls_.push_back(std::move(call));
+    Proceed(number, [this, &chain] { return GoOn(&chain, StartWalk(&chain, chain.call->first_table_)); });
   }
+}
+
+// Starts in the first table from `from` on that may have the key. False: the walk has ended, or there is
+// none.
+bool RingEngine::StartWalk(Chain *chain, size_t from) {
+  const Lookup &call = *chain->call;
+  uint64_t refused = 0;
+  chain->table = call.version_->Next(from, call.end_table_, call.keys_.view(chain->key),
+                                     call.keys_.hash(chain->key), &refused);
+  if (chain->table == call.end_table_) return false;
+  TableFile *table = call.version_->tables[chain->table].file.get();
+  PutFile(table);
+  return chain->walk.Start(table, call.keys_, chain->key, &chain->tally, &chain->call->results_[chain->key]);
+}
+
+// Takes a walk that has ended on to the next table, unless it knows its answer. As TableWalk::Start.
+bool RingEngine::GoOn(Chain *chain, bool needs_read) {
+  while (!needs_read && chain->table < chain->call->end_table_) {
+    AddTally(chain);
+    if (chain->call->results_[chain->key].is_known()) return false;
+    needs_read = StartWalk(chain, chain->table + 1);
+  }
+  return needs_read;
+}
+
+void RingEngine::AddTally(Chain *chain) {
+  chain->tally.AddTo(&chain->call->version_->tables[chain->table].file->counters(Engine::kIoUring));
+  chain->tally = Tally();
 }
 
 // Takes a walk to its next read, or to its end.
@@ -177,6 +202,7 @@ void RingEngine::Proceed(unsigned number, Go go) {
     needs_read = go();
   } catch (const std::bad_alloc &) {
     walk.Abandon(Failure::Io(ENOMEM, walk.read().offset));
+    AddTally(&chains_[number]);
   }
   if (!needs_read) return EndWalk(number);
   chains_[number].done_bytes = 0;
@@ -197,6 +223,7 @@ void RingEngine::ReadLongValues() {
       QueueRead(number);
     } else {
       walk.Abandon(Failure::Io(ENOMEM, walk.read().offset));
+      AddTally(&chains_[number]);
       EndWalk(number);
     }
   }
@@ -205,7 +232,7 @@ void RingEngine::ReadLongValues() {
 void RingEngine::QueueRead(unsigned number) {
   Chain &chain = chains_[number];
   const TableWalk::Read &read = chain.walk.read();
-  const TableFile &table = *chain.call->table;
+  const TableFile &table = *chain.call->version_->tables[chain.table].file;
   io_uring_sqe *sqe = ring_.Next();
   bool is_fixed = has_fixed_buffers_ && chain.walk.InPage();
   sqe->opcode = is_fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
@@ -237,33 +264,35 @@ void RingEngine::OnRead(unsigned number, int result) {
   if (result < 0) failure = Failure::Io(-result, read.offset + chain.done_bytes);
   if (result == 0) failure = Failure::EndOfFile(read.offset + chain.done_bytes);
   if (!chain.walk.InPage()) run_bytes_ -= read.length;
-  Proceed(number, [&] { return chain.walk.Resume(failure); });
+  Proceed(number, [&] { return GoOn(&chain, chain.walk.Resume(failure)); });
 }
 
 void RingEngine::EndWalk(unsigned number) {
   Chain &chain = chains_[number];
-  std::shared_ptr<RingCall> call = std::move(chain.call);
+  std::shared_ptr<Lookup> call = std::move(chain.call);
   idle_.push_back(number);
-  call->under_way--;
-  call->value_bytes += call->results[chain.key].value.size();
-  if (call->ended) call->ended(chain.key);
-  if (call->value_bytes > call->value_bytes_max) call->next = call->count;
+  call->under_way_--;
+  call->EndKey(chain.key);
   EndIfDone(call.get());
 }
 
-void RingEngine::EndIfDone(RingCall *call) {
-  if (call->has_ended || call->under_way > 0 || call->next < call->count) return;
-  call->has_ended = true;
-  call->tally.AddTo(&call->table->counters(Engine::kIoUring));
-  if (call->done) call->done();
+void RingEngine::EndIfDone(Lookup *call) {
+  if (call->has_ended_ || call->under_way_ > 0 || call->next_ < call->which_.size()) return;
+  call->has_ended_ = true;
+  call->EndStage();
 }
 
-void RingEngine::Fail(RingCall *call) {
-  for (size_t key = 0; key < call->count; key++) {
-    call->results[key].failure = Failure::Io(EIO, 0);
-    if (call->ended) call->ended(key);
-  }
-  if (call->done) call->done();
+void RingEngine::FailKey(Lookup *call, uint32_t key) {
+  LookupResult &result = call->results_[key];
+  result.failure = Failure::Io(EIO, 0);
+  result.failed_in = call->version_->tables[call->first_table_].file;
+  call->EndKey(key);
+}
+
+// Fails the keys that have no walk yet, and ends the call.
+void RingEngine::Fail(Lookup *call) {
+  while (call->next_ < call->which_.size()) FailKey(call, call->which_[call->next_++]);
+  call->EndStage();
 }
 
 // The kernel refuses to go on, as when something has closed the ring's descriptor. Nothing will complete, and
@@ -275,13 +304,14 @@ void RingEngine::Break() {
     calls_.insert(calls_.end(), inbox_.begin(), inbox_.end());
     inbox_.clear();
   }
-  std::set<std::shared_ptr<RingCall>> calls(calls_.begin(), calls_.end());
+  std::set<std::shared_ptr<Lookup>> calls(calls_.begin(), calls_.end());
   for (Chain &chain : chains_) {
     if (chain.call == nullptr) continue;
     chain.walk.LeakBuffer();
+    FailKey(chain.call.get(), chain.key);
     calls.insert(std::move(chain.call));
   }
-  for (const std::shared_ptr<RingCall> &call : calls) Fail(call.get());
+  for (const std::shared_ptr<Lookup> &call : calls) Fail(call.get());
 }
 
 }  // namespace exopool

@@ -14,11 +14,12 @@
 //                                                v        | completions
 //   promise <-- done() <-- last key <------ resume walks -+
 //
+// - A walk that does not find its key goes on in the next older table that may have it.
 // - The eventfd that announces new calls is itself read through the ring, so there is one place to sleep. It
 //   is written only while the thread sleeps: a busy thread looks into the inbox anyway.
 // - Pages are read into registered buffers from registered files where the kernel takes them (RLIMIT_MEMLOCK
 //   bounds the former), else into the same buffers by address, from descriptors.
-// - A call holds its table, keys and results until its last walk has ended, whatever JavaScript does
+// - A call holds its tables, keys and results until its last walk has ended, whatever JavaScript does
 //   meanwhile. The engine is never destroyed: a process may end while the kernel reads into its buffers.
 // - One thread: a read costs it some 6 us of CPU, 4 of them in the kernel, so it can feed 150,000 a second,
 //   and JavaScript cannot ask for more.
@@ -32,31 +33,10 @@
 #include <mutex>
 #include <vector>
 
+#include "lookup.hh"
 #include "ring.hh"
-#include "table_file.hh"
-#include "table_walk.hh"
 
 namespace exopool {
-
-// One call's keys, at least one. All but the last group is the caller's to fill in.
-struct RingCall {
-  std::shared_ptr<TableFile> table;
-  const KeyBatch *keys = nullptr;
-  size_t count = 0;  // of keys
-  LookupResult *results = nullptr;  // one a key
-  uint64_t value_bytes_max = 0;     // past it the keys that are left are not looked up
-  // Either may be empty; both are called on the ring's thread, or in Submit when the ring has failed.
-  std::function<void(size_t)> ended;  // after each key's lookup
-  std::function<void()> done;         // once, after the last; it may destroy keys and results
-  // Set when nobody waits any more: the keys that are left are not looked up. Lives as long as the functions.
-  const std::atomic<bool> *cancelled = nullptr;
-
-  uint64_t value_bytes = 0;
-  size_t next = 0;       // the first key without a walk
-  size_t under_way = 0;  // walks
-  bool has_ended = false;
-  Tally tally;
-};
 
 class RingEngine {
  public:
@@ -73,8 +53,9 @@ class RingEngine {
   // Zero, or the errno with which the kernel refuses the ring.
   int error() const { return error_; }
 
-  // From any thread. Calls back even when the ring fails: each result has the failure then.
-  void Submit(std::shared_ptr<RingCall> call);
+  // Runs the stage that the lookup is in. From any thread. It ends even when the ring fails: each result has
+  // the failure then.
+  void Submit(std::shared_ptr<Lookup> call);
   // From any thread: empties a slot that a table had.
   void ReleaseFile(int slot);
 
@@ -82,8 +63,10 @@ class RingEngine {
   struct Chain {
     explicit Chain(uint8_t *page) : walk(page) {}
     TableWalk walk;
-    std::shared_ptr<RingCall> call;
-    size_t key = 0;
+    std::shared_ptr<Lookup> call;
+    uint32_t key = 0;
+    size_t table = 0;  // of the lookup's
+    Tally tally;
     size_t done_bytes = 0;  // of the walk's read
     unsigned retries = 0;
   };
@@ -95,6 +78,9 @@ class RingEngine {
   bool TakeInbox();
   void PutFile(TableFile *table);
   void StartWalks();
+  bool StartWalk(Chain *chain, size_t from);
+  bool GoOn(Chain *chain, bool needs_read);
+  static void AddTally(Chain *chain);
   template <typename Go>
   void Proceed(unsigned number, Go go);
   void ReadLongValues();
@@ -102,15 +88,16 @@ class RingEngine {
   void QueueWake();
   void OnRead(unsigned number, int result);
   void EndWalk(unsigned number);
-  static void EndIfDone(RingCall *call);
-  static void Fail(RingCall *call);
+  static void EndIfDone(Lookup *call);
+  static void FailKey(Lookup *call, uint32_t key);
+  static void Fail(Lookup *call);
   void Break();
 
   int error_ = 0;
   int wake_fd_ = -1;
 
   std::mutex mutex_;
-  std::vector<std::shared_ptr<RingCall>> inbox_;
+  std::vector<std::shared_ptr<Lookup>> inbox_;
   std::vector<int> released_files_;
   bool asleep_ = false;
   bool broken_ = false;  // the ring has failed for good
@@ -123,9 +110,9 @@ class RingEngine {
   std::vector<Chain> chains_;
   std::vector<unsigned> idle_;
   std::vector<int> free_files_;
-  std::deque<std::shared_ptr<RingCall>> calls_;  // with keys that have no walk yet
-  std::deque<unsigned> parked_;                  // chains that need a long value
-  uint64_t run_bytes_ = 0;                       // of long values that are being read
+  std::deque<std::shared_ptr<Lookup>> calls_;  // with keys that have no walk yet
+  std::deque<unsigned> parked_;                // chains that need a long value
+  uint64_t run_bytes_ = 0;                     // of long values that are being read
 };
 
 }  // namespace exopool

@@ -13,7 +13,7 @@
 #include "memtable_binding.hh"
 #include "memtable_source.hh"
 #include "table_jobs.hh"
-#include "table_stream.hh"
+#include "lookup_job.hh"
 #include "table_source.hh"
 
 namespace exopool {

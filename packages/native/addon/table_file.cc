@@ -22,6 +22,8 @@ namespace {
 constexpr uint64_t kInteriorBudgetBytes = 64ull << 20;
 // The first version of the format that has filters.
 constexpr uint32_t kFilterVersion = 3;
+// Pages of a filter that are read at a time.
+constexpr uint64_t kFilterReadPages = 64;
 // The first byte that the header page's checksum covers, and that of the other pages.
 constexpr size_t kHeaderCovered = 16;
 constexpr size_t kPageCovered = 4;
@@ -72,6 +74,8 @@ AlignedBytes AllocateAligned(size_t bytes) {
 std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Options &options,
                                            Failure *failure) {
   std::shared_ptr<TableFile> table(new TableFile());
+  table->path_ = path;
+  table->pinned_ = std::make_shared<PinnedMemory>(kInteriorBudgetBytes);
   *failure = table->OpenFiles(path, options);
   if (!*failure) *failure = table->PreparePages(options.cache_interior);
   return *failure ? nullptr : table;
@@ -80,12 +84,14 @@ std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Option
 TableFile::~TableFile() {
   if (interior_pages_ != nullptr) {
     uint64_t pages = header_.file_size / EXO_PAGE_SIZE;
-    for (uint64_t page = 0, left = interior_bytes_ / EXO_PAGE_SIZE; page < pages && left > 0; page++) {
+    pinned_->interior_bytes -= interior_bytes();
+    for (uint64_t page = 0, left = interior_count_; page < pages && left > 0; page++) {
       if (interior_pages_[page] == nullptr) continue;
       free(interior_pages_[page]);
       left--;
     }
   }
+  if (filter_ != nullptr) pinned_->filter_bytes -= filter_bytes();
   if (ring_slot_ >= 0) RingEngine::Get().ReleaseFile(ring_slot_);
   if (mapping_ != nullptr) munmap(mapping_, header_.file_size);
   if (direct_fd_ >= 0) close(direct_fd_);
@@ -126,8 +132,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
     return {Failure::Kind::kVersion, static_cast<int>(header.version), 0, ""};
   if (header.checksum != Crc32c(page.data() + kHeaderCovered, page.size() - kHeaderCovered))
     return Failure::Corrupt(0, "the header page fails its checksum");
-  if (header.file_size > file_size)
-    return Failure::EndOfFile(file_size);
+  if (header.file_size > file_size) return Failure::EndOfFile(file_size);
   bool is_empty = header.height == 0;
   if (header.version == 0 || header.file_size != file_size || file_size % EXO_PAGE_SIZE != 0 ||
       header.height > EXO_HEIGHT_MAX || is_empty != (header.entries == 0) ||
@@ -158,14 +163,19 @@ Failure TableFile::ReadPage(uint64_t offset, uint8_t *into, From from) {
 }
 
 Failure TableFile::CheckPage(uint64_t offset, const uint8_t *page) {
+  if (Failure failure = CheckPageBytes(offset, page)) return failure;
+  uint64_t number = offset / EXO_PAGE_SIZE;
+  __atomic_fetch_or(&verified_[number / 64], 1ull << number % 64, __ATOMIC_RELAXED);
+  return {};
+}
+
+Failure TableFile::CheckPageBytes(uint64_t offset, const uint8_t *page) const {
   exo_page_header header;
   memcpy(&header, page, sizeof(header));
   if (header.checksum != Crc32c(page + kPageCovered, EXO_PAGE_SIZE - kPageCovered))
     return Failure::Corrupt(offset, "the page fails its checksum");
   if (header.table_id != header_.table_id || header.offset != offset)
     return Failure::Corrupt(offset, "the page belongs to another place or another table");
-  uint64_t number = offset / EXO_PAGE_SIZE;
-  __atomic_fetch_or(&verified_[number / 64], 1ull << number % 64, __ATOMIC_RELAXED);
   return {};
 }
 
@@ -208,7 +218,8 @@ const uint8_t *TableFile::CachedPage(uint64_t offset) const {
 void TableFile::CachePage(uint64_t offset, const uint8_t *page) {
   if (interior_pages_ == nullptr || exo_page_type(page[offsetof(exo_page_header, type)]) != EXO_PAGE_INTERIOR)
     return;
-  if (interior_bytes_.fetch_add(EXO_PAGE_SIZE) + EXO_PAGE_SIZE <= kInteriorBudgetBytes) {
+  pinned_->interior_bytes += EXO_PAGE_SIZE;
+  if (pinned_->bytes() <= pinned_->bytes_max) {
     AlignedBytes copy = AllocateAligned(EXO_PAGE_SIZE);
     uint8_t *empty = nullptr;
     if (copy != nullptr) {
@@ -216,11 +227,62 @@ void TableFile::CachePage(uint64_t offset, const uint8_t *page) {
       uint8_t **place = &interior_pages_[offset / EXO_PAGE_SIZE];
       if (__atomic_compare_exchange_n(place, &empty, copy.get(), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
         copy.release();
+        interior_count_++;
         return;
       }
     }
   }
-  interior_bytes_.fetch_sub(EXO_PAGE_SIZE);
+  pinned_->interior_bytes -= EXO_PAGE_SIZE;
+}
+
+void TableFile::SharePinned(std::shared_ptr<PinnedMemory> pinned) {
+  uint64_t filter = has_filter() ? filter_bytes() : 0;
+  pinned_->interior_bytes -= interior_bytes();
+  pinned_->filter_bytes -= filter;
+  pinned_ = std::move(pinned);
+  pinned_->interior_bytes += interior_bytes();
+  pinned_->filter_bytes += filter;
+}
+
+Failure TableFile::LoadFilter(uint64_t bytes_max) {
+  if (header_.filter_blocks == 0 || filter_ != nullptr || filter_bytes() > bytes_max) return {};
+  AlignedBytes blocks = AllocateAligned(filter_bytes());
+  if (blocks == nullptr) return Failure::Io(ENOMEM, header_.filter);
+  if (Failure failure = ReadFilter(blocks.get())) return failure;
+  filter_ = std::move(blocks);
+  pinned_->filter_bytes += filter_bytes();
+  return {};
+}
+
+Failure TableFile::ReadFilter(uint8_t *blocks) const {
+  AlignedBytes pages = AllocateAligned(kFilterReadPages * EXO_PAGE_SIZE);
+  if (pages == nullptr) return Failure::Io(ENOMEM, header_.filter);
+  uint64_t left = filter_bytes();
+  for (uint64_t page = 0; page < header_.filter_pages; page++) {
+    uint64_t offset = header_.filter + page * EXO_PAGE_SIZE;
+    uint64_t in_read = page % kFilterReadPages;
+    if (in_read == 0) {
+      uint64_t count = std::min<uint64_t>(kFilterReadPages, header_.filter_pages - page);
+      if (Failure failure = Read(offset, count * EXO_PAGE_SIZE, pages.get())) return failure;
+    }
+    const uint8_t *at = pages.get() + in_read * EXO_PAGE_SIZE;
+    if (Failure failure = CheckPageBytes(offset, at)) return failure;
+    uint64_t bytes = std::min<uint64_t>(left, EXO_FILTER_PAGE_BLOCKS * EXO_FILTER_BLOCK_BYTES);
+    exo_page_header header;
+    memcpy(&header, at, sizeof(header));
+    if (header.type != EXO_PAGE_FILTER || header.count * EXO_FILTER_BLOCK_BYTES != bytes)
+      return Failure::Corrupt(offset, "the page is none of a filter");
+    memcpy(blocks, at + sizeof(header), bytes);
+    blocks += bytes;
+    left -= bytes;
+  }
+  return {};
+}
+
+bool TableFile::ReadLately(uint64_t offset) {
+  uint64_t hash = offset / EXO_PAGE_SIZE * EXO_XXH_1;
+  auto page = static_cast<uint32_t>(offset / EXO_PAGE_SIZE);
+  return recent_leaves_[hash >> 32 & (kRecentLeaves - 1)].exchange(page, std::memory_order_relaxed) == page;
 }
 
 double TableFile::ResidentShare(uint32_t samples) const {

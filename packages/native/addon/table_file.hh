@@ -9,7 +9,7 @@
 //
 // Interior pages are few (one in some hundred) and every lookup needs them: they are kept in memory when
 // first read, up to a budget, and never evicted. The root and the upper levels are the first to be read, so
-// they are in it.
+// they are in it. The filter is in memory as a whole or not at all.
 #pragma once
 
 #include <array>
@@ -18,8 +18,10 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "table_filter.h"
 #include "table_format.h"
 
 namespace exopool {
@@ -43,6 +45,16 @@ struct Failure {
   static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
 };
 
+// Memory for what most lookups need, shared by the tables of a store: interior pages, kept when first read,
+// and filters, loaded at open. The former are worth more, so the latter get what those of all tables leave.
+struct PinnedMemory {
+  explicit PinnedMemory(uint64_t bytes) : bytes_max(bytes) {}
+  const uint64_t bytes_max;
+  std::atomic<uint64_t> interior_bytes{0}, filter_bytes{0};
+
+  uint64_t bytes() const { return interior_bytes + filter_bytes; }
+};
+
 enum class Engine { kPread, kIoUring, kPageCacheBpf };
 constexpr size_t kEngines = 3;
 
@@ -61,8 +73,11 @@ struct FreeDeleter {
 using AlignedBytes = std::unique_ptr<uint8_t[], FreeDeleter>;
 AlignedBytes AllocateAligned(size_t bytes);  // null when there is no memory
 
-class TableFile {
+class TableFile : public std::enable_shared_from_this<TableFile> {
  public:
+  // Leaves read last that are remembered: few, so that random reads of a large table hit hardly any.
+  static constexpr size_t kRecentLeaves = 1024;
+
   struct Options {
     bool direct = false;         // O_DIRECT for the user-level engines, where the file system has it
     bool cache_interior = true;  // keep interior pages in memory
@@ -74,6 +89,7 @@ class TableFile {
   TableFile(const TableFile &) = delete;
   TableFile &operator=(const TableFile &) = delete;
 
+  const std::string &path() const { return path_; }
   const exo_table_header &header() const { return header_; }
   bool direct() const { return direct_fd_ >= 0; }
   const uint8_t *mapping() const { return mapping_; }
@@ -105,6 +121,23 @@ class TableFile {
   // Keeps a copy of a page that was checked, if it is an interior page and the budget allows.
   void CachePage(uint64_t offset, const uint8_t *page);
 
+  // Before the first lookup: the memory to keep interior pages in, in place of the table's own.
+  void SharePinned(std::shared_ptr<PinnedMemory> pinned);
+  // Reads the filter into memory, if there is one and it takes at most `bytes_max`.
+  Failure LoadFilter(uint64_t bytes_max);
+  uint64_t filter_bytes() const { return uint64_t{header_.filter_blocks} * EXO_FILTER_BLOCK_BYTES; }
+  bool has_filter() const { return filter_ != nullptr; }
+  // False: the key with this hash is not in the table.
+  bool MayHold(uint64_t hash) const {
+    if (filter_ == nullptr) return true;
+    const uint32_t *blocks = reinterpret_cast<const uint32_t *>(filter_.get());
+    return exo_filter_may_hold(
+        blocks + exo_filter_block(hash, header_.filter_blocks) * EXO_FILTER_BLOCK_WORDS, hash);
+  }
+
+  // Whether the leaf at `offset` is among those read last, for all that is known; from now on it is.
+  bool ReadLately(uint64_t offset);
+
   // Share of the file's pages in the page cache, from `samples` pages evenly over the file. Negative: errno.
   double ResidentShare(uint32_t samples) const;
 
@@ -113,6 +146,8 @@ class TableFile {
   Failure OpenFiles(const std::string &path, const Options &options);
   Failure ReadHeader(uint64_t file_size);
   Failure PreparePages(bool cache_interior);
+  Failure CheckPageBytes(uint64_t offset, const uint8_t *page) const;
+  Failure ReadFilter(uint8_t *blocks) const;
 
   int fd_ = -1;
   int direct_fd_ = -1;
@@ -121,7 +156,13 @@ class TableFile {
   uint8_t *mapping_ = nullptr;
   std::unique_ptr<uint64_t[], FreeDeleter> verified_;         // a bit a page
   std::unique_ptr<uint8_t *[], FreeDeleter> interior_pages_;  // a pointer a page; null unless cached
-  std::atomic<uint64_t> interior_bytes_{0};
+  uint64_t interior_bytes() const { return interior_count_ * EXO_PAGE_SIZE; }
+
+  std::string path_;
+  std::shared_ptr<PinnedMemory> pinned_;
+  std::atomic<uint64_t> interior_count_{0};
+  AlignedBytes filter_;
+  std::array<std::atomic<uint32_t>, kRecentLeaves> recent_leaves_{};
   std::array<LookupCounters, kEngines> counters_;
 };
 

@@ -80,33 +80,36 @@ bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupR
 
 }  // namespace
 
-void LookupByPread(TableFile &table, const KeyBatch &keys, size_t begin, size_t end, LookupResult *results) {
+void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count,
+                   LookupResult *results, bool copies_leaves) {
   Tally tally;
-  for (size_t i = begin; i < end; i++) LookupOneByPread(table, keys, i, &tally, &results[i]);
+  ThreadScratch().walk.set_copies_leaves(copies_leaves);
+  for (size_t i = 0; i < count; i++) LookupOneByPread(table, keys, which[i], &tally, &results[which[i]]);
   tally.AddTo(&table.counters(Engine::kPread));
 }
 
-void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, size_t begin, size_t end,
+void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint32_t *which, size_t count,
                  LookupResult *results) {
   const exo_table_header &header = table.header();
-  if (header.height == 0) return LookupByPread(table, keys, begin, end, results);
+  if (header.height == 0) return LookupByPread(table, keys, which, count, results);
   BpfEngine &engine = BpfEngine::Get();
   exo_chain *chains = engine.chains(worker);
-  for (size_t i = begin; i < end; i++) StartChain(header, keys, i, &chains[i - begin]);
+  for (size_t i = 0; i < count; i++) StartChain(header, keys, which[i], &chains[i]);
   exo_walk walk{};
   walk.base = reinterpret_cast<__u64>(table.mapping());
   walk.file_size = header.file_size;
   walk.table_id = header.table_id;
   walk.height = header.height;
-  walk.count = static_cast<__u32>(end - begin);
+  walk.count = static_cast<__u32>(count);
   if (engine.Walk(worker, &walk) != 0) walk.done = 0;
 
   Tally tally, retried;
-  for (size_t i = begin; i < end; i++) {
-    exo_chain &chain = chains[i - begin];
-    if (i - begin >= walk.done) chain.status = EXO_CHAIN_IO;
-    if (!AcceptChain(table, chain, &tally, &results[i]))
-      LookupOneByPread(table, keys, i, &retried, &results[i]);
+  ThreadScratch().walk.set_copies_leaves(false);
+  for (size_t i = 0; i < count; i++) {
+    exo_chain &chain = chains[i];
+    if (i >= walk.done) chain.status = EXO_CHAIN_IO;
+    if (!AcceptChain(table, chain, &tally, &results[which[i]]))
+      LookupOneByPread(table, keys, which[i], &retried, &results[which[i]]);
   }
   tally.AddTo(&table.counters(Engine::kPageCacheBpf));
   retried.AddTo(&table.counters(Engine::kPread));

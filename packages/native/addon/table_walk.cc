@@ -83,8 +83,14 @@ bool TableWalk::Resume(const Failure &read_failure) {
   table_->CachePage(read_.offset, page_);
   tally_->pages_verified++;
   tally_->bytes_read += EXO_PAGE_SIZE;
-  return Step(page_) ? Descend() : reads_value_;
+  if (copies_leaves_ && chain_.hops == table_->header().height && table_->ReadLately(read_.offset)) {
+    result_->leaf.reset(new LeafCopy{table_->header().table_id, read_.offset, {}});
+    memcpy(result_->leaf->page, page_, EXO_PAGE_SIZE);
+  }
+  return Supply(page_);
 }
+
+bool TableWalk::Supply(const uint8_t *page) { return Step(page) ? Descend() : reads_value_; }
 
 // True: the search goes on one level down. False: it has ended, but for the value when that is elsewhere.
 bool TableWalk::Step(const uint8_t *page) {
@@ -123,6 +129,7 @@ bool TableWalk::End(int status, const Failure &failure) {
     uint64_t offset = chain_.hops == 0 ? 0 : chain_.path[chain_.hops - 1];
     result_->failure = Failure::Corrupt(offset, "the page contradicts itself or the rest of the table");
   }
+  if (result_->failure) result_->failed_in = table_->shared_from_this();
   tally_->CountEnd(chain_, status);
   reads_value_ = false;
   return false;

@@ -9,29 +9,44 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "chain.h"
 #include "table_file.hh"
+#include "table_filter.h"
 
 namespace exopool {
 
-// Keys end to end in one block.
+// Keys end to end in one block, and their hashes.
 class KeyBatch {
  public:
-  void Add(const uint8_t *key, size_t length) {
+  void Add(const uint8_t *key, size_t length) { Add(key, length, exo_key_hash(key, length)); }
+  void Add(const uint8_t *key, size_t length, uint64_t hash) {
     bytes_.insert(bytes_.end(), key, key + length);
     ends_.push_back(bytes_.size());
+    hashes_.push_back(hash);
   }
   size_t size() const { return ends_.size(); }
   const uint8_t *data(size_t i) const { return bytes_.data() + begin(i); }
   size_t length(size_t i) const { return ends_[i] - begin(i); }
+  uint64_t hash(size_t i) const { return hashes_[i]; }
+  std::string_view view(size_t i) const { return {reinterpret_cast<const char *>(data(i)), length(i)}; }
 
  private:
   size_t begin(size_t i) const { return i == 0 ? 0 : ends_[i - 1]; }
 
   std::vector<uint8_t> bytes_;
   std::vector<size_t> ends_;
+  std::vector<uint64_t> hashes_;
+};
+
+// A leaf that was read more than once lately, for a cache.
+struct LeafCopy {
+  uint64_t table_id;
+  uint64_t offset;
+  uint8_t page[EXO_PAGE_SIZE];
 };
 
 struct LookupResult {
@@ -39,6 +54,11 @@ struct LookupResult {
   bool deleted = false;  // with a tombstone
   std::vector<uint8_t> value;
   Failure failure;
+  std::shared_ptr<TableFile> failed_in;
+  std::unique_ptr<LeafCopy> leaf;
+
+  // False: the table knows nothing of the key, and an older one may.
+  bool is_known() const { return found || deleted || failure; }
 };
 
 // What some lookups did, added to the table's counters at their end.
@@ -63,6 +83,10 @@ class TableWalk {
   bool Start(TableFile *table, const KeyBatch &keys, size_t i, Tally *tally, LookupResult *result);
   // After read() was done, or failed. As Start.
   bool Resume(const Failure &read_failure);
+  // Instead of read() and Resume, with the page of that offset, which was checked before.
+  bool Supply(const uint8_t *page);
+  // From here on results get copies of leaves that are read again and again.
+  void set_copies_leaves(bool copies) { copies_leaves_ = copies; }
   // Ends the walk where it stands, with a failure.
   void Abandon(const Failure &failure);
 
@@ -89,6 +113,7 @@ class TableWalk {
   Tally *tally_ = nullptr;
   LookupResult *result_ = nullptr;
   bool reads_value_ = false;
+  bool copies_leaves_ = false;
   exo_value_ref reference_{};
   Read read_;
   exo_chain chain_{};

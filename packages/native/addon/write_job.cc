@@ -23,7 +23,7 @@
 #include "binding.hh"
 #include "scan.hh"
 #include "table_jobs.hh"
-#include "table_stream.hh"
+#include "lookup_job.hh"
 #include "table_writer.hh"
 
 namespace exopool {

@@ -29,8 +29,10 @@ export {
 export { SortedRun } from './sorted-run.js';
 export { TableWrite, type TableWriteOptions, type WrittenTable } from './table-job.js';
 export { filterMiss, keyHash } from './table-filter.js';
-export type { LookupCounters, TableHeader } from './table-binding.js';
+export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
+export type { LookupCounters, StoreIndexStats, TableHeader } from './table-binding.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
+export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';

@@ -1,59 +1,59 @@
 /**
- * Single keys, looked up on the ring and answered one by one.
+ * Keys that are looked up by other threads and answered one by one.
  *
  * Keys asked for in the same turn cross into native code together; each promise settles when its own key is found. A
  * few reads of a device take ten times as long as the others, and nobody else waits for those.
+ *
+ * A key in flight is known by its token, its place in the list of those who wait.
  */
-import { tableError, tableBinding, type TableFailure, type TableHandle } from './table-binding.js';
+import { tableError, tableBinding, type TableFailure } from './table-binding.js';
 
-/** A key of which nobody knows the value yet. */
-export interface AwaitedKey {
-  readonly key: Buffer;
-  readonly resolve: (value: Buffer | null | undefined) => void;
+interface Waiting {
+  readonly resolve: (value: Buffer | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface InFlight extends AwaitedKey {
-  readonly path: string;
-}
-
-const deleted = -2;
 const failed = -3;
-const wordBytes = 4;
-/** Tokens are 32-bit numbers in native code. */
-const tokens = 2 ** 32;
+/** Answers in one delivery at most: LookupStream::kDeliveryKeys. */
+const deliveryKeys = 16;
 
-const inFlight = new Map<number, InFlight>();
-let nextToken = 0;
+const waiting: (Waiting | undefined)[] = [];
+const freeTokens: number[] = [];
+/** Token and length of each answer of a delivery. */
+const words = new Int32Array(2 * deliveryKeys);
 let stream: object | undefined;
 
-/** Looks the keys up in the table at `path`, on the ring. */
-export function streamLookups(path: string, handle: TableHandle, awaited: readonly AwaitedKey[]): void {
-  const binding = tableBinding();
-  stream ??= binding.openLookupStream(receive);
-  if (nextToken + awaited.length > tokens) nextToken = 0;
-  const firstToken = nextToken;
-  for (const { key, resolve, reject } of awaited) inFlight.set(nextToken++, { path, key, resolve, reject });
-  binding.streamLookups(
-    stream,
-    handle,
-    awaited.map(({ key }) => key),
-    firstToken,
-  );
+/** The channel of this thread, by which all its stores get their answers. */
+export function lookupStream(): object {
+  stream ??= tableBinding().openLookupStream(receive, words);
+  return stream;
 }
 
-/** The answers that are there: see addon/table_stream.hh. */
-function receive(packed: Buffer, failures: readonly TableFailure[]): void {
-  const count = packed.readUInt32LE(0);
-  let valueAt = wordBytes + 2 * wordBytes * count;
+/** The token that the next call of {@link awaitAnswer} gives away. */
+export function nextToken(): number {
+  if (freeTokens.length === 0) freeTokens.push(waiting.length);
+  return freeTokens.at(-1)!;
+}
+
+/** Settles with the answer for {@link nextToken}, which the addon was asked for. */
+export function awaitAnswer(): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    waiting[freeTokens.pop()!] = { resolve, reject };
+  });
+}
+
+/** The answers that are there: see addon/lookup_stream.hh. */
+function receive(count: number, values?: Buffer, failures?: readonly TableFailure[]): void {
+  let valueAt = 0;
   let failure = 0;
-  for (let at = wordBytes, end = valueAt; at < end; at += 2 * wordBytes) {
-    const token = packed.readUInt32LE(at);
-    const length = packed.readInt32LE(at + wordBytes);
-    const { path, resolve, reject } = inFlight.get(token)!;
-    inFlight.delete(token);
-    if (length === failed) reject(tableError(path, failures[failure++]!));
-    else if (length < 0) resolve(length === deleted ? null : undefined);
-    else resolve(packed.subarray(valueAt, (valueAt += length)));
+  for (let index = 0; index < count; index += 1) {
+    const token = words[2 * index]!;
+    const length = words[2 * index + 1]!;
+    const { resolve, reject } = waiting[token]!;
+    waiting[token] = undefined;
+    freeTokens.push(token);
+    if (length === failed) reject(tableError('', failures![failure++]!));
+    else if (length < 0) resolve(undefined);
+    else resolve(length === 0 ? Buffer.alloc(0) : values!.subarray(valueAt, (valueAt += length)));
   }
 }

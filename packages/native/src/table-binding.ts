@@ -54,11 +54,58 @@ export interface TableFailure {
   /** Where in the file, bytes. */
   readonly offset: number;
   readonly detail: string;
+  /** The table's file, where that is not known otherwise. */
+  readonly path?: string;
 }
 
 export interface Packed {
   readonly packed?: Buffer;
   readonly failure?: TableFailure;
+}
+
+/** What a store's index has in memory, and what it answered from there. */
+export interface StoreIndexStats {
+  /** Keys found in native memtables, deletions too. */
+  readonly memtableHits: number;
+  /** Keys answered by a cached row, or by a cached leaf page. */
+  readonly rowHits: number;
+  readonly leafHits: number;
+  /** Keys that no table could have, by its bounds and its filter. */
+  readonly noTable: number;
+  /** Keys that a table had, and those for which tables were read in vain or a tombstone was found. */
+  readonly foundInTable: number;
+  readonly inNoTable: number;
+  /** Times that a filter ruled out a table. */
+  readonly filterNegatives: number;
+  /** Rows and leaf pages in the cache. */
+  readonly rows: number;
+  readonly leaves: number;
+  /** Memory of the cache with its index, of interior pages, and of filters, bytes. */
+  readonly cacheBytes: number;
+  readonly interiorBytes: number;
+  readonly filterBytes: number;
+  /** Tables that are asked without a filter: they have none, or there was no room for it. */
+  readonly tablesWithoutFilter: number;
+}
+
+/** See addon/store_index_binding.cc. */
+export interface StoreIndexBinding {
+  find(keyLength: number, token: number): number;
+  large(): Buffer;
+  flush(): void;
+  setBlock(block: Uint8Array): number;
+  readNow(keyLength: number): { value?: Buffer; failure?: TableFailure };
+  getMany(packedKeys: Uint8Array, fromMemory: boolean): Packed | Promise<Packed>;
+  written(packedKeys: Uint8Array): void;
+  writtenAll(): void;
+  epoch(keyLength: number): number;
+  admit(keyLength: number, epoch: number, value: Uint8Array | undefined): boolean;
+  setTables(handles: readonly TableHandle[], bounds: readonly Uint8Array[]): void;
+  setEngines(numbers: readonly number[]): void;
+  setMemtables(handles: readonly object[]): void;
+  prepareTable(handle: TableHandle): Promise<void>;
+  close(): void;
+  stats(): StoreIndexStats;
 }
 
 export interface TableBinding {
@@ -71,8 +118,11 @@ export interface TableBinding {
     | { failure?: never; handle: TableHandle; header: TableHeader; direct: boolean };
   closeTable(handle: TableHandle): void;
   lookupTable(handle: TableHandle, engine: number, keys: readonly Buffer[]): Promise<Packed>;
-  openLookupStream(receive: (packed: Buffer, failures: readonly TableFailure[]) => void): object;
-  streamLookups(stream: object, handle: TableHandle, keys: readonly Buffer[], firstToken: number): void;
+  openLookupStream(
+    receive: (count: number, values?: Buffer, failures?: readonly TableFailure[]) => void,
+    words: Int32Array,
+  ): object;
+  openStoreIndex(cacheBytes: number, keyBuffer: Uint8Array, stream: object): StoreIndexBinding;
   readTablePages(handle: TableHandle, offset: number, count: number, verify: boolean): Promise<Packed>;
   tableResidentShare(handle: TableHandle, samples: number): number;
   tableCounters(handle: TableHandle, engine: number): LookupCounters;
@@ -88,8 +138,9 @@ export function tableBinding(): TableBinding {
 /** The version of table files that this program writes and reads. */
 const tableVersion = 3;
 
-/** The typed error for a failure on the table file at `path`. */
-export function tableError(path: string, failure: TableFailure): ExopoolError {
+/** The typed error for a failure on the table file at `path`, unless the failure names one. */
+export function tableError(given: string, failure: TableFailure): ExopoolError {
+  const path = failure.path ?? given;
   switch (failure.kind) {
     case 'corrupt': {
       const what = `${path}: ${failure.detail} (offset ${failure.offset})`;

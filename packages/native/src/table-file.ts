@@ -13,7 +13,6 @@
  * Lookups in flight hold the file for themselves, so `close` waits for nothing.
  */
 import { ExopoolError } from '@exopool/shared';
-import { streamLookups, type AwaitedKey } from './lookup-stream.js';
 import { ringRefusal } from './ring-support.js';
 import { tableBinding, tableError } from './table-binding.js';
 import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
@@ -27,6 +26,10 @@ export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf';
 
 /** In the order of the addon's `enum class Engine`. */
 const engines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf'];
+
+export function engineNumber(engine: TableEngine): number {
+  return engines.indexOf(engine);
+}
 
 /** Bytes of a page, of which a file is a whole number. */
 export const pageBytes = 4096;
@@ -78,8 +81,6 @@ export class TableFile {
   /** Whether `pread` and `io-uring` go past the page cache. */
   readonly direct: boolean;
   #handle: TableHandle | undefined;
-  /** The keys of this turn's calls of `lookup`. */
-  readonly #gathered = new Map<TableEngine, AwaitedKey[]>();
 
   private constructor(path: string, header: TableHeader, direct: boolean, handle: TableHandle) {
     this.path = path;
@@ -118,27 +119,6 @@ export class TableFile {
       const length = packed.readInt32LE(index * lengthBytes);
       if (length < 0) return length === deletedLength ? null : undefined;
       return packed.subarray(at, (at += length));
-    });
-  }
-
-  /**
-   * Looks up one key, with the results of {@link lookupMany}. Keys of the same turn are looked up together, and with `io-uring`
-   * each is answered as soon as it is found.
-   * @throws as {@link lookupMany}, each key for itself
-   */
-  lookup(key: Buffer, engine: TableEngine): Promise<Buffer | null | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#open();
-      requireEngine(engine);
-      requireKey(key);
-      const gathered = this.#gathered.get(engine);
-      if (gathered !== undefined && gathered.length < lookupMaxKeys) {
-        gathered.push({ key, resolve, reject });
-      } else {
-        const fresh = [{ key, resolve, reject }];
-        this.#gathered.set(engine, fresh);
-        queueMicrotask(() => void this.#lookUpGathered(fresh, engine));
-      }
     });
   }
 
@@ -194,23 +174,6 @@ export class TableFile {
     return this.#handle;
   }
 
-  async #lookUpGathered(gathered: readonly AwaitedKey[], engine: TableEngine): Promise<void> {
-    if (this.#gathered.get(engine) === gathered) this.#gathered.delete(engine);
-    try {
-      if (engine === 'io-uring') {
-        streamLookups(this.path, this.#open(), gathered);
-        return;
-      }
-      const keys = gathered.map(({ key }) => key);
-      const values = await this.lookupMany(keys, engine);
-      for (const [index, { resolve }] of gathered.entries()) resolve(values[index]);
-    } catch (error) {
-      if (gathered.length === 1) gathered[0]!.reject(error);
-      // A damaged page must fail only the keys that need it.
-      else for (const awaited of gathered) await this.#lookUpGathered([awaited], engine);
-    }
-  }
-
   async #read(offset: number, count: number, verify: boolean): Promise<Buffer> {
     const handle = this.#open();
     const inFile =
@@ -244,7 +207,7 @@ function requireKeys(keys: readonly Buffer[]): void {
   if (keys.length > lookupMaxKeys) {
     throw new ExopoolError('EXOPOOL_INVALID', `${keys.length} keys in one call; at most ${lookupMaxKeys}`);
   }
-  for (const key of keys) requireKey(key);
+  for (const key of keys as readonly unknown[]) requireKey(key);
 }
 
 function requireKey(key: unknown): void {

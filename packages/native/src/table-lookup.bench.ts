@@ -13,6 +13,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, bench, describe } from 'vitest';
+import { StoreIndex } from './store-index.js';
 import { TableFile, tableEngineSupport, type TableEngine } from './table-file.js';
 import { buildTable, type Entry } from './table.fixture.js';
 
@@ -59,11 +60,16 @@ describe('64 lookups in a warm file', () => {
   contender('page-cache-bpf', cached, 'page-cache-bpf');
 });
 
+let engineInUse: TableEngine = 'pread';
+const index = new StoreIndex({ cacheBytes: 0, engines: () => [engineInUse] });
+index.setTables([{ file: direct, smallestKey: key(0), largestKey: Buffer.alloc(1, 255) }]);
+
 /** Looks up `count` keys, `inFlight` at a time. */
 async function lookUp(count: number, inFlight: number, engine: TableEngine): Promise<void> {
+  engineInUse = engine;
   let left = count;
   const reader = async (): Promise<void> => {
-    while ((left -= 1) >= 0) await direct.lookup(key(next()), engine);
+    while ((left -= 1) >= 0) await index.get(key(next()));
   };
   await Promise.all(Array.from({ length: inFlight }, reader));
 }

@@ -20,6 +20,13 @@ describe('toExopoolError', () => {
     expect(error).toMatchObject({ code, message: 'cannot open /x: it failed', cause: thrown });
   });
 
+  it('says what to do when there are too many open files', () => {
+    const thrown = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    const error = toExopoolError(thrown, 'cannot open /x');
+    expect(error.code).toBe('EXOPOOL_IO');
+    expect(error.message).toMatch(/^cannot open \/x: EMFILE: .*ulimit -n/);
+  });
+
   it('turns anything that was thrown into an error', () => {
     expect(toExopoolError('plain text')).toMatchObject({ code: 'EXOPOOL_INTERNAL', message: 'plain text' });
     expect(toExopoolError(undefined)).toMatchObject({ code: 'EXOPOOL_INTERNAL' });

@@ -68,6 +68,12 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
   ABORT_ERR: 'EXOPOOL_ABORTED',
 };
 
+/** What to do about errors whose own text does not say it. */
+const remedies: Readonly<Record<string, string>> = {
+  EMFILE: 'this process has as many files open as it may; close some, or raise the limit (ulimit -n)',
+  ENFILE: 'this machine has as many files open as it may; close some, or raise the sysctl fs.file-max',
+};
+
 /**
  * The typed error for anything that was thrown: an {@link ExopoolError} stays itself, an error of the operating
  * system gets the code that fits its `errno` name (`EXOPOOL_IO` when none does), anything else is
@@ -76,8 +82,10 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
 export function toExopoolError(thrown: unknown, context?: string): ExopoolError {
   if (thrown instanceof ExopoolError) return thrown;
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const message = context === undefined ? error.message : `${context}: ${error.message}`;
   const system = (error as NodeJS.ErrnoException).code;
+  const remedy = system === undefined ? undefined : remedies[system];
+  const what = remedy === undefined ? error.message : `${error.message}; ${remedy}`;
+  const message = context === undefined ? what : `${context}: ${what}`;
   if (typeof system !== 'string') return new ExopoolError('EXOPOOL_INTERNAL', message, { cause: thrown });
   const isErrno = /^E[A-Z0-9]+$/.test(system);
   const code = systemCodes[system] ?? (isErrno ? 'EXOPOOL_IO' : 'EXOPOOL_INTERNAL');

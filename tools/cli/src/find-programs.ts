@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const programs = [
+  { name: 'fio', package: 'fio', use: 'bench measures the disk with it' },
   { name: 'redis-server', package: 'redis-server', use: 'the demo harvests beside it' },
   { name: 'xz', package: 'xz-utils', use: 'store load unpacks .xz' },
   { name: 'lz4', package: 'lz4', use: 'store load unpacks .lz4' },

@@ -1,6 +1,7 @@
 /** All commands, put together; each has a file of its own in commands/. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { registerBench } from './commands/bench.js';
 import { registerBroker } from './commands/broker.js';
 import { registerConsumer } from './commands/consumer.js';
 import { registerDemo } from './commands/demo.js';
@@ -37,6 +38,7 @@ Exit status: 0 done, 1 failed, 2 not understood. EXOPOOL_DEBUG=1 adds a stack tr
   registerProducer(program);
   registerConsumer(program);
   registerStore(program);
+  registerBench(program);
   registerDoctor(program);
   registerTest(program);
   return program;

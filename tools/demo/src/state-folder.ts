@@ -1,16 +1,14 @@
 /**
- * The folder of one run, named for the process that owns it, so that a later run can tell the folder of a run that
+ * The folder of one run of the demo, or of another tool of ours, named for the process that owns it, so that a later run can tell the folder of a run that
  * was killed from one that is in use.
  *
- *   <base>/exopool-demo-<pid>-<start time of the process, clock ticks since boot>/
+ *   <base>/exopool-<tool>-<pid>-<start time of the process, clock ticks since boot>/
  */
 import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processIdentity } from '@exopool/native';
 import { toExopoolError } from '@exopool/shared';
-
-const namePattern = /^exopool-demo-(\d+)-(\d+)$/;
 
 /** A store belongs on a disk, and the usual temporary folder is often memory. */
 export async function stateBase(): Promise<string> {
@@ -23,8 +21,11 @@ export async function stateBase(): Promise<string> {
 }
 
 /** @throws ExopoolError `EXOPOOL_PERMISSION`, `EXOPOOL_NO_SPACE`. */
-export async function createStateFolder(base: string): Promise<string> {
-  const folder = join(base, `exopool-demo-${process.pid}-${processIdentity(process.pid)?.startTicks ?? 0}`);
+export async function createStateFolder(base: string, tool = 'demo'): Promise<string> {
+  const folder = join(
+    base,
+    `exopool-${tool}-${process.pid}-${processIdentity(process.pid)?.startTicks ?? 0}`,
+  );
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (error) {
@@ -34,7 +35,8 @@ export async function createStateFolder(base: string): Promise<string> {
 }
 
 /** Removes the folders of runs that no longer run. @returns how many there were. */
-export async function removeDeadFolders(base: string): Promise<number> {
+export async function removeDeadFolders(base: string, tool = 'demo'): Promise<number> {
+  const namePattern = new RegExp(`^exopool-${tool}-(\\d+)-(\\d+)$`);
   let removed = 0;
   for (const name of await readdir(base).catch(() => [])) {
     const match = namePattern.exec(name);

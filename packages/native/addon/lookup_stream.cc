@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "table_stream.hh"
+#include "lookup_stream.hh"
 
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
-#include "ring_engine.hh"
+#include "lookup_job.hh"
 
 namespace exopool {
 namespace {
 
 constexpr int32_t kNotFound = -1;
-constexpr int32_t kDeleted = -2;
 constexpr int32_t kFailed = -3;
 
 }  // namespace
 
-LookupStream *LookupStream::Create(Napi::Env env, Napi::Function receive) {
+LookupStream *LookupStream::Create(Napi::Env env, Napi::Function receive, Napi::Int32Array words) {
   auto stream = std::make_shared<LookupStream>();
+  stream->words_reference_ = Napi::Persistent(words);
+  stream->words_ = words.Data();
   napi_value name = Napi::String::New(env, "exopool");
   napi_status status = napi_create_threadsafe_function(env, receive, nullptr, name, 0, 1, nullptr, nullptr,
                                                        stream.get(), Deliver, &stream->function_);
@@ -38,34 +40,21 @@ LookupStream *LookupStream::Create(Napi::Env env, Napi::Function receive) {
   return stream.get();
 }
 
-void LookupStream::Start(Napi::Env env, std::shared_ptr<TableFile> table, KeyBatch keys,
-                         uint32_t first_token) {
-  struct Flight {
-    KeyBatch keys;
-    std::vector<LookupResult> results;
-  };
-  auto flight = std::make_shared<Flight>();
-  flight->keys = std::move(keys);
-  flight->results.resize(flight->keys.size());
+void LookupStream::Start(Napi::Env env, std::shared_ptr<Flight> flight) {
+  Lookup &lookup = *flight->lookup;
+  size_t count = lookup.keys().size();
   if (in_flight_ == 0) napi_ref_threadsafe_function(env, function_);
-  in_flight_ += flight->keys.size();
-
-  auto call = std::make_shared<RingCall>();
-  call->table = std::move(table);
-  call->keys = &flight->keys;
-  call->count = flight->keys.size();
-  call->results = flight->results.data();
-  call->value_bytes_max = UINT64_MAX;  // they leave one by one
-  call->ended = [stream = shared_from_this(), flight, first_token](size_t key) {
-    stream->Push(first_token + static_cast<uint32_t>(key), std::move(flight->results[key]));
-  };
-  call->cancelled = &closed_;
-  RingEngine::Get().Submit(std::move(call));
+  in_flight_ += count;
+  std::vector<uint32_t> all(count);
+  std::iota(all.begin(), all.end(), 0);
+  lookup.answered = [stream = shared_from_this(), flight](size_t key) { stream->Push(flight, key); };
+  lookup.cancelled = &closed_;
+  lookup.Start(std::move(all));
 }
 
-void LookupStream::Push(uint32_t token, LookupResult result) {
+void LookupStream::Push(const std::shared_ptr<Flight> &flight, size_t key) {
   std::lock_guard<std::mutex> lock(mutex_);
-  answers_.push_back({token, std::move(result)});
+  answers_.push_back({flight, key});
   Schedule();
 }
 
@@ -87,7 +76,7 @@ std::vector<LookupStream::Answer> LookupStream::Take() {
   size_t count = 0;
   uint64_t bytes = 0;
   while (count < std::min(answers_.size(), kDeliveryKeys) && bytes < kDeliveryBytes)
-    bytes += answers_[count++].result.value.size();
+    bytes += answers_[count++].result().value.size();
   auto end = answers_.begin() + static_cast<ptrdiff_t>(count);
   std::vector<Answer> taken(std::make_move_iterator(answers_.begin()), std::make_move_iterator(end));
   answers_.erase(answers_.begin(), end);
@@ -104,38 +93,41 @@ void LookupStream::Deliver(napi_env env, napi_value receive, void *context, void
   stream->in_flight_ -= answers.size();
   if (stream->in_flight_ == 0) napi_unref_threadsafe_function(env, stream->function_);
   try {
-    Hand(env, Napi::Function(env, receive), answers);
+    stream->Hand(env, Napi::Function(env, receive), answers);
   } catch (const Napi::Error &error) {
     error.ThrowAsJavaScriptException();
   }
 }
 
 void LookupStream::Hand(Napi::Env env, Napi::Function receive, const std::vector<Answer> &answers) {
-  uint64_t bytes = sizeof(uint32_t);
-  for (const Answer &answer : answers) bytes += 2 * sizeof(uint32_t) + answer.result.value.size();
-  auto packed = Napi::Buffer<uint8_t>::New(env, bytes);
-  Napi::Array failures = Napi::Array::New(env);
-  uint8_t *head = packed.Data();
-  auto put = [&head](uint32_t number) {
-    memcpy(head, &number, sizeof(number));
-    head += sizeof(number);
-  };
-  put(static_cast<uint32_t>(answers.size()));
-  uint8_t *values = head + answers.size() * 2 * sizeof(uint32_t);
+  uint64_t bytes = 0;
+  for (const Answer &answer : answers) bytes += answer.result().value.size();
+  Napi::Value values = env.Undefined(), failures = env.Undefined();
+  uint8_t *at = nullptr;
+  if (bytes > 0) {
+    auto buffer = Napi::Buffer<uint8_t>::New(env, bytes);
+    at = buffer.Data();
+    values = buffer;
+  }
+  int32_t *word = words_;
   for (const Answer &answer : answers) {
-    const LookupResult &result = answer.result;
-    int32_t length = result.deleted ? kDeleted : kNotFound;
-    if (result.found) length = static_cast<int32_t>(result.value.size());
+    const LookupResult &result = answer.result();
+    const Flight &flight = *answer.flight;
+    const KeyBatch &keys = flight.lookup->keys();
+    flight.index->Take(keys.view(answer.key), keys.hash(answer.key), flight.epochs[answer.key], result);
+    int32_t length = result.found ? static_cast<int32_t>(result.value.size()) : kNotFound;
     if (result.failure) {
       length = kFailed;
-      failures.Set(failures.Length(), FailureToJs(env, result.failure));
+      if (failures.IsUndefined()) failures = Napi::Array::New(env);
+      auto list = failures.As<Napi::Array>();
+      list.Set(list.Length(), FailureToJs(env, result.failure, result.failed_in.get()));
     } else {
-      values = std::copy(result.value.begin(), result.value.end(), values);
+      at = std::copy(result.value.begin(), result.value.end(), at);
     }
-    put(answer.token);
-    put(static_cast<uint32_t>(length));
+    *word++ = static_cast<int32_t>(flight.tokens[answer.key]);
+    *word++ = length;
   }
-  receive.Call({packed, failures});
+  receive.Call({Napi::Number::New(env, static_cast<double>(answers.size())), values, failures});
 }
 
 }  // namespace exopool

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lookup.hh"
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "ring_engine.hh"
+#include "table_lookup.hh"
+#include "table_pool.hh"
+
+namespace exopool {
+namespace {
+
+// Keys that a worker takes at a time: with pread few, so that slow reads spread over the workers.
+constexpr size_t kPreadGrain = 4;
+constexpr size_t kBpfGrain = EXO_BATCH_MAX;
+
+}  // namespace
+
+void Lookup::Start(std::vector<uint32_t> which) { RunStage(0, std::move(which)); }
+
+void Lookup::RunStage(size_t first, std::vector<uint32_t> which) {
+  const Engines &engines = *engines_;
+  if (which.empty() || first == engines.size()) {
+    if (answered) std::for_each(which.begin(), which.end(), answered);
+    // What they hold may hold this lookup.
+    answered = nullptr;
+    if (auto call = std::exchange(done, nullptr)) call();
+    return;
+  }
+  bool on_ring = engines[first] == Engine::kIoUring;
+  first_table_ = end_table_ = first;
+  while (end_table_ < engines.size() && (engines[end_table_] == Engine::kIoUring) == on_ring) end_table_++;
+  which_ = std::move(which);
+  unknown_.clear();
+  if (end_table_ < engines.size()) unknown_.reserve(which_.size());
+  next_ = 0;
+  has_ended_ = false;
+  if (on_ring)
+    RingEngine::Get().Submit(shared_from_this());
+  else
+    StartWorkers();
+}
+
+void Lookup::StartWorkers() {
+  size_t grains = (which_.size() + kPreadGrain - 1) / kPreadGrain;
+  int workers = static_cast<int>(std::clamp<size_t>(grains, 1, WorkerPool::kWorkers));
+  workers_ = workers;
+  for (int i = 0; i < workers; i++) {
+    WorkerPool::Get().Submit([self = shared_from_this()](int worker) {
+      self->Work(worker);
+      if (--self->workers_ == 0) self->EndStage();
+    });
+  }
+}
+
+void Lookup::Work(int worker) {
+  bool any_bpf =
+      std::count(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
+                 engines_->begin() + static_cast<ptrdiff_t>(end_table_), Engine::kPageCacheBpf) > 0;
+  size_t grain = any_bpf ? kBpfGrain : kPreadGrain;
+  while (!IsStopped()) {
+    size_t begin = next_.fetch_add(grain);
+    if (begin >= which_.size()) return;
+    size_t end = std::min(begin + grain, which_.size());
+    std::vector<uint32_t> some(which_.begin() + static_cast<ptrdiff_t>(begin),
+                               which_.begin() + static_cast<ptrdiff_t>(end));
+    try {
+      WorkOn(worker, some);
+    } catch (const std::bad_alloc &) {
+      FailForMemory(some);
+    }
+    for (uint32_t key : some) EndKey(key);
+  }
+}
+
+void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
+  uint64_t refused = 0;
+  for (size_t t = first_table_; t < end_table_ && !some.empty(); t++) {
+    TableFile &table = *version_->tables[t].file;
+    std::vector<uint32_t> asked;
+    for (uint32_t key : some) {
+      if (version_->Next(t, t + 1, keys_.view(key), keys_.hash(key), &refused) == t) asked.push_back(key);
+    }
+    if ((*engines_)[t] == Engine::kPageCacheBpf)
+      LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
+    else
+      LookupByPread(table, keys_, asked.data(), asked.size(), results_.data(), copies_leaves);
+    auto is_known = [this](uint32_t key) { return results_[key].is_known(); };
+    some.erase(std::remove_if(some.begin(), some.end(), is_known), some.end());
+  }
+}
+
+void Lookup::FailForMemory(const std::vector<uint32_t> &some) {
+  for (uint32_t key : some) {
+    if (results_[key].is_known()) continue;
+    results_[key].failure = Failure::Io(ENOMEM, 0);
+    results_[key].failed_in = version_->tables[first_table_].file;
+  }
+}
+
+void Lookup::EndKey(uint32_t key) {
+  const LookupResult &result = results_[key];
+  bool is_unknown = !result.is_known() && end_table_ < engines_->size();
+  value_bytes_ += result.value.size();
+  if (is_unknown) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    unknown_.push_back(key);
+  } else if (answered) {
+    answered(key);
+  }
+}
+
+void Lookup::EndStage() {
+  RunStage(IsStopped() ? engines_->size() : end_table_, std::exchange(unknown_, {}));
+}
+
+}  // namespace exopool

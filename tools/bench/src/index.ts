@@ -1,0 +1,5 @@
+/** exopool against its peers, measured in the same run; `exopool bench` is the command for it. */
+export { suites } from './suites.js';
+export type { Row, Suite, SuiteOptions, SuiteResult } from './suite.js';
+export { summary } from './report/markdown.js';
+export { writeReport, toJson } from './report/write-report.js';

@@ -1,0 +1,71 @@
+/** Ours, by its public API. Memory settings follow from the limit, by the rule that its user would apply. */
+import { Store } from '@exopool/bpf-storage';
+import { MiB } from '@exopool/shared';
+import type { Contender, Entry, Reader, Session, Settings } from './contender.js';
+
+/** Node.js itself, its heap, and buffers of reads and writes under way. */
+const processBytes = 64 * MiB;
+/** Interior pages are about 1 % of the data. */
+const interiorShare = 1 / 64;
+const memtableBytesMax = 32 * MiB;
+const memtableBytesMin = 2 * MiB;
+/** The budgets are of bytes; allocators and collectors need something on top. */
+const cacheShare = 3 / 4;
+
+/** Memory for the store when its process may use `memoryBytes`, page cache included. */
+export function memorySettings({ memoryBytes, dataBytes }: Pick<Settings, 'memoryBytes' | 'dataBytes'>): {
+  cacheBytes: number;
+  memtableBytes: number;
+} {
+  const memtableBytes = Math.round(Math.min(memtableBytesMax, Math.max(memtableBytesMin, memoryBytes / 32)));
+  const rest = memoryBytes - processBytes - 2 * memtableBytes - dataBytes * interiorShare;
+  return { memtableBytes, cacheBytes: Math.max(0, Math.round(rest * cacheShare)) };
+}
+
+/** Not in every version of the store. */
+interface WithGetSync {
+  getSync?(key: Buffer): Buffer | undefined;
+}
+
+export const exopool: Contender = {
+  name: 'exopool',
+  store: 'exopool',
+  configuration: 'ours',
+  description: 'cacheBytes and memtableBytes from the limit, all else as it is by default',
+  loadApi: 'store.load',
+  async load(entries, settings) {
+    await using store = await Store.open(settings.folder, memorySettings(settings));
+    // Sorting is done in runs; they get what the cache would have.
+    const runBytes = Math.max(MiB, Math.min(64 * MiB, memorySettings(settings).cacheBytes));
+    await store.load(pairs(entries), { runBytes });
+  },
+  async open(settings): Promise<Session> {
+    const store = await Store.open(settings.folder, memorySettings(settings));
+    const readers: Reader[] = [{ api: 'get', kind: 'async', get: (key: Buffer) => store.get(key) }];
+    const withGetSync = store as Store & WithGetSync;
+    if (withGetSync.getSync !== undefined) {
+      readers.push({ api: 'getSync', kind: 'sync', get: (key: Buffer) => withGetSync.getSync?.(key) });
+    }
+    return {
+      readers,
+      toKey: (bytes) => bytes,
+      getMany: (keys: readonly Buffer[]) => store.getMany(keys),
+      async range(from: Buffer, limit) {
+        const values: Buffer[] = [];
+        for await (const [, value] of store.range({ gte: from, limit })) values.push(value);
+        return values;
+      },
+      async update(writes) {
+        await store.batch(
+          writes.map(({ key, value }) => ({ type: 'put', key, value }) as const),
+          { sync: true },
+        );
+      },
+      close: () => store.close(),
+    };
+  },
+};
+
+function* pairs(entries: Iterable<Entry>): Generator<readonly [Buffer, Buffer]> {
+  for (const { key, value } of entries) yield [key, value];
+}

@@ -1,0 +1,106 @@
+/** A contender's turn: a process of its own in a memory cgroup of its own, both gone when it ends. */
+import { fileURLToPath } from 'node:url';
+import { findMemoryHierarchy, MemoryCage } from '@exopool/native';
+import { MiB, toExopoolError } from '@exopool/shared';
+import { CagedProcess } from '../machine/caged-process.js';
+import type { WorkFolder } from '../machine/work-folder.js';
+import type { Contender } from './contenders/contender.js';
+import type { Plan } from './plan.js';
+import type { Measured } from './rows.js';
+import type { LoadResult, TurnSettings, WindowResult } from './turn.js';
+import { nameOf, type Workload } from './workloads.js';
+
+const mainPath = fileURLToPath(new URL('contender-main.js', import.meta.url));
+/** Share of the limit that JavaScript objects may take before V8 gives up; the same for everybody. */
+const heapShare = 1 / 2;
+const heapMiBMin = 64;
+
+/** Why contenders run without a memory limit here; `undefined` when they run with one. */
+export function whyNoLimit(): string | undefined {
+  const without = 'contenders run without a memory limit, so nothing here is about data larger than memory';
+  if (process.getuid?.() !== 0) return `${without}: run as root to have one`;
+  try {
+    findMemoryHierarchy();
+    return undefined;
+  } catch (error) {
+    return `${without}: ${toExopoolError(error).message}`;
+  }
+}
+
+export class TurnTaker {
+  /** The way to read that won a contender's trial, by contender and workload. */
+  readonly #apis = new Map<string, string>();
+  #turns = 0;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly folder: WorkFolder,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async load(contender: Contender): Promise<LoadResult & { readonly peakMemoryBytes: number | undefined }> {
+    await this.folder.clear(contender.name);
+    return this.#inProcess(contender, this.plan.tightBytes, async (child, cage) => {
+      const result = (await child.ask({ type: 'load' })) as LoadResult;
+      return { ...result, peakMemoryBytes: cage?.peakBytes() };
+    });
+  }
+
+  /** Runs the windows in their order; `add` is given each result at once, so that those before a failure count. */
+  async windows(
+    contender: Contender,
+    turn: { readonly workloads: readonly Workload[]; readonly memoryBytes: number; readonly seconds: number },
+    add: (workload: Workload, measured: Measured) => void,
+  ): Promise<void> {
+    await this.#inProcess(contender, turn.memoryBytes, async (child, cage) => {
+      if (turn.workloads.some(({ temperature }) => temperature === 'hot')) await child.ask({ type: 'heat' });
+      for (const workload of turn.workloads) {
+        const key = `${contender.name}\n${nameOf(workload)}`;
+        const request = { type: 'window', workload, seconds: turn.seconds, api: this.#apis.get(key) };
+        const result = (await child.ask(request)) as WindowResult;
+        this.#apis.set(key, result.api);
+        add(workload, { ...result, peakMemoryBytes: cage?.peakBytes() });
+      }
+      await child.ask({ type: 'end' });
+    });
+  }
+
+  async #inProcess<T>(
+    contender: Contender,
+    memoryBytes: number,
+    work: (child: CagedProcess, cage: MemoryCage | undefined) => Promise<T>,
+  ): Promise<T> {
+    this.signal.throwIfAborted();
+    this.#turns += 1;
+    const name = `bench-${process.pid}-${this.#turns}`;
+    const cage = whyNoLimit() === undefined ? await MemoryCage.open(name, memoryBytes) : undefined;
+    const child = new CagedProcess({
+      cage,
+      module: mainPath,
+      argument: this.#settings(contender, memoryBytes),
+      nodeOptions: [
+        `--max-old-space-size=${Math.max(heapMiBMin, Math.round((memoryBytes * heapShare) / MiB))}`,
+      ],
+      env: contender.threads === undefined ? {} : { UV_THREADPOOL_SIZE: String(contender.threads) },
+      signal: this.signal,
+    });
+    try {
+      return await work(child, cage);
+    } finally {
+      await child.close();
+      await cage?.close();
+    }
+  }
+
+  #settings({ name }: Contender, memoryBytes: number): TurnSettings {
+    return {
+      contender: name,
+      folder: this.folder.of(name),
+      workFolder: this.folder.isKept ? undefined : this.folder.path,
+      records: this.plan.records,
+      hotRecords: this.plan.hotRecords,
+      memoryBytes,
+      seed: this.#turns * 1_000_003,
+    };
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * The windows in which contenders are measured.
+ *
+ *   cold   the store was opened anew after its files left the page cache; the memory limit is a quarter of the data
+ *   warm   the same workload ran for a while before, so that caches hold what they can under that limit
+ *   hot    the limit holds everything, and everything was read before
+ */
+import type { Distribution } from './key-stream.js';
+
+export type Temperature = 'cold' | 'warm' | 'hot';
+export type Operation = 'get' | 'get_many' | 'range' | 'update' | 'mixed';
+
+export interface Workload {
+  readonly operation: Operation;
+  readonly distribution: Distribution;
+  readonly inFlight: number;
+  readonly temperature: Temperature;
+}
+
+/** Keys of one `get_many`, entries of one `range`, writes of one durable batch. */
+export const manyKeys = 64;
+export const rangeEntries = 100;
+export const updateEntries = 128;
+
+/** Reads and writes of one step of the mixed workload, half of each. */
+export const mixedEntries = 64;
+
+/** "get uniform ×128 cold": the name of a row. */
+export function nameOf({ operation, distribution, inFlight, temperature }: Workload): string {
+  const what = {
+    get: `get ${distribution}`,
+    get_many: `get_many(${manyKeys}) ${distribution}`,
+    range: `range(${rangeEntries}) ${distribution}`,
+    update: `update(${updateEntries}) ${distribution}`,
+    mixed: `mixed 50/50 ${distribution}`,
+  }[operation];
+  return `${what} ×${inFlight} ${temperature}`;
+}
+
+const get = (distribution: Distribution, inFlight: number, temperature: Temperature): Workload => ({
+  operation: 'get',
+  distribution,
+  inFlight,
+  temperature,
+});
+
+/** The row that the ratios are made of. */
+export const coldGet = get('uniform', 128, 'cold');
+export const hotGet = get('uniform', 128, 'hot');
+
+const some = (operation: Operation, inFlight: number, temperature: Temperature): Workload => ({
+  operation,
+  distribution: 'uniform',
+  inFlight,
+  temperature,
+});
+
+export interface Workloads {
+  /** Under the tight limit, in one process a round; cold ones first. */
+  readonly limited: readonly Workload[];
+  readonly hot: readonly Workload[];
+  /** Under the tight limit too, but after all that reads: they change the files. */
+  readonly writing: readonly Workload[];
+}
+
+export const quickWorkloads: Workloads = {
+  limited: [
+    get('uniform', 1, 'cold'),
+    get('uniform', 16, 'cold'),
+    coldGet,
+    get('zipf', 128, 'cold'),
+    get('absent', 128, 'cold'),
+    some('get_many', 1, 'cold'),
+    some('range', 1, 'cold'),
+    get('zipf', 128, 'warm'),
+  ],
+  hot: [hotGet, get('zipf', 128, 'hot')],
+  writing: [some('update', 1, 'warm'), some('mixed', 1, 'warm')],
+};
+
+export const fullWorkloads: Workloads = {
+  limited: [
+    ...(['uniform', 'zipf'] as const).flatMap((distribution) => [
+      get(distribution, 1, 'cold'),
+      get(distribution, 16, 'cold'),
+      get(distribution, 128, 'cold'),
+    ]),
+    get('absent', 128, 'cold'),
+    some('get_many', 1, 'cold'),
+    some('range', 1, 'cold'),
+    ...(['uniform', 'zipf'] as const).flatMap((distribution) => [
+      get(distribution, 1, 'warm'),
+      get(distribution, 16, 'warm'),
+      get(distribution, 128, 'warm'),
+    ]),
+  ],
+  hot: [hotGet, get('zipf', 128, 'hot'), some('get_many', 1, 'hot'), some('range', 1, 'hot')],
+  writing: [some('update', 1, 'warm'), some('mixed', 1, 'warm')],
+};

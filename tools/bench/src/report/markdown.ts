@@ -1,0 +1,108 @@
+/** A result as a page of tables: ratios first, then every row, the losing ones too. */
+import { formatBytes, formatCount } from '@exopool/shared';
+import type { Row, SuiteResult } from '../suite.js';
+import type { Host } from './host.js';
+
+export function markdownPage(result: SuiteResult, host: Host): string {
+  const { suite, setup, notes, plots } = result;
+  const memory = formatBytes(host.memory_bytes);
+  return [
+    `# exopool bench ${suite}`,
+    `${host.cpu}, ${host.cpus} cores, ${memory}; Linux ${host.kernel}, Node.js ${host.node}.`,
+    list(Object.entries(setup).flatMap(([name, value]) => describe(name, value))),
+    ...(notes.length === 0 ? [] : ['## Notes', list(notes)]),
+    '## Ratios',
+    'Ours to theirs; above 1 ours is better. Medians of interleaved rounds.',
+    ratioTable(result),
+    '## Figures',
+    'Median of the rounds, least and most in brackets.',
+    rowTables(result.rows),
+    ...plots.map(({ name }) => `![${name}](${name}.svg)`),
+    '',
+  ].join('\n\n');
+}
+
+/** What the command prints at the end. */
+export function summary(result: SuiteResult): string {
+  return [ratioTable(result), ...result.notes.map((note) => `note: ${note}`)].join('\n');
+}
+
+function ratioTable({ ratios, checks, setup }: SuiteResult): string {
+  const targets = (setup['targets'] ?? {}) as Readonly<Record<string, number>>;
+  const rows = Object.entries(ratios).map(([name, ratio]) => {
+    const check = checks[name] === undefined ? '' : checks[name] ? 'yes' : 'no';
+    return [name, ratio.toFixed(2), targets[name] === undefined ? '' : `≥ ${targets[name]}`, check];
+  });
+  return table(['ratio', 'measured', 'target', 'reached'], rows);
+}
+
+function rowTables(rows: readonly Row[]): string {
+  const names = [...new Set(rows.map(({ name }) => name))];
+  return names
+    .map((name) => `### ${name}\n\n${rowTable(rows.filter((row) => row.name === name))}`)
+    .join('\n\n');
+}
+
+/** Columns, and how each figure is written; columns that no row has are left out. */
+const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] = [
+  ['contender', ({ contender }) => contender],
+  ['by', ({ engine }) => engine ?? ''],
+  ['ops/s', rateCell],
+  ['p50 µs', ({ p50_us }) => microseconds(p50_us)],
+  ['p99 µs', ({ p99_us }) => microseconds(p99_us)],
+  ['p99.9 µs', ({ p999_us }) => microseconds(p999_us)],
+  ['CPU s', ({ cpu_s }) => cpu_s?.toFixed(2) ?? ''],
+  ['read/op', ({ bytes_read_per_op }) => bytesCell(bytes_read_per_op)],
+  ['on disk', ({ size_on_disk_bytes }) => bytesCell(size_on_disk_bytes)],
+  ['peak memory', ({ peak_memory_bytes }) => bytesCell(peak_memory_bytes)],
+  ['peak RSS', ({ peak_rss_bytes }) => bytesCell(peak_rss_bytes)],
+];
+
+function rowTable(rows: readonly Row[]): string {
+  const sorted = [...rows].sort((a, b) => (b.ops_per_s ?? 0) - (a.ops_per_s ?? 0));
+  const used = columns.filter(([, cell]) => sorted.some((row) => cell(row) !== ''));
+  return table(
+    used.map(([head]) => head),
+    sorted.map((row) => used.map(([, cell]) => cell(row))),
+  );
+}
+
+function rateCell({ ops_per_s, ops_per_s_min, ops_per_s_max, failed }: Row): string {
+  if (ops_per_s === undefined) return `failed: ${failed ?? 'not run'}`;
+  if (ops_per_s_min === undefined || ops_per_s_max === undefined) return formatCount(ops_per_s);
+  return `${formatCount(ops_per_s)} [${formatCount(ops_per_s_min)} – ${formatCount(ops_per_s_max)}]`;
+}
+
+function microseconds(value: number | undefined): string {
+  if (value === undefined) return '';
+  return value >= 100 ? formatCount(value) : value.toFixed(value >= 10 ? 1 : 2);
+}
+
+function bytesCell(value: number | undefined): string {
+  return value === undefined ? '' : formatBytes(value);
+}
+
+function describe(name: string, value: unknown): string[] {
+  const label = name.replaceAll('_', ' ');
+  if (name === 'targets') return [];
+  if (typeof value === 'number' && name.endsWith('_bytes'))
+    return [`${label.slice(0, -6)}: ${formatBytes(value)}`];
+  if (typeof value === 'number') return [`${label}: ${Number.isInteger(value) ? formatCount(value) : value}`];
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value).map(([key, text]) => `**${key}**: ${String(text)}`);
+  }
+  return [`${label}: ${value === null ? 'none' : JSON.stringify(value)}`];
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join('\n');
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
+}

@@ -1,0 +1,48 @@
+/** Vega-Lite specifications as SVG, without a browser or a canvas. Loaded when it is needed: it is large. */
+import type { TopLevelSpec } from 'vega-lite';
+
+const font = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
+
+/** What all plots have in common. */
+export const plotStyle = {
+  background: '#ffffff',
+  padding: 16,
+  font,
+  view: { stroke: null },
+  axis: {
+    labelFontSize: 12,
+    titleFontSize: 12,
+    titleFontWeight: 'normal',
+    gridColor: '#e6e8eb',
+    domain: false,
+    ticks: false,
+    labelPadding: 6,
+    labelLimit: 220,
+  },
+  title: {
+    fontSize: 16,
+    subtitleFontSize: 12,
+    subtitleColor: '#5f6b7a',
+    anchor: 'start',
+    offset: 16,
+    subtitlePadding: 6,
+  },
+  header: { labelFontSize: 13, labelFontWeight: 'bold', labelAnchor: 'start', title: null },
+  legend: { labelFontSize: 12, titleFontSize: 12, orient: 'top' },
+} as const;
+
+export async function toSvg(spec: object): Promise<string> {
+  const [{ logger, None, parse, View }, { compile }] = await Promise.all([
+    import('vega'),
+    import('vega-lite'),
+  ]);
+  const compiled = compile({ ...spec, config: plotStyle } as unknown as TopLevelSpec, {
+    logger: logger(None),
+  });
+  const view = new View(parse(compiled.spec), { renderer: 'none' });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}

@@ -1,0 +1,67 @@
+/** What a suite is, and what comes out of it. A new suite is a folder beside lookup/ and a line in suites.ts. */
+
+export interface SuiteOptions {
+  /** Less data and shorter windows: minutes. */
+  readonly quick: boolean;
+  /** Names, or parts of names, of the contenders that take part; `undefined`: all. */
+  readonly only: readonly string[] | undefined;
+  /** Size of the data set; `undefined`: the suite's own. */
+  readonly records: number | undefined;
+  /** How often each contender has its turn, and the length of a window of reads; `undefined`: the suite's own. */
+  readonly rounds: number | undefined;
+  readonly windowSeconds: number | undefined;
+  /** Folder under which the data is made; `undefined`: a temporary one. */
+  readonly folder: string | undefined;
+  /** Leaves the data for the next run with the same settings. */
+  readonly keep: boolean;
+  readonly signal: AbortSignal;
+  /** One line of progress. */
+  say(line: string): void;
+}
+
+/** One thing measured of one contender. Further figures of a suite are beside these, with their unit in the name. */
+export interface Row {
+  readonly name: string;
+  readonly contender: string;
+  /** What was called, or which engine answered. */
+  readonly engine?: string | undefined;
+  readonly ops_per_s?: number | undefined;
+  readonly ops_per_s_min?: number | undefined;
+  readonly ops_per_s_max?: number | undefined;
+  readonly p50_us?: number | undefined;
+  readonly p99_us?: number | undefined;
+  readonly p999_us?: number | undefined;
+  readonly cpu_s?: number | undefined;
+  readonly bytes_read_per_op?: number | undefined;
+  readonly size_on_disk_bytes?: number | undefined;
+  readonly peak_memory_bytes?: number | undefined;
+  readonly peak_rss_bytes?: number | undefined;
+  /** Why there are no figures. */
+  readonly failed?: string | undefined;
+}
+
+export interface SuiteResult {
+  readonly suite: string;
+  /** What was run: sizes, limits, rounds, settings of the contenders. */
+  readonly setup: Readonly<Record<string, unknown>>;
+  /** What a reader must know to judge the figures, such as what this machine could not do. */
+  readonly notes: readonly string[];
+  readonly rows: readonly Row[];
+  /** "Ours better than theirs" is above 1. */
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly checks: Readonly<Record<string, boolean>>;
+  readonly plots: readonly Plot[];
+}
+
+export interface Plot {
+  /** Of its file, without the ending. */
+  readonly name: string;
+  /** A Vega-Lite specification. */
+  readonly spec: object;
+}
+
+export interface Suite {
+  readonly name: string;
+  readonly description: string;
+  run(options: SuiteOptions): Promise<SuiteResult>;
+}

@@ -1,0 +1,10 @@
+/** All suites. What one needs is loaded when it runs: the command line starts without four databases in memory. */
+import type { Suite } from './suite.js';
+
+export const suites: readonly Suite[] = [
+  {
+    name: 'lookup',
+    description: 'point reads, ranges and writes against lmdb, classic-level, better-sqlite3 and rocksdb',
+    run: async (options) => (await import('./lookup/lookup.js')).runLookup(options),
+  },
+];

@@ -1,0 +1,126 @@
+/** `exopool bench`: a suite of measurements, ours and its peers in the same run. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { suites, summary, toJson, writeReport, type Suite } from '@exopool/bench';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { withShutdown } from '../shutdown.js';
+
+interface BenchOptions {
+  readonly json?: string;
+  readonly out?: string;
+  readonly quick?: true;
+  readonly only?: readonly string[];
+  readonly records?: number;
+  readonly rounds?: number;
+  readonly seconds?: number;
+  readonly dir?: string;
+  readonly keep?: true;
+}
+
+/** Fewer would measure nothing but the start. */
+const recordsMin = 1000;
+const recordsMax = 1_000_000_000;
+/** The spread of a hundred is as good as it gets. */
+const roundsMax = 100;
+/** A window below a few calls of the slowest contender has no percentiles; one of an hour is a slip. */
+const windowSecondsMin = 0.01;
+const windowSecondsMax = 3600;
+
+export function registerBench(program: Command): void {
+  const names = suites.map(({ name, description }) => `  ${name.padEnd(10)} ${description}`);
+  program
+    .command('bench')
+    .description('measure it against its peers, in the same run')
+    .argument('<suite>', suites.map(({ name }) => name).join(', '))
+    .option('--json <file>', 'write the figures there too')
+    .option('--out <folder>', 'report.json, report.md and plots; else bench-results/SUITE-TIME')
+    .option('--quick', 'less data and shorter windows: under 5 minutes; ratios are rougher')
+    .option('--only <names>', 'contenders by parts of their names, as in exopool,lmdb', parseNames)
+    .option('--records <number>', 'size of the data set', parseRecords)
+    .option('--rounds <number>', 'how often each contender has its turn', parseRounds)
+    .option('--seconds <number>', 'length of a window of reads', parseSeconds)
+    .option('--dir <folder>', 'where the data is made: on the disk to be measured; else $TMPDIR or /var/tmp')
+    .option('--keep', 'leave the data, and take it as it is the next time')
+    .addHelpText(
+      'after',
+      `
+Suites:
+${names.join('\n')}
+
+Each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
+page cache included. They take turns; figures are medians of the rounds, with the least and the most. A ratio above 1
+means that ours is better. Ctrl-C ends all of it and leaves nothing behind. The full form of lookup takes up to an hour,
+and 40 GB of disk. Other work on the machine spoils the figures: look at the spread.
+
+Examples:
+  exopool bench lookup --quick
+  sudo exopool bench lookup --json lookup.json --dir /mnt/nvme
+  exopool bench lookup --only exopool,lmdb --records 1000000 --keep`,
+    )
+    .action(bench);
+}
+
+async function bench(name: string, options: BenchOptions): Promise<void> {
+  const suite = findSuite(name);
+  // Better refused now than after an hour of measuring.
+  if (options.json !== undefined) await writeText(options.json, '');
+  const result = await withShutdown((signal) =>
+    suite.run({
+      quick: options.quick ?? false,
+      only: options.only,
+      records: options.records,
+      rounds: options.rounds,
+      windowSeconds: options.seconds,
+      folder: options.dir,
+      keep: options.keep ?? false,
+      signal,
+      say: (line) => void process.stderr.write(`exopool: ${line}\n`),
+    }),
+  );
+  const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
+  const files = await writeReport(result, options.out ?? join('bench-results', `${name}-${time}`));
+  if (options.json !== undefined)
+    await writeText(options.json, `${JSON.stringify(toJson(result), undefined, 2)}\n`);
+  process.stdout.write(`${summary(result)}\n\n${files.join('\n')}\n`);
+}
+
+function findSuite(name: string): Suite {
+  const suite = suites.find((candidate) => candidate.name === name);
+  if (suite !== undefined) return suite;
+  const known = suites.map((candidate) => candidate.name).join(', ');
+  throw new ExopoolError('EXOPOOL_USAGE', `there is no suite "${name}"; there is ${known}`);
+}
+
+async function writeText(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  } catch (error) {
+    throw toExopoolError(error, `cannot write ${path}`);
+  }
+}
+
+function parseNames(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('names between commas are expected.');
+  return names;
+}
+
+function parseRecords(text: string): number {
+  return numberIn(text, recordsMin, recordsMax, true);
+}
+
+function parseRounds(text: string): number {
+  return numberIn(text, 1, roundsMax, true);
+}
+
+function parseSeconds(text: string): number {
+  return numberIn(text, windowSecondsMin, windowSecondsMax, false);
+}
+
+function numberIn(text: string, min: number, max: number, isWhole: boolean): number {
+  const number = Number(text);
+  if (number >= min && number <= max && (!isWhole || Number.isSafeInteger(number))) return number;
+  throw new InvalidArgumentError(`a${isWhole ? ' whole' : ''} number from ${min} to ${max} is expected.`);
+}
