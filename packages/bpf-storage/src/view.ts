@@ -1,7 +1,8 @@
 /**
  * What a store holds at one moment: its memtables up to a write, and its tables, both kept until the view is closed.
  */
-import { scanBatches, type ScanSources } from '@exopool/native';
+import { BatchScan, type ScanBatch, type ScanSources } from '@exopool/native';
+import { toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
 import type { EngineName } from './engine.js';
 import { tombstone } from './entry.js';
@@ -52,35 +53,107 @@ export class View {
 }
 
 /** An entry that is there. Its buffers are parts of one block of memory a batch. */
-export type PresentEntry = readonly [key: Buffer, value: Buffer];
+export type PresentEntry = ScanBatch[number];
+
+/**
+ * The entries of a view in order. Most calls of `next()` find their entry in the batch at hand, and cost one promise that
+ * is resolved already; a generator would cost several.
+ */
+class Walk<T> implements AsyncIterableIterator<T, undefined> {
+  #view: View | undefined;
+  #scan: BatchScan | undefined;
+  #batch: ScanBatch = [];
+  #index = 0;
+  #hasEnded = false;
+  /** The last of the calls that wait for a batch. */
+  #waiting: Promise<unknown> | undefined;
+
+  constructor(
+    private readonly open: () => View,
+    private readonly query: RangeQuery,
+    private readonly mayGoOn: () => void,
+    private readonly take: (entry: PresentEntry) => T,
+  ) {}
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#waiting === undefined && this.#index < this.#batch.length) {
+      try {
+        return Promise.resolve(this.#taken());
+      } catch (error) {
+        this.#end();
+        return Promise.reject(toExopoolError(error));
+      }
+    }
+    const result = (this.#waiting ?? Promise.resolve()).then(() => this.#fill());
+    const settled: Promise<unknown> = result
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#waiting === settled) this.#waiting = undefined;
+      });
+    this.#waiting = settled;
+    return result;
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  async #fill(): Promise<IteratorResult<T, undefined>> {
+    try {
+      if (this.#index === this.#batch.length && !this.#hasEnded) {
+        this.#check();
+        this.#view ??= this.open();
+        this.#scan ??= new BatchScan(this.#view.sources(this.query), this.query);
+        this.#batch = (await this.#scan.next()) ?? [];
+        this.#index = 0;
+        this.#check();
+      }
+      if (this.#batch.length > 0 && !this.#hasEnded) return this.#taken();
+      return await this.return();
+    } catch (error) {
+      this.#end();
+      throw toExopoolError(error);
+    }
+  }
+
+  #taken(): IteratorResult<T, undefined> {
+    this.#check();
+    const entry = this.#batch[this.#index]!;
+    this.#index += 1;
+    return { done: false, value: this.take(entry) };
+  }
+
+  #check(): void {
+    this.mayGoOn();
+    throwIfAborted(this.query.signal);
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    this.#batch = [];
+    this.#index = 0;
+    this.#scan?.close();
+    this.#view?.close();
+  }
+}
 
 /**
  * The entries of a view in order, each as `take` makes it.
  * @param open called when the iteration begins; the view is closed when it ends.
  * @param mayGoOn throws to stop.
  */
-export async function* walk<T>(
+export function walk<T>(
   open: () => View,
   query: RangeQuery,
   mayGoOn: () => void,
   take: (entry: PresentEntry) => T,
-): AsyncGenerator<T> {
-  const view = open();
-  const check = (): void => {
-    mayGoOn();
-    throwIfAborted(query.signal);
-  };
-  try {
-    throwIfAborted(query.signal);
-    for await (const batch of scanBatches(view.sources(query), query, check)) {
-      for (const entry of batch) {
-        yield take(entry);
-        check();
-      }
-    }
-  } finally {
-    view.close();
-  }
+): AsyncIterableIterator<T, undefined> {
+  return new Walk(open, query, mayGoOn, take);
 }
 
 export const keyOf = ([key]: PresentEntry): Buffer => key;

@@ -15,10 +15,12 @@ export {
 } from './table-file.js';
 export { batchEntries, Memtable, newestView, type MemtableHandle } from './memtable.js';
 export {
+  BatchScan,
   numberTypes,
   scanBatches,
   scanTotals,
   type NumberType,
+  type ScanBatch,
   type ScanBound,
   type ScanRange,
   type ScanSources,

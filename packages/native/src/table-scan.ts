@@ -123,37 +123,76 @@ export function scanSpec(sources: ScanSources, range: ScanRange, readBytes = rea
   };
 }
 
+/** Entries of one batch. They are parts of one block of memory: copy what is kept for long. */
+export type ScanBatch = readonly (readonly [key: Buffer, value: Buffer])[];
+
+/** The entries of a range, without those that were deleted, batch by batch. Close it. */
+export class BatchScan {
+  #scan: ScanHandle | undefined;
+  #bytes = firstBatchBytes;
+  /** The batch that is being made while the caller uses the one before it. */
+  #ahead: ReturnType<ScanBinding['scanBatch']> | undefined;
+
+  /** @throws ExopoolError `EXOPOOL_CLOSED` when a source is. */
+  constructor(sources: ScanSources, range: ScanRange) {
+    if (range.limit !== 0) this.#scan = binding().openScan(scanSpec(sources, range));
+  }
+
+  /**
+   * The next batch; `undefined` at the end. To be called again only when the promise has settled.
+   * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, naming file and offset.
+   */
+  async next(): Promise<ScanBatch | undefined> {
+    while (this.#scan !== undefined) {
+      const isFirst = this.#bytes === firstBatchBytes;
+      const batch = this.#ahead ?? binding().scanBatch(this.#scan, this.#bytes);
+      this.#ahead = undefined;
+      const { done, count, packed } = unwrap(await batch);
+      this.#bytes = Math.min(this.#bytes * 2, batchBytesMax);
+      if (done) this.close();
+      else if (!isFirst) this.#startAhead();
+      if (count > 0) return unpack(packed, count);
+    }
+    return undefined;
+  }
+
+  /** Lets go of what it reads. Idempotent. */
+  close(): void {
+    if (this.#scan !== undefined) binding().closeScan(this.#scan);
+    this.#scan = undefined;
+  }
+
+  #startAhead(): void {
+    if (this.#scan === undefined) return;
+    this.#ahead = binding().scanBatch(this.#scan, this.#bytes);
+    // Nobody may come to wait for it.
+    this.#ahead.catch(() => undefined);
+  }
+}
+
 /**
- * The entries of `range`, without those that were deleted. Keys and values are parts of one block of memory a batch:
- * copy what is kept for long.
+ * As {@link BatchScan}.
  * @param mayGoOn called after each wait; throws to stop.
- * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, naming file and offset; what `mayGoOn` throws.
  */
 export async function* scanBatches(
   sources: ScanSources,
   range: ScanRange,
   mayGoOn: () => void,
-): AsyncGenerator<readonly (readonly [key: Buffer, value: Buffer])[]> {
-  if (range.limit === 0) return;
-  const scan = binding().openScan(scanSpec(sources, range));
+): AsyncGenerator<ScanBatch> {
+  const scan = new BatchScan(sources, range);
   try {
-    let bytes = firstBatchBytes;
-    for (let next = binding().scanBatch(scan, bytes), isFirst = true; ; isFirst = false) {
-      const { done, count, packed } = unwrap(await next);
+    for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
       mayGoOn();
-      bytes = Math.min(bytes * 2, batchBytesMax);
-      if (!done && !isFirst) next = startBatch(scan, bytes);
-      if (count > 0) yield unpack(packed, count);
+      yield batch;
       mayGoOn();
-      if (done) return;
-      if (isFirst) next = startBatch(scan, bytes);
     }
+    mayGoOn();
   } finally {
-    binding().closeScan(scan);
+    scan.close();
   }
 }
 
-/** Count, and with `field` sum, least and greatest of a number in the values. Errors as {@link scanBatches}. */
+/** Count, and with `field` sum, least and greatest of a number in the values. Errors as {@link BatchScan}. */
 export async function scanTotals(
   sources: ScanSources,
   range: ScanRange,
@@ -173,13 +212,6 @@ export async function scanTotals(
   } finally {
     binding().closeScan(scan);
   }
-}
-
-/** The next batch, which nobody may come to wait for. */
-function startBatch(scan: ScanHandle, bytes: number): ReturnType<ScanBinding['scanBatch']> {
-  const batch = binding().scanBatch(scan, bytes);
-  batch.catch(() => undefined);
-  return batch;
 }
 
 function unpack(packed: Buffer, count: number): [Buffer, Buffer][] {
