@@ -31,6 +31,7 @@ export {
 export {
   consumerConfig,
   RemoteMemory,
+  RespServer,
   runConsumer,
   SealedCache,
   type ConsumerConfig,
@@ -40,6 +41,7 @@ export {
   type LeaseMarket,
   type ProbeCounts,
   type RemoteMemoryOptions,
+  type RespServerOptions,
   type RunningConsumer,
   type SealMode,
   type SlabMemory,

@@ -3,6 +3,7 @@ import { Identity, type CacheTier } from '@exopool/shared';
 import { BrokerClient } from '../broker/broker-client.js';
 import type { ConsumerConfig } from './config.js';
 import { serveConsumerMetrics } from './consumer-metrics.js';
+import { openRespServer } from './open-resp-server.js';
 import { Probe, type ProbeCounts } from './probe.js';
 import { RemoteMemory } from './remote-memory.js';
 import type { ConsumerStats, LeaseInfo } from './remote-memory.types.js';
@@ -20,6 +21,8 @@ export interface RunningConsumer {
   readonly tier: CacheTier;
   /** Of the Prometheus metrics; `undefined` when they are off. */
   readonly metricsPort: number | undefined;
+  /** Of Redis clients; `undefined` when that is off. */
+  readonly respPort: number | undefined;
   status(): ConsumerStatus;
   /** Gives every lease back. Idempotent. */
   close(): Promise<void>;
@@ -28,7 +31,7 @@ export interface RunningConsumer {
 /**
  * Connects to the broker, leases, and keeps the leases until it is closed.
  * @throws ExopoolError `EXOPOOL_UNAVAILABLE`, `EXOPOOL_DENIED`, `EXOPOOL_TIMEOUT`, `EXOPOOL_NO_MEMORY`,
- * `EXOPOOL_PORT_IN_USE`, or what the file system says about the identity and the certificate.
+ * `EXOPOOL_PORT_IN_USE`, `EXOPOOL_CONFIG`, or what the file system says about the identity and the certificate.
  */
 export async function runConsumer(config: ConsumerConfig): Promise<RunningConsumer> {
   const identity = Identity.loadOrCreate(config.identityFile);
@@ -62,9 +65,13 @@ export async function runConsumer(config: ConsumerConfig): Promise<RunningConsum
         : await serveConsumerMetrics(metricsHost, metricsPort, stats, () => probe?.counts);
     if (metrics !== undefined) undo.push(() => metrics.close());
 
+    const resp = config.resp === undefined ? undefined : await openRespServer(config, memory);
+    if (resp !== undefined) undo.push(() => resp.close());
+
     return {
       tier: memory.tier,
       metricsPort: metrics?.port,
+      respPort: resp?.port,
       status: () => ({ leases: memory.leases(), stats: stats(), probe: probe?.counts }),
       close,
     };

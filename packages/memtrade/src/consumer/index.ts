@@ -9,6 +9,7 @@ export {
   type LeaseMarket,
   type RemoteMemoryOptions,
 } from './remote-memory.types.js';
+export { RespServer, type RespServerOptions } from './resp/resp-server.js';
 export { SealedCache } from './sealed-cache.js';
 export type { SlabMemory } from './slab-memory.js';
 export type { SealMode } from './value-seal.js';

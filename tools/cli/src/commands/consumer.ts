@@ -9,13 +9,17 @@ export function registerConsumer(program: Command): void {
   addConfigOptions(command, consumerConfig, 'CONSUMER')
     .addHelpText(
       'after',
-      '\nExamples:\n  exopool consumer --broker market.example.org:7600 --ca-file broker-ca.pem --slabs 16',
+      `
+Examples:
+  exopool consumer --broker market.example.org:7600 --ca-file broker-ca.pem --slabs 16
+  exopool consumer --resp 6380                   then: redis-cli -p 6380, or any client of Redis`,
     )
     .action(async () => {
       const config = readConfig(command, consumerConfig, 'CONSUMER');
       await serve(() => runConsumer(config), {
-        ready: () => 'exopool consumer: leases are held',
-        facts: () => ({}),
+        ready: ({ respPort }) =>
+          `exopool consumer: leases are held${respPort === undefined ? '' : `; Redis clients on port ${respPort}`}`,
+        facts: ({ respPort }) => ({ respPort }),
         figures: (consumer) => consumer.status(),
       });
     });
