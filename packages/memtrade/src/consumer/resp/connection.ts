@@ -20,6 +20,8 @@ const outputBytesMax = 8 * 1024 * 1024;
 
 interface Slot {
   reply: Reply | undefined;
+  /** What its reply will hold, as far as leased memory was asked for it. */
+  readonly expectedBytes: number;
   readonly protocol: Protocol;
 }
 
@@ -40,7 +42,7 @@ export class Connection implements Session {
   readonly #writer = new ReplyWriter();
   #slots: Slot[] = [];
   #head = 0;
-  /** Of replies in slots that are not at the head. */
+  /** Of replies in slots, and of those that are expected there. */
   #heldBytes = 0;
   #flushScheduled = false;
   #isBlocked = false;
@@ -124,6 +126,7 @@ export class Connection implements Session {
   #execute(request: readonly Buffer[]): void {
     const wasSkipped = this.replies === 'skip';
     this.#server.counts.commands++;
+    const { loadBytes } = this.#server.keyspace;
     let reply: Reply | Promise<Reply>;
     try {
       const command = findCommand(this.#server.table, request);
@@ -138,7 +141,7 @@ export class Connection implements Session {
     if (this.replies === 'skip-next') this.replies = 'skip';
     else if (wasSkipped && this.replies === 'skip') this.replies = 'on';
     if (isSilent) void Promise.resolve(reply).catch(() => undefined);
-    else this.#answer(reply);
+    else this.#answer(reply, this.#server.keyspace.loadBytes - loadBytes);
   }
 
   #checkAccess(command: Command): void {
@@ -152,15 +155,15 @@ export class Connection implements Session {
     return error instanceof ReplyError ? error : new ReplyError(`ERR internal error: ${String(error)}`);
   }
 
-  #answer(reply: Reply | Promise<Reply>): void {
+  #answer(reply: Reply | Promise<Reply>, expectedBytes = 0): void {
     const { protocol } = this;
     if (!(reply instanceof Promise)) {
       if (this.#head === this.#slots.length) this.#writer.write(reply, protocol);
-      else this.#hold({ reply, protocol });
+      else this.#hold({ reply, expectedBytes: sizeOf(reply), protocol });
       return;
     }
-    const slot: Slot = { reply: undefined, protocol };
-    this.#slots.push(slot);
+    const slot: Slot = { reply: undefined, expectedBytes, protocol };
+    this.#hold(slot);
     reply.then(
       (value) => this.#settle(slot, value),
       (error: unknown) => this.#settle(slot, this.#errorOf(error)),
@@ -169,15 +172,14 @@ export class Connection implements Session {
 
   #hold(slot: Slot): void {
     this.#slots.push(slot);
-    this.#heldBytes += sizeOf(slot);
+    this.#heldBytes += slot.expectedBytes;
   }
 
   #settle(slot: Slot, reply: Reply): void {
     slot.reply = reply;
-    this.#heldBytes += sizeOf(slot);
     if (this.#slots[this.#head] !== slot || this.#socket.destroyed) return;
     for (let next: Slot | undefined = slot; next?.reply !== undefined; next = this.#slots[++this.#head]) {
-      this.#heldBytes -= sizeOf(next);
+      this.#heldBytes -= next.expectedBytes;
       this.#writer.write(next.reply, next.protocol);
     }
     if (this.#head === this.#slots.length) {
@@ -223,7 +225,7 @@ export class Connection implements Session {
 }
 
 /** What a reply holds; other than values and arrays of them, little. */
-function sizeOf({ reply }: Slot): number {
+function sizeOf(reply: Reply): number {
   if (Buffer.isBuffer(reply)) return reply.length;
   if (!Array.isArray(reply)) return 0;
   return (reply as Reply[]).reduce<number>((sum, each) => sum + (Buffer.isBuffer(each) ? each.length : 0), 0);

@@ -81,9 +81,9 @@ const seconds = (draw: Random): string =>
     ? String(10_000 + whole(draw, 1_000_000_000))
     : pick(draw, ['0', '-1', '-100', 'x', '', ...edges]);
 const millis = (draw: Random): string =>
-  draw() < 0.85 ? `${10_000 + whole(draw, 1_000_000_000)}000` : seconds(draw);
+  draw() < 0.85 ? `${10_000 + whole(draw, 1_000_000_000)}000` : pick(draw, ['0', '-1', 'x', ...edges]);
 const futureSeconds = (draw: Random): string => String(4_000_000_000 + whole(draw, 1_000_000_000));
-const futureMillis = (draw: Random): string => `${futureSeconds(draw)}${whole(draw, 1000)}`;
+const futureMillis = (draw: Random): string => `${futureSeconds(draw)}${100 + whole(draw, 900)}`;
 const anyCase = (draw: Random, text: string): string => (draw() < 0.5 ? text.toUpperCase() : text);
 
 const setOption: Make = (draw) => {

@@ -97,6 +97,15 @@ export class WireClient {
     return Buffer.concat([this.#bytes.subarray(this.#at), ...this.#received]).toString('latin1');
   }
 
+  /** Reads nothing until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(): void {
     this.#socket.destroy();
   }
