@@ -14,7 +14,8 @@
  * The tier forgets by itself. A sweep, two entries for each new key and some for each tick of time, drops the entries
  * of what it has lost and of what is expired; so entries are at most about twice the values held.
  *
- * Local memory of a key here, measured with 300,000 keys of 16 bytes: 148 bytes; the index of the tier comes on top.
+ * Local memory of a key here, measured with 300,000 keys of 16 bytes: 156 bytes, 171 with a time to live; the index of
+ * the tier, 157 bytes a value, comes on top.
  */
 import type { CacheTier } from '@exopool/shared';
 import { ValueStore, type ValueRef } from './value-store.js';
