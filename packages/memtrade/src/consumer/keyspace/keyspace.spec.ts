@@ -183,13 +183,13 @@ describe('whatever order the tier answers in', () => {
             tier.loseAll();
           } else {
             await new Promise((resolve) => setImmediate(resolve));
-            if (scheduler.count() > 0 && index % 2 === 0) await scheduler.waitOne();
+            if (scheduler.count() > 0 && index % 2 === 0) await scheduler.waitNext(1);
           }
         }
         const all = Promise.all(checks);
-        let isDone = false;
-        void all.finally(() => (isDone = true)).catch(() => undefined);
-        for (let turn = 0; turn < 1000 && !isDone; turn++) {
+        const progress = { isDone: false };
+        void all.finally(() => (progress.isDone = true)).catch(() => undefined);
+        for (let turn = 0; turn < 1000 && !progress.isDone; turn++) {
           await new Promise((resolve) => setImmediate(resolve));
           await scheduler.waitIdle();
         }
