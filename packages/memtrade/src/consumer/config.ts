@@ -24,6 +24,19 @@ export const consumerConfig = z.object({
     .max(requestedSlabsMax)
     .default(1)
     .describe('start with no fewer than this; 0 starts with nothing and waits for the market'),
+  waitingPrice: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      'US dollars an hour of the machine that waits for misses; with --miss-ms it leases what is worth it, up to --slabs',
+    ),
+  missMs: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('milliseconds that a miss takes, where the data is fetched instead'),
+  budget: z.number().min(0).optional().describe('most US dollars an hour for leases; any when left out'),
   leaseSeconds: z
     .int()
     .min(1)

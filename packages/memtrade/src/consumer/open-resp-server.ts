@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { ExopoolError, parseEndpoint, toExopoolError } from '@exopool/shared';
 import type { ConsumerConfig } from './config.js';
+import type { DemandSampler } from './demand-sampler.js';
 import type { RemoteMemory } from './remote-memory.js';
 import { RespServer } from './resp/resp-server.js';
 
@@ -10,7 +11,11 @@ import { RespServer } from './resp/resp-server.js';
  * @throws ExopoolError `EXOPOOL_CONFIG` for settings that do not go together, `EXOPOOL_PORT_IN_USE`, or what the file
  * system says about the files.
  */
-export async function openRespServer(config: ConsumerConfig, memory: RemoteMemory): Promise<RespServer> {
+export async function openRespServer(
+  config: ConsumerConfig,
+  memory: RemoteMemory,
+  demand?: DemandSampler,
+): Promise<RespServer> {
   const { host, port } = parseEndpoint(config.resp ?? '');
   const password = readPassword(config.respPasswordFile);
   const tls = readTls(config);
@@ -26,6 +31,7 @@ export async function openRespServer(config: ConsumerConfig, memory: RemoteMemor
     port,
     password,
     tls,
+    demand,
     clientsMax: config.respMaxClients,
     describeMemory: () => describeMemory(memory),
   });

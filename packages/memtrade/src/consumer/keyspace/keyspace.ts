@@ -18,6 +18,7 @@
  * the tier, 157 bytes a value, comes on top.
  */
 import type { CacheTier } from '@exopool/shared';
+import type { DemandSampler } from '../demand-sampler.js';
 import { ValueStore, type ValueRef } from './value-store.js';
 
 /** A JavaScript Map ends at 16.7 million entries, the tier's index too. At this count a key pushes out another. */
@@ -61,6 +62,8 @@ export interface KeyspaceCounts {
 export interface KeyspaceOptions {
   readonly now?: () => number;
   readonly keysMax?: number;
+  /** Sees every `get` and what is stored. */
+  readonly demand?: DemandSampler | undefined;
 }
 
 /** Keys are binary strings: a character for each byte. */
@@ -68,6 +71,7 @@ export class Keyspace {
   readonly #values: ValueStore;
   readonly #now: () => number;
   readonly #keysMax: number;
+  readonly #demand: DemandSampler | undefined;
   readonly #timer: NodeJS.Timeout;
   #index = new Map<string, Entry>();
   #entries: Entry[] = [];
@@ -79,6 +83,7 @@ export class Keyspace {
     this.#values = new ValueStore(tier);
     this.#now = options.now ?? Date.now;
     this.#keysMax = options.keysMax ?? keysMax;
+    this.#demand = options.demand;
     this.#timer = setInterval(() => this.#sweep(sweptPerTick), tickMs).unref();
   }
 
@@ -135,11 +140,13 @@ export class Keyspace {
 
   get(key: string): Later<Buffer | undefined> {
     const entry = this.#unexpired(key);
+    this.#demand?.use(key, entry === undefined || entry.bytes < 0 ? undefined : entry.bytes);
     if (entry === undefined) {
       this.#counts.misses++;
       return undefined;
     }
     const { id } = entry;
+    const startMs = this.#demand === undefined ? 0 : performance.now();
     const value = this.#values.read(entry);
     if (!(value instanceof Promise)) {
       this.#counts.hits++;
@@ -151,6 +158,7 @@ export class Keyspace {
         this.#lose(entry, id);
       } else {
         this.#counts.hits++;
+        this.#demand?.hit((performance.now() - startMs) / 1000);
       }
       return bytes;
     });
@@ -160,6 +168,7 @@ export class Keyspace {
   set(key: string, value: Buffer, expiresAtMs: number | 'keep' = 0): void {
     const entry = this.#index.get(key);
     const ref = this.#values.put(value);
+    this.#demand?.put(key, value.length);
     if (entry === undefined) {
       this.#insert(key, ref, expiresAtMs === 'keep' ? 0 : expiresAtMs);
       return;

@@ -6,10 +6,12 @@ export interface KeyHash {
   readonly low: number;
 }
 
-export function hashKey(key: Buffer): KeyHash {
+/** @param key a string stands for a byte a character. */
+export function hashKey(key: Buffer | string): KeyHash {
   let a = 0x811c9dc5;
   let b = 0x9747b28c;
-  for (const byte of key) {
+  for (let at = 0; at < key.length; at++) {
+    const byte = typeof key === 'string' ? key.charCodeAt(at) : key[at]!;
     a = Math.imul(a ^ byte, 0x01000193);
     b = Math.imul(b ^ byte, 0x5bd1e995);
     b ^= b >>> 15;

@@ -50,15 +50,10 @@ export class Shards {
     return parts.reduce((sum, part) => sum + part.memoryBytes, this.#slots.byteLength);
   }
 
-  /** Whether `use` would look at the key; others only have to be counted, with `skip`. */
-  isSampled(hash: KeyHash): boolean {
-    return hash.high < this.#threshold;
-  }
-
   /** @param bytes of the value under the key. */
   use(hash: KeyHash, bytes: number): void {
     this.#uses++;
-    if (!this.isSampled(hash)) return;
+    if (!this.#isSampled(hash)) return;
     const weight = 1 / this.rate;
     this.#represented += weight;
     const item = this.#samples.find(hash);
@@ -72,12 +67,24 @@ export class Shards {
     this.#slots[item] = this.#recency.append(item, bytes);
   }
 
+  /** The value of a key that was just used has this length; without a use of its own. */
+  resize(hash: KeyHash, bytes: number): void {
+    const item = this.#isSampled(hash) ? this.#samples.find(hash) : -1;
+    if (item < 0) return;
+    this.#recency.remove(this.#slots[item]!);
+    this.#slots[item] = this.#recency.append(item, bytes);
+  }
+
   /** Of the requests up to now. */
   curve(): MissRatioCurve {
     const adjusted = new DistanceHistogram();
     adjusted.addAll(this.#histogram);
     adjusted.add(0, this.#uses - this.#represented);
     return adjusted.curve(this.#uses);
+  }
+
+  #isSampled(hash: KeyHash): boolean {
+    return hash.high < this.#threshold;
   }
 
   #enter(hash: KeyHash, bytes: number): void {
@@ -87,7 +94,7 @@ export class Shards {
       while (this.#samples.count > 0 && this.#samples.greatest >= this.#threshold) {
         this.#recency.remove(this.#slots[this.#samples.removeGreatest()]!);
       }
-      if (!this.isSampled(hash)) return;
+      if (!this.#isSampled(hash)) return;
     }
     const item = this.#samples.insert(hash);
     this.#slots[item] = this.#recency.append(item, bytes);

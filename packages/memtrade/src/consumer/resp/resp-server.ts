@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { toExopoolError, type CacheTier } from '@exopool/shared';
+import type { DemandSampler } from '../demand-sampler.js';
 import { Keyspace } from '../keyspace/keyspace.js';
 import type { Command, ServerView } from './command-table.js';
 import { Connection } from './connection.js';
@@ -40,7 +41,8 @@ export interface RespServerOptions {
   readonly clientsMax?: number;
   /** More lines for INFO, "name:value". */
   readonly describeMemory?: () => readonly string[];
-  readonly now?: () => number;
+  /** Sees what is asked for. */
+  readonly demand?: DemandSampler | undefined;
 }
 
 export class RespServer implements ServerView {
@@ -59,8 +61,8 @@ export class RespServer implements ServerView {
   #requestBytes = 0;
 
   private constructor(options: RespServerOptions) {
-    const { tier, password, tls, now } = options;
-    this.keyspace = new Keyspace(tier, now === undefined ? {} : { now });
+    const { tier, password, tls, demand } = options;
+    this.keyspace = new Keyspace(tier, { demand });
     this.clientsMax = options.clientsMax ?? clientsMaxDefault;
     this.isOpen = password === undefined;
     this.#passwordHash = hashOf(password ?? '');
