@@ -3,21 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exactCurve, type TraceUse } from './exact.js';
 import { hashKey } from './key-hash.js';
 import { meanAbsoluteError, type MissRatioCurve } from './miss-ratio-curve.js';
 import { RecencyTree } from './recency-tree.js';
 import { SampleSet } from './sample-set.js';
 import { Shards } from './shards.js';
+import { exactCurve, type TraceUse } from './trace-curves.js';
 
 const MiB = 1024 * 1024;
 
-function sampledCurve(
-  uses: readonly TraceUse[],
-  samples?: number,
-): { curve: MissRatioCurve; shards: Shards } {
+function sample(uses: readonly TraceUse[], samples?: number): { curve: MissRatioCurve; shards: Shards } {
   const shards = new Shards(samples);
-  for (const { key, bytes } of uses) shards.use(hashKey(Buffer.from(key)), bytes);
+  for (const { key, bytes } of uses) shards.use(hashKey(key), bytes);
   return { curve: shards.curve(), shards };
 }
 
@@ -105,13 +102,13 @@ describe('the parts', () => {
 describe('the sampled curve', () => {
   it('is the exact one as long as every key is sampled', () => {
     const uses = generatedTrace(5000);
-    expect(meanAbsoluteError(sampledCurve(uses).curve, exactCurve(uses), 10 * MiB)).toBeLessThan(1e-9);
+    expect(meanAbsoluteError(sample(uses).curve, exactCurve(uses), 10 * MiB)).toBeLessThan(1e-9);
   });
 
   it('is close to it with a fraction of the keys and less than a mebibyte', () => {
     const uses = generatedTrace(200_000);
     const exact = exactCurve(uses);
-    const { curve, shards } = sampledCurve(uses, 4096);
+    const { curve, shards } = sample(uses, 4096);
     expect(shards.rate).toBeLessThan(0.2);
     expect(meanAbsoluteError(curve, exact, exact.workingSetBytes)).toBeLessThan(0.02);
     expect(new Shards().memoryBytes).toBeLessThanOrEqual(MiB);
@@ -130,7 +127,7 @@ describe('the sampled curve', () => {
         return { key: lbn!, bytes: Number(bytes) };
       });
       const exact = exactCurve(uses);
-      const { curve, shards } = sampledCurve(uses);
+      const { curve, shards } = sample(uses);
       expect(shards.memoryBytes).toBeLessThanOrEqual(MiB);
       expect(meanAbsoluteError(curve, exact, exact.workingSetBytes)).toBeLessThan(0.02);
     },

@@ -1,8 +1,11 @@
-/** The exact miss-ratio curve of a trace, for traces that fit in memory: Mattson's stack with a tree. */
+/** Miss-ratio curves of traces that fit in memory: the exact one (Mattson's stack, with a tree), and a sampled one. */
+import { hashKey } from './key-hash.js';
 import { DistanceHistogram, type MissRatioCurve } from './miss-ratio-curve.js';
 import { RecencyTree } from './recency-tree.js';
+import { Shards } from './shards.js';
 
 export interface TraceUse {
+  /** A byte a character. */
   readonly key: string;
   /** Of the value. */
   readonly bytes: number;
@@ -25,4 +28,11 @@ export function exactCurve(uses: readonly TraceUse[]): MissRatioCurve {
     slots[item] = recency.append(item, bytes);
   }
   return histogram.curve(uses.length);
+}
+
+/** As a running consumer learns it. */
+export function sampledCurve(uses: readonly TraceUse[]): MissRatioCurve {
+  const shards = new Shards();
+  for (const { key, bytes } of uses) shards.use(hashKey(key), bytes);
+  return shards.curve();
 }
