@@ -7,7 +7,6 @@ import { registerConsumerPlan } from './consumer-plan.js';
 
 export function registerConsumer(program: Command): void {
   const command = program.command('consumer').description('lease remote memory and keep the leases');
-  // Options behind `plan` are those of plan, also where the names are the same.
   registerConsumerPlan(command.enablePositionalOptions());
   addConfigOptions(command, consumerConfig, 'CONSUMER')
     .addHelpText(
