@@ -21,6 +21,8 @@ export function makeProgram(mainPath: string): Command {
     // Errors are thrown to main.ts, which prints them in the one form that all errors have.
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
+    // Options behind a command are that command's, also where one above it has the same.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .addHelpText(
       'after',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { requestedSlabsMax } from '../limits.js';
 import { stateDirOf } from '../state-dir.js';
+import { clientsMaxDefault } from './resp/resp-server.js';
 
 export const consumerConfig = z.object({
   broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
@@ -23,6 +24,19 @@ export const consumerConfig = z.object({
     .max(requestedSlabsMax)
     .default(1)
     .describe('start with no fewer than this; 0 starts with nothing and waits for the market'),
+  waitingPrice: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      'US dollars an hour of the machine that waits for misses; with --miss-ms it leases what is worth it, up to --slabs',
+    ),
+  missMs: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('milliseconds that a miss takes, where the data is fetched instead'),
+  budget: z.number().min(0).optional().describe('most US dollars an hour for leases; any when left out'),
   leaseSeconds: z
     .int()
     .min(1)
@@ -42,6 +56,29 @@ export const consumerConfig = z.object({
     .boolean()
     .default(false)
     .describe('write values and read them back, ten times a second, to see that leased memory works'),
+  resp: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('[HOST:]PORT where clients of Redis use the leased memory; off when left out'),
+  respPasswordFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file with the password for AUTH; needed when HOST is not this machine only'),
+  respTlsCert: z.string().min(1).optional().describe('PEM certificate: Redis clients must use TLS'),
+  respTlsKey: z.string().min(1).optional().describe('PEM key of that certificate'),
+  respTlsClientCa: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('PEM certificates of who may sign client certificates; asks clients for one'),
+  respMaxClients: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(clientsMaxDefault)
+    .describe('connections of Redis clients at the same time'),
   metricsHost: z.string().min(1).default('127.0.0.1').describe('address of the Prometheus metrics'),
   metricsPort: z
     .int()

@@ -3,9 +3,14 @@ import { Identity, type CacheTier } from '@exopool/shared';
 import { BrokerClient } from '../broker/broker-client.js';
 import type { ConsumerConfig } from './config.js';
 import { serveConsumerMetrics } from './consumer-metrics.js';
+import { DemandSampler } from './demand-sampler.js';
+import { openRespServer } from './open-resp-server.js';
 import { Probe, type ProbeCounts } from './probe.js';
+import type { Purchase } from './purchase-policy.js';
+import { openPurchaser } from './purchaser.js';
 import { RemoteMemory } from './remote-memory.js';
 import type { ConsumerStats, LeaseInfo } from './remote-memory.types.js';
+import { SampledTier } from './sampled-tier.js';
 
 /** What an operator wants to see of it. */
 export interface ConsumerStatus {
@@ -13,6 +18,8 @@ export interface ConsumerStatus {
   readonly stats: ConsumerStats;
   /** Only with `probe`. */
   readonly probe: ProbeCounts | undefined;
+  /** What the purchase policy decided last; only with `waitingPrice`, and once it has decided. */
+  readonly purchase: Purchase | undefined;
 }
 
 export interface RunningConsumer {
@@ -20,6 +27,8 @@ export interface RunningConsumer {
   readonly tier: CacheTier;
   /** Of the Prometheus metrics; `undefined` when they are off. */
   readonly metricsPort: number | undefined;
+  /** Of Redis clients; `undefined` when that is off. */
+  readonly respPort: number | undefined;
   status(): ConsumerStatus;
   /** Gives every lease back. Idempotent. */
   close(): Promise<void>;
@@ -28,7 +37,7 @@ export interface RunningConsumer {
 /**
  * Connects to the broker, leases, and keeps the leases until it is closed.
  * @throws ExopoolError `EXOPOOL_UNAVAILABLE`, `EXOPOOL_DENIED`, `EXOPOOL_TIMEOUT`, `EXOPOOL_NO_MEMORY`,
- * `EXOPOOL_PORT_IN_USE`, or what the file system says about the identity and the certificate.
+ * `EXOPOOL_PORT_IN_USE`, `EXOPOOL_CONFIG`, or what the file system says about the identity and the certificate.
  */
 export async function runConsumer(config: ConsumerConfig): Promise<RunningConsumer> {
   const identity = Identity.loadOrCreate(config.identityFile);
@@ -38,18 +47,26 @@ export async function runConsumer(config: ConsumerConfig): Promise<RunningConsum
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const { slabs, minimumSlabs, leaseSeconds, maxPrice, seal } = config;
-    const limit = maxPrice === undefined ? {} : { maxPrice };
+    const demand = config.waitingPrice === undefined ? undefined : new DemandSampler();
+    // The purchaser looks at leases that are taken by its plan.
+    const holder: { memory?: RemoteMemory } = {};
+    const purchaser = openPurchaser(config, broker, demand, () => holder.memory?.leases() ?? []);
+    undo.push(() => purchaser?.close());
+    const { leaseSeconds, seal } = config;
+    const { slabs, maxPrice } = purchaser?.plan ?? config;
     const memory = await RemoteMemory.open({
       broker,
       identity,
       slabs,
-      minimumSlabs,
+      minimumSlabs: Math.min(config.minimumSlabs, slabs),
       leaseSeconds,
       seal,
-      ...limit,
+      ...(maxPrice === undefined ? {} : { maxPrice }),
+      ...(purchaser === undefined ? {} : { plan: () => purchaser.plan }),
     });
+    holder.memory = memory;
     undo.push(() => memory.close());
+    const tier = demand === undefined ? memory.tier : new SampledTier(memory.tier, demand);
 
     const probe = config.probe ? new Probe(memory.tier) : undefined;
     if (probe !== undefined) undo.push(() => probe.close());
@@ -62,10 +79,19 @@ export async function runConsumer(config: ConsumerConfig): Promise<RunningConsum
         : await serveConsumerMetrics(metricsHost, metricsPort, stats, () => probe?.counts);
     if (metrics !== undefined) undo.push(() => metrics.close());
 
+    const resp = config.resp === undefined ? undefined : await openRespServer(config, memory, demand);
+    if (resp !== undefined) undo.push(() => resp.close());
+
     return {
-      tier: memory.tier,
+      tier,
       metricsPort: metrics?.port,
-      status: () => ({ leases: memory.leases(), stats: stats(), probe: probe?.counts }),
+      respPort: resp?.port,
+      status: () => ({
+        leases: memory.leases(),
+        stats: stats(),
+        probe: probe?.counts,
+        purchase: purchaser?.last,
+      }),
       close,
     };
   } catch (error) {

@@ -9,6 +9,16 @@ export {
   type LeaseMarket,
   type RemoteMemoryOptions,
 } from './remote-memory.types.js';
+export { exactCurve, sampledCurve, type TraceUse } from './mrc/trace-curves.js';
+export { meanAbsoluteError, type CurvePoint, type MissRatioCurve } from './mrc/miss-ratio-curve.js';
+export {
+  decidePurchase,
+  valueOf,
+  type Purchase,
+  type PurchaseReason,
+  type PurchaseSituation,
+} from './purchase-policy.js';
+export { RespServer, type RespServerOptions } from './resp/resp-server.js';
 export { SealedCache } from './sealed-cache.js';
 export type { SlabMemory } from './slab-memory.js';
 export type { SealMode } from './value-seal.js';

@@ -59,6 +59,19 @@ describe('what to do about leases', () => {
         { kind: 'request', slabs: 4 },
       ],
     ],
+    [
+      'give back what is too much',
+      situation({
+        wantedSlabs: 5,
+        leases: [lease(), lease({ id: 'b', slabs: 3 }), lease({ id: 'c', slabs: 2 })],
+      }),
+      [{ kind: 'return', id: 'a' }],
+    ],
+    [
+      'let a lease end that is larger than what is too much',
+      situation({ nowMs: 450_000, wantedSlabs: 3 }),
+      [],
+    ],
     ['forget what is over', situation({ nowMs: 600_000, wantedSlabs: 0 }), [{ kind: 'return', id: 'a' }]],
   ];
   it.each(cases)('%s', (_, given, actions) => {
@@ -90,6 +103,9 @@ describe('what to do about leases', () => {
             0,
           );
           expect(asked).toBe(Math.max(0, wantedSlabs - held));
+          const isUseful = (each: LeaseView): boolean => each.status === 'open' && each.expiresAtMs > nowMs;
+          const shed = leases.filter((each) => gone.has(each.id) && isUseful(each));
+          expect(shed.length === 0 || held >= wantedSlabs).toBe(true);
         },
       ),
     );

@@ -2,6 +2,7 @@
  * What a consumer does about its leases: a pure function from what it knows to what it should start now.
  *
  *   too few slabs held            -> request what is missing
+ *   more than wanted              -> give back leases that are too much; let one end that is larger than that
  *   a lease nears its end         -> extend it; early enough to try again several times
  *   a session was lost, the lease
  *   still runs                    -> connect again; after a few failures give the lease back
@@ -51,9 +52,35 @@ export function decide(situation: LeaseSituation): LeaseAction[] {
   const kept = situation.leases.filter((lease) => !returned.has(lease.id));
   const held = kept.reduce((sum, lease) => sum + lease.slabs, 0);
   const missing = situation.wantedSlabs - held;
+  if (missing < 0) return shed(actions, kept, -missing);
   const mayRequest = !situation.requestUnderWay && situation.nowMs >= situation.requestNotBeforeMs;
   if (missing > 0 && mayRequest) actions.push({ kind: 'request', slabs: missing });
   return actions;
+}
+
+/**
+ * Gives back `surplus` slabs, or as many as whole leases have. A lease that is larger than what is left of that is not
+ * extended: it ends, and what is wanted then is asked for anew.
+ */
+function shed(actions: readonly LeaseAction[], kept: readonly LeaseView[], surplus: number): LeaseAction[] {
+  const isIdle = kept.filter(({ status }) => status !== 'busy');
+  // What is lost anyway first, then large ones, so that few are touched.
+  const order = (lease: LeaseView): number => (lease.status === 'lost' ? Number.MAX_VALUE : lease.slabs);
+  const returned = new Set<string>();
+  let left = surplus;
+  for (const lease of isIdle.sort((a, b) => order(b) - order(a))) {
+    if (lease.slabs > left) continue;
+    left -= lease.slabs;
+    returned.add(lease.id);
+  }
+  const larger = kept.filter(({ id, slabs }) => left > 0 && slabs > left && !returned.has(id));
+  const ending = larger.sort((a, b) => a.expiresAtMs - b.expiresAtMs)[0]?.id;
+  const others = actions.filter(
+    (action) =>
+      action.kind === 'request' ||
+      !(returned.has(action.id) || (action.kind === 'extend' && action.id === ending)),
+  );
+  return [...others, ...[...returned].map((id) => ({ kind: 'return', id }) as const)];
 }
 
 function decideLease(lease: LeaseView, { nowMs, leaseMs }: LeaseSituation): LeaseAction[] {

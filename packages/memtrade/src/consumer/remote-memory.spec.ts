@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaseGrant, LeaseWish } from '../broker/broker-client.js';
 import { signTicket, ticketSerial } from '../ticket.js';
 import { RemoteMemory, type RemoteMemoryDependencies } from './remote-memory.js';
-import type { LeaseMarket, RemoteMemoryOptions } from './remote-memory.types.js';
+import type { LeaseMarket, LeasePlan, RemoteMemoryOptions } from './remote-memory.types.js';
 
 const broker = new Identity(Buffer.alloc(32, 1));
 const producer = new Identity(Buffer.alloc(32, 2));
@@ -16,6 +16,7 @@ const slabBytes = 1024 * 1024;
 class Market implements LeaseMarket {
   readonly granted: LeaseGrant[] = [];
   readonly requestIds: string[] = [];
+  readonly maxPrices: (number | undefined)[] = [];
   readonly released: string[] = [];
   extended = 0;
   failing: ExopoolError | undefined;
@@ -24,6 +25,7 @@ class Market implements LeaseMarket {
 
   requestLease(wish: LeaseWish): Promise<LeaseGrant[]> {
     this.requestIds.push(wish.requestId ?? '');
+    this.maxPrices.push(wish.maxPrice);
     return this.#answer(() => {
       const grant = this.#grant(randomBytes(16), wish.slabs, Date.now() + wish.seconds * 1000, 0);
       this.granted.push(grant);
@@ -134,6 +136,20 @@ describe('leased memory', () => {
     expect(server.stats().leases).toBe(0);
     expect(memory.stats()).toMatchObject({ leases: 0, charged: 0.75 });
     expect(await memory.tier.getMany([entry[0]])).toEqual([undefined]);
+  });
+
+  it('follows a plan: more, less, and never for more than the budget', async () => {
+    let plan: LeasePlan = { slabs: 2, budget: 1 };
+    const memory = await open({ slabs: 2, plan: () => plan });
+    // Nothing is known of slabs yet: 2 of 64 MiB are an eighth of a GiB.
+    expect(market.maxPrices).toEqual([8]);
+    plan = { slabs: 5, budget: 1 };
+    await until(() => memory.stats().leasedSlabs === 5);
+    const spent = (0.01 * 2) / 1024;
+    expect(market.maxPrices[1]).toBeCloseTo((1 - spent) * (1024 / 3), 6);
+    plan = { slabs: 3, maxPrice: 7 };
+    await until(() => market.released.length === 1);
+    expect(memory.stats().leasedSlabs).toBe(3);
   });
 
   it('is extended before its end, and again after the broker was away', async () => {

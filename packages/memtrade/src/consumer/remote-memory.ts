@@ -11,14 +11,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import { SlabSession, type LossReason } from '@exopool/native';
-import { ExopoolError, parseEndpoint, toExopoolError, type CacheTier } from '@exopool/shared';
+import { ExopoolError, GiB, parseEndpoint, toExopoolError, type CacheTier } from '@exopool/shared';
 import type { LeaseGrant } from '../broker/broker-client.js';
 import { decide, retryDelayMs, type LeaseAction, type LeaseStatus } from './lease-policy.js';
 import { SealedCache } from './sealed-cache.js';
 import {
   defaultLeaseSeconds,
+  usualSlabBytes,
   type ConsumerStats,
   type LeaseInfo,
+  type LeasePlan,
   type RemoteMemoryOptions,
 } from './remote-memory.types.js';
 
@@ -154,13 +156,31 @@ export class RemoteMemory {
     if (this.#closing !== undefined) return;
     const actions = decide({
       nowMs: this.#by.now(),
-      wantedSlabs: this.#options.slabs,
+      wantedSlabs: this.#plan.slabs,
       leaseMs: this.#leaseSeconds * 1000,
       leases: [...this.#held.values()].map((held) => ({ ...held, ...held.grant, id: held.id })),
       requestUnderWay: this.#requestUnderWay,
       requestNotBeforeMs: this.#requestNotBeforeMs,
     });
     for (const action of actions) this.#start(this.#carryOut(action));
+  }
+
+  get #plan(): LeasePlan {
+    return this.#options.plan?.() ?? this.#options;
+  }
+
+  /** What `slabs` may cost, per GiB and hour, so that they and all others stay within the budget. */
+  #maxPriceOf(slabs: number, extended?: Held): number | undefined {
+    const { maxPrice, budget } = this.#plan;
+    if (budget === undefined) return maxPrice;
+    const others = [...this.#held.values()].filter((held) => held !== extended);
+    const spent = others.reduce(
+      (sum, { grant }) => sum + grant.price * gibOf(grant.slabs, grant.slabBytes),
+      0,
+    );
+    const slabBytes = (extended ?? others[0])?.grant.slabBytes ?? usualSlabBytes;
+    const affordable = Math.max(0, budget - spent) / gibOf(slabs, slabBytes);
+    return Math.min(maxPrice ?? Number.POSITIVE_INFINITY, affordable);
   }
 
   get #leaseSeconds(): number {
@@ -183,7 +203,7 @@ export class RemoteMemory {
   async #request(slabs: number, minimumSlabs: number): Promise<void> {
     this.#requestUnderWay = true;
     this.#counts.requests++;
-    const { maxPrice } = this.#options;
+    const maxPrice = this.#maxPriceOf(slabs);
     try {
       // A retry keeps its id until the broker has answered: an answer that was lost must not lease twice.
       const grants = await this.#options.broker.requestLease({
@@ -252,7 +272,11 @@ export class RemoteMemory {
   async #extend(held: Held, seconds: number): Promise<void> {
     held.status = 'busy';
     try {
-      held.grant = await this.#options.broker.extendLease(held.grant, seconds, this.#options.maxPrice);
+      held.grant = await this.#options.broker.extendLease(
+        held.grant,
+        seconds,
+        this.#maxPriceOf(held.grant.slabs, held),
+      );
       await held.session?.extend(held.grant.ticket);
       this.#counts.extensions++;
       held.extendFailures = 0;
@@ -296,6 +320,10 @@ export class RemoteMemory {
     this.#counts.brokerFailures++;
     this.#lastFailure = toExopoolError(error).message;
   }
+}
+
+function gibOf(slabs: number, slabBytes: number): number {
+  return (slabs * slabBytes) / GiB;
 }
 
 /** Trying the same again may help. */

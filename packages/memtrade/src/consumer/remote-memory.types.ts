@@ -21,9 +21,23 @@ export interface RemoteMemoryOptions {
   readonly leaseSeconds?: number;
   /** US dollars per GiB and hour; default any. */
   readonly maxPrice?: number;
+  /** Asked a few times a second, instead of `slabs` and `maxPrice`, which only say how it begins. */
+  readonly plan?: () => LeasePlan;
   /** Default 'aes-128-gcm'. */
   readonly seal?: SealMode;
 }
+
+/** What is wanted now. */
+export interface LeasePlan {
+  readonly slabs: number;
+  /** US dollars per GiB and hour; any when left out. */
+  readonly maxPrice?: number | undefined;
+  /** US dollars an hour for all leases together; any when left out. */
+  readonly budget?: number | undefined;
+}
+
+/** The market's usual slab: what a slab is taken for before the first lease tells. */
+export const usualSlabBytes = 64 * 1024 * 1024;
 
 export interface LeaseInfo {
   /** Hexadecimal. */

@@ -1,0 +1,373 @@
+/**
+ * Keys with a time to live, over values in leased memory.
+ *
+ *   key -> entry { place in a dense array, id and length of its bytes, expiry }
+ *
+ * Every call takes effect when it is made, before it returns: calls are ordered as on a server with one thread, also
+ * over several keys. Only bytes come later. A read has looked up which bytes it will get; an update whose old bytes
+ * are not here yet puts "what this computes" in place of the value, and whoever comes after it waits for that.
+ *
+ * The dense array is what SCAN walks, downwards: a key that goes leaves its place to the last one, which moves from
+ * where the walk has been or is yet to come to where it is yet to come. So a cursor is a place, no state is kept, and
+ * a key that is there all the time is returned.
+ *
+ * The tier forgets by itself. A sweep, two entries for each new key and some for each tick of time, drops the entries
+ * of what it has lost and of what is expired; so entries are at most about twice the values held.
+ *
+ * Local memory of a key here, measured with 300,000 keys of 16 bytes: 156 bytes, 171 with a time to live; the index of
+ * the tier, 157 bytes a value, comes on top.
+ */
+import type { CacheTier } from '@exopool/shared';
+import type { DemandSampler } from '../demand-sampler.js';
+import { ValueStore, type ValueRef } from './value-store.js';
+
+/** A JavaScript Map ends at 16.7 million entries, the tier's index too. At this count a key pushes out another. */
+export const keysMax = 8 * 1024 * 1024;
+/** Keys are held in local memory; a longer one is a value in disguise. */
+export const keyBytesMax = 64 * 1024;
+/** Entries looked at for each new key. */
+const sweptPerInsert = 2;
+/** And at each tick: 0.1 ms, a million keys in 100 s. */
+const sweptPerTick = 1000;
+const tickMs = 100;
+
+interface Entry {
+  readonly key: string;
+  /** Place in the dense array. */
+  at: number;
+  /** Of the bytes; 0 once the entry is over. */
+  id: number;
+  /** -1 while they are being computed. */
+  bytes: number;
+  /** Unix time; 0 without. */
+  expiresAtMs: number;
+}
+
+/** What an update makes of the bytes: others, or the same (`undefined`). */
+export interface Change<R> {
+  readonly value: Buffer | undefined;
+  readonly result: R;
+}
+
+export type Later<T> = T | Promise<T>;
+
+export interface KeyspaceCounts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly expired: number;
+  /** Keys whose bytes the tier has lost or pushed out. */
+  readonly lost: number;
+}
+
+export interface KeyspaceOptions {
+  readonly now?: () => number;
+  readonly keysMax?: number;
+  /** Sees every `get` and what is stored. */
+  readonly demand?: DemandSampler | undefined;
+}
+
+/** Keys are binary strings: a character for each byte. */
+export class Keyspace {
+  readonly #values: ValueStore;
+  readonly #now: () => number;
+  readonly #keysMax: number;
+  readonly #demand: DemandSampler | undefined;
+  readonly #timer: NodeJS.Timeout;
+  #index = new Map<string, Entry>();
+  #entries: Entry[] = [];
+  #expiring = 0;
+  #sweepAt = 0;
+  #counts = { hits: 0, misses: 0, expired: 0, lost: 0 };
+
+  constructor(tier: CacheTier, options: KeyspaceOptions = {}) {
+    this.#values = new ValueStore(tier);
+    this.#now = options.now ?? Date.now;
+    this.#keysMax = options.keysMax ?? keysMax;
+    this.#demand = options.demand;
+    this.#timer = setInterval(() => this.#sweep(sweptPerTick), tickMs).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Keys, among them those that nobody has found to be expired or lost yet. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Keys with a time to live. */
+  get expiring(): number {
+    return this.#expiring;
+  }
+
+  get counts(): KeyspaceCounts {
+    return this.#counts;
+  }
+
+  resetCounts(): void {
+    this.#counts = { hits: 0, misses: 0, expired: 0, lost: 0 };
+  }
+
+  get now(): number {
+    return this.#now();
+  }
+
+  get loadBytes(): number {
+    return this.#values.loadBytes;
+  }
+
+  onRelief(callback: () => void): void {
+    this.#values.onRelief(callback);
+  }
+
+  has(key: string): boolean {
+    return this.#live(key) !== undefined;
+  }
+
+  /** Bytes of the value; `undefined` without one. */
+  lengthOf(key: string): Later<number | undefined> {
+    const entry = this.#live(key);
+    if (entry === undefined || entry.bytes >= 0) return entry?.bytes;
+    const value = this.#values.read(entry);
+    return value instanceof Promise ? value.then((bytes) => bytes?.length) : value.length;
+  }
+
+  /** Bytes that `get` will bring, as far as it is known now. */
+  expectedLengthOf(key: string): number {
+    return Math.max(0, this.#index.get(key)?.bytes ?? 0);
+  }
+
+  get(key: string): Later<Buffer | undefined> {
+    const entry = this.#unexpired(key);
+    this.#demand?.use(key, entry === undefined || entry.bytes < 0 ? undefined : entry.bytes);
+    if (entry === undefined) {
+      this.#counts.misses++;
+      return undefined;
+    }
+    const { id } = entry;
+    const startMs = this.#demand === undefined ? 0 : performance.now();
+    const value = this.#values.read(entry);
+    if (!(value instanceof Promise)) {
+      this.#counts.hits++;
+      return value;
+    }
+    return value.then((bytes) => {
+      if (bytes === undefined) {
+        this.#counts.misses++;
+        this.#lose(entry, id);
+      } else {
+        this.#counts.hits++;
+        this.#demand?.hit((performance.now() - startMs) / 1000);
+      }
+      return bytes;
+    });
+  }
+
+  /** @param expiresAtMs 0 for never, `'keep'` for what the key has. */
+  set(key: string, value: Buffer, expiresAtMs: number | 'keep' = 0): void {
+    const entry = this.#index.get(key);
+    const ref = this.#values.put(value);
+    this.#demand?.put(key, value.length);
+    if (entry === undefined) {
+      this.#insert(key, ref, expiresAtMs === 'keep' ? 0 : expiresAtMs);
+      return;
+    }
+    const isOver = expiresAtMs === 'keep' && this.#isExpired(entry);
+    this.#values.drop(entry);
+    this.#point(entry, ref);
+    if (expiresAtMs !== 'keep' || isOver) this.#setExpiry(entry, isOver ? 0 : (expiresAtMs as number));
+  }
+
+  /** Replaces the value by what is computed from it (`undefined` when there is none); the time to live stays. */
+  update<R>(key: string, compute: (old: Buffer | undefined) => Change<R>): Later<R> {
+    const entry = this.#live(key);
+    if (entry === undefined) {
+      const { value, result } = compute(undefined);
+      if (value !== undefined) this.set(key, value);
+      return result;
+    }
+    const old = this.#values.read(entry);
+    if (old instanceof Promise) return this.#updateLater(entry, old, compute);
+    const { value, result } = compute(old);
+    if (value !== undefined) {
+      this.#values.drop(entry);
+      this.#point(entry, this.#values.put(value));
+    }
+    return result;
+  }
+
+  #updateLater<R>(
+    entry: Entry,
+    old: Promise<Buffer | undefined>,
+    compute: (old: Buffer | undefined) => Change<R>,
+  ): Promise<R> {
+    const { id: idBefore, bytes: bytesBefore } = entry;
+    let found: Buffer | undefined;
+    const computing = old.then((bytes) => {
+      found = bytes;
+      return compute(bytes);
+    });
+    const ref = this.#values.later(
+      computing.then(
+        ({ value }) => value ?? found,
+        () => found,
+      ),
+    );
+    this.#point(entry, ref);
+    const dropBefore = (): void => this.#values.drop({ id: idBefore, bytes: found?.length ?? bytesBefore });
+    const restore = (): void => {
+      if (entry.id !== ref.id) {
+        dropBefore();
+      } else if (found === undefined) {
+        this.#remove(entry);
+      } else if (bytesBefore >= 0) {
+        this.#values.abandon(ref.id);
+        this.#point(entry, { id: idBefore, bytes: bytesBefore });
+      } else {
+        // What was there before was computed too, and is gone if that failed: these bytes are as good.
+        this.#values.settle(ref.id, found);
+        entry.bytes = found.length;
+        dropBefore();
+      }
+    };
+    return computing.then(
+      ({ value, result }) => {
+        if (value === undefined) {
+          restore();
+          return result;
+        }
+        this.#values.settle(ref.id, value);
+        if (entry.id === ref.id) entry.bytes = value.length;
+        dropBefore();
+        return result;
+      },
+      (error: unknown) => {
+        restore();
+        throw error;
+      },
+    );
+  }
+
+  /** @returns whether there was one. */
+  delete(key: string): boolean {
+    const entry = this.#live(key);
+    if (entry !== undefined) this.#remove(entry);
+    return entry !== undefined;
+  }
+
+  /** Unix time in milliseconds, 0 without; `undefined` without a key. */
+  expiryOf(key: string): number | undefined {
+    return this.#live(key)?.expiresAtMs;
+  }
+
+  /** @returns false without a key. A time that is over deletes it. */
+  expire(key: string, expiresAtMs: number): boolean {
+    const entry = this.#live(key);
+    if (entry === undefined) return false;
+    if (expiresAtMs !== 0 && expiresAtMs <= this.#now()) this.#remove(entry);
+    else this.#setExpiry(entry, expiresAtMs);
+    return true;
+  }
+
+  /** Keys from `cursor` on (0 begins), and the next cursor, 0 at the end. */
+  scan(cursor: number, count: number): { readonly cursor: number; readonly keys: string[] } {
+    const from = cursor === 0 ? this.#entries.length : Math.min(cursor, this.#entries.length);
+    const to = Math.max(0, from - count);
+    const keys = this.#entries
+      .slice(to, from)
+      .reverse()
+      .filter((entry) => this.#isAlive(entry))
+      .map(({ key }) => key);
+    return { cursor: to, keys };
+  }
+
+  clear(): void {
+    const entries = this.#entries;
+    this.#index = new Map();
+    this.#entries = [];
+    this.#expiring = 0;
+    this.#sweepAt = 0;
+    for (const entry of entries) {
+      this.#values.drop({ id: entry.id, bytes: entry.bytes });
+      entry.id = 0;
+    }
+  }
+
+  #unexpired(key: string): Entry | undefined {
+    const entry = this.#index.get(key);
+    if (entry === undefined || !this.#isExpired(entry)) return entry;
+    this.#counts.expired++;
+    this.#remove(entry);
+    return undefined;
+  }
+
+  #live(key: string): Entry | undefined {
+    const entry = this.#unexpired(key);
+    if (entry === undefined || this.#values.mayHold(entry)) return entry;
+    this.#lose(entry, entry.id);
+    return undefined;
+  }
+
+  #isExpired(entry: Entry): boolean {
+    return entry.expiresAtMs !== 0 && entry.expiresAtMs <= this.#now();
+  }
+
+  #isAlive(entry: Entry): boolean {
+    return !this.#isExpired(entry) && this.#values.mayHold(entry);
+  }
+
+  #insert(key: string, ref: ValueRef, expiresAtMs: number): void {
+    this.#sweep(sweptPerInsert);
+    if (this.#entries.length >= this.#keysMax) this.#remove(this.#entries[this.#sweepAt]!);
+    const entry: Entry = { key, at: this.#entries.length, id: ref.id, bytes: ref.bytes, expiresAtMs };
+    this.#entries.push(entry);
+    this.#index.set(key, entry);
+    if (expiresAtMs !== 0) this.#expiring++;
+  }
+
+  #point(entry: Entry, ref: ValueRef): void {
+    entry.id = ref.id;
+    entry.bytes = ref.bytes;
+  }
+
+  #setExpiry(entry: Entry, expiresAtMs: number): void {
+    this.#expiring += Number(expiresAtMs !== 0) - Number(entry.expiresAtMs !== 0);
+    entry.expiresAtMs = expiresAtMs;
+  }
+
+  /** The tier has not what `id` stood for; if that is still the key's value, there is none. */
+  #lose(entry: Entry, id: number): void {
+    if (entry.id !== id) return;
+    this.#counts.lost++;
+    this.#remove(entry);
+  }
+
+  #remove(entry: Entry): void {
+    this.#values.drop({ id: entry.id, bytes: entry.bytes });
+    entry.id = 0;
+    this.#index.delete(entry.key);
+    if (entry.expiresAtMs !== 0) this.#expiring--;
+    const last = this.#entries.pop()!;
+    if (last === entry) return;
+    last.at = entry.at;
+    this.#entries[entry.at] = last;
+  }
+
+  #sweep(count: number): void {
+    const steps = Math.min(count, this.#entries.length);
+    for (let step = 0; step < steps && this.#entries.length > 0; step++) {
+      // Downwards, so that what moves into a hole was looked at already.
+      this.#sweepAt = (this.#sweepAt === 0 ? this.#entries.length : this.#sweepAt) - 1;
+      if (this.#sweepAt >= this.#entries.length) this.#sweepAt = this.#entries.length - 1;
+      const entry = this.#entries[this.#sweepAt]!;
+      if (this.#isExpired(entry)) {
+        this.#counts.expired++;
+        this.#remove(entry);
+      } else if (!this.#values.mayHold(entry)) {
+        this.#lose(entry, entry.id);
+      }
+    }
+    if (this.#sweepAt >= this.#entries.length) this.#sweepAt = Math.max(0, this.#entries.length - 1);
+  }
+}

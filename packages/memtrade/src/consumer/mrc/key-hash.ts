@@ -1,0 +1,28 @@
+/** A 64-bit hash of a key in two halves, for sampling: not against people who choose keys to deceive it. */
+
+export interface KeyHash {
+  /** Decides about sampling: uniform over 32 bits. */
+  readonly high: number;
+  readonly low: number;
+}
+
+/** @param key a string stands for a byte a character. */
+export function hashKey(key: Buffer | string): KeyHash {
+  let a = 0x811c9dc5;
+  let b = 0x9747b28c;
+  for (let at = 0; at < key.length; at++) {
+    const byte = typeof key === 'string' ? key.charCodeAt(at) : key[at]!;
+    a = Math.imul(a ^ byte, 0x01000193);
+    b = Math.imul(b ^ byte, 0x5bd1e995);
+    b ^= b >>> 15;
+  }
+  return { high: mix(a ^ key.length), low: mix(b ^ a) };
+}
+
+/** The finalizer of MurmurHash3: every bit of the input changes every bit of the output half of the time. */
+function mix(value: number): number {
+  let bits = value;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}

@@ -1,0 +1,102 @@
+/**
+ * A miss-ratio curve from a small sample of the keys, while requests go by (SHARDS, FAST'15, of fixed size).
+ *
+ * A key belongs to the sample when its hash is below a threshold, so all uses of a key are seen or none. Distances
+ * within the sample are too short by just the sampling rate. The sample has a fixed size: when it is full, the key
+ * with the greatest hash leaves and its hash is the new threshold, so the rate falls as more keys are seen.
+ *
+ * A sampled use stands for 1/rate uses. What all of them stand for differs from the uses that there were, since a few
+ * hot keys are in the sample or not; the difference is taken as uses at the shortest distance (the paper's SHARDS-adj).
+ *
+ * Memory is some typed arrays: 896 KiB at the default size, whatever goes by.
+ */
+import type { KeyHash } from './key-hash.js';
+import { DistanceHistogram, type MissRatioCurve } from './miss-ratio-curve.js';
+import { RecencyTree } from './recency-tree.js';
+import { SampleSet } from './sample-set.js';
+
+/** 8192 keys gave errors of a hundredth and less in the paper. */
+const samplesDefault = 8192;
+const slotsPerSample = 4;
+const hashEnd = 2 ** 32;
+
+export class Shards {
+  readonly #samples: SampleSet;
+  readonly #recency: RecencyTree;
+  readonly #slots: Int32Array;
+  readonly #histogram = new DistanceHistogram();
+  /** Hashes below it are sampled. */
+  #threshold = hashEnd;
+  #uses = 0;
+  #represented = 0;
+
+  constructor(samplesMax = samplesDefault) {
+    this.#samples = new SampleSet(samplesMax);
+    this.#slots = new Int32Array(samplesMax);
+    this.#recency = new RecencyTree(samplesMax * slotsPerSample, (item, slot) => (this.#slots[item] = slot));
+  }
+
+  get uses(): number {
+    return this.#uses;
+  }
+
+  /** Part of the keys that is sampled now. */
+  get rate(): number {
+    return this.#threshold / hashEnd;
+  }
+
+  get memoryBytes(): number {
+    const parts = [this.#samples, this.#recency, this.#histogram];
+    return parts.reduce((sum, part) => sum + part.memoryBytes, this.#slots.byteLength);
+  }
+
+  /** @param bytes of the value under the key. */
+  use(hash: KeyHash, bytes: number): void {
+    this.#uses++;
+    if (!this.#isSampled(hash)) return;
+    const weight = 1 / this.rate;
+    this.#represented += weight;
+    const item = this.#samples.find(hash);
+    if (item < 0) {
+      this.#enter(hash, bytes);
+      return;
+    }
+    const between = this.#recency.weightAfter(this.#slots[item]!);
+    this.#histogram.add(between / this.rate + bytes, weight);
+    this.#recency.remove(this.#slots[item]!);
+    this.#slots[item] = this.#recency.append(item, bytes);
+  }
+
+  /** The value of a key that was just used has this length; without a use of its own. */
+  resize(hash: KeyHash, bytes: number): void {
+    const item = this.#isSampled(hash) ? this.#samples.find(hash) : -1;
+    if (item < 0) return;
+    this.#recency.remove(this.#slots[item]!);
+    this.#slots[item] = this.#recency.append(item, bytes);
+  }
+
+  /** Of the requests up to now. */
+  curve(): MissRatioCurve {
+    const adjusted = new DistanceHistogram();
+    adjusted.addAll(this.#histogram);
+    adjusted.add(0, this.#uses - this.#represented);
+    return adjusted.curve(this.#uses);
+  }
+
+  #isSampled(hash: KeyHash): boolean {
+    return hash.high < this.#threshold;
+  }
+
+  #enter(hash: KeyHash, bytes: number): void {
+    if (this.#samples.isFull) {
+      this.#threshold = this.#samples.greatest;
+      // Also those that have the same hash as the greatest.
+      while (this.#samples.count > 0 && this.#samples.greatest >= this.#threshold) {
+        this.#recency.remove(this.#slots[this.#samples.removeGreatest()]!);
+      }
+      if (!this.#isSampled(hash)) return;
+    }
+    const item = this.#samples.insert(hash);
+    this.#slots[item] = this.#recency.append(item, bytes);
+  }
+}
