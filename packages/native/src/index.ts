@@ -19,6 +19,8 @@ export { machineCapabilities, type Capability, type CapabilityGroup } from './ca
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
 export { readMemoryInfo, readMemoryPressure, type MemoryInfo, type MemoryPressure } from './memory-info.js';
+export { watchPressure, type PressureTrigger, type PressureTriggerOptions } from './pressure-trigger.js';
+export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 export {
   addZramSwap,
