@@ -26,10 +26,20 @@ export {
   addZramSwap,
   readSwapAreas,
   readZramStats,
+  zramControl,
   type SwapArea,
+  type ZramBackingFile,
   type ZramStats,
   type ZramSwap,
 } from './swap.js';
+export {
+  hasZramWriteback,
+  readZramBacking,
+  readZramReadBytes,
+  ZramWriteback,
+  type ZramBacking,
+} from './zram-writeback.js';
+export { enableZswap, hasZswap, readZswapStats, type ZswapStats } from './zswap.js';
 export { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from './sealing.js';
 export { SlabServer, type SlabLease, type SlabServerOptions, type SlabServerStats } from './slab-server.js';
 export {

@@ -61,11 +61,23 @@ const application = {
     .describe('the same as words; on the command line, what follows `--`'),
   cgroup: z.string().min(1).optional().describe('path of a memory cgroup to harvest from'),
   pid: z.int().min(1).optional().describe('harvest from the cgroup of this process'),
+  unit: z.string().min(1).optional().describe('harvest from this unit of systemd, such as redis.service'),
   redis: z
     .string()
     .min(1)
     .optional()
     .describe('HOST:PORT of the Redis server that runs there: its latency is what must not suffer'),
+  metric: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'what must not suffer: redis://, memcached://, postgresql://, prometheus+http://…#name, http://…#json.path, file:/path or pipe:/path; default: page-ins and memory pressure',
+    ),
+  metricDirection: z
+    .enum(['lower', 'higher'])
+    .optional()
+    .describe('which values of the metric are better, where it does not say so itself: lower or higher'),
 };
 
 /** The control loop; the defaults are the paper's where it names one. */
@@ -86,6 +98,17 @@ const harvest = {
     .max(10)
     .default(0.01)
     .describe('a drop: recent p99 worse than the baseline p99 by this share'),
+  tailPercent: z.number().min(50).max(100).default(99).describe('which percentile is compared'),
+  severeEpochs: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('epochs in a row, each worse than the whole baseline, after which memory is brought back'),
+  stepGuide: z
+    .enum(['fixed', 'pressure'])
+    .default('fixed')
+    .describe('fixed: a chunk a step; pressure: less the more the application waits'),
   dropSlack: z
     .number()
     .min(0)
@@ -112,6 +135,10 @@ const harvest = {
     .describe(
       'MiB of swap in compressed memory that is set up where there is no swap, at most half of the memory',
     ),
+  siloDiskMib: mebibytes
+    .default(0)
+    .describe('MiB of a file that compressed pages are moved to once they are idle; 0: none'),
+  siloDir: z.string().min(1).default('/var/tmp').describe('folder of that file, on a disk'),
   stateDir: z
     .string()
     .min(1)

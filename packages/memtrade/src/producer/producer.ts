@@ -117,6 +117,7 @@ const switchedOff: HarvestStatus = {
   harvestedBytes: 0,
   steps: 0,
   drops: 0,
+  prefetchedBytes: 0,
 };
 
 /** Keeps the slab server's capacity at what the policy says. */
@@ -190,9 +191,11 @@ function advertised(config: ProducerConfig, port: number): string {
 }
 
 function harvesterOptions(config: ProducerConfig): Parameters<typeof Harvester.start>[0] {
-  const { run, command, cgroup, pid, redis, stateDir, dropThreshold, dropSlack, pressureMax } = config;
   return {
-    ...{ run, command, cgroup, pid, redis, stateDir, dropThreshold, dropSlack, pressureMax },
+    ...config,
+    tail: config.tailPercent / 100,
+    backingBytes: config.siloDiskMib * MiB,
+    backingDir: config.siloDir,
     epochMs: config.epochSeconds * 1000,
     chunkBytes: config.chunkMib * MiB,
     coolingMs: config.coolingSeconds * 1000,

@@ -1,6 +1,6 @@
 /** The harvester against a real Redis server in a real cgroup, swapping to zram. */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -29,8 +29,13 @@ const options = (more: Partial<HarvesterOptions> = {}): HarvesterOptions => ({
   stateDir: join(folder, 'state'),
   epochMs: 50,
   // Neighbours on a small machine must not be taken for a drop: these are tests of the mechanism.
+  tail: 0.99,
   dropThreshold: 1,
   dropSlack: 1000,
+  severeEpochs: 3,
+  stepGuide: 'fixed',
+  backingBytes: 0,
+  backingDir: tmpdir(),
   pressureMax: 100,
   baselineWindowMs: 60_000,
   recentWindowMs: 5000,
@@ -128,6 +133,30 @@ describe('Harvester', () => {
     redis.disconnect();
   });
 
+  it('brings back what it took when the application is worse than ever', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const port = await freePort();
+    const metric = join(folder, 'latency');
+    writeFileSync(metric, '1\n');
+    // No percentile is a drop here: only being worse than every point of the baseline, three times in a row.
+    const running = await Harvester.start(
+      options({ command: redisCommand(port), metric: `file:${metric}`, dropThreshold: 1e6, dropSlack: 1 }),
+    );
+    harvester = running;
+    const redis = await fillRedis(port);
+    redis.disconnect();
+    await expect.poll(() => running.status.swappedBytes, { timeout: 30_000 }).toBeGreaterThan(40 * MiB);
+    expect(running.status).toMatchObject({ drops: 0, prefetchedBytes: 0 });
+    expect(running.status.silo).toMatchObject({ kind: 'zram', diskBytes: 0 });
+    expect(running.status.silo!.compressionRatio).toBeGreaterThan(1.2);
+
+    writeFileSync(metric, '100\n');
+    await expect.poll(() => running.status.prefetchedBytes, { timeout: 20_000 }).toBeGreaterThan(32 * MiB);
+    // Nobody asked Redis for anything: what came back did so by itself.
+    expect(running.status).toMatchObject({ drops: 1, state: 'recovering' });
+    await expect.poll(() => running.status.swappedBytes).toBeLessThan(20 * MiB);
+  });
+
   it('attaches to a cgroup, and leaves it as it was', async (context) => {
     if (unable !== undefined) return context.skip(unable);
     const owner = await Harvester.start(options({ command: ['sleep', '600'], baselinePointsMin: 1_000_000 }));
@@ -172,7 +201,7 @@ describe('Harvester', () => {
     harvester = await Harvester.start(options());
     expect(harvester.status.state).toBe('off');
     expect(harvester.status.reason).toMatch(
-      process.getuid?.() === 0 ? /--run, --cgroup or --pid/ : /needs root/,
+      process.getuid?.() === 0 ? /--run, --cgroup, --pid or --unit/ : /needs root/,
     );
     if (process.getuid?.() !== 0) return;
     await expect(Harvester.start(options({ cgroup: folder }))).rejects.toMatchObject({
