@@ -226,9 +226,17 @@ export class Harvester {
       const reached = await cgroup.setLimit(this.#journal, limitBytes);
       if (reached !== undefined) policy.reached(reached);
       // Looked at after each step: what is out now and was not before went with it.
-      if (isLower) await this.#swappedPages.observe(cgroupProcesses(cgroup.path)).catch(() => 0);
+      if (isLower) await this.#observe(cgroup);
     }
-    return prefetchBytes === 0 ? 0 : this.#swappedPages.prefetch(prefetchBytes).catch(() => 0);
+    if (prefetchBytes === 0) return 0;
+    // An application that grew under its limit pushed out pages without a step of ours.
+    await this.#observe(cgroup);
+    return this.#swappedPages.prefetch(prefetchBytes).catch(() => 0);
+  }
+
+  /** What cannot be looked at (the kernel lacks the call, a process just ended) is not brought back early. */
+  async #observe(cgroup: MemoryCgroup): Promise<void> {
+    await this.#swappedPages.observe(cgroupProcesses(cgroup.path)).catch(() => 0);
   }
 
   #report(
