@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slab_poller.hh"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -72,6 +73,11 @@ void Poller::Wake() {
   const uint64_t one = 1;
   // Fails only when the counter is full, and then the thread is being woken already.
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
+}
+
+void Poller::Nap(int timeout_ms) {
+  pollfd wake{wake_.get(), POLLIN, 0};
+  poll(&wake, 1, timeout_ms);
 }
 
 int Poller::Ask(epoll_event *events, int timeout_ms) {

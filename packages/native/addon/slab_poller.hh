@@ -45,8 +45,10 @@ class Poller {
   void Modify(int fd, uint32_t events, uint64_t tag);
   // Events of descriptors that were added; 0 after `timeout_ms` (-1: never) or Wake.
   int Wait(epoll_event *events, int timeout_ms);
-  // From any thread: makes Wait return.
+  // From any thread: makes Wait and Nap return.
   void Wake();
+  // Sleeps whatever the descriptors say, until Wake.
+  void Nap(int timeout_ms);
 
  private:
   int Ask(epoll_event *events, int timeout_ms);

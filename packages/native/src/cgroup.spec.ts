@@ -71,7 +71,12 @@ describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
   it('pushes out before it limits, where the kernel can', async () => {
     const path = join(folder, 'exopool-app');
     mkdirSync(path);
-    const files = { 'memory.high': 'max\n', 'memory.current': '4096000\n', 'memory.reclaim': '', 'memory.pressure': '' };
+    const files = {
+      'memory.high': 'max\n',
+      'memory.current': '4096000\n',
+      'memory.reclaim': '',
+      'memory.pressure': '',
+    };
     for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
     writeFileSync(join(path, 'memory.stat'), 'anon 1\n');
     const group = MemoryCgroup.at(path);

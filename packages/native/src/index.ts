@@ -41,7 +41,13 @@ export {
 } from './zram-writeback.js';
 export { enableZswap, hasZswap, readZswapStats, type ZswapStats } from './zswap.js';
 export { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from './sealing.js';
-export { SlabServer, type SlabLease, type SlabServerOptions, type SlabServerStats } from './slab-server.js';
+export {
+  SlabServer,
+  type LeaseRates,
+  type SlabLease,
+  type SlabServerOptions,
+  type SlabServerStats,
+} from './slab-server.js';
 export {
   SlabSession,
   slabRangeBytesMax,

@@ -25,7 +25,9 @@ afterEach(async () => {
 });
 
 it('is undefined where there is none', () => {
-  expect(watchPressure({ file: join(folder, 'none'), stallMs: 10, windowMs: 1000 }, () => undefined)).toBeUndefined();
+  expect(
+    watchPressure({ file: join(folder, 'none'), stallMs: 10, windowMs: 1000 }, () => undefined),
+  ).toBeUndefined();
   // Not what a trigger may be: refused by the kernel.
   expect(watchPressure({ stallMs: 0, windowMs: 1 }, () => undefined)).toBeUndefined();
 });

@@ -8,7 +8,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MachineJournal, undoLeftovers } from './journal.js';
 import { addLoopDevice } from './loop-device.js';
-import { hasZramWriteback, readZramBacking, readZramReadBytes, setZramBacking, ZramWriteback } from './zram-writeback.js';
+import {
+  hasZramWriteback,
+  readZramBacking,
+  readZramReadBytes,
+  setZramBacking,
+  ZramWriteback,
+} from './zram-writeback.js';
 import { enableZswap, hasZswap, readZswapStats } from './zswap.js';
 
 let folder: string;
@@ -31,7 +37,13 @@ function fakeZram(files: Record<string, string>): string {
 const said = (sysfs: string, name: string): string => readFileSync(join(sysfs, 'block/zram3', name), 'utf8');
 
 it('moves idle pages to the backing device, by their age', () => {
-  const sysfs = fakeZram({ backing_dev: 'none\n', bd_stat: '10 3 12\n', stat: '5 0 80 0 0 0 0\n', idle: '', writeback: '' });
+  const sysfs = fakeZram({
+    backing_dev: 'none\n',
+    bd_stat: '10 3 12\n',
+    stat: '5 0 80 0 0 0 0\n',
+    idle: '',
+    writeback: '',
+  });
   expect(hasZramWriteback(sysfs)).toBe(true);
   expect(hasZramWriteback(join(folder, 'nothing'))).toBe(false);
   setZramBacking(3, '/dev/loop9', sysfs);
@@ -76,11 +88,13 @@ it('reads what zswap did', () => {
 });
 
 it('makes a loop device of a file, and leaves neither', async (context) => {
-  if (process.getuid?.() !== 0 || !existsSync('/dev/loop-control')) return context.skip('needs root and loop devices');
+  if (process.getuid?.() !== 0 || !existsSync('/dev/loop-control'))
+    return context.skip('needs root and loop devices');
   const own = MachineJournal.open(join(folder, 'own'));
   const file = join(folder, 'silo');
   const device = await addLoopDevice(own, file, 1 << 20);
-  const backing = (): string => readFileSync(`/sys/block/${device.slice(5)}/loop/backing_file`, 'utf8').trim();
+  const backing = (): string =>
+    readFileSync(`/sys/block/${device.slice(5)}/loop/backing_file`, 'utf8').trim();
   expect(backing()).toBe(file);
   await own.undoAll();
   expect(existsSync(file)).toBe(false);

@@ -26,9 +26,7 @@ const block = (sysfs: string, id: number, file: string): string => join(sysfs, '
 /** Looks at any zram device that is there: the kernel has it for all or none. */
 export function hasZramWriteback(sysfs = '/sys'): boolean {
   const folder = join(sysfs, 'block');
-  const device = existsSync(folder)
-    ? readdirSync(folder).find((name) => /^zram\d+$/.test(name))
-    : undefined;
+  const device = existsSync(folder) ? readdirSync(folder).find((name) => /^zram\d+$/.test(name)) : undefined;
   return device !== undefined && existsSync(join(folder, device, 'backing_dev'));
 }
 

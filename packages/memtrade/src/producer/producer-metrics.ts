@@ -21,9 +21,21 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
     'Times that the application suffered and the limit was lifted',
     (stats) => stats.harvest.drops,
   ],
-  ['prefetched_bytes', 'Memory brought back before it was asked for', (stats) => stats.harvest.prefetchedBytes],
-  ['silo_stored_bytes', 'Pages pushed out, before compression', (stats) => stats.harvest.silo?.storedBytes ?? 0],
-  ['silo_memory_bytes', 'Memory that their compressed form takes', (stats) => stats.harvest.silo?.memoryBytes ?? 0],
+  [
+    'prefetched_bytes',
+    'Memory brought back before it was asked for',
+    (stats) => stats.harvest.prefetchedBytes,
+  ],
+  [
+    'silo_stored_bytes',
+    'Pages pushed out, before compression',
+    (stats) => stats.harvest.silo?.storedBytes ?? 0,
+  ],
+  [
+    'silo_memory_bytes',
+    'Memory that their compressed form takes',
+    (stats) => stats.harvest.silo?.memoryBytes ?? 0,
+  ],
   ['silo_disk_bytes', 'Pages that were moved on to a disk', (stats) => stats.harvest.silo?.diskBytes ?? 0],
   [
     'silo_compression_ratio',

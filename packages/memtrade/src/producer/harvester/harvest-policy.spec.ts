@@ -112,7 +112,9 @@ describe('HarvestPolicy', () => {
     expect(decisions.map(({ isDrop }) => isDrop).indexOf(true)).toBe(2);
     expect(play(policy, 13_000, [{ ...bad, swappedBytes: 60 }])[0]!.prefetchBytes).toBe(60);
     // Nothing of it is out: its own bad time.
-    expect(play(policy, 14_000, times(5, { performance: 50 })).every((one) => one.prefetchBytes === 0)).toBe(true);
+    expect(play(policy, 14_000, times(5, { performance: 50 })).every((one) => one.prefetchBytes === 0)).toBe(
+      true,
+    );
   });
 
   it('takes less under pressure when it is guided by it', () => {

@@ -23,12 +23,20 @@ import {
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { Silo, type SiloOptions, type SiloStatus } from '../silo/silo.js';
 import { applicationCgroup, Command, commandWords, type ApplicationChoice } from './application.js';
-import { HarvestPolicy, type HarvestDecision, type HarvestPhase, type HarvestSettings } from './harvest-policy.js';
+import {
+  HarvestPolicy,
+  type HarvestDecision,
+  type HarvestPhase,
+  type HarvestSettings,
+} from './harvest-policy.js';
 import { openMetric } from './metrics/open-metric.js';
 import { promotionRate, type Direction, type PerformanceMetric } from './metrics/performance-metric.js';
 
 export interface HarvesterOptions
-  extends ApplicationChoice, Omit<SiloOptions, 'coolingMs'>, Omit<HarvestSettings, 'direction' | 'dropSlack'> {
+  extends
+    ApplicationChoice,
+    Omit<SiloOptions, 'coolingMs'>,
+    Omit<HarvestSettings, 'direction' | 'dropSlack'> {
   readonly dropSlack?: number | undefined;
   /** HOST:PORT: its PING latency is the metric. */
   readonly redis?: string | undefined;
@@ -143,7 +151,10 @@ export class Harvester {
       }
       this.#cgroup = applicationCgroup(this.#options, this.#journal);
       if (this.#cgroup === undefined)
-        throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'no application is given: use --run, --cgroup, --pid or --unit');
+        throw new ExopoolError(
+          'EXOPOOL_UNSUPPORTED',
+          'no application is given: use --run, --cgroup, --pid or --unit',
+        );
       this.#silo = await Silo.open(this.#journal, this.#options);
     } catch (error) {
       if (!(error instanceof ExopoolError) || !isLack(error)) throw error;
@@ -189,7 +200,12 @@ export class Harvester {
         () => this.#schedule(),
         // The cgroup is gone: its owner removed it.
         (error: unknown) => {
-          this.#status = { ...this.#status, ...nothing, state: 'ended', reason: toExopoolError(error).message };
+          this.#status = {
+            ...this.#status,
+            ...nothing,
+            state: 'ended',
+            reason: toExopoolError(error).message,
+          };
         },
       )
       .finally(() => (this.#isInEpoch = false));

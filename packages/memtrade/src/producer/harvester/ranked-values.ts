@@ -128,8 +128,7 @@ export class RankedValues {
   }
 
   #recount(node: number): void {
-    this.#size[node] =
-      this.#times[node]! + this.#size[this.#left[node]!]! + this.#size[this.#right[node]!]!;
+    this.#size[node] = this.#times[node]! + this.#size[this.#left[node]!]! + this.#size[this.#right[node]!]!;
   }
 
   #newRow(value: number): number {

@@ -49,7 +49,10 @@ export function planSilo(machine: SiloMachine, settings: SiloSettings): SiloPlan
     return { kind: 'zswap', poolPercentMax: zswapPoolPercentMax };
   }
   if (!machine.hasZram) {
-    return { kind: 'none', reason: 'there is no swap, and the kernel has no zram: run `modprobe zram`, or set up swap' };
+    return {
+      kind: 'none',
+      reason: 'there is no swap, and the kernel has no zram: run `modprobe zram`, or set up swap',
+    };
   }
   const wholePages = (bytes: number): number => Math.floor(bytes / settings.pageBytes) * settings.pageBytes;
   const inMemory = wholePages(Math.min(settings.swapBytes, machine.totalBytes * zramShareMax));

@@ -17,7 +17,12 @@ const lineBytesMax = 4096;
 const tail = 0.99;
 
 export function fileMetric(path: string, direction: Direction = 'lower'): PerformanceMetric {
-  return polledMetric({ name: `last line of ${path}`, direction, defaultSlack: 0, read: () => lastNumber(path) });
+  return polledMetric({
+    name: `last line of ${path}`,
+    direction,
+    defaultSlack: 0,
+    read: () => lastNumber(path),
+  });
 }
 
 export function pipeMetric(path: string, direction: Direction = 'lower'): PerformanceMetric {

@@ -77,14 +77,18 @@ describe('a Prometheus endpoint', () => {
   });
 
   it('is read whatever it says', () => {
-    expect(parsePrometheusText('a{x="1\\"2\\n"} 5 1700000000\nb NaN\nc +Inf\n# HELP d e\nf{ 1\ng\n').samples).toEqual([
+    expect(
+      parsePrometheusText('a{x="1\\"2\\n"} 5 1700000000\nb NaN\nc +Inf\n# HELP d e\nf{ 1\ng\n').samples,
+    ).toEqual([
       { name: 'a', labels: { x: '1"2\n' }, value: 5 },
       { name: 'b', labels: {}, value: Number.NaN },
       { name: 'c', labels: {}, value: Infinity },
     ]);
     expect(parseSelector('a{x="1"')).toBeUndefined();
     fc.assert(fc.property(fc.string(), (text) => void parsePrometheusText(text)));
-    fc.assert(fc.property(fc.stringMatching(/^[a{}="\\, 0-9\n]*$/), (text) => void parsePrometheusText(text)));
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a{}="\\, 0-9\n]*$/), (text) => void parsePrometheusText(text)),
+    );
   });
 });
 
@@ -138,13 +142,23 @@ describe('a pipe', () => {
 describe('figures that count from the start', () => {
   it('are differences', () => {
     const [delta, rate, mean] = [new CounterDelta(), new CounterRate(), new MeanDelta()];
-    expect([delta.next(5), delta.next(7), delta.next(1), delta.next(2)]).toEqual([undefined, 2, undefined, 1]);
-    expect([rate.next(10, 1000), rate.next(30, 3000), rate.next(30, 3000)]).toEqual([undefined, 10, undefined]);
+    expect([delta.next(5), delta.next(7), delta.next(1), delta.next(2)]).toEqual([
+      undefined,
+      2,
+      undefined,
+      1,
+    ]);
+    expect([rate.next(10, 1000), rate.next(30, 3000), rate.next(30, 3000)]).toEqual([
+      undefined,
+      10,
+      undefined,
+    ]);
     expect([mean.next(10, 1), mean.next(30, 11), mean.next(30, 11)]).toEqual([undefined, 2, undefined]);
   });
 
   it('leave out what watchers do', () => {
-    const info = 'cmdstat_get:calls=10,usec=30,usec_per_call=3\r\ncmdstat_info:calls=5,usec=500,usec_per_call=100\r\n';
+    const info =
+      'cmdstat_get:calls=10,usec=30,usec_per_call=3\r\ncmdstat_info:calls=5,usec=500,usec_per_call=100\r\n';
     expect(commandTotals(info)).toEqual({ calls: 10, microseconds: 30 });
   });
 });
@@ -171,9 +185,13 @@ it('does not wait for a server that does not answer, and does not ask it twice',
   expect(await next).toBe(6);
 });
 
-it.each(['redis', 'redis://h:1?by=magic', 'memcached://', 'file:relative/path', 'gopher://x', 'pipe://host/x'])(
-  'refuses %s and says what to give',
-  async (text) => {
-    await expect(openMetric(text)).rejects.toMatchObject({ code: 'EXOPOOL_CONFIG' });
-  },
-);
+it.each([
+  'redis',
+  'redis://h:1?by=magic',
+  'memcached://',
+  'file:relative/path',
+  'gopher://x',
+  'pipe://host/x',
+])('refuses %s and says what to give', async (text) => {
+  await expect(openMetric(text)).rejects.toMatchObject({ code: 'EXOPOOL_CONFIG' });
+});

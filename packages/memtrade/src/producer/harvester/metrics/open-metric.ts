@@ -66,7 +66,10 @@ function parseUrl(text: string): URL {
 
 function pathOf(text: string, url: URL): string {
   if (/^[a-z]+:(?:\/\/)?\/[^/]/.test(text)) return decodeURIComponent(url.pathname);
-  throw new ExopoolError('EXOPOOL_CONFIG', `${text}: give a full path, as in ${url.protocol}/run/app/latency`);
+  throw new ExopoolError(
+    'EXOPOOL_CONFIG',
+    `${text}: give a full path, as in ${url.protocol}/run/app/latency`,
+  );
 }
 
 /** The figure that `?by=` asks for; the first is the default. */

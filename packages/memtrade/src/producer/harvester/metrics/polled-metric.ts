@@ -14,7 +14,13 @@ export interface PolledOptions {
   close?(): void;
 }
 
-export function polledMetric({ name, direction, defaultSlack, read, close }: PolledOptions): PerformanceMetric {
+export function polledMetric({
+  name,
+  direction,
+  defaultSlack,
+  read,
+  close,
+}: PolledOptions): PerformanceMetric {
   let pending: Promise<number | undefined> | undefined;
   const ask = (): Promise<number | undefined> => {
     // One question at a time: a server that is slow is not asked again before it has answered.

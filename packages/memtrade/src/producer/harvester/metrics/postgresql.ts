@@ -14,8 +14,10 @@ import { probedMetric } from './probed-metric.js';
 export const postgresqlFigures = ['throughput', 'statements', 'hits', 'latency'] as const;
 
 const questions = {
-  throughput: 'SELECT sum(xact_commit + xact_rollback)::float8 AS value, 0::float8 AS times FROM pg_stat_database',
-  statements: 'SELECT sum(total_exec_time)::float8 AS value, sum(calls)::float8 AS times FROM pg_stat_statements',
+  throughput:
+    'SELECT sum(xact_commit + xact_rollback)::float8 AS value, 0::float8 AS times FROM pg_stat_database',
+  statements:
+    'SELECT sum(total_exec_time)::float8 AS value, sum(calls)::float8 AS times FROM pg_stat_statements',
   hits: `SELECT 100 * sum(blks_hit)::float8 AS value, sum(blks_hit + blks_read)::float8 AS times
     FROM pg_stat_database`,
 } as const;

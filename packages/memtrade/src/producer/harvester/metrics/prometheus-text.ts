@@ -70,7 +70,9 @@ function parseLabels(text: string): Record<string, string> | undefined {
   labelPattern.lastIndex = 0;
   let end = 0;
   for (let match = labelPattern.exec(text); match !== null; match = labelPattern.exec(text)) {
-    labels[match[1]!] = match[2]!.replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
+    labels[match[1]!] = match[2]!.replace(/\\(.)/g, (_, escaped: string) =>
+      escaped === 'n' ? '\n' : escaped,
+    );
     end = labelPattern.lastIndex;
   }
   return text.slice(end).trim() === '' ? labels : undefined;

@@ -55,7 +55,10 @@ function typeOf(text: PrometheusText, { name, labels }: PrometheusSelector): str
   const type = text.types.get(name) ?? text.types.get(name.replace(/_total$/, '')) ?? 'untyped';
   if (select(text.samples, type === 'histogram' ? `${name}_bucket` : name, labels).length > 0) return type;
   const known = [...new Set(text.samples.map((sample) => sample.name))].slice(0, 8).join(', ');
-  throw new ExopoolError('EXOPOOL_NOT_FOUND', `the endpoint has no such figure as ${name} (it has ${known} …)`);
+  throw new ExopoolError(
+    'EXOPOOL_NOT_FOUND',
+    `the endpoint has no such figure as ${name} (it has ${known} …)`,
+  );
 }
 
 function valueOf({ samples }: PrometheusText, { name, labels }: PrometheusSelector): number | undefined {

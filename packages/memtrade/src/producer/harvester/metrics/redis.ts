@@ -42,7 +42,13 @@ export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[numb
       const { microseconds, calls } = commandTotals(await redis.info('commandstats'));
       return mean.next(microseconds, calls);
     };
-    return polledMetric({ name: 'Redis command mean, µs', direction: 'lower', defaultSlack: 0.5, read, close });
+    return polledMetric({
+      name: 'Redis command mean, µs',
+      direction: 'lower',
+      defaultSlack: 0.5,
+      read,
+      close,
+    });
   }
   const rate = new CounterRate();
   const read = async (): Promise<number | undefined> => {
@@ -50,7 +56,13 @@ export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[numb
     return processed === undefined ? undefined : rate.next(Number(processed), performance.now());
   };
   // A tenth of a small machine's rate comes and goes with its neighbours; the threshold is a share of the baseline.
-  return polledMetric({ name: 'Redis commands a second', direction: 'higher', defaultSlack: 50, read, close });
+  return polledMetric({
+    name: 'Redis commands a second',
+    direction: 'higher',
+    defaultSlack: 50,
+    read,
+    close,
+  });
 }
 
 /** Sums the lines `cmdstat_get:calls=7,usec=42,…`, without those of watchers. */

@@ -51,7 +51,17 @@ export function startRedis(): Promise<PrivateServer> {
 export function startMemcached(): Promise<PrivateServer> {
   const folder = privateFolder('memcached');
   const socket = join(folder, 'socket');
-  return start(folder, socket, [findProgram('memcached')!, '-u', 'root', '-s', socket, '-m', '64', '-t', '2']);
+  return start(folder, socket, [
+    findProgram('memcached')!,
+    '-u',
+    'root',
+    '-s',
+    socket,
+    '-m',
+    '64',
+    '-t',
+    '2',
+  ]);
 }
 
 /** A server with an empty database `postgres` and a user `exopool`. */
@@ -62,7 +72,16 @@ export async function startPostgresql(): Promise<PrivateServer> {
   const isRoot = process.getuid?.() === 0;
   if (isRoot) for (const path of [folder, data]) chownSync(path, nobody, nobody);
   const drop = isRoot ? ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', '--'] : [];
-  const initialize = [...drop, findProgram('initdb')!, '-D', data, '-U', 'exopool', '--auth=trust', '--no-sync'];
+  const initialize = [
+    ...drop,
+    findProgram('initdb')!,
+    '-D',
+    data,
+    '-U',
+    'exopool',
+    '--auth=trust',
+    '--no-sync',
+  ];
   execFileSync(initialize[0]!, initialize.slice(1), { stdio: 'ignore', cwd: folder });
   const settings = ['-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'shared_buffers=16MB'];
   const command = [...drop, findProgram('postgres')!, '-D', data, '-k', folder, ...settings];

@@ -109,9 +109,7 @@ describe('PostgreSQL', () => {
     const work = (): Promise<unknown> => client.query('SELECT sum(n), pg_stat_force_next_flush() FROM t');
     const throughput = await opened(url);
     expect(throughput).toMatchObject({ direction: 'higher', name: 'PostgreSQL transactions a second' });
-    await expect
-      .poll(async () => (await value(throughput, work)) > 0, { timeout: 20_000 })
-      .toBe(true);
+    await expect.poll(async () => (await value(throughput, work)) > 0, { timeout: 20_000 }).toBe(true);
     const hits = await opened(`${url}&by=hits`);
     expect(await value(hits, work)).toBeGreaterThan(1);
     const latency = await opened(`${url}&by=latency`);
