@@ -50,6 +50,43 @@ const offer = {
     .optional()
     .describe('most MiB of free memory to offer, beside what is harvested; 0: only what is harvested'),
   raiseSeconds: seconds.default(2).describe('how long more memory must stay free before it is offered'),
+  graceSeconds: seconds
+    .default(5)
+    .describe('time that consumers have to give slabs back when they are asked for them'),
+  emergencyMib: mebibytes
+    .optional()
+    .describe(
+      'MiB of available memory below which slabs are taken without asking; default half of the floor',
+    ),
+  emergencyPressure: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(10)
+    .describe('the same above this: per cent of the time in which everybody waits for memory'),
+};
+
+/** What serving may cost. */
+const limits = {
+  leaseMibPerSecond: mebibytes.default(0).describe('most MiB a second of one lease; 0: no limit'),
+  leaseRequestsPerSecond: z
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(0)
+    .describe('most requests a second of one lease; 0: no limit'),
+  burstSeconds: z
+    .number()
+    .min(0.01)
+    .max(60)
+    .default(1)
+    .describe('seconds of these rates that an idle lease saves up'),
+  cpuPercentMax: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(100)
+    .describe('per cent of one core that serving may use'),
 };
 
 /** Whom to harvest from. */
@@ -153,6 +190,13 @@ const metrics = {
     .describe('port of the Prometheus metrics; off when left out, 0 takes a free one'),
 };
 
-export const producerConfig = z.object({ ...connection, ...offer, ...application, ...harvest, ...metrics });
+export const producerConfig = z.object({
+  ...connection,
+  ...offer,
+  ...limits,
+  ...application,
+  ...harvest,
+  ...metrics,
+});
 
 export type ProducerConfig = z.output<typeof producerConfig>;

@@ -10,8 +10,8 @@ export interface PolledOptions {
   readonly direction: Direction;
   readonly defaultSlack: number;
   /** Asks the server. What it throws counts as no answer. */
-  read(): Promise<number | undefined>;
-  close?(): void;
+  readonly read: () => Promise<number | undefined>;
+  readonly close?: () => void;
 }
 
 export function polledMetric({

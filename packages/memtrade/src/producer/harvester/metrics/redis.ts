@@ -33,7 +33,7 @@ export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[numb
   redis.on('error', () => undefined);
   const close = (): void => redis.disconnect();
   if (by === 'latency') {
-    const ping = async (): Promise<boolean> => redis.status === 'ready' && (await redis.ping()) === 'PONG';
+    const ping = async (): Promise<boolean> => redis.status === 'ready' && (await redis.ping()).length > 0;
     return probedMetric('Redis PING p99, ms', ping, close);
   }
   if (by === 'commands') {

@@ -14,7 +14,7 @@ import {
 } from './servers.fixture.js';
 
 const epoch = { seconds: 1, pageIns: 0 };
-const cleanup: (() => Promise<unknown> | void)[] = [];
+const cleanup: (() => unknown)[] = [];
 afterEach(async () => {
   for (let undo = cleanup.pop(); undo !== undefined; undo = cleanup.pop()) await undo();
 });
