@@ -14,6 +14,7 @@ void RegisterTable(Napi::Env env, Napi::Object exports);
 void RegisterSealing(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);
 void RegisterSlabClient(Napi::Env env, Napi::Object exports);
+void RegisterSlabLoad(Napi::Env env, Napi::Object exports);
 void RegisterPaging(Napi::Env env, Napi::Object exports);
 void RegisterPressureTrigger(Napi::Env env, Napi::Object exports);
 

@@ -63,7 +63,7 @@ void Poller::Modify(int fd, uint32_t events, uint64_t tag) {
 int Poller::Wait(epoll_event *events, int timeout_ms) {
   woken_ = false;
   int count = 0;
-  if (active_ && timeout_ms != 0) count = Spin(events);
+  if (active_ && timeout_ms != 0 && WorthSpinning()) count = Spin(events);
   if (count == 0 && !woken_) count = Ask(events, timeout_ms);
   active_ = count > 0 || woken_;
   return count;
@@ -106,7 +106,12 @@ int Poller::Spin(epoll_event *events) {
     now = MonotonicNs();
   }
   tokens_ns_ -= std::min(tokens_ns_, now - start);
+  spin_success_ += kSpinLearning * ((count > 0 || woken_ ? 1 : 0) - spin_success_);
   return count;
+}
+
+bool Poller::WorthSpinning() {
+  return spin_ns_ > 0 && (spin_success_ >= kSpinSuccessMin || ++waits_ % kSpinTryEvery == 0);
 }
 
 void Poller::Refill(uint64_t now_ns) {

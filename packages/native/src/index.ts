@@ -41,6 +41,7 @@ export {
 } from './zram-writeback.js';
 export { enableZswap, hasZswap, readZswapStats, type ZswapStats } from './zswap.js';
 export { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from './sealing.js';
+export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab-load.js';
 export {
   SlabServer,
   type LeaseRates,
