@@ -16,6 +16,9 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);
   exopool::RegisterSlabClient(env, exports);
+  exopool::RegisterSlabLoad(env, exports);
+  exopool::RegisterPaging(env, exports);
+  exopool::RegisterPressureTrigger(env, exports);
   return exports;
 }
 

@@ -19,5 +19,8 @@ void RegisterWriteJob(Napi::Env env, Napi::Object exports);
 void RegisterSealing(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);
 void RegisterSlabClient(Napi::Env env, Napi::Object exports);
+void RegisterSlabLoad(Napi::Env env, Napi::Object exports);
+void RegisterPaging(Napi::Env env, Napi::Object exports);
+void RegisterPressureTrigger(Napi::Env env, Napi::Object exports);
 
 }  // namespace exopool

@@ -13,8 +13,11 @@ namespace exopool {
 enum class SlabEventKind : uint32_t {
   kOpened = 1,     // number = slabs, more = bytes of a slab
   kRefused = 2,    // number = enum slab_refusal, or one of SlabFailure
-  kCompleted = 3,  // batch; statuses has one a request, empty when all are SLAB_OK
+  kCompleted = 3,  // batch; statuses has one a request, empty when all are SLAB_OK; number = milliseconds
+                   // that a refusal for its rate named
   kEnded = 4,      // number = enum slab_status, or SLAB_OK when the connection just ended
+  kReclaim = 5,    // number = slabs wanted back, more = within so many milliseconds
+  kGone = 6,       // statuses has the numbers of the slabs that are gone, 4 bytes each
 };
 
 // Why a session could not be opened, where the peer did not say so itself. Beyond every enum slab_refusal.

@@ -190,10 +190,8 @@ bool ClientSession::OnReady() {
 }
 
 bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
-  if (header.type == SLAB_ENDED) {
-    Fail(header.status);
-    return false;
-  }
+  if (header.type == SLAB_ENDED || header.type == SLAB_RECLAIM || header.type == SLAB_GONE)
+    return OnNotice(header, payload);
   const bool expected = !flying_.empty() && header.request == flying_.front().number &&
                         header.type == flying_.front().request.type;
   const bool read = expected && header.type == SLAB_READ && header.status == SLAB_OK;
@@ -204,19 +202,36 @@ bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
   const Flight flight = std::move(flying_.front());
   flying_.pop_front();
   if (read && header.payload_bytes > 0) memcpy(flight.into, payload, header.payload_bytes);
-  Settle(flight, static_cast<slab_status>(header.status));
+  Settle(flight, static_cast<slab_status>(header.status),
+         header.status == SLAB_OVER_RATE ? header.length : 0);
   LaunchWaiting();
   return true;
 }
 
-void ClientSession::Settle(const Flight &flight, slab_status status) {
+bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) {
+  const bool whole = header.type == SLAB_GONE ? header.payload_bytes % sizeof(uint32_t) == 0
+                                              : header.payload_bytes == 0;
+  if (header.type == SLAB_ENDED || !whole) {
+    Fail(whole ? uint32_t{header.status} : uint32_t{SLAB_OK});
+    return false;
+  }
+  if (header.type == SLAB_RECLAIM) {
+    port_->Post({SlabEventKind::kReclaim, id_, 0, header.length, header.offset, {}});
+  } else {
+    port_->Post({SlabEventKind::kGone, id_, 0, 0, 0, {payload, payload + header.payload_bytes}});
+  }
+  return true;
+}
+
+void ClientSession::Settle(const Flight &flight, slab_status status, uint32_t wait_ms) {
   Batch &batch = *flight.batch;
+  batch.wait_ms = std::max(batch.wait_ms, wait_ms);
   if (status != SLAB_OK) batch.all_good = false;
   batch.statuses[flight.index] = status;
   if (--batch.left > 0) return;
   // Requests are answered in order, so batches are completed in order.
   batches_.pop_front();
-  SlabEvent event{SlabEventKind::kCompleted, id_, batch.id, 0, 0, {}};
+  SlabEvent event{SlabEventKind::kCompleted, id_, batch.id, batch.wait_ms, 0, {}};
   if (!batch.all_good) event.statuses = std::move(batch.statuses);
   port_->Post(std::move(event));
 }

@@ -71,6 +71,7 @@ class ClientSession {
     size_t left;
     std::vector<uint8_t> statuses;
     bool all_good = true;
+    uint32_t wait_ms = 0;
   };
   struct Flight {
     SlabRequest request;  // its payload is not kept
@@ -87,11 +88,12 @@ class ClientSession {
   bool OnChallenge();
   bool OnReady();
   bool OnFrame(const slab_header &header, const uint8_t *payload);
+  bool OnNotice(const slab_header &header, const uint8_t *payload);
   bool CheckRefused();
   void Launch(Flight flight, const uint8_t *payload);
   void LaunchWaiting();
   bool Flush();
-  void Settle(const Flight &flight, slab_status status);
+  void Settle(const Flight &flight, slab_status status, uint32_t wait_ms = 0);
   void Fail(uint32_t reason);
 
   const uint64_t id_;

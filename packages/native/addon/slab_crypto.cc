@@ -43,9 +43,6 @@ Key PublicHalf(const PrivateKey &key) {
 }  // namespace
 
 void FreeOpenSsl::operator()(OpenSslKey *key) const { EVP_PKEY_free(reinterpret_cast<EVP_PKEY *>(key)); }
-void FreeOpenSsl::operator()(OpenSslMac *mac) const {
-  EVP_MAC_CTX_free(reinterpret_cast<EVP_MAC_CTX *>(mac));
-}
 
 Hash Sha256(std::initializer_list<Bytes> parts) {
   Hash out;
@@ -120,32 +117,6 @@ SessionKeys DeriveSessionKeys(const Key &secret, const Hash &transcript) {
   memcpy(keys.to_consumer.data(), out + SLAB_MAC_KEY_BYTES, SLAB_MAC_KEY_BYTES);
   OPENSSL_cleanse(out, sizeof out);
   return keys;
-}
-
-HeaderMac::HeaderMac(const MacKey &key) : key_(key) {
-  std::unique_ptr<EVP_MAC, Freer<EVP_MAC_free>> mac(EVP_MAC_fetch(nullptr, "SIPHASH", nullptr));
-  EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac.get()) : nullptr;
-  context_.reset(reinterpret_cast<OpenSslMac *>(context));
-  size_t size = SLAB_MAC_BYTES;
-  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
-                                   OSSL_PARAM_construct_end()};
-  Require(context != nullptr && EVP_MAC_CTX_set_params(context, parameters) == 1, "SipHash");
-}
-
-Mac HeaderMac::Compute(const void *data, size_t size) {
-  Mac out;
-  size_t written = 0;
-  auto *context = reinterpret_cast<EVP_MAC_CTX *>(context_.get());
-  // The key is given again each time: without it SipHash's context would go on from its last state.
-  Require(EVP_MAC_init(context, key_.data(), key_.size(), nullptr) == 1 &&
-              EVP_MAC_update(context, static_cast<const uint8_t *>(data), size) == 1 &&
-              EVP_MAC_final(context, out.data(), &written, out.size()) == 1 && written == out.size(),
-          "SipHash");
-  return out;
-}
-
-bool HeaderMac::Verify(const void *data, size_t size, const uint8_t *mac) {
-  return CRYPTO_memcmp(Compute(data, size).data(), mac, SLAB_MAC_BYTES) == 0;
 }
 
 }  // namespace exopool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slab_poller.hh"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -62,7 +63,7 @@ void Poller::Modify(int fd, uint32_t events, uint64_t tag) {
 int Poller::Wait(epoll_event *events, int timeout_ms) {
   woken_ = false;
   int count = 0;
-  if (active_ && timeout_ms != 0) count = Spin(events);
+  if (active_ && timeout_ms != 0 && WorthSpinning()) count = Spin(events);
   if (count == 0 && !woken_) count = Ask(events, timeout_ms);
   active_ = count > 0 || woken_;
   return count;
@@ -72,6 +73,11 @@ void Poller::Wake() {
   const uint64_t one = 1;
   // Fails only when the counter is full, and then the thread is being woken already.
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
+}
+
+void Poller::Nap(int timeout_ms) {
+  pollfd wake{wake_.get(), POLLIN, 0};
+  poll(&wake, 1, timeout_ms);
 }
 
 int Poller::Ask(epoll_event *events, int timeout_ms) {
@@ -100,7 +106,12 @@ int Poller::Spin(epoll_event *events) {
     now = MonotonicNs();
   }
   tokens_ns_ -= std::min(tokens_ns_, now - start);
+  spin_success_ += kSpinLearning * ((count > 0 || woken_ ? 1 : 0) - spin_success_);
   return count;
+}
+
+bool Poller::WorthSpinning() {
+  return spin_ns_ > 0 && (spin_success_ >= kSpinSuccessMin || ++waits_ % kSpinTryEvery == 0);
 }
 
 void Poller::Refill(uint64_t now_ns) {

@@ -18,8 +18,11 @@ constexpr uint64_t kListenerTag = 0;
 }  // namespace
 
 SlabServerLoop::SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service,
-                               uint32_t spin_us)
-    : service_(std::move(service)), poller_(spin_us), listener_(ListenTcp(host, port, &port_)) {
+                               uint32_t spin_us, double cpu_share_max)
+    : service_(std::move(service)),
+      poller_(spin_us),
+      listener_(ListenTcp(host, port, &port_)),
+      cpu_share_max_(cpu_share_max) {
   if (!poller_.Add(listener_.get(), EPOLLIN, kListenerTag)) {
     throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
@@ -67,7 +70,8 @@ void SlabServerLoop::Loop() {
       Tick(now_ms);
       ticked_ms = now_ms;
     }
-    TellEnded(now_ms);
+    TellChanges(now_ms);
+    if (cpu_share_max_ < 1) KeepCap(now_ms);
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_ && tasks_.empty()) return;
   }
@@ -207,19 +211,32 @@ void SlabServerLoop::Tick(uint64_t now_ms) {
   }
 }
 
-void SlabServerLoop::TellEnded(uint64_t now_ms) {
+void SlabServerLoop::TellChanges(uint64_t now_ms) {
+  const bool changed = told_changes_ != service_->leases.changes();
   std::vector<uint64_t> tags;
   for (const auto &[tag, connection] : sessions_) {
-    const Lease *lease = connection->session.lease();
-    const bool ended =
-        lease != nullptr && lease->ended != SLAB_OK && told_endings_ != service_->leases.endings();
-    if (ended || connection->ready()) tags.push_back(tag);
+    if ((changed && connection->session.lease() != nullptr) || connection->ready()) tags.push_back(tag);
   }
-  told_endings_ = service_->leases.endings();
+  told_changes_ = service_->leases.changes();
   for (const uint64_t tag : tags) {
-    sessions_.at(tag)->session.NoticeEnd();
+    sessions_.at(tag)->session.NoticeChanges();
     Serve(tag, 0, now_ms);
   }
+}
+
+void SlabServerLoop::KeepCap(uint64_t now_ms) {
+  const double cpu = ThreadCpuSeconds();
+  if (now_ms < window_ms_ || now_ms - window_ms_ >= kCapWindowMs) {
+    window_ms_ = now_ms;
+    window_cpu_ = cpu;
+    return;
+  }
+  const double allowed = cpu_share_max_ * static_cast<double>(kCapWindowMs) / 1e3;
+  // What was used beyond the window's share is paid for by a longer nap.
+  const double used = cpu - window_cpu_;
+  if (used < allowed) return;
+  const uint64_t rest_ms = window_ms_ + static_cast<uint64_t>(used / cpu_share_max_ * 1e3) - now_ms;
+  poller_.Nap(static_cast<int>(std::clamp<uint64_t>(rest_ms, 1, kTickMs)));
 }
 
 void SlabServerLoop::RunTasks() {

@@ -3,6 +3,9 @@
 // are non-blocking, a turn takes at most kTurnBytes of each, and whoever does not read what it asked for is
 // left alone until kStallMs and then closed.
 //
+// With a share of a core as its cap it looks at its own CPU time, and naps for the rest of a window when the
+// window's share is used up: the application beside it has the processor then. Tasks are run all the same.
+//
 // Sessions and leases belong to this thread alone; other threads get at them by Run, which executes between
 // turns.
 #pragma once
@@ -27,10 +30,11 @@ class SlabServerLoop {
   static constexpr uint64_t kStallMs = 10'000;      // unread output for so long: the consumer is gone
   static constexpr uint64_t kLingerMs = 1'000;      // for a peer to read our last words
   static constexpr int kTickMs = 100;               // how exactly the three times above are kept
+  static constexpr uint64_t kCapWindowMs = 20;      // a request waits so long at most for the cap
 
   // Binds at once and starts the thread. Throws std::system_error.
   SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service,
-                 uint32_t spin_us);
+                 uint32_t spin_us, double cpu_share_max = 1);
   ~SlabServerLoop();
 
   uint16_t port() const { return port_; }
@@ -62,8 +66,9 @@ class SlabServerLoop {
   void Serve(uint64_t tag, uint32_t events, uint64_t now_ms);
   bool ServeConnection(Connection *connection, uint32_t events, uint64_t now_ms);
   void Tick(uint64_t now_ms);
-  void TellEnded(uint64_t now_ms);
+  void TellChanges(uint64_t now_ms);
   void RunTasks();
+  void KeepCap(uint64_t now_ms);
 
   std::unique_ptr<SlabService> service_;
   Poller poller_;
@@ -71,8 +76,11 @@ class SlabServerLoop {
   FileDescriptor listener_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> sessions_;
   uint64_t next_tag_ = 1;
-  uint64_t told_endings_ = 0;
+  uint64_t told_changes_ = 0;
   bool accepting_ = true;
+  const double cpu_share_max_;  // of one core; 1: no cap
+  uint64_t window_ms_ = 0;      // when the cap's window began, and the thread's CPU time then
+  double window_cpu_ = 0;
   std::mutex mutex_;  // of the two below
   std::vector<std::function<void()>> tasks_;
   bool stopping_ = false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slab_session.hh"
 
+#include <algorithm>
+
 namespace exopool {
 namespace {
 
@@ -71,6 +73,9 @@ bool ServerSession::StepProof(uint64_t now_ms) {
   handshake_.reset();
   SendReady();
   state_ = State::kOpen;
+  // A later session of a lease hears at once which slabs are gone; what was asked for before it is over.
+  told_asked_ = lease_->asked_times;
+  NoticeChanges();
   return true;
 }
 
@@ -91,51 +96,85 @@ bool ServerSession::StepFrame(uint64_t now_ms) {
   if (lease_->ended == SLAB_OK && lease_->expires_at_ms <= now_ms)
     service_->leases.End(lease_->id, SLAB_EXPIRED);
   if (lease_->ended != SLAB_OK) {
-    NoticeEnd();
+    NoticeChanges();
     return false;
   }
   const slab_status status = Answer(request, input_.data(), now_ms);
   input_.Consume(request.payload_bytes);
   const bool answered = request.type == SLAB_READ && status == SLAB_OK;
-  if (!answered) SendFrame(static_cast<slab_type>(request.type), status, request.request, nullptr, 0);
-  if (lease_->ended != SLAB_OK) NoticeEnd();
+  if (!answered) {
+    slab_header header{};
+    header.type = request.type;
+    header.status = status;
+    header.request = request.request;
+    if (status == SLAB_OVER_RATE) header.length = wait_ms_;
+    SendFrame(header, nullptr);
+  }
+  if (lease_->ended != SLAB_OK) NoticeChanges();
   return true;
 }
 
 slab_status ServerSession::Answer(const slab_header &request, const uint8_t *payload, uint64_t now_ms) {
   switch (request.type) {
     case SLAB_READ:
-      return Read(request);
+      return Read(request, now_ms);
     case SLAB_WRITE:
-      return Write(request, payload);
+      return Write(request, payload, now_ms);
     case SLAB_EXTEND:
       return Extend(request, payload, now_ms);
     case SLAB_PING:
       return SLAB_OK;
     case SLAB_RELEASE:
-      if (request.slab != SLAB_ALL) return SLAB_UNSUPPORTED;
-      service_->leases.End(lease_->id, SLAB_RELEASED);
-      return SLAB_OK;
+      return Release(request.slab);
     default:
       return SLAB_UNSUPPORTED;
   }
 }
 
-slab_status ServerSession::Read(const slab_header &request) {
-  const uint8_t *from = lease_->Range(request.slab, request.offset, request.length);
-  if (from == nullptr || request.length > SLAB_PAYLOAD_MAX) return SLAB_BAD_RANGE;
-  SendFrame(SLAB_READ, SLAB_OK, request.request, from, request.length);
+slab_status ServerSession::Charge(uint32_t bytes, uint64_t now_ms) {
+  wait_ms_ = std::max(lease_->bytes.WaitMs(now_ms), lease_->requests.WaitMs(now_ms));
+  if (wait_ms_ > 0) {
+    ++service_->counters.over_rate;
+    return SLAB_OVER_RATE;
+  }
+  lease_->bytes.Take(bytes);
+  lease_->requests.Take(1);
+  return SLAB_OK;
+}
+
+slab_status ServerSession::Read(const slab_header &request, uint64_t now_ms) {
+  uint8_t *from = nullptr;
+  slab_status status = request.length > SLAB_PAYLOAD_MAX
+                           ? SLAB_BAD_RANGE
+                           : lease_->Range(request.slab, request.offset, request.length, &from);
+  if (status == SLAB_OK) status = Charge(request.length, now_ms);
+  if (status != SLAB_OK) return status;
+  slab_header header{};
+  header.type = SLAB_READ;
+  header.request = request.request;
+  header.payload_bytes = request.length;
+  SendFrame(header, from);
   ++service_->counters.reads;
   service_->counters.bytes_read += request.length;
   return SLAB_OK;
 }
 
-slab_status ServerSession::Write(const slab_header &request, const uint8_t *payload) {
-  uint8_t *to = lease_->Range(request.slab, request.offset, request.length);
-  if (to == nullptr || request.length != request.payload_bytes) return SLAB_BAD_RANGE;
+slab_status ServerSession::Write(const slab_header &request, const uint8_t *payload, uint64_t now_ms) {
+  uint8_t *to = nullptr;
+  slab_status status = request.length != request.payload_bytes
+                           ? SLAB_BAD_RANGE
+                           : lease_->Range(request.slab, request.offset, request.length, &to);
+  if (status == SLAB_OK) status = Charge(request.length, now_ms);
+  if (status != SLAB_OK) return status;
   if (request.length > 0) memcpy(to, payload, request.length);
   ++service_->counters.writes;
   service_->counters.bytes_written += request.length;
+  return SLAB_OK;
+}
+
+slab_status ServerSession::Release(uint32_t slab) {
+  if (slab != SLAB_ALL) return service_->leases.Release(lease_.get(), slab);
+  service_->leases.End(lease_->id, SLAB_RELEASED);
   return SLAB_OK;
 }
 
@@ -153,10 +192,32 @@ slab_status ServerSession::Extend(const slab_header &request, const uint8_t *pay
   }
 }
 
-void ServerSession::NoticeEnd() {
-  if (state_ != State::kOpen || lease_->ended == SLAB_OK) return;
-  SendFrame(SLAB_ENDED, lease_->ended, 0, nullptr, 0);
-  state_ = State::kClosing;
+void ServerSession::NoticeChanges() {
+  if (state_ != State::kOpen) return;
+  const Lease &lease = *lease_;
+  slab_header notice{};
+  if (lease.ended != SLAB_OK) {
+    notice.type = SLAB_ENDED;
+    notice.status = lease.ended;
+    SendFrame(notice, nullptr);
+    state_ = State::kClosing;
+    return;
+  }
+  if (told_asked_ != lease.asked_times) {
+    told_asked_ = lease.asked_times;
+    notice.type = SLAB_RECLAIM;
+    notice.length = lease.asked_slabs;
+    notice.offset = lease.asked_grace_ms;
+    SendFrame(notice, nullptr);
+  }
+  if (told_gone_ < lease.gone.size()) {
+    // All slabs that a lease can have fit: SLAB_SLABS_MAX numbers are a quarter of SLAB_PAYLOAD_MAX.
+    slab_header gone{};
+    gone.type = SLAB_GONE;
+    gone.payload_bytes = static_cast<uint32_t>((lease.gone.size() - told_gone_) * sizeof(uint32_t));
+    SendFrame(gone, lease.gone.data() + told_gone_);
+    told_gone_ = lease.gone.size();
+  }
 }
 
 void ServerSession::Refuse(slab_refusal reason) {
@@ -177,17 +238,11 @@ void ServerSession::SendReady() {
   output_.Append(&ready, sizeof ready);
 }
 
-void ServerSession::SendFrame(slab_type type, slab_status status, uint32_t request, const uint8_t *payload,
-                              uint32_t bytes) {
-  slab_header header{};
-  header.type = type;
-  header.status = status;
-  header.request = request;
-  header.payload_bytes = bytes;
+void ServerSession::SendFrame(slab_header header, const void *payload) {
   sender_->Seal(&header);
-  output_.Reserve(sizeof header + bytes);
+  output_.Reserve(sizeof header + header.payload_bytes);
   output_.Append(&header, sizeof header);
-  if (bytes > 0) output_.Append(payload, bytes);
+  if (header.payload_bytes > 0) output_.Append(payload, header.payload_bytes);
 }
 
 }  // namespace exopool

@@ -19,18 +19,19 @@
 namespace exopool {
 
 struct SlabCounters {
-  uint64_t reads = 0, writes = 0, bytes_read = 0, bytes_written = 0;
+  uint64_t reads = 0, writes = 0, bytes_read = 0, bytes_written = 0, over_rate = 0;
   uint64_t refused[SLAB_REFUSALS] = {};
 };
 
 // What the sessions of one server share.
 struct SlabService {
-  SlabService(const Key &seed, const Key &broker_key, uint32_t slab_bytes, uint32_t capacity_slabs)
+  SlabService(const Key &seed, const Key &broker_key, uint32_t slab_bytes, uint32_t capacity_slabs,
+              LeaseRates rates = {})
       : signer(seed),
         rules{broker_key, signer.public_key(), slab_bytes},
-        leases(slab_bytes, capacity_slabs) {}
+        leases(slab_bytes, capacity_slabs, rates) {}
   const Signer signer;
-  const TicketRules rules;
+  TicketRules rules;
   LeaseTable leases;
   SlabCounters counters;
 };
@@ -52,8 +53,8 @@ class ServerSession {
 
   // Takes what is complete in input(). True when it stopped at kOutputMax with input left.
   bool Process(uint64_t now_ms);
-  // Tells the consumer that its lease has ended, if it has.
-  void NoticeEnd();
+  // Tells the consumer what has become of its lease since the last time: slabs wanted back, slabs gone, its end.
+  void NoticeChanges();
   // Before READY: refuses and closes.
   void Refuse(slab_refusal reason);
 
@@ -63,12 +64,14 @@ class ServerSession {
   bool StepProof(uint64_t now_ms);
   bool StepFrame(uint64_t now_ms);
   slab_status Answer(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
-  slab_status Read(const slab_header &request);
-  slab_status Write(const slab_header &request, const uint8_t *payload);
+  slab_status Read(const slab_header &request, uint64_t now_ms);
+  slab_status Write(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Extend(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
+  slab_status Release(uint32_t slab);
+  // SLAB_OK when the lease may have these bytes now, and counts them.
+  slab_status Charge(uint32_t bytes, uint64_t now_ms);
   void SendReady();
-  void SendFrame(slab_type type, slab_status status, uint32_t request, const uint8_t *payload,
-                 uint32_t bytes);
+  void SendFrame(slab_header header, const void *payload);
 
   SlabService *const service_;
   const uint64_t started_ms_;
@@ -78,6 +81,9 @@ class ServerSession {
   std::optional<FrameSender> sender_;
   std::optional<FrameReceiver> receiver_;
   std::optional<slab_header> pending_;  // opened; its payload is not all here yet
+  uint32_t wait_ms_ = 0;                // that the last refusal for its rate named
+  uint32_t told_asked_ = 0;             // of the lease's asked_times
+  size_t told_gone_ = 0;                // of the lease's gone
   ByteQueue input_;
   ByteQueue output_;
 };

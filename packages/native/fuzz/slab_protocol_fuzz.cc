@@ -6,7 +6,8 @@
 //
 // Cryptography is replaced by sums that this file can make: a fuzzer that has to forge a signature gets
 // nowhere, and what is wanted is everything behind it. After a handshake the headers get a right MAC and
-// number before they are sent, unless the mode says otherwise. Beside what the sanitizers see, the target
+// number before they are sent, unless the mode says otherwise. Meanwhile the producer asks for slabs and takes
+// them. Beside what the sanitizers see, the target
 // checks that answers are whole frames in order, that buffers stay bounded, and that leases never take more
 // than there is.
 #include <algorithm>
@@ -22,7 +23,6 @@
 namespace exopool {
 
 void FreeOpenSsl::operator()(OpenSslKey *) const {}
-void FreeOpenSsl::operator()(OpenSslMac *) const {}
 
 namespace {
 
@@ -53,17 +53,6 @@ std::optional<Key> Ephemeral::Agree(const uint8_t *peer) const {
   return peer[0] == 0 ? std::nullopt : std::optional<Key>(Key{});
 }
 SessionKeys DeriveSessionKeys(const Key &, const Hash &) { return {{1}, {2}}; }
-HeaderMac::HeaderMac(const MacKey &key) : key_(key) {}
-Mac HeaderMac::Compute(const void *data, size_t size) {
-  const uint64_t sum = Sum(key_[0], data, size);
-  Mac out{};
-  memcpy(out.data(), &sum, sizeof sum);
-  return out;
-}
-bool HeaderMac::Verify(const void *data, size_t size, const uint8_t *mac) {
-  return memcmp(Compute(data, size).data(), mac, SLAB_MAC_BYTES) == 0;
-}
-
 }  // namespace exopool
 
 namespace {
@@ -78,6 +67,8 @@ constexpr Key kProducer{7};
 enum Mode : uint8_t {
   kShakeHands = 1,  // say a right HELLO and PROOF before the input
   kSealRight = 2,   // give the input's headers a right MAC and number
+  kReclaims = 4,    // the producer wants its memory back between two chunks
+  kLimits = 8,      // the lease has a rate
 };
 
 void Require(bool condition) {
@@ -176,12 +167,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (mode & kSealRight) SealRight(&rest);
   said.insert(said.end(), rest.begin(), rest.end());
 
-  SlabService service(kProducer, Key{}, kSlabBytes, kCapacitySlabs);
+  const LeaseRates rates = mode & kLimits ? LeaseRates{64, 0.5, 10} : LeaseRates{};
+  SlabService service(kProducer, Key{}, kSlabBytes, kCapacitySlabs, rates);
   ServerSession session(&service, kNowMs);
   Consumer consumer;
   for (size_t at = 0; at < said.size() && session.state() != ServerSession::State::kClosing; at += chunk) {
     session.input().Append(said.data() + at, std::min(chunk, said.size() - at));
     session.Process(kNowMs + at);  // so that a long talk outlives its lease
+    if (mode & kReclaims && session.lease() != nullptr) {
+      const LeaseId id = session.lease()->id;
+      const uint32_t slabs = 1 + data[1] % 2;
+      if (at / chunk % 2 == 0) {
+        service.leases.Ask(id, slabs, 5);
+      } else {
+        service.leases.Take(id, slabs);
+      }
+      session.NoticeChanges();
+    }
     Require(session.output().size() < ServerSession::kOutputMax + sizeof(slab_header) + SLAB_PAYLOAD_MAX);
     Require(service.leases.leased_slabs() <= kCapacitySlabs);
     consumer.Take(&session.output(), session.lease() != nullptr);
@@ -203,13 +205,14 @@ std::vector<FuzzInput> Seeds(std::mt19937_64 &random) {
   seeds.push_back(stranger);
 
   for (const uint8_t mode :
-       {uint8_t{kShakeHands}, uint8_t{kShakeHands | kSealRight}, uint8_t{kShakeHands | kSealRight}}) {
+       {uint8_t{kShakeHands}, uint8_t{kShakeHands | kSealRight}, uint8_t{kShakeHands | kSealRight | kReclaims},
+        uint8_t{kShakeHands | kSealRight | kLimits}}) {
     FuzzInput talk = begin(mode);
     for (uint32_t request = 1 + random() % 8; request > 0; --request) {
       slab_header header{};
       header.type = static_cast<uint8_t>(1 + random() % 6);
       header.request = request;
-      header.slab = header.type == SLAB_RELEASE ? SLAB_ALL : random() % 2;
+      header.slab = header.type == SLAB_RELEASE && random() % 2 == 0 ? SLAB_ALL : random() % 3;
       header.offset = random() % kSlabBytes;
       header.length = random() % 200;
       slab_ticket ticket = GoodTicket();

@@ -24,6 +24,11 @@
  * 32 bytes, which hold a sequence number: 1, 2, 3 ... in each direction. A wrong MAC or number ends the
  * session. The payload is not covered: the consumer's own seal protects it end to end, which the producer
  * cannot be trusted to. Answers come in the order of their requests.
+ *
+ * The producer's application comes first. When it needs memory the producer asks every lease for a part of its
+ * slabs (RECLAIM, with a grace period), the consumer moves what it wants to keep and gives back the slabs of
+ * its choice (RELEASE of one). What is still missing then, or at once when it is urgent, is taken: GONE tells
+ * which slabs, and the lease goes on with the others.
  */
 #ifndef EXOPOOL_SLAB_PROTOCOL_H
 #define EXOPOOL_SLAB_PROTOCOL_H
@@ -35,7 +40,7 @@
 #endif
 
 #define SLAB_MAGIC "XSLB"
-#define SLAB_VERSION 1
+#define SLAB_VERSION 2
 
 #define SLAB_SIGN_PRODUCER "exopool slab producer v1"
 #define SLAB_SIGN_CONSUMER "exopool slab consumer v1"
@@ -53,7 +58,7 @@
 #define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 3 MiB each at worst */
 #define SLAB_SLABS_MAX 65536        /* of a lease: 4 TiB of 64 MiB slabs */
 #define SLAB_BYTES_MAX (1u << 31)   /* of a slab: offset + length stay in 32 bits */
-#define SLAB_ALL 0xffffffffu        /* RELEASE: every slab of the lease; single slabs are refused so far */
+#define SLAB_ALL 0xffffffffu        /* RELEASE: every slab of the lease */
 #define SLAB_HANDSHAKE_MS 3000      /* HELLO to READY; two round trips and four signatures, 100 times over */
 #define SLAB_CLOCK_SKEW_MS 30000    /* a ticket may be issued so far in the future: clocks of two machines */
 
@@ -118,10 +123,13 @@ struct slab_ready {
 enum slab_type {
   SLAB_READ = 1,    /* slab, offset, length -> OK and the bytes */
   SLAB_WRITE = 2,   /* slab, offset, length = payload -> OK */
-  SLAB_RELEASE = 3, /* slab = SLAB_ALL -> OK, then ENDED; memory is unmapped before the answer */
+  SLAB_RELEASE = 3, /* slab -> OK; of SLAB_ALL or the last one ENDED follows; unmapped before the answer */
   SLAB_EXTEND = 4,  /* payload: a later ticket of the same lease -> OK, or why not */
   SLAB_PING = 5,    /* -> OK */
-  SLAB_ENDED = 6,   /* notice of the producer, request 0: the lease is over, status says why; then the end */
+  /* Notices of the producer, request 0. */
+  SLAB_ENDED = 6,   /* the lease is over, status says why; then the end */
+  SLAB_RECLAIM = 7, /* length: slabs wanted back within offset milliseconds; then they are taken */
+  SLAB_GONE = 8,    /* payload: numbers of slabs (u32 each) that were released or taken */
 };
 
 enum slab_status {
@@ -133,6 +141,8 @@ enum slab_status {
   SLAB_REVOKED = 5,
   SLAB_EXPIRED = 6,
   SLAB_RELEASED = 7,
+  SLAB_NOT_HELD = 8,  /* the slab was released or taken */
+  SLAB_OVER_RATE = 9, /* more bytes or requests a second than the lease may; come back in length milliseconds */
 };
 
 struct slab_header {

@@ -68,6 +68,48 @@ describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
     rmSync(path, { recursive: true });
   });
 
+  it('pushes out before it limits, where the kernel can', async () => {
+    const path = join(folder, 'exopool-app');
+    mkdirSync(path);
+    const files = {
+      'memory.high': 'max\n',
+      'memory.current': '4096000\n',
+      'memory.reclaim': '',
+      'memory.pressure': '',
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+    writeFileSync(join(path, 'memory.stat'), 'anon 1\n');
+    const group = MemoryCgroup.at(path);
+    await group.setLimit(journal, 4_000_000);
+    expect(readFileSync(join(path, 'memory.reclaim'), 'utf8')).toBe('96000');
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('4000000');
+    expect(group.pressureFile).toBe(join(path, 'memory.pressure'));
+  });
+
+  it('is found by the unit that runs in it', () => {
+    const unitPath = join(folder, 'system.slice/app.service');
+    mkdirSync(unitPath, { recursive: true });
+    writeFileSync(join(unitPath, 'memory.high'), 'max\n');
+    // Stands for systemd: answers for the one unit that it knows.
+    const script = `#!/bin/sh
+      case "$*" in
+        *ControlGroup*app.service) echo /system.slice/app.service ;;
+        *MainPID*) echo 0 ;;
+      esac`;
+    writeFileSync(join(folder, 'systemctl'), script, { mode: 0o755 });
+    const searchPath = process.env['PATH'];
+    process.env['PATH'] = `${folder}:${searchPath ?? ''}`;
+    try {
+      const hierarchy = { version: 2, root: folder } as const;
+      expect(MemoryCgroup.ofUnit('app.service', hierarchy).path).toBe(unitPath);
+      expect(() => MemoryCgroup.ofUnit('other.service', hierarchy)).toThrow(/does not run/);
+      process.env['PATH'] = '/nowhere';
+      expect(() => MemoryCgroup.ofUnit('app.service', hierarchy)).toThrow(/cannot ask systemd/);
+    } finally {
+      process.env['PATH'] = searchPath;
+    }
+  });
+
   it('refuses what is no cgroup', () => {
     expect(() => MemoryCgroup.at(folder)).toThrow(/not a memory cgroup/);
     expect(() => MemoryCgroup.ofProcess(2 ** 30, { version: 2, root: folder })).toThrow(/no process/);

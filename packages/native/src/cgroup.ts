@@ -4,12 +4,14 @@
  *
  *   |                     | v1                               | v2                                |
  *   | limit               | memory.limit_in_bytes, hard      | memory.high, soft: slows, no kill |
- *   | lowering it         | reclaims, EBUSY when it can't    | reclaims as far as it can         |
+ *   | lowering it         | reclaims, EBUSY when it can't    | memory.reclaim pushes out first,  |
+ *   |                     |                                  | so nobody is slowed meanwhile     |
  *   | when it is too low  | the OOM killer; we switch it off | processes are slowed              |
  *
  * With a hard limit an application that grows faster than swap takes it is killed. `memory.oom_control` makes it wait
  * instead; whoever lowers the limit looks at {@link MemoryCgroup.isStalled} and lifts it again.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -98,6 +100,22 @@ export class MemoryCgroup {
     return MemoryCgroup.at(join(hierarchy.root, pattern.exec(text)?.[1] ?? '/'));
   }
 
+  /**
+   * The cgroup of a systemd unit that runs.
+   * @throws ExopoolError `EXOPOOL_NOT_FOUND` when there is no such unit or no systemd.
+   */
+  static ofUnit(unit: string, hierarchy: CgroupHierarchy = findMemoryHierarchy()): MemoryCgroup {
+    const path = unitProperty(unit, 'ControlGroup');
+    const ofUnit = join(hierarchy.root, path);
+    if (path.length > 1 && existsSync(join(ofUnit, files[hierarchy.version].limit)))
+      return MemoryCgroup.at(ofUnit);
+    // On v1 a unit has a memory cgroup of its own only with MemoryAccounting=yes; its process says where it is.
+    const pid = Number(unitProperty(unit, 'MainPID'));
+    if (pid > 0) return MemoryCgroup.ofProcess(pid, hierarchy);
+    const message = `the unit ${unit} does not run: start it (systemctl start ${unit}), or give --cgroup or --pid`;
+    throw new ExopoolError('EXOPOOL_NOT_FOUND', message);
+  }
+
   /** Makes a cgroup of ours below the root; `name` gets the prefix that all of ours have. */
   static create(
     journal: MachineJournal,
@@ -158,8 +176,22 @@ export class MemoryCgroup {
     await this.#write('memory.oom_control', '1');
   }
 
+  /** Where the kernel's own word about waiting in this cgroup is; `undefined` on v1 and without PSI. */
+  get pressureFile(): string | undefined {
+    const file = join(this.path, 'memory.pressure');
+    return this.version === 2 && existsSync(file) ? file : undefined;
+  }
+
+  /** Pushes pages out without limiting anybody, where the kernel can (v2, Linux 5.19). As far as it gets. */
+  async #reclaim(bytes: number): Promise<void> {
+    if (this.version === 1 || bytes <= 0 || !existsSync(join(this.path, 'memory.reclaim'))) return;
+    // EAGAIN: less than that could be pushed out.
+    await this.#write('memory.reclaim', String(bytes)).catch(() => undefined);
+  }
+
   async #shrinkTo(bytes: number): Promise<number> {
     let target = bytes;
+    await this.#reclaim(this.sample().usageBytes - bytes);
     for (let step = 0; step < shrinkStepsMax; step += 1) {
       try {
         await this.#write(files[this.version].limit, String(target));
@@ -224,6 +256,16 @@ function enableMemory(journal: MachineJournal, parent: string): void {
   if (words(path).includes('memory')) return;
   journal.record({ kind: 'file', path, old: '-memory' });
   writeFileSync(path, '+memory');
+}
+
+function unitProperty(unit: string, property: string): string {
+  const args = ['show', `--property=${property}`, '--value', '--', unit];
+  try {
+    return execFileSync('systemctl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch (error) {
+    const message = `cannot ask systemd for the unit ${unit}: give --cgroup or --pid instead`;
+    throw new ExopoolError('EXOPOOL_NOT_FOUND', message, { cause: error });
+  }
 }
 
 function words(file: string): string[] {

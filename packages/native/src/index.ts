@@ -37,17 +37,36 @@ export { machineCapabilities, type Capability, type CapabilityGroup } from './ca
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
 export { readMemoryInfo, readMemoryPressure, type MemoryInfo, type MemoryPressure } from './memory-info.js';
+export { watchPressure, type PressureTrigger, type PressureTriggerOptions } from './pressure-trigger.js';
+export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 export {
   addZramSwap,
   readSwapAreas,
   readZramStats,
+  zramControl,
   type SwapArea,
+  type ZramBackingFile,
   type ZramStats,
   type ZramSwap,
 } from './swap.js';
+export {
+  hasZramWriteback,
+  readZramBacking,
+  readZramReadBytes,
+  ZramWriteback,
+  type ZramBacking,
+} from './zram-writeback.js';
+export { enableZswap, hasZswap, readZswapStats, type ZswapStats } from './zswap.js';
 export { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from './sealing.js';
-export { SlabServer, type SlabLease, type SlabServerOptions, type SlabServerStats } from './slab-server.js';
+export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab-load.js';
+export {
+  SlabServer,
+  type LeaseRates,
+  type SlabLease,
+  type SlabServerOptions,
+  type SlabServerStats,
+} from './slab-server.js';
 export {
   SlabSession,
   slabRangeBytesMax,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
+import { removeLoopDevice } from './loop-device.js';
 import { isOurZram, listZram, removeZram, swapOff, zramPath } from './swap.js';
 
 export type Change =
@@ -14,6 +15,8 @@ export type Change =
   | { readonly kind: 'zram-add'; readonly existing: readonly number[] }
   /** A zram device that we added is about to be given a size and a swap area with this UUID. */
   | { readonly kind: 'zram'; readonly id: number; readonly uuid: string }
+  /** A file is about to be made, and a loop device of it. */
+  | { readonly kind: 'loop'; readonly file: string }
   /** The kernel is about to swap to it. */
   | { readonly kind: 'swap'; readonly id: number; readonly uuid: string };
 
@@ -32,6 +35,9 @@ export async function undoChange(change: Change): Promise<void> {
       return;
     case 'file':
       restoreFile(change.path, change.old);
+      return;
+    case 'loop':
+      await removeLoopDevice(change.file);
       return;
     case 'zram-add':
       removeUnusedZram(change.existing);

@@ -14,7 +14,7 @@ export const defaultClientSpinMicroseconds = 20;
 
 /** What `submit` is told to do: `enum slab_type`. */
 export const requestType = { read: 1, write: 2, release: 3, extend: 4, ping: 5 } as const;
-const eventKind = { opened: 1, refused: 2, completed: 3, ended: 4 } as const;
+const eventKind = { opened: 1, refused: 2, completed: 3, ended: 4, reclaim: 5, gone: 6 } as const;
 
 interface NativeSlabClient {
   connect(
@@ -51,14 +51,16 @@ interface SlabClientBinding {
   readonly SlabClient: new (onEvent: OnEvent) => NativeSlabClient;
 }
 
-/** Called with one status a request, or with nothing when all are good. */
-export type OnStatuses = (statuses: Uint8Array | undefined) => void;
+/** Called with one status a request, or with nothing when all are good; and how long to wait when over the rate. */
+export type OnStatuses = (statuses: Uint8Array | undefined, waitMs: number) => void;
 
 /** What a session hears of: opened or refused first, ended once after it was opened. */
 export interface SessionListener {
   opened(slabs: number, slabBytes: number): void;
   refused(reason: number): void;
   ended(reason: number): void;
+  reclaim(slabs: number, graceMs: number): void;
+  gone(slabs: readonly number[]): void;
 }
 
 /** The native client of this thread, with what waits for its events. */
@@ -125,10 +127,15 @@ export class ClientPort {
       const waiting = this.#batches.get(batch);
       this.#batches.delete(batch);
       this.#await(-1);
-      waiting?.done(statuses);
+      waiting?.done(statuses, number);
     } else if (kind === eventKind.opened) {
       this.#await(-1);
       listener?.opened(number, more);
+    } else if (kind === eventKind.reclaim) {
+      listener?.reclaim(number, more);
+    } else if (kind === eventKind.gone) {
+      const bytes = statuses ?? Buffer.alloc(0);
+      listener?.gone(Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32LE(index * 4)));
     } else {
       this.#listeners.delete(session);
       if (kind === eventKind.refused) this.#await(-1);

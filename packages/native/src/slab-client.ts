@@ -7,6 +7,9 @@
  * together. A session that is lost (revoked, expired, connection gone, an answer past its deadline) completes
  * everything with "lost"; it never rejects for that, since leased memory is a cache. Idle sessions keep no process
  * alive, calls under way do.
+ *
+ * A producer that needs memory asks for slabs back (`onReclaim`): move what is worth keeping, and `releaseSlab` those of
+ * your choice. What it takes itself after the grace, or at once when it must, is told by `onGone`; the rest stays.
  */
 import { lookup } from 'node:dns/promises';
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
@@ -56,6 +59,10 @@ export class SlabSession {
   readonly #port: ClientPort;
   readonly #session: number;
   readonly #onLost: ((reason: LossReason) => void)[] = [];
+  readonly #onReclaim: ((slabs: number, graceMs: number) => void)[] = [];
+  readonly #onGone: ((slabs: readonly number[]) => void)[] = [];
+  readonly #gone = new Set<number>();
+  #slowDownUntilMs = 0;
   #lost: LossReason | undefined;
 
   private constructor(port: ClientPort, session: number, slabs: number, slabBytes: number) {
@@ -93,6 +100,12 @@ export class SlabSession {
         refused: (reason) => reject(connectError(reason, where)),
         ended: (reason) => {
           if (opened !== undefined) opened.#end(lossReason(reason));
+        },
+        reclaim: (slabs, graceMs) => {
+          if (opened !== undefined) opened.#tell(opened.#onReclaim, slabs, graceMs);
+        },
+        gone: (slabs) => {
+          if (opened !== undefined) opened.#lose(slabs);
         },
       });
     });
@@ -138,6 +151,35 @@ export class SlabSession {
       throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
   }
 
+  /** Slabs of the lease that are gone: given back, or taken. */
+  get goneSlabs(): ReadonlySet<number> {
+    return this.#gone;
+  }
+
+  /** Milliseconds until the lease is within its rate again, as the producer said last; 0: it is. */
+  get slowDownMs(): number {
+    return Math.max(0, this.#slowDownUntilMs - performance.now());
+  }
+
+  /** Gives one slab back; the lease ends with its last one. False when it was gone already. */
+  releaseSlab(slab: number): Promise<boolean> {
+    if (!Number.isInteger(slab) || slab < 0 || slab >= this.slabs)
+      throw new ExopoolError('EXOPOOL_INVALID', `slab ${slab} is none of the ${this.slabs} of this lease`);
+    return this.#submit(requestType.release, Uint32Array.of(slab, 0, 0)).then((good) => good(0));
+  }
+
+  /** Calls back when the producer wants so many slabs back within so many milliseconds. */
+  onReclaim(callback: (slabs: number, graceMs: number) => void): void {
+    this.#onReclaim.push(callback);
+  }
+
+  /** Calls back with slabs that are gone, given back or taken; at once with those that went before. */
+  onGone(callback: (slabs: readonly number[]) => void): void {
+    this.#onGone.push(callback);
+    const gone = [...this.#gone];
+    if (gone.length > 0) queueMicrotask(() => callback(gone));
+  }
+
   /** Gives all slabs back, their memory with everything in it, and closes. */
   async release(): Promise<void> {
     await this.#submit(requestType.release, Uint32Array.of(allSlabs, 0, 0));
@@ -152,7 +194,7 @@ export class SlabSession {
 
   /** Ends the connection; the lease and its memory stay until the lease's end. Idempotent. */
   close(): void {
-    this.#onLost.length = 0;
+    for (const callbacks of [this.#onLost, this.#onReclaim, this.#onGone]) callbacks.length = 0;
     this.#port.close(this.#session);
   }
 
@@ -165,8 +207,10 @@ export class SlabSession {
   ): Promise<(index: number) => boolean> {
     if (ranges.length === 0) return Promise.resolve(() => true);
     return new Promise((resolve) => {
-      const done: OnStatuses = (statuses) =>
+      const done: OnStatuses = (statuses, waitMs) => {
+        if (waitMs > 0) this.#slowDownUntilMs = performance.now() + waitMs;
         resolve((index) => statuses === undefined || statuses[index] === 0);
+      };
       if (!this.#port.submit(this.#session, type, ranges, done, data, into)) resolve(() => false);
     });
   }
@@ -202,8 +246,17 @@ export class SlabSession {
 
   #end(reason: LossReason): void {
     this.#lost = reason;
-    // Later, so that one that throws does not keep the others, or other events, from being told.
-    for (const callback of this.#onLost.splice(0)) queueMicrotask(() => callback(reason));
+    this.#tell(this.#onLost.splice(0), reason);
+  }
+
+  #lose(slabs: readonly number[]): void {
+    for (const slab of slabs) this.#gone.add(slab);
+    this.#tell(this.#onGone, slabs);
+  }
+
+  /** Later, so that one that throws does not keep the others, or other events, from being told. */
+  #tell<A extends unknown[]>(callbacks: readonly ((...what: A) => void)[], ...what: A): void {
+    for (const callback of [...callbacks]) queueMicrotask(() => callback(...what));
   }
 }
 

@@ -2,8 +2,8 @@
  * Serves leased memory: slabs that consumers read and write over the slab protocol (docs/slab-protocol.md).
  *
  * One native thread does it all; JavaScript only decides. A lease's memory is mapped when its consumer first
- * connects and unmapped the moment it ends: released, expired, revoked, or squeezed out by a smaller capacity. The
- * server keeps no process alive by itself.
+ * connects and unmapped the moment it ends: released, expired, revoked. Single slabs can be asked for (`ask`: the
+ * consumer chooses which) and taken (`take`). The server keeps no process alive by itself.
  */
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
 import { loadBinding } from './load-binding.js';
@@ -19,6 +19,12 @@ const slabBytesMin = 4096;
 const slabBytesMax = 2 ** 31;
 const leaseIdBytes = 16;
 const slabsMax = 2 ** 31;
+/** A burst shorter than the server's clock ticks is none; one longer than a minute is no limit. */
+const burstSecondsMin = 0.01;
+const burstSecondsMax = 60;
+/** Below this even an idle server's own ticks would not get through. */
+const cpuShareMin = 0.01;
+const noRates: LeaseRates = { bytesPerSecond: 0, requestsPerSecond: 0, burstSeconds: 1 };
 
 export interface SlabServerOptions {
   /** An IP address to listen on, or a name that resolves to one. */
@@ -35,6 +41,19 @@ export interface SlabServerOptions {
   readonly capacitySlabs: number;
   /** How long the thread polls after activity before it sleeps, at most a quarter of a core in all; 0: never. */
   readonly spinMicroseconds?: number;
+  /** What each lease may ask for; default: as much as it likes. Beyond it is told when to come back. */
+  readonly rates?: LeaseRates;
+  /** Most of one core that the thread may use, 0.01 to 1; default 1. */
+  readonly cpuShareMax?: number;
+}
+
+export interface LeaseRates {
+  /** 0: no limit. */
+  readonly bytesPerSecond: number;
+  /** 0: no limit. */
+  readonly requestsPerSecond: number;
+  /** So much of the rates may be saved up while a lease is idle. */
+  readonly burstSeconds: number;
 }
 
 /** Counters since the start, and sizes now. */
@@ -49,6 +68,11 @@ export interface SlabServerStats {
   readonly writes: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  /** Requests that were refused because their lease was over its rate. */
+  readonly overRate: number;
+  /** Slabs that were taken from leases, and that consumers gave back or let expire. */
+  readonly takenSlabs: number;
+  readonly releasedSlabs: number;
   /** Sessions that were not opened, by reason. */
   readonly refused: Readonly<Record<string, number>>;
   /** CPU time of the server's thread. */
@@ -58,13 +82,20 @@ export interface SlabServerStats {
 export interface SlabLease {
   readonly leaseId: Buffer;
   readonly consumerKey: Buffer;
+  /** That it holds now. */
   readonly slabs: number;
+  /** Leases are numbered as they are opened. */
+  readonly order: number;
   readonly expiresAtMs: number;
 }
 
 interface NativeSlabServer {
   port(): number;
   setCapacity(slabs: number): void;
+  admit(slabs: number): void;
+  ask(leaseId: Buffer, slabs: number, graceMs: number): boolean;
+  take(leaseId: Buffer, slabs: number): number;
+  setBrokerKey(key: Buffer): void;
   revoke(leaseId: Buffer): boolean;
   leases(): SlabLease[];
   stats(): SlabServerStats;
@@ -80,6 +111,10 @@ interface SlabServerBinding {
     slabBytes: number,
     capacitySlabs: number,
     spinMicroseconds: number,
+    bytesPerSecond: number,
+    requestsPerSecond: number,
+    burstSeconds: number,
+    cpuShareMax: number,
   ) => NativeSlabServer;
 }
 
@@ -106,15 +141,66 @@ export class SlabServer {
       throw new ExopoolError('EXOPOOL_INVALID', `slabBytes must be a multiple of ${slabBytesMin}`);
     }
     const { SlabServer: Native } = loadBinding() as unknown as SlabServerBinding;
-    const { host, port, seed, brokerKey, slabBytes, capacitySlabs } = options;
+    const {
+      host,
+      port,
+      seed,
+      brokerKey,
+      slabBytes,
+      capacitySlabs,
+      rates = noRates,
+      cpuShareMax = 1,
+    } = options;
+    const { bytesPerSecond, requestsPerSecond, burstSeconds } = rates;
+    checkNumber('rates.bytesPerSecond', bytesPerSecond, 0, Number.MAX_SAFE_INTEGER);
+    checkNumber('rates.requestsPerSecond', requestsPerSecond, 0, Number.MAX_SAFE_INTEGER);
+    checkNumber('rates.burstSeconds', burstSeconds, burstSecondsMin, burstSecondsMax);
+    checkNumber('cpuShareMax', cpuShareMax, cpuShareMin, 1);
+    const limits = [bytesPerSecond, requestsPerSecond, burstSeconds, cpuShareMax] as const;
     try {
-      return new SlabServer(new Native(host, port, seed, brokerKey, slabBytes, capacitySlabs, spin));
+      return new SlabServer(
+        new Native(host, port, seed, brokerKey, slabBytes, capacitySlabs, spin, ...limits),
+      );
     } catch (error) {
       throw toExopoolError(error, `cannot serve slabs on ${host}:${port}`);
     }
   }
 
-  /** Below what is leased, whole leases are revoked, the youngest first, until the rest fits. */
+  /** So many slabs may be leased from now on. What is leased beyond stays: see `ask` and `take`. */
+  admit(slabs: number): void {
+    checkInteger('slabs', slabs, 0, slabsMax);
+    this.#open().admit(slabs);
+  }
+
+  /**
+   * Tells a lease's consumer that so many slabs are wanted back within `graceMs`. Nothing is taken by itself after that.
+   * @returns false: no such lease.
+   */
+  ask(leaseId: Buffer, slabs: number, graceMs: number): boolean {
+    checkBytes('leaseId', leaseId, leaseIdBytes);
+    checkInteger('slabs', slabs, 1, slabsMax);
+    checkInteger('graceMs', graceMs, 0, slabsMax);
+    return this.#open().ask(leaseId, slabs, graceMs);
+  }
+
+  /**
+   * Takes up to so many slabs of a lease, those with the highest numbers: unmapped before this returns. With its last
+   * slab a lease ends.
+   * @returns slabs taken.
+   */
+  take(leaseId: Buffer, slabs: number): number {
+    checkBytes('leaseId', leaseId, leaseIdBytes);
+    checkInteger('slabs', slabs, 1, slabsMax);
+    return this.#open().take(leaseId, slabs);
+  }
+
+  /** Another key signs tickets from now on. Leases that are open stay. */
+  setBrokerKey(key: Buffer): void {
+    checkBytes('key', key, publicKeyBytes);
+    this.#open().setBrokerKey(key);
+  }
+
+  /** As `admit`; and what is leased beyond is taken at once, from the youngest leases, before this returns. */
   setCapacity(slabs: number): void {
     checkInteger('slabs', slabs, 0, slabsMax);
     this.#open().setCapacity(slabs);
@@ -151,6 +237,11 @@ export class SlabServer {
 function checkBytes(name: string, bytes: Buffer, length: number): void {
   if (bytes.length === length) return;
   throw new ExopoolError('EXOPOOL_INVALID', `${name} must have ${length} bytes, not ${bytes.length}`);
+}
+
+function checkNumber(name: string, value: number, least: number, most: number): void {
+  if (value >= least && value <= most) return;
+  throw new ExopoolError('EXOPOOL_INVALID', `${name} must be from ${least} to ${most}, not ${value}`);
 }
 
 function checkInteger(name: string, value: number, least: number, most: number): void {

@@ -162,7 +162,7 @@ describe('a lease', () => {
     await session.extend(soon);
     await connect(soon);
     expect(server.leases()).toEqual([
-      { leaseId, consumerKey: consumer.publicKey, slabs: 2, expiresAtMs: later },
+      { leaseId, consumerKey: consumer.publicKey, slabs: 2, order: 0, expiresAtMs: later },
     ]);
     await expect(session.extend(makeTicket({ serial: 2 }))).rejects.toMatchObject({
       code: 'EXOPOOL_TICKET_INVALID',
@@ -181,15 +181,24 @@ describe('a lease', () => {
     await expect(connect(ticket)).rejects.toMatchObject({ code: 'EXOPOOL_DENIED' });
   });
 
-  it('is lost, the youngest first, when the capacity falls', async () => {
+  it('loses what no longer fits, the youngest first, when the capacity falls', async () => {
     const oldest = await connect(makeTicket({ slabs: 3 }));
     const youngest = await connect(makeTicket({ slabs: 3 }));
     await expect(connect(makeTicket({ slabs: 3 }))).rejects.toMatchObject({ code: 'EXOPOOL_NO_MEMORY' });
     const lost = lossOf(youngest);
     server.setCapacity(5);
-    expect(server.stats()).toMatchObject({ leasedSlabs: 3, capacitySlabs: 5 });
+    expect(server.stats()).toMatchObject({
+      leases: 2,
+      leasedSlabs: 5,
+      mappedBytes: 5 * slabBytes,
+      takenSlabs: 1,
+    });
+    await vi.waitUntil(() => youngest.goneSlabs.has(2));
+    server.setCapacity(2);
+    expect(server.stats()).toMatchObject({ leases: 1, leasedSlabs: 2, takenSlabs: 4 });
     expect(await lost).toBe('revoked');
     expect(await oldest.ping()).toBe(true);
+    expect(oldest.goneSlabs).toEqual(new Set([2]));
   });
 });
 

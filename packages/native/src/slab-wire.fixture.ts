@@ -109,7 +109,7 @@ export function sipHash128(key: Buffer, data: Buffer): Buffer {
 }
 
 export function prelude(kind: number, reason = 0): Buffer {
-  return Buffer.from([...Buffer.from('XSLB'), 1, kind, reason, 0]);
+  return Buffer.from([...Buffer.from('XSLB'), 2, kind, reason, 0]);
 }
 
 const sha256 = (...parts: Buffer[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest();

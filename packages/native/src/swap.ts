@@ -12,10 +12,13 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, w
 import { promisify } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import type { MachineJournal } from './journal.js';
+import { addLoopDevice } from './loop-device.js';
+import { setZramBacking } from './zram-writeback.js';
 
 const run = promisify(execFile);
 
-const control = '/sys/class/zram-control';
+/** Where devices are added and removed. */
+export const zramControl = '/sys/class/zram-control';
 
 /** Swap of ours is used before any slower one. The kernel's highest is 32767. */
 const swapPriority = 100;
@@ -79,12 +82,23 @@ export function readZramStats(id: number): ZramStats {
   return { originalBytes: fields[0] ?? 0, usedBytes: fields[2] ?? 0 };
 }
 
+export interface ZramBackingFile {
+  /** Made for it, and removed afterwards; on a disk. */
+  readonly file: string;
+  readonly bytes: number;
+}
+
 /**
  * Adds a zram device of `sizeBytes` (of pages before compression) and swaps to it.
+ * @param backing where idle pages can be moved; the kernel must have writeback.
  * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without zram or mkswap.
  */
-export async function addZramSwap(journal: MachineJournal, sizeBytes: number): Promise<ZramSwap> {
-  if (!existsSync(`${control}/hot_add`)) {
+export async function addZramSwap(
+  journal: MachineJournal,
+  sizeBytes: number,
+  backing?: ZramBackingFile,
+): Promise<ZramSwap> {
+  if (!existsSync(`${zramControl}/hot_add`)) {
     throw new ExopoolError(
       'EXOPOOL_UNSUPPORTED',
       'the kernel has no zram: run `modprobe zram`, or set up swap',
@@ -92,9 +106,12 @@ export async function addZramSwap(journal: MachineJournal, sizeBytes: number): P
   }
   const uuid = randomUUID();
   try {
+    const backingDevice =
+      backing === undefined ? undefined : await addLoopDevice(journal, backing.file, backing.bytes);
     journal.record({ kind: 'zram-add', existing: listZram().map(({ id }) => id) });
-    const id = Number(readFileSync(`${control}/hot_add`, 'utf8'));
+    const id = Number(readFileSync(`${zramControl}/hot_add`, 'utf8'));
     journal.record({ kind: 'zram', id, uuid });
+    if (backingDevice !== undefined) setZramBacking(id, backingDevice);
     writeFileSync(`/sys/block/zram${id}/disksize`, String(sizeBytes));
     const path = zramPath(id);
     await run('mkswap', ['--uuid', uuid, path], toolOptions);
@@ -113,7 +130,7 @@ export async function swapOff(path: string): Promise<void> {
 
 export function removeZram(id: number): void {
   writeFileSync(`/sys/block/zram${id}/reset`, '1');
-  writeFileSync(`${control}/hot_remove`, String(id));
+  writeFileSync(`${zramControl}/hot_remove`, String(id));
 }
 
 /** True when the device is there and holds our swap area, or nothing yet. */

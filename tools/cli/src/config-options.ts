@@ -25,14 +25,18 @@ export function addConfigOptions(
     );
 }
 
-/** @throws ExopoolError `EXOPOOL_CONFIG` that names the flag, variable or file, and the setting. */
+/**
+ * @param values the command's options, without those that are no settings.
+ * @throws ExopoolError `EXOPOOL_CONFIG` that names the flag, variable or file, and the setting.
+ */
 export function readConfig<S extends ConfigSchema>(
   command: Command,
   schema: S,
   scope: string,
   operands?: string,
+  values: Record<string, unknown> = command.opts(),
 ): z.output<S> {
-  const { config, ...options } = command.opts<Record<string, unknown>>();
+  const { config, ...options } = values;
   // Only what was given counts as a flag: commander sets `--no-x` to true by default.
   const given = Object.entries(options).filter(([name]) => command.getOptionValueSource(name) === 'cli');
   if (operands !== undefined && command.args.length > 0) given.push([operands, command.args]);

@@ -50,6 +50,43 @@ const offer = {
     .optional()
     .describe('most MiB of free memory to offer, beside what is harvested; 0: only what is harvested'),
   raiseSeconds: seconds.default(2).describe('how long more memory must stay free before it is offered'),
+  graceSeconds: seconds
+    .default(5)
+    .describe('time that consumers have to give slabs back when they are asked for them'),
+  emergencyMib: mebibytes
+    .optional()
+    .describe(
+      'MiB of available memory below which slabs are taken without asking; default half of the floor',
+    ),
+  emergencyPressure: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(10)
+    .describe('the same above this: per cent of the time in which everybody waits for memory'),
+};
+
+/** What serving may cost. */
+const limits = {
+  leaseMibPerSecond: mebibytes.default(0).describe('most MiB a second of one lease; 0: no limit'),
+  leaseRequestsPerSecond: z
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(0)
+    .describe('most requests a second of one lease; 0: no limit'),
+  burstSeconds: z
+    .number()
+    .min(0.01)
+    .max(60)
+    .default(1)
+    .describe('seconds of these rates that an idle lease saves up'),
+  cpuPercentMax: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(100)
+    .describe('per cent of one core that serving may use'),
 };
 
 /** Whom to harvest from. */
@@ -61,11 +98,23 @@ const application = {
     .describe('the same as words; on the command line, what follows `--`'),
   cgroup: z.string().min(1).optional().describe('path of a memory cgroup to harvest from'),
   pid: z.int().min(1).optional().describe('harvest from the cgroup of this process'),
+  unit: z.string().min(1).optional().describe('harvest from this unit of systemd, such as redis.service'),
   redis: z
     .string()
     .min(1)
     .optional()
     .describe('HOST:PORT of the Redis server that runs there: its latency is what must not suffer'),
+  metric: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'what must not suffer: redis://, memcached://, postgresql://, prometheus+http://…#name, http://…#json.path, file:/path or pipe:/path; default: page-ins and memory pressure',
+    ),
+  metricDirection: z
+    .enum(['lower', 'higher'])
+    .optional()
+    .describe('which values of the metric are better, where it does not say so itself: lower or higher'),
 };
 
 /** The control loop; the defaults are the paper's where it names one. */
@@ -86,6 +135,17 @@ const harvest = {
     .max(10)
     .default(0.01)
     .describe('a drop: recent p99 worse than the baseline p99 by this share'),
+  tailPercent: z.number().min(50).max(100).default(99).describe('which percentile is compared'),
+  severeEpochs: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('epochs in a row, each worse than the whole baseline, after which memory is brought back'),
+  stepGuide: z
+    .enum(['fixed', 'pressure'])
+    .default('fixed')
+    .describe('fixed: a chunk a step; pressure: less the more the application waits'),
   dropSlack: z
     .number()
     .min(0)
@@ -112,6 +172,10 @@ const harvest = {
     .describe(
       'MiB of swap in compressed memory that is set up where there is no swap, at most half of the memory',
     ),
+  siloDiskMib: mebibytes
+    .default(0)
+    .describe('MiB of a file that compressed pages are moved to once they are idle; 0: none'),
+  siloDir: z.string().min(1).default('/var/tmp').describe('folder of that file, on a disk'),
   stateDir: z
     .string()
     .min(1)
@@ -126,6 +190,13 @@ const metrics = {
     .describe('port of the Prometheus metrics; off when left out, 0 takes a free one'),
 };
 
-export const producerConfig = z.object({ ...connection, ...offer, ...application, ...harvest, ...metrics });
+export const producerConfig = z.object({
+  ...connection,
+  ...offer,
+  ...limits,
+  ...application,
+  ...harvest,
+  ...metrics,
+});
 
 export type ProducerConfig = z.output<typeof producerConfig>;

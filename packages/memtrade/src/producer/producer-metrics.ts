@@ -1,5 +1,5 @@
 /** What the producer tells Prometheus; read from its state when it is asked for. */
-import { Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
+import { Gauge, Histogram, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import type { ProducerStats } from './producer.js';
 
 const gauges: readonly (readonly [name: string, help: string, read: (stats: ProducerStats) => number])[] = [
@@ -11,6 +11,15 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
   ['writes', 'Ranges written since the start', (stats) => stats.server.writes],
   ['read_bytes', 'Bytes read since the start', (stats) => stats.server.bytesRead],
   ['written_bytes', 'Bytes written since the start', (stats) => stats.server.bytesWritten],
+  [
+    'over_rate_requests',
+    'Requests refused because their lease was over its rate',
+    (stats) => stats.server.overRate,
+  ],
+  ['taken_slabs', 'Slabs taken from leases since the start', (stats) => stats.server.takenSlabs],
+  ['released_slabs', 'Slabs given back or expired since the start', (stats) => stats.server.releasedSlabs],
+  ['reclaims_asked', 'Times that consumers were asked for slabs', (stats) => stats.reclaims.asked],
+  ['reclaims_urgent', 'Times that slabs were taken without asking', (stats) => stats.reclaims.emergencies],
   ['server_cpu_seconds', 'CPU time of the slab server', (stats) => stats.server.cpuSeconds],
   ['harvested_bytes', 'Memory won from the application', (stats) => stats.harvest.harvestedBytes],
   ['application_bytes', "The application's memory", (stats) => stats.harvest.usageBytes],
@@ -21,26 +30,64 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
     'Times that the application suffered and the limit was lifted',
     (stats) => stats.harvest.drops,
   ],
+  [
+    'prefetched_bytes',
+    'Memory brought back before it was asked for',
+    (stats) => stats.harvest.prefetchedBytes,
+  ],
+  [
+    'silo_stored_bytes',
+    'Pages pushed out, before compression',
+    (stats) => stats.harvest.silo?.storedBytes ?? 0,
+  ],
+  [
+    'silo_memory_bytes',
+    'Memory that their compressed form takes',
+    (stats) => stats.harvest.silo?.memoryBytes ?? 0,
+  ],
+  ['silo_disk_bytes', 'Pages that were moved on to a disk', (stats) => stats.harvest.silo?.diskBytes ?? 0],
+  [
+    'silo_compression_ratio',
+    'Bytes before compression for one after',
+    (stats) => stats.harvest.silo?.compressionRatio ?? 1,
+  ],
+  [
+    'silo_hit_ratio',
+    'Share of the pages brought back that came from memory',
+    (stats) => stats.harvest.silo?.hitRate ?? 1,
+  ],
   ['broker_connected', '1 as long as the broker answers', (stats) => (stats.broker === 'connected' ? 1 : 0)],
 ];
 
-/** Serves `stats` at /metrics. */
-export function serveProducerMetrics(
-  stats: () => ProducerStats,
-  host: string,
-  port: number,
-): Promise<MetricsServer> {
-  const registry = new Registry();
-  const all = gauges.map(([name, help, read]) => ({
-    gauge: new Gauge({ name: `exopool_producer_${name}`, help, registers: [registry] }),
-    read,
-  }));
-  // One look fills every gauge: the first one's collection sets them all.
-  Object.assign(all[0]!.gauge, {
-    collect: () => {
-      const now = stats();
-      for (const { gauge, read } of all) gauge.set(read(now));
-    },
+/** From an emergency (some milliseconds) to a long grace. */
+const reclaimBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export class ProducerMetrics {
+  readonly #registry = new Registry();
+  readonly #reclaims = new Histogram({
+    name: 'exopool_producer_reclaim_seconds',
+    help: 'Time from too much being leased until it fitted again',
+    buckets: reclaimBuckets,
+    registers: [this.#registry],
   });
-  return serveMetrics(registry, host, port);
+
+  reclaimed(ms: number): void {
+    this.#reclaims.observe(ms / 1000);
+  }
+
+  /** Serves `stats`, and what was observed, at /metrics. */
+  serve(stats: () => ProducerStats, host: string, port: number): Promise<MetricsServer> {
+    const all = gauges.map(([name, help, read]) => ({
+      gauge: new Gauge({ name: `exopool_producer_${name}`, help, registers: [this.#registry] }),
+      read,
+    }));
+    // One look fills every gauge: the first one's collection sets them all.
+    Object.assign(all[0]!.gauge, {
+      collect: () => {
+        const now = stats();
+        for (const { gauge, read } of all) gauge.set(read(now));
+      },
+    });
+    return serveMetrics(this.#registry, host, port);
+  }
 }

@@ -103,7 +103,40 @@ describe('runProducer', () => {
     await expect(start({ host: '0.0.0.0' })).rejects.toThrow(/--advertise/);
     const { port } = await start();
     await expect(start({ port })).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
+    await expect(start({ caFile: join(folder, 'none') })).rejects.toMatchObject({
+      code: 'EXOPOOL_NOT_FOUND',
+    });
+  });
+
+  it('starts while the broker is away, serves leases that run, and joins when it comes', async () => {
+    const first = await start();
+    const [lease] = await client.requestLease({ slabs: 2, seconds: 600 });
+    const session = await open(lease!);
+    await first.close();
     await broker.close();
-    await expect(start()).rejects.toMatchObject({ code: 'EXOPOOL_UNAVAILABLE' });
+    // Another start of the same producer, on the port that its consumers know.
+    const again = await start({ identityFile: join(folder, 'producer-0'), port: first.port });
+    expect(again.stats()).toMatchObject({
+      broker: 'away',
+      brokerReason: expect.stringMatching(/no broker/) as string,
+    });
+    const session2 = await open(lease!);
+    expect(await session2.readMany([{ slab: 1, offset: 0, length: 3 }])).toEqual([Buffer.alloc(3)]);
+    broker = await startBroker(broker.port);
+    await expect.poll(() => again.stats().broker, { timeout: 20_000 }).toBe('connected');
+    for (const one of [session, session2]) one.close();
+  });
+
+  it('starts for the first time while the broker is away, and knows its tickets once it comes', async () => {
+    await broker.close();
+    const producer = await start();
+    expect(producer.stats().broker).toBe('away');
+    broker = await startBroker(broker.port);
+    await expect.poll(() => producer.stats().broker, { timeout: 20_000 }).toBe('connected');
+    await expect
+      .poll(async () => (await client.requestLease({ slabs: 1, seconds: 60 }).catch(() => [])).length, {
+        timeout: 20_000,
+      })
+      .toBe(1);
   });
 });

@@ -2,25 +2,22 @@
  * A running producer: serves slabs, offers what the machine can spare, harvests an application.
  *
  *   harvester ──▶ harvested bytes ─┐
- *   /proc/meminfo ─────────────────┼─▶ offer policy ──▶ slab server's capacity (revokes what no longer fits)
- *   memory of our own slabs ───────┘                └─▶ report to the broker
+ *   /proc/meminfo, pressure ───────┼─▶ slab manager ──▶ slab server: admits, asks for slabs back, takes them
+ *   memory of our own slabs ───────┘             └────▶ report to the broker
  */
 import { cpus, loadavg } from 'node:os';
-import { readMemoryInfo, SlabServer, undoLeftovers, type SlabServerStats } from '@exopool/native';
-import { ExopoolError, Identity, MiB, type MetricsServer } from '@exopool/shared';
+import { SlabServer, undoLeftovers, watchPressure } from '@exopool/native';
+import { ExopoolError, Identity, MiB } from '@exopool/shared';
 import { BrokerClient } from '../broker/broker-client.js';
 import { offeredSlabsMax } from '../limits.js';
 import { BrokerAgent, type BrokerState } from './broker-agent.js';
+import { BrokerKeyFile } from './broker-key-file.js';
 import type { ProducerConfig } from './config.js';
 import { Harvester, type HarvestStatus } from './harvester/harvester.js';
-import { nextOffer, type OfferSettings, type OfferState } from './offer-policy.js';
-import { serveProducerMetrics } from './producer-metrics.js';
+import { ProducerMetrics } from './producer-metrics.js';
+import { SlabManager, type SlabManagerSettings, type SlabManagerStats } from './slab-manager.js';
 
-export interface ProducerStats {
-  readonly offeredSlabs: number;
-  readonly slabBytes: number;
-  readonly availableBytes: number;
-  readonly server: SlabServerStats;
+export interface ProducerStats extends SlabManagerStats {
   readonly harvest: HarvestStatus;
   readonly broker: BrokerState;
   /** Why the broker is away. */
@@ -40,13 +37,16 @@ export interface RunningProducer {
   close(): Promise<void>;
 }
 
-/** How often the machine's memory is looked at: an application that grows by 10 GiB/s takes 2.5 GiB in that time. */
-const offerIntervalMs = 250;
+/** How often the machine is looked at, 0.1 ms each time: an emergency is to be over after a quarter of a second. */
+const lookIntervalMs = 50;
+/** Waiting for memory in a tenth of the time is a reason to look at once. */
+const triggerStallMs = 50;
+const triggerWindowMs = 500;
 
 /**
- * Starts a producer.
- * @throws ExopoolError when the broker cannot be reached or refuses, a port is taken, or the application to harvest
- *   from is not there. A machine that cannot harvest is no error: `stats().harvest.reason` says why.
+ * Starts a producer. A broker that is away is no error: it is joined when it comes.
+ * @throws ExopoolError when the broker refuses, a port is taken, or the application to harvest from is not there. A
+ *   machine that cannot harvest is no error: `stats().harvest.reason` says why.
  */
 export async function runProducer(config: ProducerConfig): Promise<RunningProducer> {
   const undo: (() => Promise<void> | void)[] = [];
@@ -60,49 +60,61 @@ export async function runProducer(config: ProducerConfig): Promise<RunningProduc
 
 async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[]): Promise<RunningProducer> {
   const identity = Identity.loadOrCreate(config.identityFile);
-  const client = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
-  undo.push(() => client.close());
+  const brokerKey = new BrokerKeyFile(config.identityFile);
   // The harvester does so before it starts; without one it is done here.
   if (!config.harvest) await undoLeftovers(config.stateDir);
   const harvester = config.harvest ? await Harvester.start(harvesterOptions(config)) : undefined;
   undo.push(() => harvester?.close());
-  const server = startServer(config, identity, client.brokerKey);
+  const harvest = (): HarvestStatus => harvester?.status ?? switchedOff;
+  const server = startServer(config, identity, brokerKey.key);
   undo.push(() => server.close());
 
-  const manager = new SlabManager(config, server, () => harvester?.status ?? switchedOff);
+  const metrics = new ProducerMetrics();
+  const manager = new SlabManager(
+    server,
+    managerSettings(config),
+    () => harvest().harvestedBytes,
+    (ms) => metrics.reclaimed(ms),
+  );
   manager.adjust();
-  const timer = setInterval(() => manager.adjust(), offerIntervalMs);
+  const timer = setInterval(() => manager.adjust(), lookIntervalMs);
   undo.push(() => clearInterval(timer));
+  const trigger = watchPressure({ stallMs: triggerStallMs, windowMs: triggerWindowMs }, () =>
+    manager.adjust(),
+  );
+  undo.push(() => trigger?.close());
 
   const agent = await BrokerAgent.start({
-    client,
+    connect: () => BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity }),
     endpoint: advertised(config, server.port),
     slabBytes: config.slabMib * MiB,
     report: () => ({
       offeredSlabs: manager.offeredSlabs,
-      harvestedBytes: harvester?.status.harvestedBytes ?? 0,
+      harvestedBytes: harvest().harvestedBytes,
       cpuLoad: Math.min(1, (loadavg()[0] ?? 0) / Math.max(1, cpus().length)),
     }),
+    onBroker: (key) => {
+      if (brokerKey.update(key)) server.setBrokerKey(key);
+    },
     onReleased: (leaseIds) => leaseIds.forEach((leaseId) => server.revoke(leaseId)),
   });
   undo.push(() => agent.close());
 
   const stats = (): ProducerStats => ({
     ...manager.stats(),
+    harvest: harvest(),
     broker: agent.state,
     ...(agent.reason === undefined ? {} : { brokerReason: agent.reason }),
   });
-  let metrics: MetricsServer | undefined;
-  if (config.metricsPort !== undefined) {
-    metrics = await serveProducerMetrics(stats, config.metricsHost, config.metricsPort);
-    const opened = metrics;
-    undo.push(() => opened.close());
-  }
+  const { metricsHost, metricsPort } = config;
+  const metricsServer =
+    metricsPort === undefined ? undefined : await metrics.serve(stats, metricsHost, metricsPort);
+  undo.push(() => metricsServer?.close());
   let closing: Promise<void> | undefined;
   return {
     port: server.port,
     publicKey: identity.publicKey,
-    metricsPort: metrics?.port,
+    metricsPort: metricsServer?.port,
     commandPid: harvester?.commandPid,
     stats,
     close: () => (closing ??= undoAll(undo)),
@@ -117,56 +129,20 @@ const switchedOff: HarvestStatus = {
   harvestedBytes: 0,
   steps: 0,
   drops: 0,
+  prefetchedBytes: 0,
 };
 
-/** Keeps the slab server's capacity at what the policy says. */
-class SlabManager {
-  readonly #server: SlabServer;
-  readonly #settings: OfferSettings;
-  readonly #harvest: () => HarvestStatus;
-  /** Memory of this process without slabs: what it has more of later is in slabs. */
-  readonly #ownBytesAtStart = process.memoryUsage.rss();
-  #offer: OfferState | undefined;
-
-  constructor(config: ProducerConfig, server: SlabServer, harvest: () => HarvestStatus) {
-    this.#server = server;
-    this.#harvest = harvest;
-    this.#settings = {
-      slabBytes: config.slabMib * MiB,
-      floorBytes: config.floorMib * MiB,
-      maxBytes: config.maxMib === undefined ? Infinity : config.maxMib * MiB,
-      slabsMax: offeredSlabsMax,
-      raiseAfterMs: config.raiseSeconds * 1000,
-    };
-  }
-
-  get offeredSlabs(): number {
-    return this.#offer?.slabs ?? 0;
-  }
-
-  adjust(): void {
-    const before = this.#offer?.slabs;
-    // Mapped is not yet used: only pages that were written count, and they show in our resident memory.
-    const grownBytes = Math.max(0, process.memoryUsage.rss() - this.#ownBytesAtStart);
-    const snapshot = {
-      nowMs: performance.now(),
-      availableBytes: readMemoryInfo().availableBytes,
-      ownBytes: Math.min(grownBytes, this.#server.stats().mappedBytes),
-      harvestedBytes: this.#harvest().harvestedBytes,
-    };
-    this.#offer = nextOffer(this.#offer, snapshot, this.#settings);
-    if (this.#offer.slabs !== before) this.#server.setCapacity(this.#offer.slabs);
-  }
-
-  stats(): Omit<ProducerStats, 'broker'> {
-    return {
-      offeredSlabs: this.offeredSlabs,
-      slabBytes: this.#settings.slabBytes,
-      availableBytes: readMemoryInfo().availableBytes,
-      server: this.#server.stats(),
-      harvest: this.#harvest(),
-    };
-  }
+function managerSettings(config: ProducerConfig): SlabManagerSettings {
+  return {
+    slabBytes: config.slabMib * MiB,
+    floorBytes: config.floorMib * MiB,
+    maxBytes: config.maxMib === undefined ? Infinity : config.maxMib * MiB,
+    slabsMax: offeredSlabsMax,
+    raiseAfterMs: config.raiseSeconds * 1000,
+    graceMs: config.graceSeconds * 1000,
+    emergencyBytes: (config.emergencyMib ?? config.floorMib / 2) * MiB,
+    emergencyPressure: config.emergencyPressure,
+  };
 }
 
 function startServer(config: ProducerConfig, identity: Identity, brokerKey: Buffer): SlabServer {
@@ -177,6 +153,12 @@ function startServer(config: ProducerConfig, identity: Identity, brokerKey: Buff
     brokerKey,
     slabBytes: config.slabMib * MiB,
     capacitySlabs: 0,
+    rates: {
+      bytesPerSecond: config.leaseMibPerSecond * MiB,
+      requestsPerSecond: config.leaseRequestsPerSecond,
+      burstSeconds: config.burstSeconds,
+    },
+    cpuShareMax: config.cpuPercentMax / 100,
   });
 }
 
@@ -190,17 +172,17 @@ function advertised(config: ProducerConfig, port: number): string {
 }
 
 function harvesterOptions(config: ProducerConfig): Parameters<typeof Harvester.start>[0] {
-  const { run, command, cgroup, pid, redis, stateDir, dropThreshold, dropSlack, pressureMax } = config;
   return {
-    ...{ run, command, cgroup, pid, redis, stateDir, dropThreshold, dropSlack, pressureMax },
+    ...config,
+    tail: config.tailPercent / 100,
+    backingBytes: config.siloDiskMib * MiB,
+    backingDir: config.siloDir,
     epochMs: config.epochSeconds * 1000,
     chunkBytes: config.chunkMib * MiB,
     coolingMs: config.coolingSeconds * 1000,
     recoveryMs: config.recoverySeconds * 1000,
     baselineWindowMs: config.baselineWindowSeconds * 1000,
     recentWindowMs: config.recentWindowSeconds * 1000,
-    baselinePointsMin: config.baselinePointsMin,
-    recentPointsMin: config.recentPointsMin,
     floorBytes: config.appFloorMib * MiB,
     swapBytes: config.swapMib * MiB,
   };

@@ -16,6 +16,8 @@ export interface ApplicationChoice {
   readonly command: readonly string[];
   readonly cgroup?: string | undefined;
   readonly pid?: number | undefined;
+  /** Of systemd. */
+  readonly unit?: string | undefined;
 }
 
 /** How long a command may take to end by itself after SIGTERM. */
@@ -34,12 +36,17 @@ export function applicationCgroup(
   journal: MachineJournal,
 ): MemoryCgroup | undefined {
   if (commandWords(choice) !== undefined) return MemoryCgroup.create(journal, `app-${randomUUID()}`);
-  if (choice.cgroup === undefined && choice.pid === undefined) return undefined;
-  const cgroup =
-    choice.cgroup === undefined ? MemoryCgroup.ofProcess(choice.pid!) : MemoryCgroup.at(choice.cgroup);
+  const cgroup = existingCgroup(choice);
+  if (cgroup === undefined) return undefined;
   if (!cgroupProcesses(cgroup.path).includes(process.pid)) return cgroup;
   const message = `${cgroup.path} is this producer's own cgroup: give the application one of its own, or use --run`;
   throw new ExopoolError('EXOPOOL_INVALID', message);
+}
+
+function existingCgroup({ cgroup, pid, unit }: ApplicationChoice): MemoryCgroup | undefined {
+  if (cgroup !== undefined) return MemoryCgroup.at(cgroup);
+  if (pid !== undefined) return MemoryCgroup.ofProcess(pid);
+  return unit === undefined ? undefined : MemoryCgroup.ofUnit(unit);
 }
 
 /** A command that was started. */

@@ -9,14 +9,17 @@ import {
 
 const settings: HarvestSettings = {
   direction: 'lower',
+  tail: 0.99,
   dropThreshold: 0.01,
   dropSlack: 0.5,
+  severeEpochs: 3,
   pressureMax: 20,
   baselineWindowMs: 100_000,
   recentWindowMs: 20_000,
   baselinePointsMin: 3,
   recentPointsMin: 2,
   chunkBytes: 100,
+  stepGuide: 'fixed',
   coolingMs: 2000,
   recoveryMs: 5000,
   floorBytes: 300,
@@ -60,7 +63,7 @@ describe('HarvestPolicy', () => {
     const policy = new HarvestPolicy(settings);
     play(policy, 0, times(4));
     const [drop] = play(policy, 4000, [{ performance: 12, pageIns: 5 }]);
-    expect(drop).toEqual({ phase: 'recovering', limitBytes: undefined, isDrop: true });
+    expect(drop).toEqual({ phase: 'recovering', limitBytes: undefined, isDrop: true, prefetchBytes: 0 });
     expect(play(policy, 5000, times(4)).map(({ phase }) => phase)).toEqual(times(4).map(() => 'recovering'));
     expect(play(policy, 9000, times(1))[0]).toMatchObject({ phase: 'harvesting', limitBytes: 900 });
   });
@@ -99,6 +102,30 @@ describe('HarvestPolicy', () => {
     expect(full.at(-1)).toMatchObject({ phase: 'swap full', limitBytes: undefined });
   });
 
+  it('brings back what it took last when it is severe for long enough', () => {
+    // A threshold that no percentile reaches: what is left is being worse than every point.
+    const policy = new HarvestPolicy({ ...settings, dropThreshold: 10, coolingMs: 60_000 });
+    play(policy, 0, times(4));
+    const bad = { performance: 12, pageIns: 5, swappedBytes: 250 };
+    const decisions = play(policy, 4000, [...times(5, bad), {}, ...times(3, bad)]);
+    expect(decisions.map(({ prefetchBytes }) => prefetchBytes)).toEqual([0, 0, 100, 100, 100, 0, 0, 0, 100]);
+    expect(decisions.map(({ isDrop }) => isDrop).indexOf(true)).toBe(2);
+    expect(play(policy, 13_000, [{ ...bad, swappedBytes: 60 }])[0]!.prefetchBytes).toBe(60);
+    // Nothing of it is out: its own bad time.
+    expect(play(policy, 14_000, times(5, { performance: 50 })).every((one) => one.prefetchBytes === 0)).toBe(
+      true,
+    );
+  });
+
+  it('takes less under pressure when it is guided by it', () => {
+    const policy = new HarvestPolicy({ ...settings, stepGuide: 'pressure', chunkBytes: 1 << 20 });
+    const usageBytes = 100 << 20;
+    play(policy, 0, times(2, { usageBytes }));
+    const [step] = play(policy, 2000, [{ usageBytes, pressure: 10 }]);
+    expect(step).toMatchObject({ phase: 'harvesting', limitBytes: usageBytes - (1 << 18) });
+    expect(play(policy, 4000, [{ usageBytes, pressure: 20 }])[0]).toMatchObject({ phase: 'cooling' });
+  });
+
   it('goes on from the limit that the kernel reached', () => {
     const policy = new HarvestPolicy(settings);
     play(policy, 0, times(3));
@@ -127,8 +154,9 @@ describe('HarvestPolicy, whatever happens', () => {
       fc.property(
         fc.array(anyEpoch, { maxLength: 60 }),
         fc.constantFrom('lower' as const, 'higher' as const),
-        (epochs, direction) => {
-          const policy = new HarvestPolicy({ ...settings, direction });
+        fc.constantFrom('fixed' as const, 'pressure' as const),
+        (epochs, direction, stepGuide) => {
+          const policy = new HarvestPolicy({ ...settings, direction, stepGuide });
           let nowMs = 0;
           let known = 0;
           let limit: number | undefined;
@@ -141,6 +169,8 @@ describe('HarvestPolicy, whatever happens', () => {
             if (decision.limitBytes !== undefined)
               expect(decision.limitBytes).toBeGreaterThanOrEqual(settings.floorBytes);
             if (decision.isDrop) expect(decision.limitBytes).toBeUndefined();
+            expect(decision.prefetchBytes).toBeLessThanOrEqual(epoch.swappedBytes);
+            if (decision.prefetchBytes > 0) expect(decision.limitBytes).toBeUndefined();
             if (limit !== undefined && (epoch.isStalled || epoch.pressure > settings.pressureMax)) {
               expect(decision.limitBytes).toBeUndefined();
             }

@@ -1,11 +1,11 @@
 /**
- * When to take memory from an application, and when to give it back: the control loop of Memtrade, in its simple form.
+ * When to take memory from an application, and when to give it back: the control loop of Memtrade.
  *
  *               enough baseline                     drop
  *   learning ────────────────────▶ harvesting ───────────────▶ recovering (no limit)
- *                                   │      ▲                        │
- *                          one step ▼      │ cooling over           │ recovery over
- *                                  cooling ┘◀───────────────────────┘
+ *                                   │      ▲                    │   ▲
+ *                          one step ▼      │ cooling over       │   └─ still severe: prefetch a chunk
+ *                                  cooling ┘◀───────────────────┘ recovery over
  *
  * Every epoch brings one performance point. Points from epochs in which nothing had to be brought back from swap make
  * the *baseline*: how the application does undisturbed. All points make the *recent* distribution. A *drop* is a
@@ -13,17 +13,25 @@
  * is forgotten, so that one bad time is not counted twice. Otherwise the limit goes down by a chunk, and then nothing
  * happens for the cooling period: pages that are missed show up as page-ins in that time.
  *
+ * An epoch that is worse than *every* baseline point is *severe*. Several in a row are a drop whatever the percentiles
+ * say, and with each one more a chunk of what was pushed out last is brought back, before it is asked for.
+ *
  * Waiting (stall) and memory pressure are drops by themselves. Deterministic: samples in, decisions out.
  */
 import { SortedWindow } from './sorted-window.js';
+import { stepBytes, type StepGuide } from './step-size.js';
 
 export interface HarvestSettings {
   /** Which values are better. */
   readonly direction: 'lower' | 'higher';
-  /** A share of the baseline's p99; a drop is worse by more than this … */
+  /** The part of the points that is compared: 0.99 for the p99. */
+  readonly tail: number;
+  /** A share of the baseline's tail; a drop is worse by more than this … */
   readonly dropThreshold: number;
   /** … and by more than this, in the metric's unit: differences below it are noise whatever their share. */
   readonly dropSlack: number;
+  /** Epochs in a row, each worse than every baseline point, after which memory is brought back. */
+  readonly severeEpochs: number;
   /** Per cent of the time. */
   readonly pressureMax: number;
   readonly baselineWindowMs: number;
@@ -31,6 +39,7 @@ export interface HarvestSettings {
   readonly baselinePointsMin: number;
   readonly recentPointsMin: number;
   readonly chunkBytes: number;
+  readonly stepGuide: StepGuide;
   readonly coolingMs: number;
   readonly recoveryMs: number;
   /** The limit never goes below this. */
@@ -60,10 +69,11 @@ export interface HarvestDecision {
   readonly limitBytes: number | undefined;
   /** This epoch began a recovery. */
   readonly isDrop: boolean;
+  /** So much of what was pushed out last is to be brought back now; 0: nothing. */
+  readonly prefetchBytes: number;
 }
 
-/** The tail that is compared, as a share of the points. */
-const tail = 0.99;
+const pageBytes = 4096;
 
 export class HarvestPolicy {
   readonly #settings: HarvestSettings;
@@ -72,6 +82,8 @@ export class HarvestPolicy {
   #limitBytes: number | undefined;
   #recoverUntilMs = -Infinity;
   #coolUntilMs = -Infinity;
+  #severeEpochs = 0;
+  #returnedBytes = 0;
 
   constructor(settings: HarvestSettings) {
     this.#settings = settings;
@@ -79,26 +91,31 @@ export class HarvestPolicy {
     this.#recent = new SortedWindow(settings.recentWindowMs);
   }
 
-  /** The p99 of both distributions, for people to look at. */
+  /** The tail of both distributions, for people to look at. */
   get tails(): { readonly baseline: number | undefined; readonly recent: number | undefined } {
     return { baseline: this.#tailOf(this.#baseline), recent: this.#tailOf(this.#recent) };
   }
 
   /** One epoch. */
   step(sample: HarvestSample): HarvestDecision {
+    // Before it is learned: no point is worse than every point when it is one of them.
+    this.#severeEpochs = this.#isSevere(sample) ? this.#severeEpochs + 1 : 0;
     this.#learn(sample);
-    if (this.#limitBytes !== undefined && this.#isDrop(sample)) {
+    const isSevere = this.#severeEpochs >= this.#settings.severeEpochs;
+    const prefetchBytes = isSevere ? Math.min(this.#settings.chunkBytes, sample.swappedBytes) : 0;
+    if (this.#limitBytes !== undefined && (isSevere || this.#isDrop(sample))) {
       this.#limitBytes = undefined;
       this.#recoverUntilMs = sample.nowMs + this.#settings.recoveryMs;
       this.#recent.clear();
-      return { phase: 'recovering', limitBytes: undefined, isDrop: true };
+      return { phase: 'recovering', limitBytes: undefined, isDrop: true, prefetchBytes };
     }
     const phase = this.#phase(sample);
     if (phase === 'harvesting') {
       this.#limitBytes = this.#nextLimit(sample);
       this.#coolUntilMs = sample.nowMs + this.#settings.coolingMs;
+      this.#returnedBytes = 0;
     }
-    return { phase, limitBytes: this.#limitBytes, isDrop: false };
+    return { phase, limitBytes: this.#limitBytes, isDrop: false, prefetchBytes };
   }
 
   /** The kernel could not push out as much as was decided: the limit is this instead. */
@@ -107,9 +124,10 @@ export class HarvestPolicy {
   }
 
   #learn(sample: HarvestSample): void {
+    this.#returnedBytes += sample.pageIns * pageBytes;
     this.#baseline.expire(sample.nowMs);
     this.#recent.expire(sample.nowMs);
-    if (sample.performance === undefined || Number.isNaN(sample.performance)) return;
+    if (!isKnown(sample.performance)) return;
     this.#recent.add(sample.nowMs, sample.performance);
     // Page-ins while nothing of it is out are its own reads of files, and no trace of ours.
     const isUntouched = this.#limitBytes === undefined && sample.swappedBytes === 0;
@@ -122,30 +140,51 @@ export class HarvestPolicy {
     if (this.#baseline.size < baselinePointsMin) return 'learning';
     if (sample.nowMs < this.#coolUntilMs) return 'cooling';
     // Without a limit a bad time is not our doing; it is no time to begin either.
-    if (this.#isDrop(sample)) return 'cooling';
+    if (this.#severeEpochs > 0 || this.#isDrop(sample) || this.#stepBytes(sample) === 0) return 'cooling';
     if (this.#nextLimit(sample) >= sample.usageBytes || (this.#limitBytes ?? Infinity) <= floorBytes)
       return 'at floor';
     return sample.swapFreeBytes < chunkBytes ? 'swap full' : 'harvesting';
   }
 
-  #nextLimit({ usageBytes }: HarvestSample): number {
-    const { chunkBytes, floorBytes } = this.#settings;
-    return Math.max(floorBytes, Math.min(this.#limitBytes ?? usageBytes, usageBytes) - chunkBytes);
+  #stepBytes({ pressure }: HarvestSample): number {
+    const { stepGuide, chunkBytes, pressureMax } = this.#settings;
+    return stepBytes(stepGuide, chunkBytes, pressureMax, { pressure, returnedBytes: this.#returnedBytes });
+  }
+
+  #nextLimit(sample: HarvestSample): number {
+    const from = Math.min(this.#limitBytes ?? sample.usageBytes, sample.usageBytes);
+    return Math.max(this.#settings.floorBytes, from - this.#stepBytes(sample));
   }
 
   #isDrop(sample: HarvestSample): boolean {
-    const { direction, dropThreshold, dropSlack, pressureMax, baselinePointsMin, recentPointsMin } =
-      this.#settings;
+    const { dropThreshold, dropSlack, pressureMax, baselinePointsMin, recentPointsMin } = this.#settings;
     if (sample.isStalled || sample.pressure > pressureMax) return true;
     const { baseline, recent } = this.tails;
     if (this.#baseline.size < baselinePointsMin || this.#recent.size < recentPointsMin) return false;
     if (baseline === undefined || recent === undefined) return false;
-    const worseBy = direction === 'lower' ? recent - baseline : baseline - recent;
-    return worseBy > Math.max(dropSlack, Math.abs(baseline) * dropThreshold);
+    return this.#worseBy(recent, baseline) > Math.max(dropSlack, Math.abs(baseline) * dropThreshold);
+  }
+
+  /** Worse than every point of the baseline, and by more than noise, while there is something to bring back. */
+  #isSevere(sample: HarvestSample): boolean {
+    if (sample.swappedBytes === 0 || this.#baseline.size < this.#settings.baselinePointsMin) return false;
+    if (sample.isStalled) return true;
+    const worst = this.#baseline.percentile(this.#settings.direction === 'lower' ? 1 : 0);
+    if (worst === undefined || !isKnown(sample.performance)) return false;
+    return this.#worseBy(sample.performance, worst) > this.#settings.dropSlack;
+  }
+
+  #worseBy(value: number, than: number): number {
+    return this.#settings.direction === 'lower' ? value - than : than - value;
   }
 
   /** The bad end: the highest values where low is good, the lowest where high is. */
   #tailOf(window: SortedWindow): number | undefined {
-    return window.percentile(this.#settings.direction === 'lower' ? tail : 1 - tail);
+    const { direction, tail } = this.#settings;
+    return window.percentile(direction === 'lower' ? tail : 1 - tail);
   }
+}
+
+function isKnown(performance: number | undefined): performance is number {
+  return performance !== undefined && !Number.isNaN(performance);
 }

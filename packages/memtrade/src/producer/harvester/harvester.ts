@@ -1,34 +1,50 @@
 /**
  * The harvester's loop: look at the application's cgroup once an epoch, let the policy decide, set the limit.
  *
- *   sample ──▶ HarvestPolicy ──▶ limit ──▶ the kernel swaps cold pages out ──▶ memory that can be leased
+ *   sample ──▶ HarvestPolicy ──▶ limit ──▶ the kernel swaps cold pages out ──▶ Silo; memory that can be leased
+ *                          └───▶ prefetch ──▶ what went last comes back before it is asked for
  *
- * Where the machine cannot do it (no root, no cgroups, no swap) it is off, with the reason and what would help; a
- * command is started all the same. Whatever is changed is written in the journal first, and undone at close.
+ * A cgroup's own pressure trigger (v2) starts an epoch at once: an application that waits is not left to wait for the
+ * next second. Where the machine cannot do it (no root, no cgroups, no swap) it is off, with the reason and what would
+ * help; a command is started all the same. Whatever is changed is written in the journal first, and undone at close.
  */
 import {
-  addZramSwap,
+  cgroupProcesses,
   MachineJournal,
   readMemoryInfo,
   readMemoryPressure,
-  readSwapAreas,
-  readZramStats,
+  SwappedPages,
   undoLeftovers,
+  watchPressure,
   type CgroupSample,
   type MemoryCgroup,
+  type PressureTrigger,
 } from '@exopool/native';
-import { ExopoolError, MiB } from '@exopool/shared';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { Silo, type SiloOptions, type SiloStatus } from '../silo/silo.js';
 import { applicationCgroup, Command, commandWords, type ApplicationChoice } from './application.js';
-import { HarvestPolicy, type HarvestPhase, type HarvestSettings } from './harvest-policy.js';
-import { promotionRate, type PerformanceMetric } from './performance-metric.js';
-import { redisLatency } from './redis-latency.js';
+import {
+  HarvestPolicy,
+  type HarvestDecision,
+  type HarvestPhase,
+  type HarvestSettings,
+} from './harvest-policy.js';
+import { openMetric } from './metrics/open-metric.js';
+import { promotionRate, type Direction, type PerformanceMetric } from './metrics/performance-metric.js';
 
 export interface HarvesterOptions
-  extends ApplicationChoice, Omit<HarvestSettings, 'direction' | 'dropSlack'> {
+  extends
+    ApplicationChoice,
+    Omit<SiloOptions, 'coolingMs'>,
+    Omit<HarvestSettings, 'direction' | 'dropSlack'> {
   readonly dropSlack?: number | undefined;
+  /** HOST:PORT: its PING latency is the metric. */
   readonly redis?: string | undefined;
+  /** As `open-metric.ts` has it; wins over `redis`. */
+  readonly metric?: string | undefined;
+  /** Which values of the metric are better, where it does not say so itself. */
+  readonly metricDirection?: Direction | undefined;
   readonly epochMs: number;
-  readonly swapBytes: number;
   readonly stateDir: string;
 }
 
@@ -49,27 +65,40 @@ export interface HarvestStatus {
   readonly harvestedBytes: number;
   readonly steps: number;
   readonly drops: number;
+  /** Brought back before it was asked for, since the start. */
+  readonly prefetchedBytes: number;
+  /** Where the swapped-out pages are. */
+  readonly silo?: SiloStatus;
 }
 
-const nothing = { usageBytes: 0, swappedBytes: 0, harvestedBytes: 0, steps: 0, drops: 0 };
+const nothing = { usageBytes: 0, swappedBytes: 0, harvestedBytes: 0, steps: 0, drops: 0, prefetchedBytes: 0 };
+
+/** A fifth of the time in which somebody waits is no longer a passing matter. */
+const triggerStallMs = 100;
+const triggerWindowMs = 500;
 
 export class Harvester {
   readonly #options: HarvesterOptions;
   readonly #journal: MachineJournal;
+  readonly #swappedPages = new SwappedPages();
   #command: Command | undefined;
   #cgroup: MemoryCgroup | undefined;
+  #silo: Silo | undefined;
   #metric: PerformanceMetric | undefined;
   #policy: HarvestPolicy | undefined;
+  #trigger: PressureTrigger | undefined;
   #status: HarvestStatus = { state: 'off', ...nothing };
   #lastPageIns = 0;
   #lastEpochMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #epoch: Promise<void> = Promise.resolve();
+  #isInEpoch = false;
   #isClosed = false;
 
   /**
    * Undoes what a producer that was killed left behind, then starts.
-   * @throws ExopoolError for a cgroup, pid or command that is not there. What the machine lacks is no error.
+   * @throws ExopoolError for a cgroup, pid, unit, command or metric that is not there. What the machine lacks is no
+   *   error.
    */
   static async start(options: HarvesterOptions): Promise<Harvester> {
     await undoLeftovers(options.stateDir);
@@ -101,6 +130,7 @@ export class Harvester {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#trigger?.close();
     this.#metric?.close();
     await this.#epoch;
     // Before it is stopped: an application that waits for memory would not hear SIGTERM.
@@ -120,63 +150,73 @@ export class Harvester {
         );
       }
       this.#cgroup = applicationCgroup(this.#options, this.#journal);
-      if (this.#cgroup === undefined) {
-        this.#turnOff('no application is given: use --run, --cgroup or --pid');
-        return;
-      }
-      await this.#ensureSwap();
+      if (this.#cgroup === undefined)
+        throw new ExopoolError(
+          'EXOPOOL_UNSUPPORTED',
+          'no application is given: use --run, --cgroup, --pid or --unit',
+        );
+      this.#silo = await Silo.open(this.#journal, this.#options);
     } catch (error) {
       if (!(error instanceof ExopoolError) || !isLack(error)) throw error;
-      this.#turnOff(error.message);
+      this.#status = { state: 'off', reason: error.message, ...nothing };
     }
     if (words !== undefined) this.#command = await Command.start(words, this.#cgroup);
-    if (this.#status.reason === undefined) this.#startLoop();
+    if (this.#silo !== undefined) await this.#startLoop(this.#cgroup!);
   }
 
-  #turnOff(reason: string): void {
-    this.#status = { state: 'off', reason, ...nothing };
-  }
-
-  async #ensureSwap(): Promise<void> {
-    if (readSwapAreas().length > 0) return;
-    const half = Math.floor(readMemoryInfo().totalBytes / 2 / MiB) * MiB;
-    await addZramSwap(this.#journal, Math.min(this.#options.swapBytes, half));
-  }
-
-  #startLoop(): void {
-    const { redis, dropSlack } = this.#options;
-    const metric = redis === undefined ? promotionRate() : redisLatency(redis);
+  async #startLoop(cgroup: MemoryCgroup): Promise<void> {
+    const metric = await this.#openMetric();
     this.#metric = metric;
-    this.#policy = new HarvestPolicy({
-      ...this.#options,
-      direction: metric.direction,
-      dropSlack: dropSlack ?? metric.defaultSlack,
-    });
+    const dropSlack = this.#options.dropSlack ?? metric.defaultSlack;
+    this.#policy = new HarvestPolicy({ ...this.#options, direction: metric.direction, dropSlack });
     this.#status = { state: 'learning', metric: metric.name, ...nothing };
-    this.#lastPageIns = this.#cgroup?.sample().pageIns ?? 0;
+    this.#lastPageIns = cgroup.sample().pageIns;
     this.#lastEpochMs = performance.now();
+    const file = cgroup.pressureFile;
+    if (file !== undefined) {
+      const options = { file, stallMs: triggerStallMs, windowMs: triggerWindowMs };
+      this.#trigger = watchPressure(options, () => this.#runEpoch());
+    }
     this.#schedule();
   }
 
+  async #openMetric(): Promise<PerformanceMetric> {
+    const { metric, metricDirection, redis } = this.#options;
+    if (metric !== undefined) return openMetric(metric, metricDirection);
+    return redis === undefined ? promotionRate() : openMetric(`redis://${redis}`);
+  }
+
   #schedule(): void {
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(() => {
-      this.#epoch = this.#runEpoch().then(
+    if (!this.#isClosed) this.#timer = setTimeout(() => this.#runEpoch(), this.#options.epochMs);
+  }
+
+  /** Ends the epoch now, unless that is being done. */
+  #runEpoch(): void {
+    if (this.#isInEpoch || this.#isClosed) return;
+    this.#isInEpoch = true;
+    clearTimeout(this.#timer);
+    this.#epoch = this.#endEpoch(this.#cgroup!, this.#policy!)
+      .then(
         () => this.#schedule(),
         // The cgroup is gone: its owner removed it.
         (error: unknown) => {
-          this.#status = { ...this.#status, ...nothing, state: 'ended', reason: (error as Error).message };
+          this.#status = {
+            ...this.#status,
+            ...nothing,
+            state: 'ended',
+            reason: toExopoolError(error).message,
+          };
         },
-      );
-    }, this.#options.epochMs);
+      )
+      .finally(() => (this.#isInEpoch = false));
   }
 
-  async #runEpoch(): Promise<void> {
-    const [cgroup, policy, metric] = [this.#cgroup!, this.#policy!, this.#metric!];
+  async #endEpoch(cgroup: MemoryCgroup, policy: HarvestPolicy): Promise<void> {
     const now = cgroup.sample();
     const nowMs = performance.now();
     const pageIns = Math.max(0, now.pageIns - this.#lastPageIns);
-    const value = metric.endEpoch({ seconds: (nowMs - this.#lastEpochMs) / 1000, pageIns });
+    const seconds = (nowMs - this.#lastEpochMs) / 1000;
+    const value = await this.#metric!.endEpoch({ seconds, pageIns });
     this.#lastPageIns = now.pageIns;
     this.#lastEpochMs = nowMs;
     const decision = policy.step({
@@ -189,23 +229,41 @@ export class Harvester {
       pressure: (now.pressure ?? readMemoryPressure())?.someAvg10 ?? 0,
       swapFreeBytes: readMemoryInfo().swapFreeBytes,
     });
-    const isLower = decision.limitBytes !== undefined && decision.limitBytes !== this.#status.limitBytes;
-    if (isLower || decision.isDrop) {
-      const reached = await cgroup.setLimit(this.#journal, decision.limitBytes);
+    const prefetchedBytes = await this.#apply(cgroup, policy, decision);
+    this.#silo!.turn(nowMs);
+    this.#report(cgroup.sample(), decision, value, prefetchedBytes);
+  }
+
+  /** @returns bytes that were asked back from swap. */
+  async #apply(cgroup: MemoryCgroup, policy: HarvestPolicy, decision: HarvestDecision): Promise<number> {
+    const { limitBytes, isDrop, prefetchBytes } = decision;
+    const isLower = limitBytes !== undefined && limitBytes !== this.#status.limitBytes;
+    if (isLower || isDrop) {
+      const reached = await cgroup.setLimit(this.#journal, limitBytes);
       if (reached !== undefined) policy.reached(reached);
+      // Looked at after each step: what is out now and was not before went with it.
+      if (isLower) await this.#observe(cgroup);
     }
-    this.#report(decision.phase, decision.isDrop, value, decision.limitBytes);
+    if (prefetchBytes === 0) return 0;
+    // An application that grew under its limit pushed out pages without a step of ours.
+    await this.#observe(cgroup);
+    return this.#swappedPages.prefetch(prefetchBytes).catch(() => 0);
+  }
+
+  /** What cannot be looked at (the kernel lacks the call, a process just ended) is not brought back early. */
+  async #observe(cgroup: MemoryCgroup): Promise<void> {
+    await this.#swappedPages.observe(cgroupProcesses(cgroup.path)).catch(() => 0);
   }
 
   #report(
-    phase: HarvestPhase,
-    isDrop: boolean,
+    sample: CgroupSample,
+    { phase, isDrop, limitBytes }: HarvestDecision,
     value: number | undefined,
-    limitBytes: number | undefined,
+    prefetchedBytes: number,
   ): void {
     const { baseline, recent } = this.#policy!.tails;
-    const sample = this.#cgroup!.sample();
     const hasEnded = this.#command !== undefined && !this.#command.isRunning;
+    const silo = this.#silo!.status();
     this.#status = {
       state: hasEnded ? 'ended' : phase,
       metric: this.#metric!.name,
@@ -215,9 +273,11 @@ export class Harvester {
       ...(limitBytes === undefined ? {} : { limitBytes }),
       usageBytes: sample.usageBytes,
       swappedBytes: sample.swappedBytes,
-      harvestedBytes: harvestedBytes(sample),
+      harvestedBytes: harvestedBytes(sample, silo),
       steps: this.#status.steps + (phase === 'harvesting' ? 1 : 0),
       drops: this.#status.drops + (isDrop ? 1 : 0),
+      prefetchedBytes: this.#status.prefetchedBytes + prefetchedBytes,
+      silo,
     };
   }
 }
@@ -228,12 +288,6 @@ function isLack(error: ExopoolError): boolean {
 }
 
 /** Swapped out, less the share that swap in compressed memory takes for its pages. */
-function harvestedBytes(sample: CgroupSample): number {
-  const areas = readSwapAreas();
-  const swappedBytes = areas.reduce((sum, area) => sum + area.usedBytes, 0);
-  const memoryBytes = areas
-    .map(({ path }) => /^\/dev\/zram(\d+)$/.exec(path)?.[1])
-    .reduce((sum, id) => sum + (id === undefined ? 0 : readZramStats(Number(id)).usedBytes), 0);
-  if (swappedBytes === 0) return 0;
-  return Math.round(sample.swappedBytes * Math.max(0, 1 - memoryBytes / swappedBytes));
+function harvestedBytes({ swappedBytes }: CgroupSample, { storedBytes, memoryBytes }: SiloStatus): number {
+  return storedBytes === 0 ? 0 : Math.round(swappedBytes * Math.max(0, 1 - memoryBytes / storedBytes));
 }

@@ -39,3 +39,10 @@ it('agrees with sorting what is young enough', () => {
     }),
   );
 });
+
+it('drops the oldest when it is full', () => {
+  const window = new SortedWindow(Infinity, 3);
+  for (const value of [9, 1, 2, 3]) window.add(0, value);
+  expect(window.size).toBe(3);
+  expect(window.percentile(1)).toBe(3);
+});

@@ -1,66 +1,73 @@
 /**
- * The values of the last so many milliseconds, in order of size, for percentiles.
+ * The values of the last so many milliseconds, for percentiles: each sample costs O(log n), and so does each look.
  *
- *   arrivals   (t0, 3) (t1, 1) (t2, 2)    oldest first: what expires next
- *   sorted     1  2  3                    percentile(p) is one look
- *
- * Adding and expiring find their place by bisection and move the rest: for a window of six hours of seconds that is
- * a memmove of at most 170 KB a second.
+ *   arrivals   (t0, 3) (t1, 1) (t2, 2)    a ring, oldest first: what expires next
+ *   ranked     1  2  3                    an order-statistics tree: percentile(p) finds by rank
  */
+import { RankedValues } from './ranked-values.js';
 
-/** Above this the oldest go early: a day of one-second epochs and some more. */
-const pointsMax = 100_000;
+/** Above this the oldest go early: a day of ten samples a second, and some more. Some 45 MiB at most. */
+const pointsMax = 1_000_000;
+const ringAtStart = 64;
 
 export class SortedWindow {
   readonly #windowMs: number;
-  #arrivals: { readonly atMs: number; readonly value: number }[] = [];
-  #sorted: number[] = [];
+  readonly #pointsMax: number;
+  readonly #ranked = new RankedValues();
+  #atMs = new Float64Array(ringAtStart);
+  #values = new Float64Array(ringAtStart);
+  #first = 0;
+  #count = 0;
 
-  constructor(windowMs: number) {
+  constructor(windowMs: number, limit = pointsMax) {
     this.#windowMs = windowMs;
+    this.#pointsMax = limit;
   }
 
   get size(): number {
-    return this.#sorted.length;
+    return this.#count;
   }
 
-  /** @param value not NaN. */
+  /** @param value not NaN. @param atMs not before the last one's. */
   add(atMs: number, value: number): void {
-    this.#arrivals.push({ atMs, value });
-    this.#sorted.splice(this.#positionOf(value), 0, value);
-    if (this.#arrivals.length > pointsMax) this.#dropOldest(1);
+    if (this.#count === this.#pointsMax) this.#dropOldest();
+    if (this.#count === this.#values.length) this.#grow();
+    const slot = (this.#first + this.#count) % this.#values.length;
+    this.#atMs[slot] = atMs;
+    this.#values[slot] = value;
+    this.#count += 1;
+    this.#ranked.add(value);
   }
 
   /** Forgets what is older than the window. */
   expire(nowMs: number): void {
-    const isYoung = (arrival: { readonly atMs: number }): boolean => arrival.atMs > nowMs - this.#windowMs;
-    const firstYoung = this.#arrivals.findIndex(isYoung);
-    this.#dropOldest(firstYoung === -1 ? this.#arrivals.length : firstYoung);
+    while (this.#count > 0 && this.#atMs[this.#first]! <= nowMs - this.#windowMs) this.#dropOldest();
   }
 
   clear(): void {
-    this.#arrivals = [];
-    this.#sorted = [];
+    this.#count = 0;
+    this.#ranked.clear();
   }
 
   /** The smallest value that at least `share` (0..1) of all are not above; `undefined` without values. */
   percentile(share: number): number | undefined {
-    return this.#sorted[Math.max(0, Math.ceil(share * this.#sorted.length) - 1)];
+    return this.#ranked.at(Math.max(0, Math.ceil(share * this.#count) - 1));
   }
 
-  #dropOldest(count: number): void {
-    for (const { value } of this.#arrivals.splice(0, count)) this.#sorted.splice(this.#positionOf(value), 1);
+  #dropOldest(): void {
+    this.#ranked.remove(this.#values[this.#first]!);
+    this.#first = (this.#first + 1) % this.#values.length;
+    this.#count -= 1;
   }
 
-  /** Index of the first value that is not below `value`. */
-  #positionOf(value: number): number {
-    let low = 0;
-    let high = this.#sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#sorted[middle]! < value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  #grow(): void {
+    const longer = (ring: Float64Array): Float64Array<ArrayBuffer> => {
+      const array = new Float64Array(ring.length * 2);
+      array.set(ring.subarray(this.#first));
+      array.set(ring.subarray(0, this.#first), ring.length - this.#first);
+      return array;
+    };
+    [this.#atMs, this.#values] = [longer(this.#atMs), longer(this.#values)];
+    this.#first = 0;
   }
 }

@@ -6,14 +6,17 @@ export interface Epoch {
   readonly pageIns: number;
 }
 
+/** Which values are better. */
+export type Direction = 'lower' | 'higher';
+
 export interface PerformanceMetric {
   /** With its unit, for people. */
   readonly name: string;
-  readonly direction: 'lower' | 'higher';
+  readonly direction: Direction;
   /** Differences below this are noise; in the metric's unit. */
   readonly defaultSlack: number;
-  /** The value of the epoch that just ended; `undefined` when the application could not be asked. */
-  endEpoch(epoch: Epoch): number | undefined;
+  /** The value of the epoch that just ended; `undefined` when the application could not be asked. Never waits long. */
+  endEpoch(epoch: Epoch): Promise<number | undefined> | number | undefined;
   close(): void;
 }
 

@@ -1,0 +1,78 @@
+/**
+ * Numbers that the application (or a script beside it) writes, a line each.
+ *
+ *   a file   the last line counts; replaced or appended to, as the writer likes
+ *   a pipe   every line that came in the epoch counts, and the worst per cent of them is its value
+ */
+import { close, constants, open } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { SortedWindow } from '../sorted-window.js';
+import type { Direction, PerformanceMetric } from './performance-metric.js';
+import { polledMetric } from './polled-metric.js';
+
+/** The last line is looked for in so many bytes from the end. */
+const lineBytesMax = 4096;
+const tail = 0.99;
+
+export function fileMetric(path: string, direction: Direction = 'lower'): PerformanceMetric {
+  return polledMetric({
+    name: `last line of ${path}`,
+    direction,
+    defaultSlack: 0,
+    read: () => lastNumber(path),
+  });
+}
+
+export function pipeMetric(path: string, direction: Direction = 'lower'): PerformanceMetric {
+  const values = new SortedWindow(Infinity);
+  let stream: Socket | undefined;
+  let isClosed = false;
+  // Open for writing too: the pipe then stays open when its writer goes and another comes.
+  open(path, constants.O_RDWR | constants.O_NONBLOCK, (error, fd) => {
+    if (error !== null) return;
+    if (isClosed) {
+      close(fd);
+      return;
+    }
+    stream = new Socket({ fd, readable: true, writable: false });
+    stream.on('error', () => undefined).unref();
+    createInterface(stream).on('line', (line) => {
+      const value = toNumber(line);
+      if (value !== undefined) values.add(0, value);
+    });
+  });
+  return {
+    name: `p99 of lines from ${path}`,
+    direction,
+    defaultSlack: 0,
+    endEpoch: () => {
+      const value = values.percentile(direction === 'lower' ? tail : 1 - tail);
+      values.clear();
+      return value;
+    },
+    close: () => {
+      isClosed = true;
+      stream?.destroy();
+    },
+  };
+}
+
+async function lastNumber(path: string): Promise<number | undefined> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.min(size, lineBytesMax));
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, size - bytes.length);
+    const lines = bytes.toString('latin1', 0, bytesRead).trimEnd().split('\n');
+    return toNumber(lines.at(-1) ?? '');
+  } finally {
+    await file.close();
+  }
+}
+
+function toNumber(line: string): number | undefined {
+  const value = line.trim() === '' ? Number.NaN : Number(line);
+  return Number.isFinite(value) ? value : undefined;
+}

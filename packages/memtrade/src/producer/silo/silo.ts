@@ -1,0 +1,148 @@
+/**
+ * The victim memory: where the pages go that are pushed out of the application. Set up by the plan, measured while it
+ * is used, and undone with the journal.
+ */
+import { existsSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  addZramSwap,
+  enableZswap,
+  hasZramWriteback,
+  hasZswap,
+  readMemoryInfo,
+  readSwapAreas,
+  readZramBacking,
+  readZramReadBytes,
+  readZramStats,
+  readZswapStats,
+  ZramWriteback,
+  zramControl,
+  type MachineJournal,
+} from '@exopool/native';
+import { ExopoolError } from '@exopool/shared';
+import { planSilo, type SiloMachine, type SiloPlan } from './silo-policy.js';
+
+export interface SiloOptions {
+  readonly swapBytes: number;
+  readonly backingBytes: number;
+  /** Where the file for idle pages is made; on a disk. */
+  readonly backingDir: string;
+  /** A page that nobody touched for so long goes to the file. */
+  readonly coolingMs: number;
+}
+
+export interface SiloStatus {
+  readonly kind: SiloPlan['kind'];
+  /** Pages in it, before compression; and what they take of memory. */
+  readonly storedBytes: number;
+  readonly memoryBytes: number;
+  /** Of what is in memory: bytes before compression for one after. 1 when nothing is. */
+  readonly compressionRatio: number;
+  /** Moved to a disk. */
+  readonly diskBytes: number;
+  /** Share of the pages brought back that came from memory; `undefined` before any was. */
+  readonly hitRate?: number;
+}
+
+const pageBytes = 4096;
+/** The kernel looks through all pages for idle ones: not in every epoch. */
+const writebackIntervalMsMin = 10_000;
+
+export class Silo {
+  readonly #plan: SiloPlan;
+  readonly #writeback: ZramWriteback | undefined;
+  readonly #writebackIntervalMs: number;
+  readonly #zswapAtStart = readZswapStats();
+  #wroteBackMs = -Infinity;
+
+  /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with what would help, `EXOPOOL_PERMISSION` without root. */
+  static async open(journal: MachineJournal, options: SiloOptions): Promise<Silo> {
+    const plan = planSilo(look(options), { ...options, pageBytes });
+    if (plan.kind === 'none') throw new ExopoolError('EXOPOOL_UNSUPPORTED', plan.reason);
+    if (plan.kind === 'zswap') enableZswap(journal, plan.poolPercentMax);
+    if (plan.kind === 'zram') await addZramSwap(journal, plan.sizeBytes);
+    if (plan.kind !== 'zram with writeback') return new Silo(plan, options, undefined);
+    const file = join(options.backingDir, `exopool-silo-${process.pid}-${Date.now()}`);
+    const { id } = await addZramSwap(journal, plan.sizeBytes, { file, bytes: plan.backingBytes });
+    return new Silo(plan, options, id);
+  }
+
+  private constructor(plan: SiloPlan, { coolingMs }: SiloOptions, writebackId: number | undefined) {
+    this.#plan = plan;
+    this.#writebackIntervalMs = Math.max(writebackIntervalMsMin, coolingMs / 4);
+    if (writebackId !== undefined) this.#writeback = new ZramWriteback(writebackId, coolingMs / 1000);
+  }
+
+  /** Moves what cooled down to the disk, now and then. */
+  turn(nowMs: number): void {
+    if (this.#writeback === undefined || nowMs - this.#wroteBackMs < this.#writebackIntervalMs) return;
+    this.#wroteBackMs = nowMs;
+    this.#writeback.turn(nowMs);
+  }
+
+  status(): SiloStatus {
+    const { kind } = this.#plan;
+    const { storedBytes, memoryBytes, diskBytes, hits, misses } =
+      kind === 'zswap' ? this.#zswapFigures() : zramFigures();
+    const inMemory = storedBytes - diskBytes;
+    return {
+      kind,
+      storedBytes,
+      memoryBytes,
+      diskBytes,
+      compressionRatio: memoryBytes === 0 || inMemory === 0 ? 1 : inMemory / memoryBytes,
+      ...(hits + misses === 0 ? {} : { hitRate: hits / (hits + misses) }),
+    };
+  }
+
+  #zswapFigures(): Figures {
+    const now = readZswapStats();
+    const swapped = readSwapAreas().reduce((sum, area) => sum + area.usedBytes, 0);
+    return {
+      storedBytes: swapped,
+      memoryBytes: now.usedBytes,
+      diskBytes: Math.max(0, swapped - now.originalBytes),
+      hits: now.hits - this.#zswapAtStart.hits,
+      misses: now.misses - this.#zswapAtStart.misses,
+    };
+  }
+}
+
+interface Figures {
+  readonly storedBytes: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/** All swap areas together: which of them a page went to is the kernel's choice. */
+function zramFigures(): Figures {
+  const total = { storedBytes: 0, memoryBytes: 0, diskBytes: 0, hits: 0, misses: 0 };
+  for (const { path, usedBytes } of readSwapAreas()) {
+    total.storedBytes += usedBytes;
+    const id = /^\/dev\/zram(\d+)$/.exec(path)?.[1];
+    if (id === undefined) {
+      total.diskBytes += usedBytes;
+      continue;
+    }
+    const backing = readZramBacking(Number(id));
+    total.memoryBytes += readZramStats(Number(id)).usedBytes;
+    total.diskBytes += backing?.storedBytes ?? 0;
+    total.misses += backing?.readBytes ?? 0;
+    total.hits += Math.max(0, readZramReadBytes(Number(id)) - (backing?.readBytes ?? 0));
+  }
+  return total;
+}
+
+function look({ backingBytes, backingDir }: SiloOptions): SiloMachine {
+  const disk = backingBytes > 0 && existsSync(backingDir) ? statfsSync(backingDir) : undefined;
+  return {
+    totalBytes: readMemoryInfo().totalBytes,
+    swapPaths: readSwapAreas().map(({ path }) => path),
+    hasZram: existsSync(`${zramControl}/hot_add`),
+    hasZramWriteback: hasZramWriteback(),
+    hasZswap: hasZswap(),
+    diskFreeBytes: disk === undefined ? 0 : disk.bavail * disk.bsize,
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * Keeps what is leased within what the machine can spare.
+ *
+ *   memory, harvest ─▶ offer policy ─▶ admit so many slabs ─▶ reclaim policy ─▶ ask, take ─▶ slab server
+ *
+ * Reclaims are timed from the look that found too much held until it fits again.
+ */
+import { readMemoryInfo, readMemoryPressure, type SlabServer, type SlabServerStats } from '@exopool/native';
+import { nextOffer, type OfferSettings, type OfferState } from './offer-policy.js';
+import { heldSlabs, nextReclaim, type ReclaimState } from './reclaim-policy.js';
+
+export interface SlabManagerSettings extends OfferSettings {
+  /** Time that consumers have to move what they want to keep. */
+  readonly graceMs: number;
+  /** Available memory below this is an emergency. */
+  readonly emergencyBytes: number;
+  /** So is waiting for memory by everybody above this, per cent of the time. */
+  readonly emergencyPressure: number;
+}
+
+/** The machine at one moment. */
+export interface MachineMemory {
+  readonly availableBytes: number;
+  /** Resident memory of this process: what it has more of than at the start is in slabs. */
+  readonly processBytes: number;
+  /** Per cent of the time in which everybody waited for memory. */
+  readonly fullPressure: number;
+}
+
+export interface ReclaimStats {
+  /** Times that consumers were asked, and that slabs were taken without asking. */
+  readonly asked: number;
+  readonly emergencies: number;
+  /** How long the last one took, and the longest; until what is held fits. */
+  readonly lastMs: number;
+  readonly longestMs: number;
+}
+
+export interface SlabManagerStats {
+  readonly offeredSlabs: number;
+  readonly slabBytes: number;
+  readonly availableBytes: number;
+  readonly server: SlabServerStats;
+  readonly reclaims: ReclaimStats;
+}
+
+export class SlabManager {
+  readonly #server: SlabServer;
+  readonly #settings: SlabManagerSettings;
+  readonly #harvestedBytes: () => number;
+  readonly #look: () => MachineMemory;
+  readonly #onReclaimed: (ms: number) => void;
+  readonly #processBytesAtStart: number;
+  #offer: OfferState | undefined;
+  #reclaim: ReclaimState | undefined;
+  #overSinceMs: number | undefined;
+  #reclaims = { asked: 0, emergencies: 0, lastMs: 0, longestMs: 0 };
+
+  /** @param onReclaimed told how long each reclaim took. @param look at the machine; for tests. */
+  constructor(
+    server: SlabServer,
+    settings: SlabManagerSettings,
+    harvestedBytes: () => number,
+    onReclaimed: (ms: number) => void = () => undefined,
+    look: () => MachineMemory = lookAtMachine,
+  ) {
+    this.#server = server;
+    this.#settings = settings;
+    this.#harvestedBytes = harvestedBytes;
+    this.#onReclaimed = onReclaimed;
+    this.#look = look;
+    this.#processBytesAtStart = look().processBytes;
+  }
+
+  get offeredSlabs(): number {
+    return this.#offer?.slabs ?? 0;
+  }
+
+  /** Looks at the machine and acts. */
+  adjust(): void {
+    const nowMs = performance.now();
+    const before = this.#offer?.slabs;
+    const { availableBytes, processBytes, fullPressure } = this.#look();
+    // Mapped is not yet used: only pages that were written count.
+    const grownBytes = Math.max(0, processBytes - this.#processBytesAtStart);
+    const { mappedBytes, leasedSlabs } = this.#server.stats();
+    const ownBytes = Math.min(grownBytes, mappedBytes);
+    const harvestedBytes = this.#harvestedBytes();
+    this.#offer = nextOffer(this.#offer, { nowMs, availableBytes, ownBytes, harvestedBytes }, this.#settings);
+    if (this.#offer.slabs !== before) this.#server.admit(this.#offer.slabs);
+    const { emergencyBytes, emergencyPressure } = this.#settings;
+    const isEmergency = availableBytes < emergencyBytes || fullPressure > emergencyPressure;
+    if (leasedSlabs > this.#offer.slabs || this.#overSinceMs !== undefined) this.#getBack(nowMs, isEmergency);
+  }
+
+  stats(): SlabManagerStats {
+    return {
+      offeredSlabs: this.offeredSlabs,
+      slabBytes: this.#settings.slabBytes,
+      availableBytes: readMemoryInfo().availableBytes,
+      server: this.#server.stats(),
+      reclaims: this.#reclaims,
+    };
+  }
+
+  #getBack(nowMs: number, isEmergency: boolean): void {
+    this.#overSinceMs ??= nowMs;
+    const snapshot = { nowMs, leases: this.#server.leases(), allowedSlabs: this.offeredSlabs, isEmergency };
+    const { state, orders } = nextReclaim(this.#reclaim, snapshot, this.#settings.graceMs);
+    this.#reclaim = state;
+    for (const order of orders) {
+      if (order.kind === 'ask') this.#server.ask(order.leaseId, order.slabs, Math.ceil(order.graceMs));
+      else this.#server.take(order.leaseId, order.slabs);
+    }
+    const isAsking = orders.some(({ kind }) => kind === 'ask');
+    const { asked, emergencies } = this.#reclaims;
+    if (isAsking) this.#reclaims = { ...this.#reclaims, asked: asked + 1 };
+    if (orders.length > 0 && isEmergency)
+      this.#reclaims = { ...this.#reclaims, emergencies: emergencies + 1 };
+    if (heldSlabs(this.#server.leases()) <= this.offeredSlabs) this.#fits();
+  }
+
+  #fits(): void {
+    const lastMs = performance.now() - this.#overSinceMs!;
+    this.#overSinceMs = undefined;
+    this.#reclaims = { ...this.#reclaims, lastMs, longestMs: Math.max(this.#reclaims.longestMs, lastMs) };
+    this.#onReclaimed(lastMs);
+  }
+}
+
+function lookAtMachine(): MachineMemory {
+  return {
+    availableBytes: readMemoryInfo().availableBytes,
+    processBytes: process.memoryUsage.rss(),
+    fullPressure: readMemoryPressure()?.fullAvg10 ?? 0,
+  };
+}

@@ -1,0 +1,29 @@
+/** A file as a block device, for what takes only those. */
+import { execFile } from 'node:child_process';
+import { closeSync, existsSync, openSync, ftruncateSync, unlinkSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { toExopoolError } from '@exopool/shared';
+import type { MachineJournal } from './journal.js';
+
+const run = promisify(execFile);
+
+/** Makes the file (sparse: it takes room as it is written) and a loop device of it. @returns the device's path. */
+export async function addLoopDevice(journal: MachineJournal, file: string, bytes: number): Promise<string> {
+  try {
+    journal.record({ kind: 'loop', file });
+    const fd = openSync(file, 'wx', 0o600);
+    ftruncateSync(fd, bytes);
+    closeSync(fd);
+    return (await run('losetup', ['--find', '--show', '--', file])).stdout.trim();
+  } catch (error) {
+    throw toExopoolError(error, `cannot make a loop device of ${file} (root is needed)`);
+  }
+}
+
+/** Detaches the file's loop device and removes the file. Does nothing when there is neither. */
+export async function removeLoopDevice(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  const { stdout } = await run('losetup', ['--associated', file, '--noheadings', '--output', 'NAME']);
+  for (const device of stdout.split('\n').filter(Boolean)) await run('losetup', ['--detach', device.trim()]);
+  unlinkSync(file);
+}

@@ -1,0 +1,100 @@
+/**
+ * zram that moves what nobody touches to a backing device, so that compressed memory holds what may be wanted.
+ *
+ *   page swapped out ─▶ compressed memory ── untouched for a while: `idle` ─▶ backing device
+ *                            ▲ touched: comes back cheaply                        │ touched: a disk read
+ *
+ * With CONFIG_ZRAM_TRACK_ENTRY_ACTIME the kernel knows how long a page has been idle. Without it there is one mark: it
+ * is set on all pages, a touch takes it away, and what still has it a period later goes.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { toExopoolError } from '@exopool/shared';
+
+const pageBytes = 4096;
+
+export interface ZramBacking {
+  /** On the backing device now. */
+  readonly storedBytes: number;
+  /** Brought back from it since it was set up: pages that were missed after all. */
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
+const block = (sysfs: string, id: number, file: string): string => join(sysfs, 'block', `zram${id}`, file);
+
+/** Looks at any zram device that is there: the kernel has it for all or none. */
+export function hasZramWriteback(sysfs = '/sys'): boolean {
+  const folder = join(sysfs, 'block');
+  const device = existsSync(folder) ? readdirSync(folder).find((name) => /^zram\d+$/.test(name)) : undefined;
+  return device !== undefined && existsSync(join(folder, device, 'backing_dev'));
+}
+
+/** Before the device has a size. @param device a block device; what is on it is lost. */
+export function setZramBacking(id: number, device: string, sysfs = '/sys'): void {
+  write(block(sysfs, id, 'backing_dev'), device);
+}
+
+/** Bytes on and through the backing device; `undefined` when there is none. */
+export function readZramBacking(id: number, sysfs = '/sys'): ZramBacking | undefined {
+  const file = block(sysfs, id, 'bd_stat');
+  if (!existsSync(file)) return undefined;
+  const [stored = 0, read = 0, written = 0] = numbers(file);
+  return { storedBytes: stored * pageBytes, readBytes: read * pageBytes, writtenBytes: written * pageBytes };
+}
+
+/** Bytes read from the device, wherever they were. */
+export function readZramReadBytes(id: number, sysfs = '/sys'): number {
+  const sectors = numbers(block(sysfs, id, 'stat'))[2] ?? 0;
+  return sectors * 512;
+}
+
+export class ZramWriteback {
+  readonly #id: number;
+  readonly #idleSeconds: number;
+  readonly #sysfs: string;
+  #hasAges = true;
+  #markedMs: number | undefined;
+
+  constructor(id: number, idleSeconds: number, sysfs = '/sys') {
+    this.#id = id;
+    this.#idleSeconds = idleSeconds;
+    this.#sysfs = sysfs;
+  }
+
+  /** Moves what has been idle for long enough. The kernel writes inside of this call. @returns whether anything was. */
+  turn(nowMs: number): boolean {
+    if (this.#hasAges) {
+      try {
+        write(block(this.#sysfs, this.#id, 'idle'), String(Math.ceil(this.#idleSeconds)));
+        return this.#writeIdle();
+      } catch (error) {
+        if ((error as { cause?: NodeJS.ErrnoException }).cause?.code !== 'EINVAL') throw error;
+        this.#hasAges = false;
+      }
+    }
+    if (this.#markedMs !== undefined && nowMs - this.#markedMs < this.#idleSeconds * 1000) return false;
+    const isMarked = this.#markedMs !== undefined;
+    if (isMarked) this.#writeIdle();
+    write(block(this.#sysfs, this.#id, 'idle'), 'all');
+    this.#markedMs = nowMs;
+    return isMarked;
+  }
+
+  #writeIdle(): boolean {
+    write(block(this.#sysfs, this.#id, 'writeback'), 'idle');
+    return true;
+  }
+}
+
+function numbers(file: string): number[] {
+  return readFileSync(file, 'utf8').trim().split(/\s+/).map(Number);
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw toExopoolError(error, `cannot write ${file} (root is needed)`);
+  }
+}
