@@ -22,11 +22,6 @@ export function memorySettings({ memoryBytes, dataBytes }: Pick<Settings, 'memor
   return { memtableBytes, cacheBytes: Math.max(0, Math.round(rest * cacheShare)) };
 }
 
-/** Not in every version of the store. */
-interface WithGetSync {
-  getSync?(key: Buffer): Buffer | undefined;
-}
-
 export const exopool: Contender = {
   name: 'exopool',
   store: 'exopool',
@@ -41,11 +36,10 @@ export const exopool: Contender = {
   },
   async open(settings): Promise<Session> {
     const store = await Store.open(settings.folder, memorySettings(settings));
-    const readers: Reader[] = [{ api: 'get', kind: 'async', get: (key: Buffer) => store.get(key) }];
-    const withGetSync = store as Store & WithGetSync;
-    if (withGetSync.getSync !== undefined) {
-      readers.push({ api: 'getSync', kind: 'sync', get: (key: Buffer) => withGetSync.getSync?.(key) });
-    }
+    const readers: Reader[] = [
+      { api: 'get', kind: 'async', get: (key: Buffer) => store.get(key) },
+      { api: 'getSync', kind: 'sync', get: (key: Buffer) => store.getSync(key) },
+    ];
     return {
       readers,
       toKey: (bytes) => bytes,
