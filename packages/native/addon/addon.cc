@@ -8,6 +8,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterChecksum(env, exports);
   exopool::RegisterFileLock(env, exports);
   exopool::RegisterTable(env, exports);
+  exopool::RegisterLoop(env, exports);
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);
   exopool::RegisterSlabClient(env, exports);

@@ -11,6 +11,7 @@ namespace exopool {
 void RegisterChecksum(Napi::Env env, Napi::Object exports);
 void RegisterFileLock(Napi::Env env, Napi::Object exports);
 void RegisterTable(Napi::Env env, Napi::Object exports);
+void RegisterLoop(Napi::Env env, Napi::Object exports);
 void RegisterSealing(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);
 void RegisterSlabClient(Napi::Env env, Napi::Object exports);

@@ -12,6 +12,7 @@
 
 #include "binding.hh"
 #include "bpf_engine.hh"
+#include "loop_engine.hh"
 #include "ring_engine.hh"
 #include "table_file.hh"
 #include "table_jobs.hh"
@@ -59,6 +60,19 @@ class LookupJob : public Job {
   int Workers() const {
     size_t grains = (keys_.size() + Grain() - 1) / Grain();
     return static_cast<int>(std::clamp<size_t>(grains, 1, WorkerPool::kWorkers));
+  }
+
+  // The same job as a call of the engines that advance in the kernel's ring; `done` keeps the job.
+  std::shared_ptr<LoopCall> ToLoopCall(std::function<void()> done) {
+    auto call = std::make_shared<LoopCall>();
+    call->table = table_;
+    call->kind = engine_ == Engine::kNvmeBpf ? EXO_LOOP_NVME : EXO_LOOP_FILE;
+    call->keys = &keys_;
+    call->count = keys_.size();
+    call->results = results_.data();
+    call->value_bytes_max = kValuesMaxBytes;
+    call->done = std::move(done);
+    return call;
   }
 
   // The same job as a call of the io-uring engine; `done` keeps the job.
@@ -201,6 +215,13 @@ Napi::Value LookupTable(const Napi::CallbackInfo &info) {
   const TableHandle &table = *info[0].As<Napi::External<TableHandle>>().Data();
   auto job = std::make_shared<LookupJob>(table, engine, KeysOf(info[2].As<Napi::Array>()));
   auto channel = static_cast<JobChannel *>(info.Data())->shared_from_this();
+  if (engine == Engine::kIoUringBpf || engine == Engine::kNvmeBpf) {
+    Napi::Value promise = channel->Begin(info.Env(), job.get());
+    auto call = job->ToLoopCall([channel, job] { channel->Complete(job); });
+    call->cancelled = &channel->closed();
+    LoopEngine::Get().Submit(std::move(call));
+    return promise;
+  }
   if (engine != Engine::kIoUring) return channel->Start(info.Env(), job, job->Workers());
   Napi::Value promise = channel->Begin(info.Env(), job.get());
   auto call = job->ToRingCall([channel, job] { channel->Complete(job); });

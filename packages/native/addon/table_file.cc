@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "crc32c.hh"
+#include "extent_pin.hh"
 #include "ring_engine.hh"
 #include "table_search.h"
 
@@ -68,6 +69,7 @@ std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Option
 }
 
 TableFile::~TableFile() {
+  ExtentPins::Get().Unpin(this);
   if (interior_pages_ != nullptr) {
     uint64_t pages = header_.file_size / EXO_PAGE_SIZE;
     for (uint64_t page = 0, left = interior_bytes_ / EXO_PAGE_SIZE; page < pages && left > 0; page++) {

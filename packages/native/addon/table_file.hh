@@ -43,8 +43,8 @@ struct Failure {
   static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
 };
 
-enum class Engine { kPread, kIoUring, kPageCacheBpf };
-constexpr size_t kEngines = 3;
+enum class Engine { kPread, kIoUring, kPageCacheBpf, kIoUringBpf, kNvmeBpf };
+constexpr size_t kEngines = 5;
 
 // What an engine did on one table. Written by several threads, so each is atomic; read without a common
 // instant.

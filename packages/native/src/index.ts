@@ -13,7 +13,9 @@ export {
   type TableEngine,
   type TableFileOptions,
 } from './table-file.js';
-export type { LookupCounters, TableHeader } from './table-binding.js';
+export type { LookupCounters, LoopCounters, TableHeader } from './table-binding.js';
+export { loopCounters } from './loop-support.js';
+export { releasePin } from './release-pin.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
