@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop_program.hh"
 
+#include <cerrno>
+
 #ifdef EXOPOOL_HAVE_LIBBPF
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -8,7 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -206,7 +207,7 @@ bool LoopProgram::IsPossible(std::string *reason, std::string *fix) {
 
 bool LoopProgram::Load(std::string *reason, std::string *fix) { return IsPossible(reason, fix); }
 
-int LoopProgram::Run() { return 38; }
+int LoopProgram::Run() { return ENOSYS; }
 
 #endif
 
