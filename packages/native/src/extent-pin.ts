@@ -8,23 +8,41 @@ import { ExopoolError } from '@exopool/shared';
 import { MachineJournal } from './journal.js';
 import { tableBinding, type TableHandle } from './table-binding.js';
 
-export interface ExtentPin {
-  /** Lookups under way come back as stale and are answered by `pread`. */
-  release(): void;
-}
-
-/** One journal for all pins of the process; undone as the process ends. */
+const pins = new Set<ExtentPin>();
+/** Of all pins that there are; none as long as there is no pin. */
 let journal: MachineJournal | undefined;
 
-/** @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system */
-export function pinExtents(path: string, handle: TableHandle): ExtentPin {
-  if (journal === undefined) {
-    journal = MachineJournal.open();
-    process.once('exit', () => journal?.discard());
+export class ExtentPin {
+  readonly #handle: TableHandle;
+
+  private constructor(handle: TableHandle) {
+    this.#handle = handle;
   }
-  journal.record({ kind: 'pin', path });
-  const refusal = tableBinding().pinTable(handle);
-  if (refusal !== '')
+
+  /** @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system */
+  static take(path: string, handle: TableHandle): ExtentPin {
+    if (pins.size === 0) process.on('exit', releaseAll);
+    journal ??= MachineJournal.open();
+    journal.record({ kind: 'pin', path });
+    const pin = new ExtentPin(handle);
+    pins.add(pin);
+    const refusal = tableBinding().pinTable(handle);
+    if (refusal === '') return pin;
+    pin.release();
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${path}: nvme-bpf cannot read it: ${refusal}`);
-  return { release: () => tableBinding().unpinTable(handle) };
+  }
+
+  /** Idempotent. Lookups under way come back as stale, and `pread` answers them. */
+  release(): void {
+    if (!pins.delete(this)) return;
+    tableBinding().unpinTable(this.#handle);
+    if (pins.size > 0) return;
+    journal?.discard();
+    journal = undefined;
+    process.off('exit', releaseAll);
+  }
+}
+
+function releaseAll(): void {
+  for (const pin of pins) pin.release();
 }

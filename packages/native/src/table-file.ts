@@ -13,7 +13,7 @@
  * Lookups in flight hold the file for themselves, so `close` waits for nothing.
  */
 import { ExopoolError } from '@exopool/shared';
-import { pinExtents, type ExtentPin } from './extent-pin.js';
+import { ExtentPin } from './extent-pin.js';
 import { loopEngineSupport } from './loop-support.js';
 import { streamLookups, type AwaitedKey } from './lookup-stream.js';
 import { ringRefusal } from './ring-support.js';
@@ -117,7 +117,7 @@ export class TableFile {
     const handle = this.#open();
     requireEngine(engine);
     requireKeys(keys);
-    if (engine === 'nvme-bpf') this.#pin ??= pinExtents(this.path, handle);
+    if (engine === 'nvme-bpf') this.#pin ??= ExtentPin.take(this.path, handle);
     if (keys.length === 0) return [];
     const packed = this.#unwrap(await tableBinding().lookupTable(handle, engines.indexOf(engine), keys));
     let at = keys.length * lengthBytes;
