@@ -15,13 +15,22 @@ import { ExopoolError } from '@exopool/shared';
 import type { EngineSupport, TableEngine, TableFile } from '@exopool/native';
 
 export type EngineName = 'auto' | TableEngine;
-export const engineNames: readonly EngineName[] = ['auto', 'pread', 'io-uring', 'page-cache-bpf'];
+export const engineNames: readonly EngineName[] = [
+  'auto',
+  'pread',
+  'io-uring',
+  'page-cache-bpf',
+  'io-uring-bpf',
+  'nvme-bpf',
+];
 
 /** From where the next read of a chain is issued. */
-export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall'>> = {
+export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall' | 'ring'>> = {
   pread: 'user',
   'io-uring': 'user',
   'page-cache-bpf': 'syscall',
+  'io-uring-bpf': 'ring',
+  'nvme-bpf': 'ring',
 };
 
 /** Share of a table's pages in memory from which it counts as warm: one fault costs far more than a warm hop saves. */

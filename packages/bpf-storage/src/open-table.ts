@@ -10,7 +10,13 @@ import type { ManifestTable } from './manifest.js';
 import { corrupt } from './page-view.js';
 import type { KeyRange } from './table-scan.js';
 
-export const tableEngines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf'];
+export const tableEngines: readonly TableEngine[] = [
+  'pread',
+  'io-uring',
+  'page-cache-bpf',
+  'io-uring-bpf',
+  'nvme-bpf',
+];
 
 /** What was looked up by each engine, in tables that are closed already too. */
 export type LookupsByEngine = Readonly<Record<TableEngine, LookupCounters>>;
@@ -129,5 +135,11 @@ function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
 }
 
 function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine {
-  return { pread: of('pread'), 'io-uring': of('io-uring'), 'page-cache-bpf': of('page-cache-bpf') };
+  return {
+    pread: of('pread'),
+    'io-uring': of('io-uring'),
+    'page-cache-bpf': of('page-cache-bpf'),
+    'io-uring-bpf': of('io-uring-bpf'),
+    'nvme-bpf': of('nvme-bpf'),
+  };
 }

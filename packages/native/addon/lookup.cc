@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "loop_engine.hh"
 #include "ring_engine.hh"
 #include "table_lookup.hh"
 #include "table_pool.hh"
@@ -16,6 +17,14 @@ namespace {
 // Keys that a worker takes at a time: with pread few, so that slow reads spread over the workers.
 constexpr size_t kPreadGrain = 4;
 constexpr size_t kBpfGrain = EXO_BATCH_MAX;
+
+// What runs the lookups of a stage.
+enum class Runner { kWorkers, kRing, kLoop };
+
+Runner RunnerOf(Engine engine) {
+  if (engine == Engine::kIoUring) return Runner::kRing;
+  return engine == Engine::kIoUringBpf || engine == Engine::kNvmeBpf ? Runner::kLoop : Runner::kWorkers;
+}
 
 }  // namespace
 
@@ -30,18 +39,42 @@ void Lookup::RunStage(size_t first, std::vector<uint32_t> which) {
     if (auto call = std::exchange(done, nullptr)) call();
     return;
   }
-  bool on_ring = engines[first] == Engine::kIoUring;
-  first_table_ = end_table_ = first;
-  while (end_table_ < engines.size() && (engines[end_table_] == Engine::kIoUring) == on_ring) end_table_++;
+  Runner runner = RunnerOf(engines[first]);
+  first_table_ = first;
+  end_table_ = first + 1;
+  while (runner != Runner::kLoop && end_table_ < engines.size() && RunnerOf(engines[end_table_]) == runner)
+    end_table_++;
   which_ = std::move(which);
   unknown_.clear();
   if (end_table_ < engines.size()) unknown_.reserve(which_.size());
   next_ = 0;
   has_ended_ = false;
-  if (on_ring)
+  if (runner == Runner::kRing)
     RingEngine::Get().Submit(shared_from_this());
+  else if (runner == Runner::kLoop)
+    StartLoop();
   else
     StartWorkers();
+}
+
+void Lookup::StartLoop() {
+  auto call = std::make_shared<LoopCall>();
+  uint64_t refused = 0;
+  for (uint32_t key : which_) {
+    bool may_hold = version_->Next(first_table_, end_table_, keys_.view(key), keys_.hash(key), &refused) == first_table_;
+    if (may_hold)
+      call->which.push_back(key);
+    else
+      EndKey(key);
+  }
+  call->table = version_->tables[first_table_].file;
+  call->kind = (*engines_)[first_table_] == Engine::kNvmeBpf ? EXO_LOOP_NVME : EXO_LOOP_FILE;
+  call->keys = &keys_;
+  call->results = results_.data();
+  call->is_stopped = [self = shared_from_this()] { return self->IsStopped(); };
+  call->ended = [this](uint32_t key) { EndKey(key); };
+  call->done = [this] { EndStage(); };
+  LoopEngine::Get().Submit(std::move(call));
 }
 
 void Lookup::StartWorkers() {

@@ -3,8 +3,8 @@
 //
 // A key is looked for in the newest table that may have it, and in the next one when it is not there, until a
 // table knows of it. Each table has an engine; neighbours with engines of a kind make a stage, in which a key
-// goes on from table to table where it is, on the ring or on a worker. Keys that a stage does not find go on
-// to the next together.
+// goes on from table to table where it is, on the ring or on a worker. A table whose chains advance in the
+// kernel's ring is a stage by itself. Keys that a stage does not find go on to the next together.
 //
 //   tables   t9 t7 t4     t1
 //            io-uring     pread, page-cache-bpf
@@ -56,6 +56,7 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
 
   void RunStage(size_t first, std::vector<uint32_t> which);
   void StartWorkers();
+  void StartLoop();
   void Work(int worker);
   void WorkOn(int worker, std::vector<uint32_t> some);
   void FailForMemory(const std::vector<uint32_t> &some);

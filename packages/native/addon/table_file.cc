@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "crc32c.hh"
+#include "extent_pin.hh"
 #include "ring_engine.hh"
 #include "table_filter.h"
 #include "table_search.h"
@@ -82,6 +83,7 @@ std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Option
 }
 
 TableFile::~TableFile() {
+  ExtentPins::Get().Unpin(this);
   if (interior_pages_ != nullptr) {
     uint64_t pages = header_.file_size / EXO_PAGE_SIZE;
     pinned_->interior_bytes -= interior_bytes();

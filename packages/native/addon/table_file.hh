@@ -55,8 +55,8 @@ struct PinnedMemory {
   uint64_t bytes() const { return interior_bytes + filter_bytes; }
 };
 
-enum class Engine { kPread, kIoUring, kPageCacheBpf };
-constexpr size_t kEngines = 3;
+enum class Engine { kPread, kIoUring, kPageCacheBpf, kIoUringBpf, kNvmeBpf };
+constexpr size_t kEngines = 5;
 
 // What an engine did on one table. Written by several threads, so each is atomic; read without a common
 // instant.

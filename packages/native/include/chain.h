@@ -23,6 +23,9 @@ enum exo_chain_status {
   EXO_CHAIN_BOUND = 3,   /* more hops than the table is high: the pages contradict the header */
   EXO_CHAIN_CORRUPT = 4, /* a page contradicts itself: offsets out of range, wrong level, wrong table */
   EXO_CHAIN_IO = 5,      /* a page could not be read */
+  /* Only of chains in a loop (loop.h). All from EXO_CHAIN_BOUND on are no answers: the lookup goes on elsewhere. */
+  EXO_CHAIN_STALE = 6,    /* the snapshot of the file's extents does not hold any more */
+  EXO_CHAIN_STRADDLE = 7, /* a page does not lie in one piece on the device */
 };
 
 struct exo_chain {

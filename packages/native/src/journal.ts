@@ -88,6 +88,14 @@ export class MachineJournal {
     await undoInReverse(this.#changes, this.path);
   }
 
+  /** Removes the journal of changes that have been undone otherwise. At once, for the end of a process. */
+  discard(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.#fd);
+    removeIfThere(this.path);
+  }
+
   #append(line: object): void {
     writeSync(this.#fd, `${JSON.stringify(line)}\n`);
     fsyncSync(this.#fd);

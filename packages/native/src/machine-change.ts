@@ -4,9 +4,12 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
 import { removeLoopDevice } from './loop-device.js';
+import { releasePin } from './release-pin.js';
 import { isOurZram, listZram, removeZram, swapOff, zramPath } from './swap.js';
 
 export type Change =
+  /** A table file is about to be made immutable, with a mark that it was us. */
+  | { readonly kind: 'pin'; readonly path: string }
   /** A cgroup was made; everything still in it belongs to us. */
   | { readonly kind: 'cgroup'; readonly path: string }
   /** A file of /proc or /sys was written; `old` is what it said before. */
@@ -30,6 +33,9 @@ const emptyPollMs = 10;
 /** @throws ExopoolError or an error of the operating system when it cannot be undone now. */
 export async function undoChange(change: Change): Promise<void> {
   switch (change.kind) {
+    case 'pin':
+      releasePin(change.path);
+      return;
     case 'cgroup':
       await removeCgroup(change.path);
       return;

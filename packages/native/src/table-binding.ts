@@ -46,6 +46,26 @@ export interface LookupCounters {
   readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io', number>>;
 }
 
+/** What an engine in the kernel's ring did in this process, and how its chains ended. */
+export interface LoopCounters {
+  readonly batches: number;
+  readonly chains: number;
+  /** Pages that were asked for. */
+  readonly hops: number;
+  readonly done: number;
+  readonly notFound: number;
+  /** More hops than the table is high. */
+  readonly bound: number;
+  /** The file's extents were no longer those of the snapshot. */
+  readonly stale: number;
+  /** A page does not lie in one piece on the device. */
+  readonly straddle: number;
+  readonly io: number;
+  readonly checksum: number;
+  /** A page contradicts itself. */
+  readonly corrupt: number;
+}
+
 /** Why an operation on a table failed, as the addon says it. */
 export interface TableFailure {
   readonly kind: 'io' | 'corrupt' | 'version' | 'limit';
@@ -129,6 +149,14 @@ export interface TableBinding {
   /** 0, or the errno with which the kernel refuses a ring. */
   ringError(): number;
   bpfSupport(): { available: boolean; reason: string; fix: string };
+  loopSupport(): { available: boolean; reason: string; fix: string };
+  /** `kind`: 0 `io-uring-bpf`, 1 `nvme-bpf`. */
+  loopCounters(kind: number): LoopCounters;
+  /** Why the table's file cannot be pinned; empty when it is. */
+  pinTable(handle: TableHandle): string;
+  unpinTable(handle: TableHandle): void;
+  /** 0 or an errno. */
+  releasePin(path: string): number;
 }
 
 export function tableBinding(): TableBinding {

@@ -13,6 +13,8 @@
  * Lookups in flight hold the file for themselves, so `close` waits for nothing.
  */
 import { ExopoolError } from '@exopool/shared';
+import { ExtentPin } from './extent-pin.js';
+import { loopEngineSupport } from './loop-support.js';
 import { ringRefusal } from './ring-support.js';
 import { tableBinding, tableError } from './table-binding.js';
 import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
@@ -20,12 +22,14 @@ import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-b
 /**
  * How a table is walked. `pread` reads whole pages at user level, and runs anywhere. `io-uring` does the same with up
  * to 128 reads of the process under way at a time; it is for data that is not in memory. `page-cache-bpf` walks in
- * the kernel, one system call for a batch; it is for data that is in the page cache.
+ * the kernel, one system call for a batch; it is for data that is in the page cache. `io-uring-bpf` walks in the
+ * kernel too, as reads complete, 64 chains in one system call; `nvme-bpf` does the same with commands to the NVMe
+ * device, past file system and block layer, and pins the file as long as it is open (`extent-pin.ts`).
  */
-export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf';
+export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf' | 'io-uring-bpf' | 'nvme-bpf';
 
 /** In the order of the addon's `enum class Engine`. */
-const engines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf'];
+const engines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf', 'io-uring-bpf', 'nvme-bpf'];
 
 export function engineNumber(engine: TableEngine): number {
   return engines.indexOf(engine);
@@ -64,6 +68,7 @@ export function tableEngineSupport(): readonly EngineSupport[] {
     { engine: 'pread', available: true },
     { engine: 'io-uring', available: ringError === 0, ...(ringError === 0 ? {} : ringRefusal(ringError)) },
     { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
+    ...loopEngineSupport(),
   ];
   return support;
 }
@@ -81,6 +86,7 @@ export class TableFile {
   /** Whether `pread` and `io-uring` go past the page cache. */
   readonly direct: boolean;
   #handle: TableHandle | undefined;
+  #pin: ExtentPin | undefined;
 
   private constructor(path: string, header: TableHeader, direct: boolean, handle: TableHandle) {
     this.path = path;
@@ -105,13 +111,14 @@ export class TableFile {
    *
    * The values of one call share one block of memory: whoever keeps a few of many for long should copy them.
    *
-   * @throws `EXOPOOL_INVALID` (a key over 511 bytes), `EXOPOOL_UNSUPPORTED` (the engine cannot run here),
+   * @throws `EXOPOOL_INVALID` (a key over 511 bytes), `EXOPOOL_UNSUPPORTED` (the engine cannot run here, or not on this file),
    * `EXOPOOL_CORRUPT` or `EXOPOOL_IO`, naming file and offset, `EXOPOOL_CLOSED`
    */
   async lookupMany(keys: readonly Buffer[], engine: TableEngine): Promise<(Buffer | null | undefined)[]> {
     const handle = this.#open();
     requireEngine(engine);
     requireKeys(keys);
+    if (engine === 'nvme-bpf') this.#pin ??= ExtentPin.take(this.path, handle);
     if (keys.length === 0) return [];
     const packed = this.#unwrap(await tableBinding().lookupTable(handle, engines.indexOf(engine), keys));
     let at = keys.length * lengthBytes;
@@ -159,6 +166,7 @@ export class TableFile {
   /** Idempotent; waits for nothing. Lookups in flight finish, later calls throw `EXOPOOL_CLOSED`. */
   close(): void {
     if (this.#handle === undefined) return;
+    this.#pin?.release();
     tableBinding().closeTable(this.#handle);
     this.#handle = undefined;
   }

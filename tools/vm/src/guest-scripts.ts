@@ -16,7 +16,7 @@ export const probeFlag = 'exopool.probe';
 /** On the console of a guest that was started with it. */
 export const probeAnswer = 'exopool: the guest is alive';
 /** Folder in the guest for what the supervisor needs. */
-const home = '/run/exopool';
+const home = '/run/exopool-guest';
 
 /** @param modules paths of the module files in the initramfs, in the order in which they can be loaded. */
 export function initScript(modules: readonly string[]): string {

@@ -14,8 +14,8 @@ import type { Kernel } from './kernel-cache.js';
 import { consoleFile, qemuArguments, type Hardware } from './qemu-arguments.js';
 import { QemuProcess } from './qemu-process.js';
 
-/** Emulated, on a machine with other work, a boot takes half a minute; past this it hangs. */
-const bootTimeoutMs = 180_000;
+/** Emulated, a boot takes ten seconds, and ten times that on a machine with much other work; past this it hangs. */
+const bootTimeoutMs = 300_000;
 /** Lines of the guest's log in a report: a panic with its stack. */
 const logLines = 60;
 

@@ -49,9 +49,13 @@ function accelerator({ accelerator, countInstructions }: Hardware): string[] {
   return countInstructions ? [...emulated, '-icount', 'shift=0'] : emulated;
 }
 
-/** With counted instructions time is exact, so the kernel need not doubt it. */
-function clock({ countInstructions }: Hardware): string {
-  return countInstructions ? 'tsc=reliable' : '';
+/**
+ * With counted instructions time is exact, so the kernel need not doubt it. Otherwise an emulated processor's counter is
+ * the host's, whose speed a guest on a busy machine guesses wrong.
+ */
+function clock({ accelerator, countInstructions }: Hardware): string {
+  if (accelerator === 'kvm') return '';
+  return countInstructions ? 'tsc=reliable' : 'clocksource=acpi_pm';
 }
 
 function port(name: keyof typeof ports, socket: string): string[] {

@@ -61,7 +61,7 @@ describe('what went wrong', () => {
     expect(explain('exopool: cannot mount the overlay\n', false)).toMatch(
       /gave up: cannot mount the overlay/,
     );
-    expect(explain('', true)).toMatch(/did not boot within 180 s/);
+    expect(explain('', true)).toMatch(/did not boot within 300 s/);
     const failure = { kind: 'failed', reason: 'it died', started: false, log: '' } as const;
     expect(guestError(failure).message).toBe(
       'it died, twice before the command could start; the end of its log is above',

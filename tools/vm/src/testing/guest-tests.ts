@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { runInGuest, type GuestOptions } from '../run-in-guest.js';
 
 /** A guest under emulation on a busy machine, with its command. */
-export const guestTimeoutMs = 600_000;
+export const guestTimeoutMs = 900_000;
 
 /** Why guests are not tested now; undefined when they are. */
 export function whyNoGuests(): string | undefined {

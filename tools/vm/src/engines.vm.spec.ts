@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomTableId, TableWriter } from '@exopool/bpf-storage';
+import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
+
+const reason = whyNoGuests();
+const script = path.join(import.meta.dirname, 'testing', 'guest-engines.mjs');
+const entries = 60_000;
+/** Half of the keys are not in the table. */
+const lookups = 100_000;
+let folder: string;
+let table: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'exopool-engines-'));
+  const writer = await TableWriter.create({ folder, name: 'table', tableId: randomTableId(), createdMs: 0 });
+  for (let i = 0; i < entries; i += 1) {
+    const value = Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i);
+    if (!writer.add(Buffer.from(`key/${String(i).padStart(8, '0')}`), value)) await writer.drain();
+  }
+  table = (await writer.finish()).path;
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What guest-engines.mjs prints. */
+interface Found {
+  readonly support: readonly { engine: string; available: boolean; reason?: string; fix?: string }[];
+  readonly [step: string]: unknown;
+}
+
+async function lookUpInGuest(kernel: string, count: number, blockBytes: 512 | 4096): Promise<Found> {
+  const words = JSON.stringify({ table, lookups: count, blockBytes });
+  const options = { nvmeBytes: 1100 << 20, nvmeBlockBytes: blockBytes };
+  const { status, out, err } = await runScript(
+    kernel,
+    `exec '${process.execPath}' '${script}' '${words}'`,
+    options,
+  );
+  expect({ status, err }).toEqual({ status: 0, err: '' });
+  return JSON.parse(out.toString()) as Found;
+}
+
+/** All chains ended with an answer, each as `pread` answered. */
+function answered(count: number): object {
+  const none = { bound: 0, stale: 0, straddle: 0, io: 0, checksum: 0, corrupt: 0 };
+  return { differences: 0, chains: count, ...none };
+}
+
+describe.skipIf(reason !== undefined)(
+  `engines in guests${reason === undefined ? '' : ` (${reason})`}`,
+  () => {
+    it(
+      'of Linux 7 answer as pread does, and keep files in their places',
+      { timeout: guestTimeoutMs },
+      async () => {
+        const found = await lookUpInGuest('7.2', lookups, 512);
+        expect(found.support.filter(({ available }) => !available)).toEqual([]);
+        expect(found).toMatchObject({
+          ext4Ring: { ...answered(lookups), hops: 3 * lookups },
+          ext4Nvme: { ...answered(lookups), hops: 3 * lookups },
+          pageCache: { differences: 0 },
+          // Each is refused while the file is pinned, by one of two or by the last.
+          changed: { write: 'EPERM', truncate: 'EPERM', rename: 'EPERM', unlink: 'EPERM', afterFirst: true },
+          closed: { differences: 0 },
+          foreignStays: true,
+          killed: { signal: 'SIGKILL', left: true, after: false },
+          straddling: { differences: 0, stale: 0, io: 0, checksum: 0, corrupt: 0 },
+        });
+        expect(found['changed']).toMatchObject({
+          punch: expect.stringContaining('Operation not permitted') as string,
+          afterLast: false,
+          unpinned: 'done',
+        });
+        expect(found['refused']).toMatch(
+          /^EXOPOOL_UNSUPPORTED: .*: the file is not on a block device of its own$/,
+        );
+        const { straddle, done } = found['straddling'] as { straddle: number; done: number };
+        expect(straddle).toBeGreaterThan(0);
+        expect(done).toBeGreaterThan(0);
+        expect((found['closed'] as { stale: number }).stale).toBeGreaterThan(0);
+        if (found['xfs'] !== undefined) expect(found['xfs']).toMatchObject(answered(1000));
+      },
+    );
+
+    it('read devices with blocks of 4 KiB', { timeout: guestTimeoutMs }, async () => {
+      const found = await lookUpInGuest('7.2', 1000, 4096);
+      expect(found).toMatchObject({ ext4Nvme: answered(1000) });
+      if (found['xfs'] !== undefined) expect(found['xfs']).toMatchObject(answered(1000));
+    });
+
+    it(
+      'of Linux 6.12 are the page cache alone, with the reason for the others',
+      { timeout: guestTimeoutMs },
+      async () => {
+        const found = await lookUpInGuest('6.12', 65_536, 512);
+        expect(found['pageCache']).toEqual({ differences: 0 });
+        const off = found.support.filter(({ available }) => !available);
+        expect(off.map(({ engine }) => engine)).toEqual(['io-uring-bpf', 'nvme-bpf']);
+        for (const engine of off) {
+          expect(engine.reason).toMatch(/no BPF programs in io_uring's wait loop/);
+          expect(engine.fix).toMatch(/boot Linux 7\.1 or later/);
+        }
+      },
+    );
+  },
+);
