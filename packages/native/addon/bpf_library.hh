@@ -18,6 +18,9 @@
   F(bpf_object__find_program_by_name) \
   F(bpf_map__set_max_entries)         \
   F(bpf_map__fd)                      \
+  F(bpf_map__initial_value)           \
+  F(bpf_map__attach_struct_ops)       \
+  F(bpf_link__destroy)                \
   F(bpf_program__fd)                  \
   F(bpf_prog_test_run_opts)           \
   F(libbpf_set_print)
