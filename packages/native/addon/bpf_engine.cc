@@ -4,7 +4,6 @@
 #include <cerrno>
 
 #ifdef EXOPOOL_HAVE_LIBBPF
-#include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,8 +27,6 @@ constexpr char kFixRights[] = "run as root, or: setcap cap_bpf,cap_perfmon+ep \"
 constexpr char kFixKernel[] = "boot Linux 5.14 or later with CONFIG_BPF_SYSCALL and BTF";
 constexpr char kObjectName[] = "page_cache_lookup.bpf.o";
 
-BpfLibrary library;
-
 // The first complaint of libbpf while it loads. Written under the lock of BpfEngine::Get's static.
 std::string first_warning;
 
@@ -40,14 +37,6 @@ int KeepFirstWarning(enum libbpf_print_level level, const char *format, va_list 
   line[strcspn(line, "\n")] = '\0';
   first_warning = line;
   return 0;
-}
-
-// The object lies beside the addon, wherever that was loaded from.
-std::string ObjectPath() {
-  Dl_info info;
-  if (dladdr(reinterpret_cast<void *>(&ObjectPath), &info) == 0) return kObjectName;
-  std::string addon = info.dli_fname;
-  return addon.substr(0, addon.rfind('/') + 1) + kObjectName;
 }
 
 #endif
@@ -63,27 +52,13 @@ BpfEngine::BpfEngine() { Load(); }
 
 #ifdef EXOPOOL_HAVE_LIBBPF
 
-bool BpfLibrary::Load(std::string *reason) {
-  void *handle = dlopen("libbpf.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    *reason = dlerror();
-    return false;
-  }
-  const char *missing = nullptr;
-#define EXO_FIND(name)                                                       \
-  this->name = reinterpret_cast<decltype(this->name)>(dlsym(handle, #name)); \
-  if (this->name == nullptr) missing = #name;
-  EXO_LIBBPF_FUNCTIONS(EXO_FIND)
-#undef EXO_FIND
-  if (missing != nullptr) *reason = std::string("libbpf.so.1 lacks ") + missing;
-  return missing == nullptr;
-}
-
 void BpfEngine::Load() {
   fix_ = kFixLibrary;
-  if (!library.Load(&reason_)) return;
+  const BpfLibrary &library = BpfLibrary::Get();
+  reason_ = library.reason();
+  if (!reason_.empty()) return;
 
-  std::string path = ObjectPath();
+  std::string path = BesideAddon(kObjectName);
   fix_ = kFixBuild;
   if (access(path.c_str(), R_OK) != 0) {
     reason_ = "the BPF program was not built: clang was missing";
@@ -124,7 +99,7 @@ int BpfEngine::Walk(int worker, exo_walk *walk) const {
   walk->first = static_cast<__u32>(worker) * EXO_BATCH_MAX;
   walk->done = 0;
   LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = walk, .ctx_size_in = sizeof(*walk));
-  return -library.bpf_prog_test_run_opts(program_fd_, &options);
+  return -BpfLibrary::Get().bpf_prog_test_run_opts(program_fd_, &options);
 }
 
 #else

@@ -3,6 +3,9 @@
 //
 // Linked in the usual way, a machine without libbpf.so.1 could not load the addon at all; opened by name, it
 // only lacks the BPF engines, and says so. The types come from libbpf's headers.
+//
+// Tried in this order: the library that EXOPOOL_LIBBPF names, the one that the set-up fetched where the
+// machine's is older than 1.4, the machine's. So a program may run with a newer library than it was built with.
 #pragma once
 
 #include <bpf/bpf.h>
@@ -22,18 +25,34 @@
   F(bpf_map__attach_struct_ops)       \
   F(bpf_link__destroy)                \
   F(bpf_program__fd)                  \
+  F(libbpf_major_version)             \
+  F(libbpf_minor_version)             \
   F(bpf_prog_test_run_opts)           \
   F(libbpf_set_print)
 
 namespace exopool {
 
-struct BpfLibrary {
+// The absolute path of a file that lies beside the addon, wherever that was loaded from.
+std::string BesideAddon(const char *name);
+
+class BpfLibrary {
+ public:
+  // Opened at the first call, and never closed.
+  static const BpfLibrary &Get();
+
 #define EXO_MEMBER(name) decltype(&::name) name = nullptr;
   EXO_LIBBPF_FUNCTIONS(EXO_MEMBER)
 #undef EXO_MEMBER
 
-  // False, with the dynamic linker's reason, when the library or one of the functions is missing.
-  bool Load(std::string *reason);
+  // Empty, or the dynamic linker's reason why the library or one of its functions is missing.
+  const std::string &reason() const { return reason_; }
+  bool IsAtLeast(unsigned major, unsigned minor) const;
+  std::string Version() const;
+
+ private:
+  BpfLibrary();
+
+  std::string reason_;
 };
 
 }  // namespace exopool

@@ -31,6 +31,7 @@ export const errorCodes = {
   EXOPOOL_TICKET_EXPIRED: 'a lease ticket is past its end',
   EXOPOOL_NO_MEMORY: 'nobody has the slabs that were asked for',
   EXOPOOL_PROTOCOL: 'a peer sent bytes that the protocol does not allow',
+  EXOPOOL_GUEST: 'a virtual machine did not boot, or died; the end of its log says more',
   EXOPOOL_INTERNAL: 'a fault of the program itself; please report it',
 } as const;
 

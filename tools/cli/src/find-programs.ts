@@ -5,6 +5,8 @@ import { delimiter, join } from 'node:path';
 const programs = [
   { name: 'redis-server', package: 'redis-server', use: 'the demo harvests beside it' },
   { name: 'xz', package: 'xz-utils', use: 'store load unpacks .xz' },
+  { name: 'qemu-system-x86_64', package: 'qemu-system-x86', use: 'vm runs commands under other kernels' },
+  { name: 'busybox', package: 'busybox-static', use: 'vm boots with it' },
   { name: 'lz4', package: 'lz4', use: 'store load unpacks .lz4' },
 ];
 

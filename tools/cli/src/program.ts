@@ -9,6 +9,7 @@ import { registerProducer } from './commands/producer.js';
 import { registerSetup } from './commands/setup.js';
 import { registerStore } from './commands/store.js';
 import { registerTest } from './commands/test.js';
+import { registerVm } from './commands/vm.js';
 
 /** @param mainPath the file that runs this program, for commands that start others. */
 export function makeProgram(mainPath: string): Command {
@@ -38,6 +39,7 @@ Exit status: 0 done, 1 failed, 2 not understood. EXOPOOL_DEBUG=1 adds a stack tr
   registerConsumer(program);
   registerStore(program);
   registerDoctor(program);
+  registerVm(program);
   registerTest(program);
   return program;
 }

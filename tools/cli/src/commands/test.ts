@@ -7,6 +7,7 @@ export function registerTest(program: Command): void {
     .command('test')
     .description('lint, type checks and all tests')
     .option('--all', 'the longer forms of the tests too')
+    .option('--vm', 'the tests in guests with other kernels too')
     .argument('[vitest...]', 'arguments for vitest, after --')
     .addHelpText(
       'after',

@@ -1,0 +1,101 @@
+/** `exopool vm`: a command under another kernel, with this machine's files. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { ExopoolError, parseBytes } from '@exopool/shared';
+import { runInGuest } from '@exopool/vm';
+import { withShutdown } from '../shutdown.js';
+
+interface VmOptions {
+  readonly icount?: true;
+  readonly cpus?: number;
+  readonly memory?: number;
+  readonly nvme?: number;
+  readonly nvmeBlock?: '512' | '4096';
+  readonly nullblk?: number;
+}
+
+/** Variables that a command may need to be the same as outside. */
+const passedOn = /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TERM|TMPDIR|CI|NX_\w+|EXOPOOL_\w+)$/;
+
+export function registerVm(program: Command): void {
+  program
+    .command('vm')
+    .description('run a command under another Debian kernel, in QEMU')
+    .argument('<kernel>', 'a series such as 6.1, 6.12 or 7.2, of which the newest is taken, or a release')
+    .argument('<command...>', 'the command and its arguments, after --')
+    .option(
+      '--icount',
+      'count instructions: each takes one nanosecond of the guest (software emulation, one CPU)',
+    )
+    .option('--cpus <number>', 'CPUs of the guest, default 1', wholeNumber)
+    .option('--memory <size>', 'memory of the guest, default 2G', size)
+    .option('--nvme <size>', 'an empty NVMe device, /dev/nvme0n1', size)
+    .addOption(
+      new Option('--nvme-block <bytes>', 'logical blocks of the NVMe device').choices(['512', '4096']),
+    )
+    .option('--nullblk <size>', 'a null block device in memory, /dev/nullb0', size)
+    .addHelpText(
+      'after',
+      `
+The kernel's packages come from the mirror that this machine's apt uses, are kept in ~/.cache/exopool (or
+XDG_CACHE_HOME), and are not installed. The guest sees this machine's files at their places; what it writes stays in
+its memory and is gone with it. It has no network. Standard input is empty; output and exit status are the command's.
+KVM is used when a guest was seen to boot with it, else software emulation, which is some 20 times slower for
+JavaScript. It needs qemu-system-x86, busybox-static and kmod, and no root.
+
+Examples:
+  exopool vm 6.12 -- uname -r
+  exopool vm --nvme 1G 7.2 -- sh -c 'mkfs.ext4 -q /dev/nvme0n1 && mount /dev/nvme0n1 /mnt && df /mnt'
+  exopool vm 7.2 -- ./exopool doctor`,
+    )
+    .action(async (kernel: string, command: string[], options: VmOptions) => {
+      process.exitCode = await withShutdown((signal) =>
+        runInGuest(guestOptions(kernel, command, options, signal)),
+      );
+    });
+}
+
+function guestOptions(
+  kernel: string,
+  command: readonly string[],
+  options: VmOptions,
+  signal: AbortSignal,
+): Parameters<typeof runInGuest>[0] {
+  return {
+    kernel,
+    command,
+    cwd: process.cwd(),
+    environment: environment(),
+    output: {
+      out: (bytes) => void process.stdout.write(bytes),
+      err: (bytes) => void process.stderr.write(bytes),
+    },
+    icount: options.icount,
+    cpus: options.cpus,
+    memoryBytes: options.memory,
+    nvmeBytes: options.nvme,
+    nvmeBlockBytes: options.nvmeBlock === '4096' ? 4096 : 512,
+    nullBlockBytes: options.nullblk,
+    signal,
+    progress: (text) => void process.stderr.write(`exopool: ${text}\n`),
+  };
+}
+
+function environment(): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env))
+    if (value !== undefined && passedOn.test(name)) passed[name] = value;
+  return passed;
+}
+
+function size(text: string): number {
+  try {
+    return parseBytes(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof ExopoolError ? error.message : String(error));
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number');
+  return Number(text);
+}

@@ -1,0 +1,62 @@
+/**
+ * Whether guests run on KVM here. That /dev/kvm opens does not say so: within some virtual machines a guest then hangs
+ * at full CPU. So a kernel is booted up to its first words, once, and the answer is kept in the cache.
+ */
+import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { probeAnswer, probeFlag } from './guest-scripts.js';
+import type { Kernel } from './kernel-cache.js';
+import { consoleFile, qemuArguments } from './qemu-arguments.js';
+import { QemuProcess } from './qemu-process.js';
+
+/** A guest on KVM is there in a second or two. */
+const probeTimeoutMs = 15_000;
+
+/** What is remembered: an answer holds as long as the host's kernel is the same. */
+interface Answer {
+  readonly hostKernel: string;
+  readonly works: boolean;
+}
+
+export async function kvmWorks(cache: string, kernel: Kernel, signal?: AbortSignal): Promise<boolean> {
+  const readable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!readable) return false;
+  const file = join(cache, 'kvm.json');
+  const known = await readFile(file, 'utf8').then(parseAnswer, () => undefined);
+  if (known?.hostKernel === release()) return known.works;
+  const works = await boots(kernel, signal);
+  await writeFile(file, JSON.stringify({ hostKernel: release(), works } satisfies Answer));
+  return works;
+}
+
+export function parseAnswer(text: string): Answer | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<Answer> | null;
+    if (typeof value?.hostKernel !== 'string' || typeof value.works !== 'boolean') return undefined;
+    return { hostKernel: value.hostKernel, works: value.works };
+  } catch {
+    return undefined;
+  }
+}
+
+async function boots(kernel: Kernel, signal: AbortSignal | undefined): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'exopool-kvm-'));
+  try {
+    const hardware = { accelerator: 'kvm', cpus: 1, memoryMiB: 512, countInstructions: false } as const;
+    const qemu = await QemuProcess.start(qemuArguments(kernel, folder, hardware, probeFlag), folder, {});
+    const timer = setTimeout(() => qemu.kill(), probeTimeoutMs);
+    const stop = (): void => qemu.kill();
+    signal?.addEventListener('abort', stop);
+    await qemu.ended;
+    signal?.removeEventListener('abort', stop);
+    clearTimeout(timer);
+    signal?.throwIfAborted();
+    return (await readFile(join(folder, consoleFile), 'utf8').catch(() => '')).includes(probeAnswer);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
