@@ -26,15 +26,6 @@ struct ExoOps {
   uint64_t id;
 };
 
-// The library, or null with the reason.
-const BpfLibrary *Library(std::string *reason) {
-  static BpfLibrary library;
-  static std::string refusal;
-  static const bool loaded = library.Load(&refusal);
-  *reason = refusal;
-  return loaded ? &library : nullptr;
-}
-
 std::string Refused(const char *what) { return std::string(what) + ": " + strerror(errno); }
 
 }  // namespace
@@ -46,14 +37,18 @@ std::unique_ptr<DriverProgram> DriverProgram::Load(const std::string &object, co
 }
 
 bool DriverProgram::Attach(const std::string &path, const char *ops, size_t chains, std::string *reason) {
-  const BpfLibrary *bpf = Library(reason);
-  if (bpf == nullptr) return false;
+  const BpfLibrary *bpf = &BpfLibrary::Get();
+  if (!bpf->reason().empty() || !bpf->IsAtLeast(1, 4)) {
+    *reason = bpf->reason().empty() ? "libbpf " + bpf->Version() + " is older than 1.4" : bpf->reason();
+    return false;
+  }
   object_ = bpf->bpf_object__open_file(path.c_str(), nullptr);
   bpf_map *map = object_ == nullptr ? nullptr : bpf->bpf_object__find_map_by_name(object_, ops);
   size_t bytes = 0;
-  auto *value = map == nullptr ? nullptr : static_cast<ExoOps *>(bpf->bpf_map__initial_value(map, &bytes));
+  const void *initial = map == nullptr ? nullptr : bpf->bpf_map__initial_value(map, &bytes);
+  auto *value = static_cast<ExoOps *>(const_cast<void *>(initial)); // ours to change till it is loaded
   if (value == nullptr || bytes != sizeof(ExoOps)) {
-    *reason = path + " is no program for the driver, or libbpf is older than 1.4";
+    *reason = path + " is no program for the driver";
     return false;
   }
   // Unguessable: who knows the number may have files walked by the program.
@@ -81,8 +76,7 @@ bool DriverProgram::Attach(const std::string &path, const char *ops, size_t chai
 }
 
 DriverProgram::~DriverProgram() {
-  std::string reason;
-  const BpfLibrary *bpf = Library(&reason);
+  const BpfLibrary *bpf = &BpfLibrary::Get();
   if (link_ != nullptr) bpf->bpf_link__destroy(link_);
   if (chains_ != nullptr) munmap(chains_, chains_bytes_);
   if (object_ != nullptr) bpf->bpf_object__close(object_);
