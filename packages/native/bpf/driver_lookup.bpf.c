@@ -25,7 +25,7 @@ struct exo_ops {
   __u64 id;
 };
 
-extern int exo_block_read(__u32 offset, void *to, __u32 to__sz) __ksym;
+extern int exo_block_read(__u64 block, __u32 offset, void *to, __u64 to__sz) __ksym;
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -35,13 +35,12 @@ struct {
   __type(value, struct exo_chain);
 } chains SEC(".maps");
 
-/* The module knows which block this CPU is looking at, so no address is needed. */
+/* The source of a page is its offset in the file: the module knows where the block is that this CPU looks at. */
 EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
-  (void)source;
   if (!chain || offset >= EXO_PAGE_SIZE || length > EXO_FETCH_MAX) return -1;
   if (length == 0) return 0;
   chain->copied += length;
-  return exo_block_read(offset, chain->page + offset, length);
+  return exo_block_read(source, offset, chain->page + offset, length);
 }
 
 /* One hop, on the page at `offset`. As exo_step, and notes the page. */
@@ -50,7 +49,7 @@ EXO_FUNCTION int visit(struct exo_chain *chain, __u64 offset, __u64 table_id, __
   if (hops < 1 || hops > height || height > EXO_HEIGHT_MAX) return EXO_CHAIN_BOUND;
   chain->path[(hops - 1) & (EXO_HEIGHT_MAX - 1)] = offset;
   chain->hops = hops;
-  int status = exo_step(chain, 0, offset, table_id, height - hops);
+  int status = exo_step(chain, offset, offset, table_id, height - hops);
   return status == EXO_CHAIN_GOING && hops == height ? EXO_CHAIN_BOUND : status;
 }
 

@@ -4,7 +4,9 @@
  * block that was read.
  *
  *   exo_block(hop, size)                  the block itself, read-only, of a size known to the verifier
- *   exo_block_read(offset, to, to__sz)    copies a part of it whose place is only known at run time
+ *   exo_block_read(block, offset, to, to__sz)
+ *                                         copies a part of it whose place is only known at run time; `block` is
+ *                                         hop->offset, so that nobody gets another block than he thinks
  *
  * A program may change the fields of its hop from `next` on, and nothing else of ours; how far a chain may go is
  * decided in chains.c, out of its reach. A program that is unloaded waits for the batches that run it.
@@ -41,10 +43,11 @@ __bpf_kfunc u8 *exo_block(struct exo_hop *hop, const u32 rdonly_buf_size) {
   return rdonly_buf_size <= hop->block_bytes ? container_of(hop, struct exo_flight, hop)->block : NULL;
 }
 
-__bpf_kfunc int exo_block_read(u32 offset, void *to, u32 to__sz) {
+__bpf_kfunc int exo_block_read(u64 block, u32 offset, void *to, u64 to__sz) {
   const struct exo_flight *flight = this_cpu_read(exo_stepping);
 
-  if (!flight || offset > flight->hop.block_bytes || to__sz > flight->hop.block_bytes - offset) return -EINVAL;
+  if (!flight || flight->hop.offset != block) return -ENOENT;
+  if (offset > flight->hop.block_bytes || to__sz > flight->hop.block_bytes - offset) return -EINVAL;
   memcpy(to, flight->block + offset, to__sz);
   return 0;
 }
