@@ -98,16 +98,50 @@ static void on_bio_end(struct bio *bio) {
   spin_unlock_irqrestore(&batch->lock, flags);
 }
 
+/* Whether the bio still belongs to the cgroup that `ready` names: a driver that redirects bios changes that. */
+static bool has_same_cgroup(const struct bio *bio, const struct bio *ready) {
+#ifdef CONFIG_BLK_CGROUP
+  return bio->bi_blkg == ready->bi_blkg;
+#else
+  return true;
+#endif
+}
+
+/*
+ * Makes the bio ready to be submitted. Most times it can be put back to what it was before it was submitted last,
+ * and keeps its reference to the cgroup with that.
+ */
+static void prepare_bio(struct exo_flight *flight) {
+  struct block_device *bdev = flight->batch->snapshot->bdev;
+  struct bio *bio = &flight->bio, *ready = &flight->ready;
+
+  if (ready->bi_bdev == bdev && bio->bi_bdev == bdev && ready->bi_opf == flight->batch->flags &&
+      ready->bi_iter.bi_size == flight->hop.block_bytes && has_same_cgroup(bio, ready)) {
+    *bio = *ready;
+    return;
+  }
+  bio_reset(bio, bdev, flight->batch->flags);
+  __bio_add_page(bio, virt_to_page(flight->block), flight->hop.block_bytes, 0);
+  bio->bi_private = flight;
+  bio->bi_end_io = on_bio_end;
+  *ready = *bio;
+}
+
 static void submit_flight(struct exo_flight *flight) {
   struct bio *bio = &flight->bio;
 
-  bio_reset(bio, flight->batch->snapshot->bdev, flight->batch->flags);
-  __bio_add_page(bio, virt_to_page(flight->block), flight->hop.block_bytes, 0);
+  prepare_bio(flight);
   bio->bi_iter.bi_sector = flight->sector;
-  bio->bi_private = flight;
-  bio->bi_end_io = on_bio_end;
   WRITE_ONCE(flight->in_device, true);
   submit_bio(bio);
+}
+
+/* As many requests as the block layer allocates at once, and submits at once. */
+#define PLUG_MAX 32
+
+/* Tells the plug how many are to come, at each PLUG_MAX of them. */
+static void expect_submissions(struct blk_plug *plug, u32 done, u32 count) {
+  if (done % PLUG_MAX == 0) plug->nr_ios = min_t(u32, count - done, PLUG_MAX);
 }
 
 /* Steps what has arrived, and submits what goes on. False: nothing had arrived. */
@@ -204,6 +238,7 @@ static void launch(struct exo_batch *batch) {
   for (i = 0; i < batch->count; i++) {
     struct exo_flight *flight = &batch->flights[i];
 
+    expect_submissions(&plug, i, batch->count);
     flight->hops = flight->resubmitted = flight->error = 0;
     flight->hop.done = 0;
     flight->end = flight->hops_max ? exo_snapshot_find(batch->snapshot, flight->hop.offset,

@@ -130,6 +130,7 @@ struct exo_flight {
   bool in_device; /* submitted, and not yet arrived */
   struct list_head entry;
   struct bio bio;
+  struct bio ready; /* as the bio was before it was submitted last */
   struct bio_vec vector;
 };
 

@@ -49,7 +49,7 @@ static bool is_unchanged(const struct exo_snapshot *snapshot) {
          !has_shared_extents(inode);
 }
 
-static u32 refusal_of(struct file *file) {
+static u32 refusal_of(struct file *file, u32 block_bytes) {
   struct inode *inode = file_inode(file);
 
   if (!(file->f_mode & FMODE_READ)) return EXO_REFUSED_MODE;
@@ -58,7 +58,7 @@ static u32 refusal_of(struct file *file) {
   if (!is_xfs(inode) && strcmp(inode->i_sb->s_type->name, "ext4")) return EXO_REFUSED_FILESYSTEM;
   if (!inode->i_sb->s_bdev) return EXO_REFUSED_FILESYSTEM;
   if (IS_ENCRYPTED(inode) || IS_VERITY(inode) || IS_DAX(inode)) return EXO_REFUSED_ENCODED;
-  return EXO_REFUSED_NOT;
+  return i_size_read(inode) < block_bytes ? EXO_REFUSED_EMPTY : EXO_REFUSED_NOT;
 }
 
 static int add_extent(struct exo_snapshot *snapshot, u32 *room, u64 start, sector_t sector) {
@@ -220,7 +220,7 @@ struct exo_snapshot *exo_snapshot_get(struct file *file, u32 block_bytes, bool w
   struct exo_snapshot *snapshot;
   int error;
 
-  *refusal = refusal_of(file);
+  *refusal = refusal_of(file, block_bytes);
   if (*refusal) return ERR_PTR(*refusal == EXO_REFUSED_DEVICE ? -EPERM : -EOPNOTSUPP);
   mutex_lock(&snapshots_lock);
   snapshot = find_snapshot(file_inode(file));

@@ -38,7 +38,8 @@ static const struct fsnotify_ops fsnotify_ops = {
 };
 
 int exo_watch_start(void) {
-  group = fsnotify_alloc_group(&fsnotify_ops, 0);
+  /* Duplicates: an old snapshot of the same inode may still have a mark. */
+  group = fsnotify_alloc_group(&fsnotify_ops, FSNOTIFY_GROUP_DUPS);
   return PTR_ERR_OR_ZERO(group);
 }
 
@@ -54,7 +55,6 @@ struct exo_watch *exo_watch_get(struct inode *inode) {
   if (!watch) return ERR_PTR(-ENOMEM);
   fsnotify_init_mark(&watch->mark, group);
   watch->mark.mask = FS_MODIFY | FS_CLOSE_WRITE;
-  /* Duplicates: an old snapshot of the same inode may still have its own. */
   error = fsnotify_add_inode_mark(&watch->mark, inode, 0);
   if (!error) return watch;
   fsnotify_put_mark(&watch->mark);

@@ -36,6 +36,7 @@ double NowNs() {
   return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
+// What the CPU does when nothing else wants it: turns of a loop of two instructions.
 class Spinner {
  public:
   Spinner() {
@@ -46,12 +47,15 @@ class Spinner {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       sched_param none{};
       sched_setscheduler(0, SCHED_IDLE, &none);
-      for (;;) *turns_ = *turns_ + 1;
+      for (;;) asm volatile("1: incq (%0)\n jmp 1b" : : "r"(turns_) : "memory");
     }
-    usleep(200000);
-    Start();
-    usleep(400000);
-    turn_ns_ = (NowNs() - start_ns_) / static_cast<double>(*turns_ - start_turns_);
+    // A turn takes 2 ns, and a little for the clock's ticks. Windows in which the kernel did more count for nothing.
+    for (int window = 0; window < kWindows; window++) {
+      Start();
+      usleep(kWindowUs);
+      double turn_ns = (NowNs() - start_ns_) / static_cast<double>(*turns_ - start_turns_);
+      if (window == 0 || turn_ns < turn_ns_) turn_ns_ = turn_ns;
+    }
   }
   ~Spinner() { kill(child_, SIGKILL); }
 
@@ -65,6 +69,9 @@ class Spinner {
   double turn_ns() const { return turn_ns_; }
 
  private:
+  static constexpr int kWindows = 10;
+  static constexpr unsigned kWindowUs = 100000;
+
   volatile uint64_t *turns_;
   pid_t child_;
   uint64_t start_turns_ = 0;
@@ -231,6 +238,7 @@ int main(int argc, char **argv) {
   std::vector<Contender> all = Contenders(setup);
   uint64_t expected = RunPread(setup);
   Spinner spinner;
+  fprintf(stderr, "a turn of the spinner takes %.4f ns\n", spinner.turn_ns());
   for (int round = 0; round < kRounds; round++) {
     for (Contender &one : all) {
       spinner.Start();
