@@ -123,6 +123,8 @@ struct exo_run {
   /* out */
   __u32 ran_mode;
   __u32 resubmitted; /* hops that followed one another in the completion handler */
+  __u32 empty_polls; /* looks at the device's queue that found nothing */
+  __u32 reserved;
 };
 
 #define EXO_IOC_INFO _IOR(0xE5, 0x50, struct exo_info)
@@ -139,6 +141,6 @@ struct exo_run {
 EXO_ABI_ASSERT(sizeof(struct exo_hop) == 96, "hop");
 EXO_ABI_ASSERT(sizeof(struct exo_attach) == 56, "attach");
 EXO_ABI_ASSERT(sizeof(struct exo_request) == 80, "request");
-EXO_ABI_ASSERT(sizeof(struct exo_run) == 32, "run");
+EXO_ABI_ASSERT(sizeof(struct exo_run) == 40, "run");
 
 #endif

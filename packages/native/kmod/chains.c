@@ -204,6 +204,7 @@ static void sleep_on(struct exo_batch *batch) {
 
 /* Reaps completions of the queue that one of our bios is in. Without a bio in a polled queue: sleeps. */
 static void poll(struct exo_batch *batch) {
+  DEFINE_IO_COMP_BATCH(reaped);
   u32 i;
 
   cancel_if_killed(batch);
@@ -211,7 +212,9 @@ static void poll(struct exo_batch *batch) {
     struct exo_flight *flight = &batch->flights[i];
 
     if (!READ_ONCE(flight->in_device) || !(flight->bio.bi_opf & REQ_POLLED)) continue;
-    bio_poll(&flight->bio, NULL, BLK_POLL_ONESHOT);
+    bio_poll(&flight->bio, &reaped, BLK_POLL_ONESHOT);
+    if (reaped.complete) reaped.complete(&reaped);
+    if (list_empty(&batch->arrived)) batch->empty_polls++;
     cond_resched();
     return;
   }
@@ -234,6 +237,7 @@ static void launch(struct exo_batch *batch) {
 
   batch->live = batch->count;
   batch->cancelled = false;
+  batch->empty_polls = 0;
   blk_start_plug(&plug);
   for (i = 0; i < batch->count; i++) {
     struct exo_flight *flight = &batch->flights[i];

@@ -213,6 +213,7 @@ static long run_chains(struct session *session, struct exo_run *run) {
     load_flights(session, run, attached->block_bytes, taken);
     exo_batch_run(batch);
     store_flights(session, run, &tally);
+    run->empty_polls = batch->empty_polls;
     exo_account_give_back(session->account, taken - min_t(u64, taken, tally.hops));
     exo_snapshot_leave(attached->snapshot, attached->pinned);
   } else {

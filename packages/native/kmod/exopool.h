@@ -142,6 +142,7 @@ struct exo_batch {
   blk_opf_t flags;
   u32 count;
   bool cancelled;
+  u32 empty_polls; /* of the calling task */
 
   spinlock_t lock;          /* the rest; taken with interrupts off, and the last thing that a completion touches */
   u32 live;                 /* chains that have not ended */
