@@ -202,19 +202,26 @@ static void sleep_on(struct exo_batch *batch) {
   __set_current_state(TASK_RUNNING);
 }
 
-/* Reaps completions of the queue that one of our bios is in. Without a bio in a polled queue: sleeps. */
+/*
+ * Reaps completions of the queue that one of our bios is in; without a bio in a polled queue, sleeps. The bios take
+ * turns: they may be in the queues of several CPUs, and one that a suspended device holds back must not keep those
+ * from being reaped that the device waits for.
+ */
 static void poll(struct exo_batch *batch) {
   DEFINE_IO_COMP_BATCH(reaped);
   u32 i;
 
   cancel_if_killed(batch);
   for (i = 0; i < batch->count; i++) {
-    struct exo_flight *flight = &batch->flights[i];
+    struct exo_flight *flight = &batch->flights[(batch->poll_next + i) % batch->count];
 
     if (!READ_ONCE(flight->in_device) || !(flight->bio.bi_opf & REQ_POLLED)) continue;
     bio_poll(&flight->bio, &reaped, BLK_POLL_ONESHOT);
     if (reaped.complete) reaped.complete(&reaped);
-    if (list_empty(&batch->arrived)) batch->empty_polls++;
+    if (list_empty(&batch->arrived)) {
+      batch->empty_polls++;
+      batch->poll_next += i + 1;
+    }
     cond_resched();
     return;
   }
@@ -237,7 +244,7 @@ static void launch(struct exo_batch *batch) {
 
   batch->live = batch->count;
   batch->cancelled = false;
-  batch->empty_polls = 0;
+  batch->empty_polls = batch->poll_next = 0;
   blk_start_plug(&plug);
   for (i = 0; i < batch->count; i++) {
     struct exo_flight *flight = &batch->flights[i];

@@ -142,7 +142,8 @@ struct exo_batch {
   blk_opf_t flags;
   u32 count;
   bool cancelled;
-  u32 empty_polls; /* of the calling task */
+  u32 empty_polls; /* this and the next belong to the calling task */
+  u32 poll_next;
 
   spinlock_t lock;          /* the rest; taken with interrupts off, and the last thing that a completion touches */
   u32 live;                 /* chains that have not ended */
