@@ -9,7 +9,16 @@ import { fileURLToPath } from 'node:url';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 const compiler = process.env.CXX ?? 'c++';
-const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-DEXOPOOL_HAVE_LIBBPF', '-Iinclude', '-Iaddon'];
+const flags = [
+  '-std=c++17',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-DEXOPOOL_HAVE_LIBBPF',
+  '-Iinclude',
+  '-Iaddon',
+];
 
 const client = ['driver_client', 'bpf_library'];
 const tables = ['table_file', 'table_walk', 'table_lookup', 'crc32c', 'bpf_engine', 'ring_engine', 'ring'];
@@ -24,7 +33,15 @@ function fail(message) {
 
 function build(name, out) {
   const sources = [...client, ...(needs[name] ?? [])].map((unit) => `addon/${unit}.cc`);
-  const args = [...flags, `kmod/guest/${name}.cc`, ...sources, '-o', path.join(out, name), '-ldl', '-lpthread'];
+  const args = [
+    ...flags,
+    `kmod/guest/${name}.cc`,
+    ...sources,
+    '-o',
+    path.join(out, name),
+    '-ldl',
+    '-lpthread',
+  ];
   const { status, error } = spawnSync(compiler, args, { cwd: packageFolder, stdio: 'inherit' });
   if (status !== 0) fail(error?.message ?? `${compiler} failed for ${name}`);
 }

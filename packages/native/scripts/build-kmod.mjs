@@ -61,7 +61,9 @@ function commonMakefile(headers) {
 
 function checkHeaders(headers) {
   if (!existsSync(path.join(headers, 'Makefile'))) {
-    fail(`no kernel headers in ${headers}; apt-get install linux-headers-${release()}, or name them: --headers`);
+    fail(
+      `no kernel headers in ${headers}; apt-get install linux-headers-${release()}, or name them: --headers`,
+    );
   }
   if (!existsSync(path.join(headers, 'vmlinux'))) {
     fail(`${headers} has no vmlinux to take types from; for the running kernel:
@@ -108,7 +110,8 @@ function main() {
     allowPositionals: true,
     options: { headers: { type: 'string' }, 'driver-source': { type: 'string' } },
   });
-  if (positionals.length !== 1) fail('usage: build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR]');
+  if (positionals.length !== 1)
+    fail('usage: build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR]');
   const out = path.resolve(positionals[0]);
   const headers = path.resolve(values.headers ?? `/lib/modules/${release()}/build`);
   checkHeaders(headers);
@@ -117,7 +120,8 @@ function main() {
   try {
     const built = [buildModule(headers, path.join(folder, 'exopool'))];
     const source = values['driver-source'];
-    if (source !== undefined) built.push(buildDriver(headers, path.resolve(source), path.join(folder, 'nvme')));
+    if (source !== undefined)
+      built.push(buildDriver(headers, path.resolve(source), path.join(folder, 'nvme')));
     for (const file of built) {
       const target = path.join(out, path.basename(file));
       copyFileSync(file, `${target}.tmp`);

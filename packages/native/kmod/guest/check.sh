@@ -153,7 +153,7 @@ if [ -n "$long" ]; then
 else
   chains=1000 lookups=12500 rounds=40 deaths=10
 fi
-modprobe ext4 && modprobe xfs && modprobe dm_mod || fail modprobe
+modprobe ext4 && modprobe xfs && modprobe dm_mod && modprobe dm_flakey || fail modprobe
 mkdir -p /sys/fs/cgroup/checks && echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 echo $$ >/sys/fs/cgroup/checks/cgroup.procs
 
