@@ -6,8 +6,6 @@
 #include <array>
 #include <cstring>
 
-#include "binding.hh"
-
 namespace exopool {
 namespace {
 
@@ -55,17 +53,6 @@ uint32_t ByInstruction(const uint8_t *bytes, size_t length, uint32_t state) {
 bool HasInstruction() { return false; }
 #endif
 
-// crc32c(bytes: Uint8Array, seed: number, portable: boolean): number. `portable` forces the table, for the
-// tests.
-Napi::Value Checksum(const Napi::CallbackInfo &info) {
-  auto bytes = info[0].As<Napi::Uint8Array>();
-  uint32_t seed = info[1].As<Napi::Number>().Uint32Value();
-  bool portable = info[2].As<Napi::Boolean>().Value();
-  uint32_t sum = portable ? ~ByTable(bytes.Data(), bytes.ByteLength(), ~seed)
-                          : Crc32c(bytes.Data(), bytes.ByteLength(), seed);
-  return Napi::Number::New(info.Env(), sum);
-}
-
 }  // namespace
 
 uint32_t Crc32c(const void *bytes, size_t length, uint32_t seed) {
@@ -73,8 +60,8 @@ uint32_t Crc32c(const void *bytes, size_t length, uint32_t seed) {
   return HasInstruction() ? ~ByInstruction(at, length, ~seed) : ~ByTable(at, length, ~seed);
 }
 
-void RegisterChecksum(Napi::Env env, Napi::Object exports) {
-  exports.Set("crc32c", Napi::Function::New(env, Checksum, "crc32c"));
+uint32_t Crc32cByTable(const void *bytes, size_t length, uint32_t seed) {
+  return ~ByTable(static_cast<const uint8_t *>(bytes), length, ~seed);
 }
 
 }  // namespace exopool

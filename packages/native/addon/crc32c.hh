@@ -10,4 +10,7 @@ namespace exopool {
 // none.
 uint32_t Crc32c(const void *bytes, size_t length, uint32_t seed = 0);
 
+// The same without the processor's instruction.
+uint32_t Crc32cByTable(const void *bytes, size_t length, uint32_t seed = 0);
+
 }  // namespace exopool

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What user space needs of exopool.ko: a program loaded into it, and sessions that run chains (driver_abi.h).
+//
+// A program stays registered as long as its DriverProgram lives, and dies with the process. A session runs one
+// batch at a time, so each thread has its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "chain.h"
+#include "driver_abi.h"
+
+struct bpf_object;
+struct bpf_link;
+
+namespace exopool {
+
+class DriverProgram {
+ public:
+  // Loads the struct_ops map `ops` of an object file. With a map of chains: makes it `chains` long and maps it.
+  // Null, with the reason, when the module or libbpf 1.4 is missing, or the kernel refuses the program.
+  static std::unique_ptr<DriverProgram> Load(const std::string &object, const char *ops, size_t chains,
+                                             std::string *reason);
+  ~DriverProgram();
+  DriverProgram(const DriverProgram &) = delete;
+  DriverProgram &operator=(const DriverProgram &) = delete;
+
+  uint64_t id() const { return id_; }
+  exo_chain *chains() const { return chains_; }
+
+ private:
+  DriverProgram() = default;
+  bool Attach(const std::string &path, const char *ops, size_t chains, std::string *reason);
+
+  uint64_t id_ = 0;
+  bpf_object *object_ = nullptr;
+  bpf_link *link_ = nullptr;
+  exo_chain *chains_ = nullptr;
+  size_t chains_bytes_ = 0;
+};
+
+class DriverSession {
+ public:
+  ~DriverSession();
+  DriverSession() = default;
+  DriverSession(const DriverSession &) = delete;
+  DriverSession &operator=(const DriverSession &) = delete;
+
+  // All return zero or an errno.
+  int Open();
+  int Info(exo_info *info) const;
+  // call->refusal says more where the file is refused.
+  int Attach(int fd, uint64_t program, uint32_t block_bytes, bool pin, exo_attach *call) const;
+  int Refresh(exo_attach *call) const;
+  int Detach(uint32_t file) const;
+  int Run(uint32_t file, exo_mode mode, uint32_t hops_max, exo_request *requests, uint32_t count,
+          exo_run *run) const;
+
+ private:
+  int fd_ = -1;
+};
+
+}  // namespace exopool

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tells whether the blocks of a file may have changed.
+ *
+ * On ext4 and XFS, whatever moves or frees blocks of a file needs it open for writing: writes, truncation, hole
+ * punching, defragmentation. Somebody who has it open now shows in i_writecount; somebody who had it open since the
+ * watch began has been seen by this fsnotify mark when it was closed (FS_CLOSE_WRITE comes before the count goes
+ * down), or when the file was truncated by name (FS_MODIFY comes inside the inode's lock). So under that lock, no
+ * writer and a clean mark mean: not a block has left the file.
+ *
+ * Two ways around it are left. XFS deduplicates files that are open for reading; such a file has shared extents from
+ * then on, which snapshot.c asks for. And a fanotify listener (CAP_SYS_ADMIN) can write silently through the
+ * descriptors that it is handed, if it asked for writable ones.
+ */
+#include <linux/fsnotify_backend.h>
+#include <linux/slab.h>
+
+#include "exopool.h"
+
+struct exo_watch {
+  struct fsnotify_mark mark;
+  bool saw_change;
+};
+
+static struct fsnotify_group *group;
+
+static int handle_inode_event(struct fsnotify_mark *mark, u32 mask, struct inode *inode, struct inode *dir,
+                              const struct qstr *name, u32 cookie) {
+  WRITE_ONCE(container_of(mark, struct exo_watch, mark)->saw_change, true);
+  return 0;
+}
+
+static void free_mark(struct fsnotify_mark *mark) { kfree(container_of(mark, struct exo_watch, mark)); }
+
+static const struct fsnotify_ops fsnotify_ops = {
+    .handle_inode_event = handle_inode_event,
+    .free_mark = free_mark,
+};
+
+int exo_watch_start(void) {
+  /* Duplicates: an old snapshot of the same inode may still have a mark. */
+  group = fsnotify_alloc_group(&fsnotify_ops, FSNOTIFY_GROUP_DUPS);
+  return PTR_ERR_OR_ZERO(group);
+}
+
+void exo_watch_stop(void) {
+  fsnotify_put_group(group);
+  fsnotify_wait_marks_destroyed(); /* marks are freed later, by code of this module */
+}
+
+struct exo_watch *exo_watch_get(struct inode *inode) {
+  struct exo_watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL);
+  int error;
+
+  if (!watch) return ERR_PTR(-ENOMEM);
+  fsnotify_init_mark(&watch->mark, group);
+  watch->mark.mask = FS_MODIFY | FS_CLOSE_WRITE;
+  error = fsnotify_add_inode_mark(&watch->mark, inode, 0);
+  if (!error) return watch;
+  fsnotify_put_mark(&watch->mark);
+  return ERR_PTR(error);
+}
+
+void exo_watch_put(struct exo_watch *watch) {
+  fsnotify_destroy_mark(&watch->mark, group);
+  fsnotify_put_mark(&watch->mark);
+}
+
+bool exo_watch_saw_change(const struct exo_watch *watch) { return READ_ONCE(watch->saw_change); }

@@ -1,0 +1,2 @@
+/** @throws an Error that says what the text lacks. */
+export function addNvmeHook(text: string): string;
