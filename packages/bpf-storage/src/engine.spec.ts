@@ -53,7 +53,8 @@ describe('EngineSelector', () => {
   it('measures the resident share once in a while, and only for auto', () => {
     let now = 0;
     let measured = 0;
-    const table = { residentShare: () => ((measured += 1), measured === 1 ? 1 : 0) };
+    const residentShare = (): number => ((measured += 1), measured === 1 ? 1 : 0);
+    const table = { residentShare, pin: () => undefined };
     const selector = new EngineSelector(table, [pread, bpf], () => now);
     expect(selector.choose('pread')).toBe('pread');
     expect(measured).toBe(0);
@@ -63,5 +64,17 @@ describe('EngineSelector', () => {
     now = warmShareAgeMs;
     expect(selector.choose('auto')).toBe('pread');
     expect(measured).toBe(2);
+  });
+
+  it('reads a table by pread that cannot be pinned, and asks once', () => {
+    let asked = 0;
+    const pin = (): void => {
+      asked += 1;
+      throw new Error('inline extents');
+    };
+    const nvme: EngineSupport = { engine: 'nvme-bpf', available: true };
+    const selector = new EngineSelector({ residentShare: () => 0, pin }, [pread, nvme]);
+    expect([selector.choose('nvme-bpf'), selector.choose('nvme-bpf')]).toEqual(['pread', 'pread']);
+    expect(asked).toBe(1);
   });
 });

@@ -77,16 +77,29 @@ export function parseEngineName(name: unknown): EngineName {
 export class EngineSelector {
   #residentShare = 0;
   #measuredAtMs = -Infinity;
+  #cannotBePinned = false;
 
   constructor(
-    private readonly table: Pick<TableFile, 'residentShare'>,
+    private readonly table: Pick<TableFile, 'residentShare' | 'pin'>,
     private readonly support: readonly EngineSupport[],
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
   choose(requested: EngineName): TableEngine {
     const residentShare = requested === 'auto' ? this.#measure() : 0;
-    return chooseEngine({ requested, support: this.support, residentShare });
+    const engine = chooseEngine({ requested, support: this.support, residentShare });
+    return engine === 'nvme-bpf' && !this.#isPinned() ? 'pread' : engine;
+  }
+
+  /** A file that cannot be pinned is asked once: why it was refused lies in how it is stored. */
+  #isPinned(): boolean {
+    if (this.#cannotBePinned) return false;
+    try {
+      this.table.pin();
+    } catch {
+      this.#cannotBePinned = true;
+    }
+    return !this.#cannotBePinned;
   }
 
   #measure(): number {

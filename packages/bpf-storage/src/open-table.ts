@@ -92,6 +92,8 @@ export class OpenTable {
   /** Closes it under its users: their next read rejects with `EXOPOOL_CLOSED`. */
   close(): void {
     this.#users = -1;
+    // A pinned file cannot be removed.
+    this.file.unpin();
     this.options.onClose(this, this.#isObsolete);
     this.file.close();
   }

@@ -19,6 +19,7 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { logNumber } from './log-file.js';
 import { removeLogs } from './logs.js';
 import { emptyManifest, isTableName, readManifest, switchManifest, type Manifest } from './manifest.js';
+import { removeTable } from './remove-table.js';
 import { syncFolder } from './sync-folder.js';
 import { temporaryPrefix } from './write-table.js';
 
@@ -110,8 +111,8 @@ async function createManifest(folder: string): Promise<Manifest> {
 async function removeLeftovers(folder: string, manifest: Manifest): Promise<void> {
   const named = new Set(manifest.tables.map(({ file }) => file));
   for (const name of await readdir(folder)) {
-    const isLeftover = name.startsWith(temporaryPrefix) || (isTableName(name) && !named.has(name));
-    if (isLeftover) await rm(join(folder, name), { force: true, recursive: true });
+    if (name.startsWith(temporaryPrefix)) await rm(join(folder, name), { force: true, recursive: true });
+    else if (isTableName(name) && !named.has(name)) await removeTable(join(folder, name));
   }
   await removeLogs(folder, manifest.log);
 }

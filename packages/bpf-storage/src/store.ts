@@ -133,6 +133,7 @@ export class Store<Key = Bytes, Value = Bytes> {
       const recovered = checked.readOnly
         ? await recoverToRead(path, manifest, tables)
         : await recoverToWrite(path, manifest, tables, checked.memtableBytes);
+      tables.setEngine(engine);
       return new Store(path, codec, checked, tables, recovered, lock);
     } catch (error) {
       tables.close();
@@ -346,8 +347,8 @@ export class Store<Key = Bytes, Value = Bytes> {
     this.#requireOpen();
     const engine = parseEngineName(name);
     if (engine !== 'auto') requireEngine(engine, tableEngineSupport());
+    this.#tables.setEngine(engine);
     this.#engine = engine;
-    this.#tables.engine = engine;
   }
 
   /**

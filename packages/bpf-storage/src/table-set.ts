@@ -26,6 +26,7 @@ import {
   type LookupsByEngine,
   type OpenTableOptions,
 } from './open-table.js';
+import { removeTable } from './remove-table.js';
 import { syncFolder } from './sync-folder.js';
 import { randomTableId, writeTable, type WriteTableHooks } from './write-table.js';
 
@@ -62,7 +63,7 @@ export class TableSet {
   constructor(
     private readonly options: Omit<OpenTableOptions, 'onClose'>,
     cacheBytes: number,
-    public engine: EngineName,
+    private engine: EngineName,
   ) {
     const engines = (): TableEngine[] => this.#tables.map((table) => table.engines.choose(this.engine));
     this.index = new StoreIndex({ cacheBytes, engines });
@@ -71,6 +72,15 @@ export class TableSet {
   /** The newest first. Retain them before the first wait. */
   get tables(): readonly OpenTable[] {
     return this.#tables;
+  }
+
+  /**
+   * Tables are read by it from now on. Later tables that `nvme-bpf` cannot pin are read by `pread`.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when it cannot read the tables of now.
+   */
+  setEngine(engine: EngineName): void {
+    if (engine === 'nvme-bpf') for (const { file } of this.#tables) file.pin();
+    this.engine = engine;
   }
 
   /** The number of the first log that counts. */
@@ -183,7 +193,7 @@ export class TableSet {
   }
 
   #remove(path: string): void {
-    const removal = rm(path, { force: true })
+    const removal = removeTable(path)
       .catch(() => undefined)
       .finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);

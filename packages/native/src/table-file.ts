@@ -118,7 +118,7 @@ export class TableFile {
     const handle = this.#open();
     requireEngine(engine);
     requireKeys(keys);
-    if (engine === 'nvme-bpf') this.#pin ??= ExtentPin.take(this.path, handle);
+    if (engine === 'nvme-bpf') this.pin();
     if (keys.length === 0) return [];
     const packed = this.#unwrap(await tableBinding().lookupTable(handle, engines.indexOf(engine), keys));
     let at = keys.length * lengthBytes;
@@ -163,10 +163,25 @@ export class TableFile {
     return tableBinding().tableCounters(this.#open(), engines.indexOf(engine));
   }
 
+  /**
+   * Keeps the file where it is on its device until {@link unpin} or {@link close}: to be called before `nvme-bpf` reads
+   * it by other ways than {@link lookupMany}. Idempotent.
+   * @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system, `EXOPOOL_CLOSED`
+   */
+  pin(): void {
+    this.#pin ??= ExtentPin.take(this.path, this.#open());
+  }
+
+  /** The file may be changed and removed again. Lookups of `nvme-bpf` under way are answered by `pread`. Idempotent. */
+  unpin(): void {
+    this.#pin?.release();
+    this.#pin = undefined;
+  }
+
   /** Idempotent; waits for nothing. Lookups in flight finish, later calls throw `EXOPOOL_CLOSED`. */
   close(): void {
     if (this.#handle === undefined) return;
-    this.#pin?.release();
+    this.unpin();
     tableBinding().closeTable(this.#handle);
     this.#handle = undefined;
   }
