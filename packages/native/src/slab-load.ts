@@ -32,7 +32,7 @@ export interface SlabLoadResult {
 }
 
 interface LoadBinding {
-  slabLoad(
+  readonly slabLoad: (
     port: number,
     connections: number,
     batch: number,
@@ -43,7 +43,7 @@ interface LoadBinding {
     seed: Buffer,
     producerKey: Buffer,
     ticket: Buffer,
-  ): Promise<SlabLoadResult>;
+  ) => Promise<SlabLoadResult>;
 }
 
 /** Connections of one load: each is a session, of which a server has 128. */
