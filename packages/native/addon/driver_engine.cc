@@ -19,21 +19,6 @@ Failure VerifyPath(TableFile &table, const exo_chain &chain, uint8_t *page, Tall
   return {};
 }
 
-Failure TakeValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
-  const uint8_t *at = chain.page + chain.value_at;
-  result->deleted = chain.value_kind == EXO_VALUE_TOMBSTONE;
-  result->found = !result->deleted;
-  if (result->deleted) return {};
-  if (chain.value_kind == EXO_VALUE_INLINE) {
-    result->value.assign(at, at + chain.value_len);
-    return {};
-  }
-  exo_value_ref reference;
-  memcpy(&reference, at, sizeof(reference));
-  tally->bytes_read += reference.length;
-  return table.ReadValue(reference, &result->value);
-}
-
 }  // namespace
 
 std::unique_ptr<DriverEngine> DriverEngine::Load(const std::string &object, std::string *reason) {
@@ -91,7 +76,7 @@ bool DriverEngine::Accept(Lane &lane, TableFile &table, const exo_request &reque
   int status = request.end == EXO_END_DONE ? static_cast<int>(chain.status) : EXO_CHAIN_IO;
   if (status == EXO_CHAIN_FOUND || status == EXO_CHAIN_NOT_FOUND) {
     Failure failure = VerifyPath(table, chain, lane.page.get(), tally);
-    if (!failure && status == EXO_CHAIN_FOUND) failure = TakeValue(table, chain, tally, result);
+    if (!failure && status == EXO_CHAIN_FOUND) failure = TakeChainValue(table, chain, tally, result);
     if (failure) status = StatusOf(failure);
   }
   tally->bytes_read += request.hops * static_cast<uint64_t>(EXO_PAGE_SIZE);

@@ -37,25 +37,6 @@ Failure VerifyPath(TableFile &table, const exo_loop_chain &state, const exo_chai
   return {};
 }
 
-Failure TakeValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
-  // The chain's own bounds: what the program left there is believed no further than this.
-  size_t at = chain.value_at, length = chain.value_len;
-  bool is_reference = chain.value_kind == EXO_VALUE_OUTLINE;
-  if (at + length > EXO_PAGE_SIZE || (is_reference && length != sizeof(exo_value_ref)))
-    return Failure::Corrupt(0, "the chain's value does not lie in its page");
-  result->deleted = chain.value_kind == EXO_VALUE_TOMBSTONE;
-  result->found = !result->deleted;
-  if (result->deleted) return {};
-  if (!is_reference) {
-    result->value.assign(chain.page + at, chain.page + at + length);
-    return {};
-  }
-  exo_value_ref reference;
-  memcpy(&reference, chain.page + at, sizeof(reference));
-  tally->bytes_read += reference.length;
-  return table.ReadValue(reference, &result->value);
-}
-
 void CountEnd(LoopCounters *counters, const exo_loop_chain &state, int status, const Failure &failure) {
   std::atomic<uint64_t> *const by_status[] = {&counters->io,    &counters->done,    &counters->not_found,
                                               &counters->bound, &counters->corrupt, &counters->io,
@@ -170,7 +151,7 @@ void LoopEngine::TakeResult(LoopCall *call, uint32_t key, unsigned number, Tally
   if (status == EXO_CHAIN_GOING || status > EXO_CHAIN_STRADDLE) status = EXO_CHAIN_IO;
   Failure failure;
   if (status <= EXO_CHAIN_NOT_FOUND) failure = VerifyPath(table, state, chain, tally);
-  if (!failure && status == EXO_CHAIN_FOUND) failure = TakeValue(table, chain, tally, &call->results[key]);
+  if (!failure && status == EXO_CHAIN_FOUND) failure = TakeChainValue(table, chain, tally, &call->results[key]);
   tally->lookups++;
   tally->hops += state.hops;
   tally->bytes_read += uint64_t{state.hops} * EXO_PAGE_SIZE;

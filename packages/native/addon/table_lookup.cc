@@ -49,28 +49,12 @@ Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
   return {};
 }
 
-// Takes the value of a chain that found its key.
-Failure TakeValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
-  const uint8_t *at = chain.page + chain.value_at;
-  result->deleted = chain.value_kind == EXO_VALUE_TOMBSTONE;
-  result->found = !result->deleted;
-  if (result->deleted) return {};
-  if (chain.value_kind == EXO_VALUE_INLINE) {
-    result->value.assign(at, at + chain.value_len);
-    return {};
-  }
-  exo_value_ref reference;
-  memcpy(&reference, at, sizeof(reference));
-  tally->bytes_read += reference.length;
-  return table.ReadValue(reference, &result->value);
-}
-
 // Accepts what the kernel left in a chain. False: it is no answer, and pread has to find out.
 bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
   int status = static_cast<int>(chain.status);
   if (status == EXO_CHAIN_FOUND || status == EXO_CHAIN_NOT_FOUND) {
     Failure failure = VerifyPath(table, chain, tally);
-    if (!failure && status == EXO_CHAIN_FOUND) failure = TakeValue(table, chain, tally, result);
+    if (!failure && status == EXO_CHAIN_FOUND) failure = TakeChainValue(table, chain, tally, result);
     if (failure) status = StatusOf(failure);
   }
   tally->bytes_read += chain.copied;

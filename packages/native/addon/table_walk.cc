@@ -43,6 +43,24 @@ void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, 
   chain->copied = 0;
 }
 
+Failure TakeChainValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
+  size_t at = chain.value_at, length = chain.value_len;
+  bool is_reference = chain.value_kind == EXO_VALUE_OUTLINE;
+  if (at + length > EXO_PAGE_SIZE || (is_reference && length != sizeof(exo_value_ref)))
+    return Failure::Corrupt(0, "the chain's value does not lie in its page");
+  result->deleted = chain.value_kind == EXO_VALUE_TOMBSTONE;
+  result->found = !result->deleted;
+  if (result->deleted) return {};
+  if (!is_reference) {
+    result->value.assign(chain.page + at, chain.page + at + length);
+    return {};
+  }
+  exo_value_ref reference;
+  memcpy(&reference, chain.page + at, sizeof(reference));
+  tally->bytes_read += reference.length;
+  return table.ReadValue(reference, &result->value);
+}
+
 bool TableWalk::Start(TableFile *table, const KeyBatch &keys, size_t i, Tally *tally, LookupResult *result) {
   table_ = table;
   tally_ = tally;

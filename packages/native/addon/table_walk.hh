@@ -72,6 +72,9 @@ struct Tally {
 
 int StatusOf(const Failure &failure);
 void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain);
+// Takes the value of a chain that found its key in the kernel. What is left there is believed no further than
+// the chain's own bounds.
+Failure TakeChainValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result);
 
 class TableWalk {
  public:

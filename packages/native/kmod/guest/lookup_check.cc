@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 
 #include "chase_file.hh"
 #include "driver_engine.hh"
@@ -50,6 +51,8 @@ int main(int argc, char **argv) {
   if (errno != 0) Die("attach, refusal " + std::to_string(attached.refusal));
   for (uint32_t mode = EXO_MODE_WAIT; mode < EXO_MODES; mode++) {
     if ((attached.modes & 1u << mode) == 0 || (only != 0 && only != mode)) continue;
+    uint32_t all[EXO_BATCH_MAX];
+    std::iota(all, all + EXO_BATCH_MAX, 0);
     Random random(99 + mode);
     uint64_t found = 0, unanswered = 0;
     Tally tally;
@@ -59,7 +62,7 @@ int main(int argc, char **argv) {
       bool answered[EXO_BATCH_MAX];
       engine->Lookup(0, &attached, *table, keys, 0, EXO_BATCH_MAX, static_cast<exo_mode>(mode), ours, answered,
                      &tally);
-      LookupByPread(*table, keys, 0, EXO_BATCH_MAX, expected);
+      LookupByPread(*table, keys, all, EXO_BATCH_MAX, expected);
       for (size_t i = 0; i < EXO_BATCH_MAX; i++) {
         if (!answered[i]) {
           unanswered++;
