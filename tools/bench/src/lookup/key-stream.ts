@@ -71,7 +71,7 @@ export class KeyStream<Key> {
 
   #make(place: number): Key {
     const start = place === 0 ? 0 : this.#ends[place - 1]!;
-    return this.options.toKey(this.#packed.subarray(start, this.#ends[place]!));
+    return this.options.toKey(this.#packed.subarray(start, this.#ends[place]));
   }
 
   #fill(): void {
