@@ -31,10 +31,12 @@ describe('Draws', () => {
 describe('KeyStream', () => {
   it('pairs keys with the records that they are of, beyond one chunk', () => {
     const draw = new Draws(1000, 1).of('uniform');
-    const keys = new KeyStream((bytes) => bytes, draw, false);
+    const keys = new KeyStream({ toKey: (bytes) => bytes, draw });
+    const first = keys.next();
     for (let number = 0; number < 40_000; number += 1) {
       const { key, index } = keys.next();
       if (number % 1000 === 0) expect(key).toEqual(keyOf(index));
     }
+    expect(first.key).toEqual(keyOf(first.index));
   });
 });

@@ -1,15 +1,17 @@
 /**
- * The keys that a workload asks for, made before they are needed so that making them is not measured: a chunk at a time
- * where few are read in a window, or once, and then over and over, where millions are.
+ * The keys that a workload asks for, made before they are needed so that making them is not measured: those of a window
+ * before it, or a few once, that come over and over, where millions are read.
  */
 import { seededRandom, type Random } from '@exopool/demo/random';
 import { zipfRank } from '@exopool/demo/zipf';
-import { keyOf } from './records.js';
+import { keyBytesMax, keyOf } from './records.js';
 
 export type Distribution = 'uniform' | 'zipf' | 'absent';
 
-/** Keys made at once: some milliseconds of work, and a few megabytes of a contender's memory. */
+/** Keys made at once where calls are slow: some milliseconds of work. */
 export const chunkKeys = 16_384;
+/** Keys made at once at most: packed they are some 10 MB of a contender's memory. */
+export const chunkKeysMax = 262_144;
 /** Keys that are repeated when all data is in memory: far more values than a processor's cache holds. */
 export const repeatedKeys = 262_144;
 
@@ -18,36 +20,44 @@ export interface AskedKey<Key> {
   readonly index: number;
 }
 
-export class KeyStream<Key> {
-  readonly #draw: () => number;
-  readonly #keys: Key[];
-  readonly #indexes: Uint32Array;
-  #next: number;
+export interface KeyStreamOptions<Key> {
+  /** The form in which a contender takes keys. The bytes are its own. */
+  toKey(bytes: Buffer): Key;
+  draw(): number;
+  /** Gives the same keys over and over, in the form that `toKey` makes, once. Default false. */
+  readonly repeats?: boolean;
+  /** Keys that a window will ask for, about: they are made before it. Default {@link chunkKeys}, at most {@link chunkKeysMax}. */
+  readonly expected?: number;
+}
 
-  constructor(
-    private readonly toKey: (bytes: Buffer) => Key,
-    draw: () => number,
-    private readonly repeats: boolean,
-  ) {
-    const count = repeats ? repeatedKeys : chunkKeys;
-    this.#draw = draw;
-    this.#keys = Array.from<Key>({ length: count });
+export class KeyStream<Key> {
+  readonly #indexes: Uint32Array;
+  /** Keys end to end: of hundreds of thousands of objects, a garbage collector would stop the window. */
+  #packed = Buffer.alloc(0);
+  readonly #ends: Uint32Array;
+  readonly #repeated: readonly Key[] | undefined;
+  #next = 0;
+
+  constructor(private readonly options: KeyStreamOptions<Key>) {
+    const { repeats = false, expected = chunkKeys } = options;
+    const count = repeats ? repeatedKeys : Math.min(chunkKeysMax, Math.max(chunkKeys, Math.ceil(expected)));
     this.#indexes = new Uint32Array(count);
-    this.#next = 0;
+    this.#ends = new Uint32Array(count);
     this.#fill();
+    if (repeats) this.#repeated = Array.from({ length: count }, (_, place) => this.#make(place));
   }
 
   /** Moves on. @returns the place of the next key, for {@link key} and {@link index}. */
   advance(): number {
-    if (this.#next === this.#keys.length) {
-      if (!this.repeats) this.#fill();
+    if (this.#next === this.#indexes.length) {
+      if (this.#repeated === undefined) this.#fill();
       this.#next = 0;
     }
     return this.#next++;
   }
 
   key(place: number): Key {
-    return this.#keys[place]!;
+    return this.#repeated?.[place] ?? this.#make(place);
   }
 
   index(place: number): number {
@@ -59,11 +69,20 @@ export class KeyStream<Key> {
     return { key: this.key(place), index: this.index(place) };
   }
 
+  #make(place: number): Key {
+    const start = place === 0 ? 0 : this.#ends[place - 1]!;
+    return this.options.toKey(this.#packed.subarray(start, this.#ends[place]));
+  }
+
   #fill(): void {
-    for (let place = 0; place < this.#keys.length; place += 1) {
-      const index = this.#draw();
+    // Keys of before may still be in use by calls under way.
+    this.#packed = Buffer.allocUnsafeSlow(this.#indexes.length * keyBytesMax);
+    let end = 0;
+    for (let place = 0; place < this.#indexes.length; place += 1) {
+      const index = this.options.draw();
       this.#indexes[place] = index;
-      this.#keys[place] = this.toKey(keyOf(index));
+      end += keyOf(index).copy(this.#packed, end);
+      this.#ends[place] = end;
     }
   }
 }

@@ -13,6 +13,8 @@ import { manyKeys, mixedEntries, rangeEntries, updateEntries, type Workload } fr
 
 /** One value in so many is compared byte by byte: it costs as much as a read from memory. */
 const wholeValueStride = 64;
+/** Keys that are made before a window, for each of its seconds: no store here reads as many from a disk. */
+const keysPerSecond = 200_000;
 /** Latencies are taken of every call, but of one in so many where calls take a microsecond. */
 const hotStride = 8;
 /** Updated records that are remembered, to be read again. */
@@ -35,11 +37,12 @@ export class Windows {
   async run(session: Session, reader: Reader, workload: Workload, seconds: number): Promise<Driven> {
     const isHot = workload.temperature === 'hot';
     const options = { seconds, inFlight: workload.inFlight, stride: isHot ? hotStride : 1 };
-    const keys = new KeyStream(
-      (bytes) => session.toKey(bytes) as never,
-      (isHot ? this.#hotDraws : this.#draws).of(workload.distribution),
-      isHot,
-    );
+    const keys = new KeyStream({
+      toKey: (bytes) => session.toKey(bytes) as never,
+      draw: (isHot ? this.#hotDraws : this.#draws).of(workload.distribution),
+      repeats: isHot,
+      expected: workload.inFlight > 1 ? seconds * keysPerSecond : 0,
+    });
     const isAbsent = workload.distribution === 'absent';
     switch (workload.operation) {
       case 'get':
