@@ -10,12 +10,29 @@ const boundaries = [
   { sourceTag: 'scope:memtrade', onlyDependOnLibsWithTags: ['scope:shared', 'scope:native'] },
   {
     sourceTag: 'scope:tools',
-    onlyDependOnLibsWithTags: ['scope:shared', 'scope:native', 'scope:bpf-storage', 'scope:memtrade', 'scope:tools'],
+    onlyDependOnLibsWithTags: [
+      'scope:shared',
+      'scope:native',
+      'scope:bpf-storage',
+      'scope:memtrade',
+      'scope:tools',
+    ],
   },
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist', '**/build', '**/out-tsc', '**/generated', '.nx', '.exopool', '**/node_modules'] },
+  {
+    ignores: [
+      '**/dist',
+      '**/build',
+      '**/out-tsc',
+      '**/generated',
+      '.nx',
+      '.exopool',
+      '**/node_modules',
+      '**/*.d.mts',
+    ],
+  },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {
@@ -26,7 +43,10 @@ export default tseslint.config(
         'error',
         { allow: [], enforceBuildableLibDependency: true, depConstraints: boundaries },
       ],
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],

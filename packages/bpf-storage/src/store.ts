@@ -78,7 +78,9 @@ export class Store<Key = Bytes, Value = Bytes> {
     this.#lock = lock;
     this.#engine = options.engine;
     this.#gate = new TierGate(options.cacheTier);
-    recovered.memtables.follow((memtables) => tables.index.setMemtables(memtables.map(({ handle }) => handle)));
+    recovered.memtables.follow((memtables) =>
+      tables.index.setMemtables(memtables.map(({ handle }) => handle)),
+    );
     this.#reads = new ReadPath(tables.index, this.#gate);
     this.#log = new CommitLog({ folder: path, ...recovered });
     this.#compactor = new Compactor(tables, options.compactionBytesPerSecond);

@@ -41,7 +41,14 @@ export function buildPrograms(folder, out) {
       const program = path.join(out, path.basename(source, '.cc'));
       const includes = ['-Iinclude', '-Iaddon', `-I${folder}`];
       const libraries = [archive, `${stubs}.o`, '-ldl', '-lpthread'];
-      run(process.env.CXX ?? 'c++', [...flags, ...includes, path.join(folder, source), '-o', program, ...libraries]);
+      run(process.env.CXX ?? 'c++', [
+        ...flags,
+        ...includes,
+        path.join(folder, source),
+        '-o',
+        program,
+        ...libraries,
+      ]);
       return program;
     });
   } finally {

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { randomTableId, TableWriter } from '@exopool/bpf-storage';
+import { Store } from '@exopool/bpf-storage';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 
 const reason = whyNoGuests();
@@ -13,14 +13,21 @@ const lookups = 100_000;
 let folder: string;
 let table: string;
 
+function* records(): Generator<[string, Buffer]> {
+  for (let i = 0; i < entries; i += 1) {
+    yield [`key/${String(i).padStart(8, '0')}`, Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
+  }
+}
+
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'exopool-engines-'));
-  const writer = await TableWriter.create({ folder, name: 'table', tableId: randomTableId(), createdMs: 0 });
-  for (let i = 0; i < entries; i += 1) {
-    const value = Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i);
-    if (!writer.add(Buffer.from(`key/${String(i).padStart(8, '0')}`), value)) await writer.drain();
-  }
-  table = (await writer.finish()).path;
+  const store = await Store.open(folder);
+  await store.load(records());
+  await store.close();
+  table = path.join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.table'))!,
+  );
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
