@@ -1,6 +1,6 @@
 /**
  * Ordinary programs over the addon's code, for where JavaScript is too slow to be measured or checked: they are linked
- * with the addon's own objects, which `nx build native` has left. Node's functions, which some objects call, are stubs:
+ * with the addon's own objects. Node's functions, which some objects call, are stubs:
  * these programs never get there.
  */
 import { spawnSync } from 'node:child_process';
@@ -27,6 +27,8 @@ function run(command, words) {
 
 /** Builds every `<folder>/<name>.cc` as the program `<out>/<name>`. @returns their paths. */
 export function buildPrograms(folder, out) {
+  // The addon itself may have come out of a cache, without its objects; what is up to date is not built again.
+  run(process.execPath, ['scripts/build.mjs']);
   const scratch = mkdtempSync(path.join(tmpdir(), 'exopool-build-'));
   try {
     const archive = path.join(scratch, 'addon.a');
