@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memtable.hh"
 
-#include <algorithm>
 #include <cstring>
 #include <new>
 
+#include "key_head.hh"
+
 namespace exopool {
-namespace {
-
-// The first eight bytes of a key as a number that orders as they do.
-uint64_t HeadOf(std::string_view key) {
-  uint8_t bytes[8] = {};
-  if (!key.empty()) memcpy(bytes, key.data(), std::min<size_t>(key.size(), sizeof(bytes)));
-  uint64_t head;
-  memcpy(&head, bytes, sizeof(head));
-  return __builtin_bswap64(head);
-}
-
-}  // namespace
 
 // In memory: this, `height` pointers in all, the key, the value.
 struct Memtable::Node {

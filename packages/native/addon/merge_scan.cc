@@ -1,21 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "merge_scan.hh"
 
-#include <algorithm>
-#include <cstring>
+#include "key_head.hh"
 
 namespace exopool {
-namespace {
-
-uint64_t HeadOf(std::string_view key) {
-  uint8_t bytes[8] = {};
-  if (!key.empty()) memcpy(bytes, key.data(), std::min<size_t>(key.size(), sizeof(bytes)));
-  uint64_t head;
-  memcpy(&head, bytes, sizeof(head));
-  return __builtin_bswap64(head);
-}
-
-}  // namespace
 
 bool KeyBounds::IsBelow(std::string_view key) const {
   if (!has_lower) return false;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Latencies, spreadOf } from './statistics.js';
+import { Latencies } from '@exopool/demo/latencies';
+import { percentilesOf, spreadOf } from './statistics.js';
 
 describe('spreadOf', () => {
   it('finds the middle whatever the order', () => {
@@ -29,9 +30,9 @@ describe('spreadOf', () => {
 describe('Latencies', () => {
   it('has percentiles in microseconds within a thousandth, and none of nothing', () => {
     const latencies = new Latencies();
-    expect(latencies.percentiles()).toBeUndefined();
+    expect(percentilesOf(latencies)).toBeUndefined();
     for (let number = 1; number <= 1000; number += 1) latencies.record(number / 1000);
-    const { p50Us, p99Us, p999Us } = latencies.percentiles()!;
+    const { p50Us, p99Us, p999Us } = percentilesOf(latencies)!;
     expect(p50Us).toBeCloseTo(500, -1);
     expect(p99Us).toBeCloseTo(990, -1);
     expect(p999Us).toBeCloseTo(999, -1);

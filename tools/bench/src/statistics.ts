@@ -1,5 +1,5 @@
 /** Numbers of repeated measurements, and latencies within one. */
-import { build, type Histogram } from 'hdr-histogram-js';
+import type { Latencies } from '@exopool/demo/latencies';
 
 /** The middle of several rounds, and how far they lie apart. */
 export interface Spread {
@@ -24,28 +24,11 @@ export interface Percentiles {
   readonly p999Us: number;
 }
 
-/** Three digits are below the noise of any run; a minute is longer than any call may take. */
-const significantDigits = 3;
-const nanosecondsMax = 60e9;
-
-export class Latencies {
-  readonly #histogram: Histogram = build({
-    highestTrackableValue: nanosecondsMax,
-    numberOfSignificantValueDigits: significantDigits,
-    autoResize: false,
-  });
-
-  record(milliseconds: number): void {
-    this.#histogram.recordValue(Math.min(Math.max(Math.round(milliseconds * 1e6), 1), nanosecondsMax));
-  }
-
-  reset(): void {
-    this.#histogram.reset();
-  }
-
-  percentiles(): Percentiles | undefined {
-    if (this.#histogram.totalCount === 0) return undefined;
-    const at = (percent: number): number => this.#histogram.getValueAtPercentile(percent) / 1000;
-    return { p50Us: at(50), p99Us: at(99), p999Us: at(99.9) };
-  }
+export function percentilesOf(latencies: Latencies): Percentiles | undefined {
+  if (latencies.count === 0) return undefined;
+  return {
+    p50Us: latencies.percentileUs(50),
+    p99Us: latencies.percentileUs(99),
+    p999Us: latencies.percentileUs(99.9),
+  };
 }

@@ -1,7 +1,7 @@
 /** A plan as a picture: misses by memory above, dollars by memory below, what is bought as a line through both. */
 import { writeFile } from 'node:fs/promises';
+import { toSvg } from '@exopool/bench/svg';
 import { ExopoolError, formatBytes, GiB, toExopoolError } from '@exopool/shared';
-import type { TopLevelSpec } from 'vega-lite';
 import type { Plan } from './lease-plan.js';
 
 const pointCount = 400;
@@ -20,22 +20,6 @@ export async function writePlot(file: string, plan: Plan): Promise<void> {
   await writeFile(file, file.endsWith('.svg') ? svg : page).catch((error: unknown) => {
     throw toExopoolError(error, `cannot write ${file}`);
   });
-}
-
-/** Without a browser. Loaded when it is needed, since it is large. */
-async function toSvg(spec: object): Promise<string> {
-  const [{ logger, None, parse, View }, { compile }] = await Promise.all([
-    import('vega'),
-    import('vega-lite'),
-  ]);
-  const view = new View(parse(compile(spec as TopLevelSpec, { logger: logger(None) }).spec), {
-    renderer: 'none',
-  });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
 }
 
 export function plotOf({ curve, exact, rows, purchase, slabBytes, workingSetBytes }: Plan): object {
@@ -74,11 +58,7 @@ export function plotOf({ curve, exact, rows, purchase, slabBytes, workingSetByte
     ],
   });
   return {
-    background: '#ffffff',
-    title: {
-      text: `${purchase.slabs} slabs of ${formatBytes(slabBytes)} are worth their price`,
-      anchor: 'start',
-    },
+    title: `${purchase.slabs} slabs of ${formatBytes(slabBytes)} are worth their price`,
     vconcat: [
       line(misses, 'missRatio', 'miss ratio', 'curve'),
       line(money, 'dollars', 'US dollars an hour', 'kind'),

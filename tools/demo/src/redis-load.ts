@@ -8,7 +8,8 @@ import { Store } from '@exopool/bpf-storage';
 import { runAsChild, tellParent, type Report } from './child-process.js';
 import type { RedisFigures, RedisWindow } from './messages.js';
 import { seededRandom } from './random.js';
-import { Latencies } from './statistics.js';
+import { Latencies } from './latencies.js';
+import { summaryOf } from './statistics.js';
 import { zipf } from './zipf.js';
 
 export interface RedisLoadPlan {
@@ -94,11 +95,11 @@ class RedisLoad {
   }
 
   figures(): RedisFigures {
-    const recent = this.#recent.summary();
+    const recent = summaryOf(this.#recent);
     this.#recent.reset();
     void this.#readUsedBytes();
     const { before, during, beside } = this.#windows;
-    const windows = { before: before.summary(), during: during.summary(), beside: beside.summary() };
+    const windows = { before: summaryOf(before), during: summaryOf(during), beside: summaryOf(beside) };
     return { usedBytes: this.#usedBytes, recent, windows };
   }
 

@@ -1,5 +1,5 @@
 /** Latencies by tier, and the summaries that go into tables and files. */
-import { build, type Histogram } from 'hdr-histogram-js';
+import { Latencies } from './latencies.js';
 
 /** Where a read was served from. */
 export const tiers = ['memory', 'remote', 'store'] as const;
@@ -12,33 +12,8 @@ export interface LatencySummary {
   readonly p99Us: number;
 }
 
-/** Three digits are below the noise of any run; ten seconds is longer than any read that still counts as one. */
-const significantDigits = 3;
-const nanosecondsMax = 10e9;
-
-/** An HDR histogram of nanoseconds. */
-export class Latencies {
-  readonly #histogram: Histogram = build({
-    highestTrackableValue: nanosecondsMax,
-    numberOfSignificantValueDigits: significantDigits,
-    autoResize: false,
-  });
-
-  record(milliseconds: number): void {
-    const nanoseconds = Math.round(milliseconds * 1e6);
-    this.#histogram.recordValue(Math.min(Math.max(nanoseconds, 1), nanosecondsMax));
-  }
-
-  summary(): LatencySummary {
-    const count = this.#histogram.totalCount;
-    const at = (percent: number): number =>
-      count === 0 ? 0 : this.#histogram.getValueAtPercentile(percent) / 1000;
-    return { count, p50Us: at(50), p99Us: at(99) };
-  }
-
-  reset(): void {
-    this.#histogram.reset();
-  }
+export function summaryOf(latencies: Latencies): LatencySummary {
+  return { count: latencies.count, p50Us: latencies.percentileUs(50), p99Us: latencies.percentileUs(99) };
 }
 
 /** One histogram a tier and one over all. */
@@ -58,10 +33,10 @@ export class TierLatencies {
   summary(): TierSummary {
     const { memory, remote, store } = this.#tiers;
     return {
-      memory: memory.summary(),
-      remote: remote.summary(),
-      store: store.summary(),
-      all: this.#all.summary(),
+      memory: summaryOf(memory),
+      remote: summaryOf(remote),
+      store: summaryOf(store),
+      all: summaryOf(this.#all),
     };
   }
 

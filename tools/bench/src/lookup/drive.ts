@@ -1,5 +1,6 @@
 /** Closed loops that keep a number of calls under way for some time, and count and time them. */
-import { Latencies, type Percentiles } from '../statistics.js';
+import { Latencies } from '@exopool/demo/latencies';
+import { percentilesOf, type Percentiles } from '../statistics.js';
 
 export interface Driven {
   readonly calls: number;
@@ -30,7 +31,7 @@ export function driveSync(call: () => void, { seconds, stride }: DriveOptions): 
     latencies.record(nowMs - beforeMs);
     calls += stride;
   }
-  return { calls, seconds: (nowMs - startMs) / 1000, percentiles: latencies.percentiles() };
+  return { calls, seconds: (nowMs - startMs) / 1000, percentiles: percentilesOf(latencies) };
 }
 
 export async function driveAsync(call: () => Promise<void>, options: DriveOptions): Promise<Driven> {
@@ -51,5 +52,5 @@ export async function driveAsync(call: () => Promise<void>, options: DriveOption
     }
   };
   await Promise.all(Array.from({ length: inFlight }, loop));
-  return { calls, seconds: (performance.now() - startMs) / 1000, percentiles: latencies.percentiles() };
+  return { calls, seconds: (performance.now() - startMs) / 1000, percentiles: percentilesOf(latencies) };
 }

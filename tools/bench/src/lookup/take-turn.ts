@@ -38,9 +38,14 @@ export class TurnTaker {
     private readonly signal: AbortSignal,
   ) {}
 
-  async load(contender: Contender): Promise<LoadResult & { readonly peakMemoryBytes: number | undefined }> {
+  /** @param limitBytes of the cgroup; the store is set up for the tight limit in any case. */
+  async load(
+    contender: Contender,
+    limitBytes = this.plan.tightBytes,
+  ): Promise<LoadResult & { readonly peakMemoryBytes: number | undefined }> {
     await this.folder.clear(contender.name);
-    return this.#inProcess(contender, this.plan.tightBytes, async (child, cage) => {
+    const memory = { limitBytes, storeBytes: this.plan.tightBytes };
+    return this.#inProcess(contender, memory, async (child, cage) => {
       const result = (await child.ask({ type: 'load' })) as LoadResult;
       return { ...result, peakMemoryBytes: cage?.peakBytes() };
     });
@@ -52,7 +57,8 @@ export class TurnTaker {
     turn: { readonly workloads: readonly Workload[]; readonly memoryBytes: number; readonly seconds: number },
     add: (workload: Workload, measured: Measured) => void,
   ): Promise<void> {
-    await this.#inProcess(contender, turn.memoryBytes, async (child, cage) => {
+    const memory = { limitBytes: turn.memoryBytes, storeBytes: turn.memoryBytes };
+    await this.#inProcess(contender, memory, async (child, cage) => {
       if (turn.workloads.some(({ temperature }) => temperature === 'hot')) await child.ask({ type: 'heat' });
       for (const workload of turn.workloads) {
         const key = `${contender.name}\n${nameOf(workload)}`;
@@ -67,18 +73,18 @@ export class TurnTaker {
 
   async #inProcess<T>(
     contender: Contender,
-    memoryBytes: number,
+    { limitBytes, storeBytes }: { readonly limitBytes: number; readonly storeBytes: number },
     work: (child: CagedProcess, cage: MemoryCage | undefined) => Promise<T>,
   ): Promise<T> {
     this.signal.throwIfAborted();
     this.#turns += 1;
     const name = `bench-${process.pid}-${this.#turns}`;
-    const cage = whyNoLimit() === undefined ? await MemoryCage.open(name, memoryBytes) : undefined;
+    const cage = whyNoLimit() === undefined ? await MemoryCage.open(name, limitBytes) : undefined;
     const child = new CagedProcess({
       cage,
       module: mainPath,
-      argument: this.#settings(contender, memoryBytes),
-      nodeOptions: [`--max-old-space-size=${heapMiB(memoryBytes)}`],
+      argument: this.#settings(contender, storeBytes),
+      nodeOptions: [`--max-old-space-size=${heapMiB(storeBytes)}`],
       env: contender.threads === undefined ? {} : { UV_THREADPOOL_SIZE: String(contender.threads) },
       signal: this.signal,
     });
