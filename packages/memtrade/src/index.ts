@@ -54,8 +54,9 @@ export {
   type RemoteMemoryOptions,
   type RespServerOptions,
   type RunningConsumer,
+  type SealedCacheOptions,
+  type SealedCacheStats,
   type SealMode,
-  type SlabMemory,
 } from './consumer/index.js';
 
 // The lease ticket: what the broker signs and the producer accepts.

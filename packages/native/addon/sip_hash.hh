@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SipHash-2-4 with 16 bytes of output (Aumasson and Bernstein, 2012), over short messages of whole words.
+// SipHash-2-4 with 16 bytes of output (Aumasson and Bernstein, 2012), over short messages.
 //
 // Every frame is sealed once and checked once, so at a million frames a second the hash is a good part of the
 // server's work. OpenSSL's goes through its provider interface and takes three times as long for 32 bytes; the
@@ -19,17 +19,19 @@ class SipHash {
     memcpy(&k1_, key + sizeof k0_, sizeof k1_);
   }
 
-  // `size` is a multiple of 8: every message of ours is.
   void Compute(const void *data, size_t size, uint8_t out[16]) const {
     State s{k0_ ^ 0x736f6d6570736575, k1_ ^ 0x646f72616e646f6d ^ 0xee, k0_ ^ 0x6c7967656e657261,
             k1_ ^ 0x7465646279746573};
     const auto *bytes = static_cast<const uint8_t *>(data);
-    for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+    size_t at = 0;
+    for (; size - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
       uint64_t word;
       memcpy(&word, bytes + at, sizeof word);
       Absorb(&s, word);
     }
-    Absorb(&s, uint64_t{size & 0xff} << 56);
+    uint64_t last = uint64_t{size & 0xff} << 56;
+    if (at < size) memcpy(&last, bytes + at, size - at);
+    Absorb(&s, last);
     s.v2 ^= 0xee;
     Finish(&s, out);
     s.v1 ^= 0xdd;

@@ -53,8 +53,23 @@ std::shared_ptr<ClientSession> SlabClientLoop::Find(uint64_t id) {
 bool SlabClientLoop::Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests,
                             uint8_t *into) {
   if (!session->Submit(batch, requests, into)) return false;
+  session->Unhold(&poller_);
   if (dozing_.exchange(false) || session->blocked()) poller_.Wake();
   return true;
+}
+
+void SlabClientLoop::Send(ClientSession *session) {
+  session->Send();
+  session->Unhold(&poller_);
+  if (dozing_.exchange(false) || session->blocked()) poller_.Wake();
+}
+
+bool SlabClientLoop::SendAndWait(ClientSession *session, uint64_t end_ns) {
+  bool begins = false;
+  const bool is_done = session->ReceiveUntil(&poller_, end_ns, &begins);
+  // Only so that the thread has the end of the hold among its deadlines.
+  if (begins && dozing_.exchange(false)) poller_.Wake();
+  return is_done;
 }
 
 void SlabClientLoop::Close(uint64_t id) {

@@ -22,6 +22,10 @@ class SlabClientLoop {
   // As ClientSession's, and makes the thread watch the socket and the deadline when it does not already.
   bool Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests,
               uint8_t *into);
+  // Sends what was submitted to the session, and makes the thread watch for it.
+  void Send(ClientSession *session);
+  // Sends it and waits for all answers on this thread, until `end_ns`: see ClientSession::ReceiveUntil.
+  bool SendAndWait(ClientSession *session, uint64_t end_ns);
   void Close(uint64_t id);
   // Ends every session that reports to `port`.
   void CloseAll(const SlabEventPort *port);

@@ -3,11 +3,48 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace exopool {
+namespace {
+
+// A batch of JavaScript's own: bytes go to its memory, the rest is told by an event.
+class EventBatch : public SlabBatch {
+ public:
+  EventBatch(std::shared_ptr<SlabEventPort> port, uint64_t session, uint64_t id,
+             const std::vector<SlabRequest> &requests, uint8_t *into)
+      : port_(std::move(port)), session_(session), id_(id), into_(into), statuses_(requests.size(), SLAB_OK) {
+    for (const SlabRequest &request : requests)
+      lengths_.push_back(request.type == SLAB_READ ? request.length : 0);
+  }
+
+  void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) override {
+    if (payload != nullptr && lengths_[index] > 0) memcpy(into_, payload, lengths_[index]);
+    into_ += lengths_[index];
+    if (status != SLAB_OK) all_good_ = false;
+    statuses_[index] = status;
+  }
+
+  void OnDone(uint32_t wait_ms) override {
+    SlabEvent event{SlabEventKind::kCompleted, session_, id_, wait_ms, 0, {}};
+    if (!all_good_) event.statuses = std::move(statuses_);
+    port_->Post(std::move(event));
+  }
+
+ private:
+  const std::shared_ptr<SlabEventPort> port_;
+  const uint64_t session_, id_;
+  uint8_t *into_;
+  std::vector<uint32_t> lengths_;
+  std::vector<uint8_t> statuses_;
+  bool all_good_ = true;
+};
+
+}  // namespace
 
 ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventPort> port)
     : id_(id),
@@ -30,16 +67,50 @@ ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_
 bool ClientSession::Submit(uint64_t batch_id, const std::vector<SlabRequest> &requests, uint8_t *into) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (state_ != State::kOpen) return false;
+  Enqueue(requests, std::make_shared<EventBatch>(port_, id_, batch_id, requests, into));
+  Flush();
+  return true;
+}
+
+bool ClientSession::Submit(const std::vector<SlabRequest> &requests, std::shared_ptr<SlabBatch> batch) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ != State::kOpen) return false;
+  Enqueue(requests, std::move(batch));
+  if (output_.size() >= kSendBytes) Flush();
+  return true;
+}
+
+void ClientSession::Send() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ == State::kOpen && !output_.empty()) Flush();
+}
+
+bool ClientSession::ReceiveUntil(Poller *poller, uint64_t end_ns, bool *begins) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ != State::kOpen || !Flush()) return false;
+  *begins = held_until_ns_ == 0;
+  held_until_ns_ = end_ns + kHeldNs;
+  if (*begins) Rearm(poller);
+  while (!batches_.empty() && Receive() && !batches_.empty() && MonotonicNs() < end_ns) sched_yield();
+  return batches_.empty();
+}
+
+void ClientSession::Unhold(Poller *poller) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (held_until_ns_ == 0) return;
+  held_until_ns_ = 0;
+  Rearm(poller);
+}
+
+void ClientSession::Enqueue(const std::vector<SlabRequest> &requests, std::shared_ptr<SlabBatch> handler) {
   auto batch = std::make_shared<Batch>();
-  batch->id = batch_id;
+  batch->handler = std::move(handler);
   batch->deadline_ns = MonotonicNs() + timeout_ns_;
   batch->left = requests.size();
-  batch->statuses.resize(requests.size(), SLAB_OK);
   batches_.push_back(batch);
   for (uint32_t i = 0; i < requests.size(); ++i) {
     const SlabRequest &request = requests[i];
-    Flight flight{request, 0, i, into, batch, {}};
-    if (request.type == SLAB_READ) into += request.length;
+    Flight flight{request, 0, i, batch, {}};
     if (waiting_.empty() && flying_.size() < SLAB_OUTSTANDING_MAX) {
       Launch(std::move(flight), request.payload);
     } else {
@@ -47,8 +118,6 @@ bool ClientSession::Submit(uint64_t batch_id, const std::vector<SlabRequest> &re
       waiting_.push_back(std::move(flight));
     }
   }
-  Flush();
-  return true;
 }
 
 void ClientSession::Launch(Flight flight, const uint8_t *payload) {
@@ -201,8 +270,7 @@ bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
   }
   const Flight flight = std::move(flying_.front());
   flying_.pop_front();
-  if (read && header.payload_bytes > 0) memcpy(flight.into, payload, header.payload_bytes);
-  Settle(flight, static_cast<slab_status>(header.status),
+  Settle(flight, static_cast<slab_status>(header.status), read ? payload : nullptr,
          header.status == SLAB_OVER_RATE ? header.length : 0);
   LaunchWaiting();
   return true;
@@ -223,17 +291,14 @@ bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) 
   return true;
 }
 
-void ClientSession::Settle(const Flight &flight, slab_status status, uint32_t wait_ms) {
+void ClientSession::Settle(const Flight &flight, slab_status status, const uint8_t *payload, uint32_t wait_ms) {
   Batch &batch = *flight.batch;
   batch.wait_ms = std::max(batch.wait_ms, wait_ms);
-  if (status != SLAB_OK) batch.all_good = false;
-  batch.statuses[flight.index] = status;
+  batch.handler->OnAnswer(flight.index, status, payload);
   if (--batch.left > 0) return;
   // Requests are answered in order, so batches are completed in order.
   batches_.pop_front();
-  SlabEvent event{SlabEventKind::kCompleted, id_, batch.id, batch.wait_ms, 0, {}};
-  if (!batch.all_good) event.statuses = std::move(batch.statuses);
-  port_->Post(std::move(event));
+  batch.handler->OnDone(batch.wait_ms);
 }
 
 bool ClientSession::Flush() {
@@ -263,7 +328,7 @@ void ClientSession::Fail(uint32_t reason) {
     while (!queue->empty()) {
       const Flight flight = std::move(queue->front());
       queue->pop_front();
-      Settle(flight, was_open && reason != SLAB_OK ? static_cast<slab_status>(reason) : SLAB_REVOKED);
+      Settle(flight, was_open && reason != SLAB_OK ? static_cast<slab_status>(reason) : SLAB_REVOKED, nullptr, 0);
     }
   }
   port_->Post({was_open ? SlabEventKind::kEnded : SlabEventKind::kRefused, id_, 0, reason, 0, {}});
@@ -274,6 +339,7 @@ bool ClientSession::OnTime(uint64_t now_ns) {
   const bool opening = state_ != State::kOpen && state_ != State::kClosed;
   if (opening && now_ns >= open_deadline_ns_) Fail(kFailTimeout);
   if (!batches_.empty() && now_ns >= batches_.front()->deadline_ns) Fail(SLAB_OK);
+  if (now_ns >= held_until_ns_) held_until_ns_ = 0;
   return state_ != State::kClosed;
 }
 
@@ -281,16 +347,22 @@ uint64_t ClientSession::DeadlineNs() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (state_ == State::kClosed) return 0;
   if (state_ != State::kOpen) return open_deadline_ns_;
-  return batches_.empty() ? UINT64_MAX : batches_.front()->deadline_ns;
+  const uint64_t held_ns = held_until_ns_ == 0 ? UINT64_MAX : held_until_ns_;
+  return batches_.empty() ? held_ns : std::min(held_ns, batches_.front()->deadline_ns);
 }
 
 void ClientSession::Watch(Poller *poller) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const uint32_t interest = EPOLLIN | (blocked_ ? uint32_t{EPOLLOUT} : 0u);
+  Rearm(poller);
+}
+
+void ClientSession::Rearm(Poller *poller) {
+  const uint32_t wanted = (held_until_ns_ == 0 ? uint32_t{EPOLLIN} : 0u) | (blocked_ ? uint32_t{EPOLLOUT} : 0u);
+  const uint32_t interest = wanted | kWatched;
   if (state_ == State::kClosed || interest == interest_) return;
   if (interest_ != 0) {
-    poller->Modify(fd_.get(), interest, id_);
-  } else if (!poller->Add(fd_.get(), interest, id_)) {
+    poller->Modify(fd_.get(), wanted, id_);
+  } else if (!poller->Add(fd_.get(), wanted, id_)) {
     Fail(kFailUnreachable);
   }
   interest_ = interest;

@@ -17,20 +17,13 @@
 #include <optional>
 #include <string>
 
+#include "slab_batch.hh"
 #include "slab_client_events.hh"
 #include "slab_frame.hh"
 #include "slab_handshake.hh"
 #include "slab_poller.hh"
 
 namespace exopool {
-
-struct SlabRequest {
-  slab_type type;
-  uint32_t slab = 0;
-  uint32_t offset = 0;
-  uint32_t length = 0;
-  const uint8_t *payload = nullptr;  // of WRITE and EXTEND: length bytes, copied by Submit
-};
 
 struct SlabTarget {
   sockaddr_storage address;
@@ -54,6 +47,15 @@ class ClientSession {
   // JavaScript's thread. `into` gets the bytes read, one range after the other, and must stay until the batch
   // is completed. False: the session is over, and the batch will not be completed.
   bool Submit(uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
+  // The same for whoever takes the answers. Nothing is sent before Send, unless much is waiting.
+  bool Submit(const std::vector<SlabRequest> &requests, std::shared_ptr<SlabBatch> batch);
+  void Send();
+  // Sends, and receives on this thread until nothing is awaited or `end_ns`; the client's thread leaves the
+  // socket alone meanwhile and for kHeldNs more, since waking it would take longer than the answer. Returns
+  // whether nothing is awaited. `begins` is set when the client's thread must be told.
+  bool ReceiveUntil(Poller *poller, uint64_t end_ns, bool *begins);
+  // The client's thread receives again, at once.
+  void Unhold(Poller *poller);
   void Close();
 
   // The client's thread. False: the session is over.
@@ -64,20 +66,21 @@ class ClientSession {
   void Watch(Poller *poller);
 
  private:
+  static constexpr uint32_t kWatched = 1u << 31;  // EPOLLET's bit, which is not used here
+  static constexpr uint64_t kHeldNs = 10'000'000;  // notices may wait so long
+  static constexpr size_t kSendBytes = 256 * 1024;  // waiting output that is sent unasked: two full sockets
+
   enum class State { kConnecting, kChallenge, kReady, kOpen, kClosed };
   struct Batch {
-    uint64_t id;
+    std::shared_ptr<SlabBatch> handler;
     uint64_t deadline_ns;
     size_t left;
-    std::vector<uint8_t> statuses;
-    bool all_good = true;
     uint32_t wait_ms = 0;
   };
   struct Flight {
     SlabRequest request;  // its payload is not kept
     uint32_t number;
     uint32_t index;  // in its batch
-    uint8_t *into;
     std::shared_ptr<Batch> batch;
     std::vector<uint8_t> copy;  // of the payload, while the request waits
   };
@@ -90,10 +93,12 @@ class ClientSession {
   bool OnFrame(const slab_header &header, const uint8_t *payload);
   bool OnNotice(const slab_header &header, const uint8_t *payload);
   bool CheckRefused();
+  void Enqueue(const std::vector<SlabRequest> &requests, std::shared_ptr<SlabBatch> handler);
   void Launch(Flight flight, const uint8_t *payload);
   void LaunchWaiting();
   bool Flush();
-  void Settle(const Flight &flight, slab_status status, uint32_t wait_ms = 0);
+  void Settle(const Flight &flight, slab_status status, const uint8_t *payload, uint32_t wait_ms);
+  void Rearm(Poller *poller);
   void Fail(uint32_t reason);
 
   const uint64_t id_;
@@ -103,8 +108,9 @@ class ClientSession {
   State state_ = State::kConnecting;
   FileDescriptor fd_;
   uint64_t open_deadline_ns_;
-  uint32_t interest_ = 0;             // 0: not watched yet
+  uint32_t interest_ = 0;             // what epoll was told, with kWatched; 0: nothing yet
   std::atomic<bool> blocked_{false};  // output waits for the socket
+  uint64_t held_until_ns_ = 0;        // 0: the client's thread receives
   std::unique_ptr<ConsumerHandshake> handshake_;
   std::optional<FrameSender> sender_;
   std::optional<FrameReceiver> receiver_;

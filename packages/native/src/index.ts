@@ -60,7 +60,14 @@ export {
   type ZramBacking,
 } from './zram-writeback.js';
 export { enableZswap, hasZswap, readZswapStats, type ZswapStats } from './zswap.js';
-export { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from './sealing.js';
+export {
+  cacheKeyBytesMax,
+  SealedCache,
+  sealModes,
+  type SealedCacheOptions,
+  type SealedCacheStats,
+  type SealMode,
+} from './sealed-cache.js';
 export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab-load.js';
 export {
   SlabServer,

@@ -57,7 +57,8 @@ export class SlabSession {
   readonly slabs: number;
   readonly slabBytes: number;
   readonly #port: ClientPort;
-  readonly #session: number;
+  /** What native code knows this session by. */
+  readonly number: number;
   readonly #onLost: ((reason: LossReason) => void)[] = [];
   readonly #onReclaim: ((slabs: number, graceMs: number) => void)[] = [];
   readonly #onGone: ((slabs: readonly number[]) => void)[] = [];
@@ -67,7 +68,7 @@ export class SlabSession {
 
   private constructor(port: ClientPort, session: number, slabs: number, slabBytes: number) {
     this.#port = port;
-    this.#session = session;
+    this.number = session;
     this.slabs = slabs;
     this.slabBytes = slabBytes;
   }
@@ -195,7 +196,7 @@ export class SlabSession {
   /** Ends the connection; the lease and its memory stay until the lease's end. Idempotent. */
   close(): void {
     for (const callbacks of [this.#onLost, this.#onReclaim, this.#onGone]) callbacks.length = 0;
-    this.#port.close(this.#session);
+    this.#port.close(this.number);
   }
 
   /** Resolves with a function that says whether the request at an index was good. */
@@ -211,7 +212,7 @@ export class SlabSession {
         if (waitMs > 0) this.#slowDownUntilMs = performance.now() + waitMs;
         resolve((index) => statuses === undefined || statuses[index] === 0);
       };
-      if (!this.#port.submit(this.#session, type, ranges, done, data, into)) resolve(() => false);
+      if (!this.#port.submit(this.number, type, ranges, done, data, into)) resolve(() => false);
     });
   }
 

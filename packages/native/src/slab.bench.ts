@@ -10,7 +10,6 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import path from 'node:path';
 import { afterAll, bench, describe } from 'vitest';
-import { sealMany, openMany } from './sealing.js';
 import { SlabSession } from './slab-client.js';
 import { broker, consumer, makeTicket, producer, startServer } from './slab-wire.fixture.js';
 
@@ -94,23 +93,4 @@ describe.each(Object.entries(sessions))('%s', (_, session) => {
   timed('write 64 × 1 KiB', () =>
     session.writeMany(Array.from({ length: batchValues }, () => ({ slab: 0, offset: place(), data }))),
   );
-});
-
-describe('sealing', () => {
-  const key = Buffer.alloc(16, 3);
-  const [nonce, associatedData] = [Buffer.alloc(12), Buffer.alloc(28)];
-  const plain = Array.from({ length: batchValues }, () => ({ nonce, associatedData, data }));
-  const sealed = sealMany(key, plain).map((bytes) => ({ nonce, associatedData, data: bytes }));
-  const timed = (name: string, work: () => unknown): void => {
-    bench(
-      name,
-      () => {
-        work();
-      },
-      seconds,
-    );
-  };
-  timed('seal 64 × 1 KiB', () => sealMany(key, plain));
-  timed('open 64 × 1 KiB', () => openMany(key, sealed));
-  timed('open 1 KiB', () => openMany(key, sealed.slice(0, 1)));
 });

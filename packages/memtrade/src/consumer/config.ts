@@ -1,5 +1,6 @@
 /** Settings of `exopool consumer`: flags, `EXOPOOL_CONSUMER_*` variables or a JSON file, by these names. */
 import { join } from 'node:path';
+import { sealModes } from '@exopool/native';
 import { z } from 'zod';
 import { requestedSlabsMax } from '../limits.js';
 import { stateDirOf } from '../state-dir.js';
@@ -49,9 +50,11 @@ export const consumerConfig = z.object({
     .optional()
     .describe('highest price, US dollars per GiB and hour; any when left out'),
   seal: z
-    .enum(['aes-128-gcm', 'off'])
+    .enum(sealModes)
     .default('aes-128-gcm')
-    .describe('how values are sealed before a producer gets them; off trusts producers'),
+    .describe(
+      'how values are sealed before a producer gets them: integrity shows them to it, off trusts it in everything, paper is AES-128-CBC with HMAC-SHA-256',
+    ),
   probe: z
     .boolean()
     .default(false)

@@ -19,7 +19,5 @@ export {
   type PurchaseSituation,
 } from './purchase-policy.js';
 export { RespServer, type RespServerOptions } from './resp/resp-server.js';
-export { SealedCache } from './sealed-cache.js';
-export type { SlabMemory } from './slab-memory.js';
-export type { SealMode } from './value-seal.js';
+export { SealedCache, type SealedCacheOptions, type SealedCacheStats, type SealMode } from '@exopool/native';
 export type { ProbeCounts } from './probe.js';

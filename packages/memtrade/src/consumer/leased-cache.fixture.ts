@@ -1,10 +1,8 @@
 /** For tests and benches: a sealed cache over a real slab server on loopback, without a broker. */
 import { randomBytes } from 'node:crypto';
-import { SlabServer, SlabSession } from '@exopool/native';
+import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { signTicket } from '../ticket.js';
-import { SealedCache } from './sealed-cache.js';
-import type { SealMode } from './value-seal.js';
 
 export interface LeasedCache {
   readonly cache: SealedCache;
@@ -31,7 +29,7 @@ export async function openLeasedCache(
     slabBytes,
     capacitySlabs: slabs,
   });
-  const cache = new SealedCache(mode);
+  const cache = new SealedCache(mode === undefined ? {} : { mode });
   let session: SlabSession | undefined;
   const leaseAgain = async (): Promise<void> => {
     const issuedAtMs = Date.now();

@@ -10,11 +10,10 @@
  * leases run to their end. When a session is lost its values are, too; the lease, if it still runs, is used again.
  */
 import { randomUUID } from 'node:crypto';
-import { SlabSession, type LossReason } from '@exopool/native';
+import { SealedCache, SlabSession, type LossReason } from '@exopool/native';
 import { ExopoolError, GiB, parseEndpoint, toExopoolError, type CacheTier } from '@exopool/shared';
 import type { LeaseGrant } from '../broker/broker-client.js';
 import { decide, retryDelayMs, type LeaseAction, type LeaseStatus } from './lease-policy.js';
-import { SealedCache } from './sealed-cache.js';
 import {
   defaultLeaseSeconds,
   usualSlabBytes,
@@ -77,7 +76,7 @@ export class RemoteMemory {
   private constructor(options: RemoteMemoryOptions, by: RemoteMemoryDependencies) {
     this.#options = options;
     this.#by = by;
-    this.#cache = new SealedCache(options.seal);
+    this.#cache = new SealedCache(options.seal === undefined ? {} : { mode: options.seal });
     this.#stopTimer = by.every(stepMs, () => this.#step());
   }
 

@@ -1,8 +1,7 @@
 /** What goes into leased memory, and what can be seen of it. */
-import type { LossReason } from '@exopool/native';
+import type { LossReason, SealMode } from '@exopool/native';
 import type { CacheTierStats, Identity } from '@exopool/shared';
 import type { BrokerClient } from '../broker/broker-client.js';
-import type { SealMode } from './value-seal.js';
 
 /** What is needed of a broker; its client is one. */
 export type LeaseMarket = Pick<BrokerClient, 'requestLease' | 'extendLease' | 'releaseLease'>;

@@ -5,12 +5,10 @@
  * Fair: the same server, keys and values; the server's native thread runs in this process.
  */
 import { randomBytes } from 'node:crypto';
-import { SlabServer, SlabSession } from '@exopool/native';
+import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { afterAll, bench, describe } from 'vitest';
 import { signTicket } from '../ticket.js';
-import { SealedCache } from './sealed-cache.js';
-import type { SealMode } from './value-seal.js';
 
 const slabBytes = 64 * 1024 * 1024;
 const valueCount = 20_000;
@@ -54,7 +52,7 @@ async function fill(mode: SealMode): Promise<SealedCache> {
     seed,
     producerKey: producer.publicKey,
   });
-  const cache = new SealedCache(mode);
+  const cache = new SealedCache({ mode });
   cache.addMemory(session);
   for (let index = 0; index < valueCount; index += batchValues) {
     await cache.putMany(

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the thread that receives to JavaScript's: values, opened, and what became of writes, in the order in
+// which they came. Whoever waits is woken once for all that is there.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace exopool {
+
+// A value's place, and the write that put it there: two reads of the same have read the same.
+struct CachePlace {
+  uint64_t hash;
+  uint64_t write;
+  uint32_t segment;
+  uint32_t offset;
+  uint32_t length;  // as stored
+};
+
+enum class CacheAnswerKind : uint8_t {
+  kFound,      // a value that was asked for
+  kLost,       // the producer did not give it
+  kRefused,    // it did not want to now, and still has it
+  kTampered,   // it gave something else
+  kMoved,      // a value that is written elsewhere now, if it is still wanted
+  kUnwritten,  // a value that the producer did not take
+  kWritten,    // a batch of writes is over
+};
+
+struct CacheAnswer {
+  CacheAnswerKind kind;
+  uint64_t token = 0;
+  CachePlace place{};
+  std::unique_ptr<uint8_t[]> bytes;  // the check word, and the value behind it
+  uint32_t size = 0;                 // of both
+};
+
+class CacheAnswers {
+ public:
+  explicit CacheAnswers(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  void Push(CacheAnswer answer) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return;
+    answers_.push_back(std::move(answer));
+    if (answers_.size() == 1 && !polled_) wake_();
+  }
+  std::vector<CacheAnswer> Take() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(answers_, {});
+  }
+  bool empty() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return answers_.empty();
+  }
+  // Nobody needs to be woken: JavaScript's thread looks by itself, and takes what is there after it.
+  void SetPolled(bool polled) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    polled_ = polled;
+  }
+  void Close() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    answers_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<CacheAnswer> answers_;
+  bool polled_ = false;
+  bool closed_ = false;
+  const std::function<void()> wake_;
+};
+
+}  // namespace exopool

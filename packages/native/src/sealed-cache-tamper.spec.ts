@@ -1,0 +1,77 @@
+/**
+ * What a producer can do to sealed values, 10⁵ times: the bytes are changed through a second session with the same
+ * lease. Answers that are no answers at all are slab-hostile-producer.spec.ts's.
+ */
+import { randomInt } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { cacheOver, key } from './sealed-cache.fixture.js';
+import type { SealMode } from './sealed-cache.js';
+
+const slabBytes = 1024 * 1024;
+/** What the log makes of one slab of 1 MiB. */
+const segmentBytes = 16 * 1024;
+const valueBytes = 64;
+const rounds = 4;
+/** Stored bytes of a value of 64 bytes with its check word of 8. */
+const modes: readonly (readonly [SealMode, number])[] = [
+  ['integrity', 88],
+  ['aes-128-gcm', 88],
+  ['paper', 112],
+];
+
+type Lie = (segment: Buffer, before: Buffer, stored: number) => void;
+
+const lies: Readonly<Record<string, Lie>> = {
+  'a flipped bit': (segment, _, stored) => {
+    for (let at = 0; at + stored <= segment.length; at += stored)
+      segment[at + randomInt(stored)]! ^= 1 << randomInt(8);
+  },
+  'an older value of the same place': (segment, before) => void before.copy(segment),
+  'the neighbour instead': (segment, _, stored) => {
+    const used = segment.length - (segment.length % stored);
+    Buffer.concat([segment.subarray(stored, used), segment.subarray(0, stored)]).copy(segment);
+  },
+  'zeros behind a beginning': (segment, _, stored) => {
+    for (let at = 0; at + stored <= segment.length; at += stored)
+      segment.fill(0, at + randomInt(stored - 1), at + stored);
+  },
+};
+
+describe.each(modes)('what a producer does to values sealed %s', (mode, stored) => {
+  it('is a miss and counted, never another value', async () => {
+    const { cache, leased, ticket } = await cacheOver(1, slabBytes, mode);
+    const producer = await leased.connect(ticket);
+    const whole = [{ slab: 0, offset: 0, length: slabBytes }];
+    const count = (slabBytes / segmentBytes) * Math.floor(segmentBytes / stored);
+    const names = (round: number): Buffer[] =>
+      Array.from({ length: count }, (_, index) => key(`${round}.${index}`));
+    const valueOf = (round: number, index: number): Buffer => Buffer.alloc(valueBytes, `${round}.${index}.`);
+    let before = Buffer.alloc(slabBytes);
+    let cases = 0;
+    for (let round = 0; round < rounds; round++) {
+      const keys = names(round);
+      await cache.putMany(keys.map((each, index) => [each, valueOf(round, index)] as const));
+      const bytes = (await producer.readMany(whole))[0]!;
+      const honest = Buffer.from(bytes);
+      for (let segment = 0; segment < slabBytes / segmentBytes; segment++) {
+        const range = [segment * segmentBytes, (segment + 1) * segmentBytes] as const;
+        const lie = Object.values(lies)[segment % 4]!;
+        lie(bytes.subarray(...range), before.subarray(...range), stored);
+      }
+      await producer.writeMany([{ slab: 0, offset: 0, data: bytes }]);
+      const { entries, tampered } = cache.stats();
+      // Old and new values alike: what is left of earlier rounds was changed too.
+      const asked = Array.from({ length: round + 1 }, (_, each) => names(each)).flat();
+      const got = await cache.getMany(asked);
+      got.forEach((value, index) => {
+        if (value !== undefined) expect(value).toEqual(valueOf(Math.floor(index / count), index % count));
+      });
+      const wrong = cache.stats().tampered - tampered;
+      cases += wrong;
+      // Zeros may be what was there, and only there.
+      expect(wrong).toBeGreaterThan(entries * 0.97);
+      before = honest;
+    }
+    expect(cases).toBeGreaterThan(33_000);
+  });
+});
