@@ -227,7 +227,7 @@ describe.each(sealModes)('whatever happens at the same time, sealing %s', (mode)
             running.push(
               cache.putMany(keys.map((each, place) => [key(each), Buffer.from(values[place]!)] as const)),
             );
-            keys.forEach((each, place) => latest.set(each, values[place]!));
+            keys.forEach((each, place) => latest.set(each, values[place]));
           } else {
             running.push(
               cache.getMany(keys.map(key)).then((got) => {

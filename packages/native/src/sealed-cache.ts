@@ -90,7 +90,7 @@ export class SealedCache implements CacheTier {
   /** @throws ExopoolError `EXOPOOL_INVALID` for an unknown mode, `EXOPOOL_NATIVE` without the addon. */
   constructor({ mode = 'aes-128-gcm', spinMicroseconds }: SealedCacheOptions = {}) {
     const number = sealModes.indexOf(mode);
-    if (number < 0) throw new ExopoolError('EXOPOOL_INVALID', `no seal mode ${String(mode)}`);
+    if (number < 0) throw new ExopoolError('EXOPOOL_INVALID', `no seal mode ${mode}`);
     this.#spin = new SpinPolicy(
       spinMicroseconds ?? (availableParallelism() > 1 ? defaultSpinMicroseconds : 0),
     );
