@@ -8,6 +8,7 @@ const programs = [
   { name: 'xz', package: 'xz-utils', use: 'store load unpacks .xz' },
   { name: 'qemu-system-x86_64', package: 'qemu-system-x86', use: 'vm runs commands under other kernels' },
   { name: 'busybox', package: 'busybox-static', use: 'vm boots with it' },
+  { name: 'nbdkit', package: 'nbdkit nbdkit-plugin-dev libssl-dev', use: 'consumer --nbd speaks NBD by it' },
   { name: 'lz4', package: 'lz4', use: 'store load unpacks .lz4' },
 ];
 
