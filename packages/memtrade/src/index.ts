@@ -36,6 +36,7 @@ export {
   RemoteMemory,
   RespServer,
   runConsumer,
+  runNbdConsumer,
   sampledCurve,
   SealedCache,
   valueOf,
@@ -46,6 +47,7 @@ export {
   type CurvePoint,
   type LeaseMarket,
   type MissRatioCurve,
+  type NbdConsumerStatus,
   type Purchase,
   type PurchaseReason,
   type PurchaseSituation,
@@ -54,6 +56,7 @@ export {
   type RemoteMemoryOptions,
   type RespServerOptions,
   type RunningConsumer,
+  type RunningNbdConsumer,
   type SealMode,
   type SlabMemory,
 } from './consumer/index.js';

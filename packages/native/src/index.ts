@@ -61,6 +61,15 @@ export {
 } from './zram-writeback.js';
 export { enableZswap, hasZswap, readZswapStats, type ZswapStats } from './zswap.js';
 export { openMany, sealKeyBytes, sealMany, sealNonceBytes, sealTagBytes, type SealItem } from './sealing.js';
+export {
+  NbdDevice,
+  nbdPageBytes,
+  type NbdDeviceOptions,
+  type NbdPlace,
+  type NbdStats,
+} from './nbd-device.js';
+export type { NbdSession } from './nbd-session.js';
+export { nbdSupport, type NbdSupport } from './nbd-support.js';
 export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab-load.js';
 export {
   SlabServer,
