@@ -65,18 +65,18 @@ void ControlChannel::OnLine(std::string_view text) {
   if (!line.Number(UINT32_MAX, &number)) return;
   const auto id = static_cast<uint32_t>(number);
   if (verb == "connect") return Connect(id, &line);
+  // A session that is forgotten already answers too: whoever asked waits.
   const auto found = links_.find(id);
-  if (found == links_.end()) return;
-  const std::shared_ptr<SessionLink> link = found->second;
+  const std::shared_ptr<SessionLink> link = found == links_.end() ? nullptr : found->second;
   if (verb == "extend") {
     std::array<uint8_t, SLAB_TICKET_BYTES> ticket;
-    const bool good = line.Bytes(ticket.data(), ticket.size()) && link->Extend(ticket);
+    const bool good = line.Bytes(ticket.data(), ticket.size()) && link != nullptr && link->Extend(ticket);
     Say("extended " + std::to_string(id) + (good ? " 1" : " 0"));
   } else if (verb == "release") {
-    link->ReleaseAll();
-    link->Close();
+    if (link != nullptr) link->ReleaseAll();
+    if (link != nullptr) link->Close();
     Say("released " + std::to_string(id));
-  } else if (verb == "close") {
+  } else if (verb == "close" && link != nullptr) {
     link->Close();
     links_.erase(found);
   }

@@ -14,6 +14,7 @@ namespace exopool {
 #endif
 
 void BecomeFlusher() {
+  prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
   // Threads inherit it.
   prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
   const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

@@ -116,7 +116,8 @@ export class NbdDevice {
     this.#process.control.say('stats');
     const words = await this.#process.control.next('stats');
     const figures = words.slice(1).map((word) => word.split('='));
-    return Object.fromEntries(figures.map(([name, number]) => [name, Number(number)]));
+    const numbers: unknown = Object.fromEntries(figures.map(([name, number]) => [name, Number(number)]));
+    return numbers as NbdStats;
   }
 
   /** Ends it: clients lose their connections, and what was on the device is gone. Idempotent. */

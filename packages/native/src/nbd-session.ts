@@ -61,8 +61,9 @@ export class NbdSession {
       throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
   }
 
-  /** Gives all slabs back, and closes. Their pages are in the backing file. */
+  /** Gives all slabs back, and closes. Their pages are in the backing file. Idempotent. */
   async release(): Promise<void> {
+    this.#onLost.length = 0;
     this.#control.listen(this.#name, undefined);
     this.#control.say('release', this.#name);
     // A device that has ended has let go of everything.
