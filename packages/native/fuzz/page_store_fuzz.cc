@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pages of the block device against a model, with producers that lie, refuse and go. The input is steps of four
-// bytes: what, and three numbers.
+// The pages of the block device against a model, with producers that lie, refuse and go. The input is steps
+// of four bytes: what, and three numbers.
 //
-// Cryptography is replaced by sums. Files are memory. One store serves all inputs, since it has a thread; each input
-// leaves it empty. Once, the file fails and recovers.
+// Cryptography is replaced by sums. Files are memory. One store serves all inputs, since it has a thread;
+// each input leaves it empty. Once, the file fails and recovers.
 #include <cstdlib>
 #include <cstring>
 
@@ -11,6 +11,8 @@
 #include "fuzz_target.hh"
 #include "leased_places.cc"
 #include "page_store.cc"
+#include "page_store_leases.cc"
+#include "page_store_pages.cc"
 #include "slab_poller.cc"
 #include "write_behind.cc"
 
@@ -18,31 +20,32 @@ namespace exopool {
 
 struct SealContext {};
 void FreeSealContext::operator()(SealContext *) const {}
-SealKey PageSeal::FreshKey() { return {}; }
-PageSeal::PageSeal(const SealKey &) {}
+PageKey PageSeal::FreshKey() { return {}; }
+PageSeal::PageSeal(const PageKey &) {}
 
 namespace {
 
-SealTag Sum(uint64_t page, uint64_t write, const uint8_t *bytes) {
+PageTag Sum(uint64_t page, uint64_t write, const uint8_t *bytes) {
   uint64_t sum = page * 0x9e3779b97f4a7c15 ^ write;
   for (size_t at = 0; at < kPageBytes; at += sizeof sum) {
     uint64_t word;
     memcpy(&word, bytes + at, sizeof word);
     sum = (sum ^ word) * 0x100000001b3;
   }
-  SealTag tag{};
+  PageTag tag{};
   memcpy(tag.data(), &sum, sizeof sum);
   return tag;
 }
 
 }  // namespace
 
-void PageSeal::Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t *sealed, SealTag *tag) {
+void PageSeal::Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t *sealed, PageTag *tag) {
   memcpy(sealed, plain, kPageBytes);
   *tag = Sum(page, write, sealed);
 }
 
-bool PageSeal::Open(uint64_t page, uint64_t write, const SealTag &tag, const uint8_t *sealed, uint8_t *plain) {
+bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed,
+                    uint8_t *plain) {
   memcpy(plain, sealed, kPageBytes);
   return Sum(page, write, sealed) == tag;
 }
@@ -227,7 +230,8 @@ struct World {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static World *const world = new World();
-  for (size_t at = 0; at + kStepBytes <= size && at < kStepsMax * kStepBytes; at += kStepBytes) world->Step(data + at);
+  for (size_t at = 0; at + kStepBytes <= size && at < kStepsMax * kStepBytes; at += kStepBytes)
+    world->Step(data + at);
   world->Compare(0, kBytes);
   world->Empty();
   return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The local file behind the device: sparse, without a name, gone with the process. It is read and written past the
-// page cache where the file system can do that, since pages of a swap device must not come back into memory that way.
+// The local file behind the device: sparse, without a name, gone with the process. It is read and written
+// past the page cache where the file system can do that, since pages of a swap device must not come back into
+// memory that way.
 #pragma once
 
 #include <sys/uio.h>

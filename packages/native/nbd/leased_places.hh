@@ -3,9 +3,9 @@
 //
 //   place   | region, 8 bits | page of the region, 24 bits |
 //
-// Free places are taken first, then those of pages that were not used since the clock's hand last came by. Nothing is
-// lost by taking one: every page is in the write-behind buffer or in the backing file too. A place with a request
-// under way is pinned: it is not taken, so what comes back is what was there.
+// Free places are taken first, then those of pages that were not used since the clock's hand last came by.
+// Nothing is lost by taking one: every page is in the write-behind buffer or in the backing file too. A place
+// with a request under way is pinned: it is not taken, so what comes back is what was there.
 //
 // Not locked by itself: the store's mutex covers it, together with the page table.
 #pragma once
@@ -21,8 +21,9 @@ namespace exopool {
 class LeasedPlaces {
  public:
   static constexpr uint32_t kRegionsMax = 256;
-  static constexpr uint32_t kRegionPagesMax = 1u << 24;  // 64 GiB of a lease are used, of a larger one no more
-  static constexpr uint32_t kClockStepsMax = 64;         // looked at for one place; bounds the time under the lock
+  static constexpr uint32_t kRegionPagesMax = 1u
+                                              << 24;  // 64 GiB of a lease are used, of a larger one no more
+  static constexpr uint32_t kClockStepsMax = 64;  // looked at for one place; bounds the time under the lock
 
   struct Where {
     uint32_t slab;
@@ -44,7 +45,8 @@ class LeasedPlaces {
   // Takes no more places of it, or does again.
   void Pause(uint32_t region, bool paused) { regions_[region]->paused = paused; }
 
-  // A place, pinned, that belongs to `page` but is not in its state yet. kNone: nothing within `steps` of the clock.
+  // A place, pinned, that belongs to `page` but is not in its state yet. kNone: nothing within `steps` of the
+  // clock.
   uint32_t Take(uint64_t page, uint32_t steps);
   // Gives a taken place to its page, unless it is gone.
   void Attach(uint32_t place);

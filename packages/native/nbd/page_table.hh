@@ -11,8 +11,8 @@ namespace exopool {
 constexpr uint32_t kNone = UINT32_MAX;
 
 struct PageState {
-  uint64_t write = 0;     // number of the write that it holds; 0: none, it reads as zeroes
-  SealTag tag{};          // of that write
+  uint64_t write = 0;      // number of the write that it holds; 0: none, it reads as zeroes
+  PageTag tag{};           // of that write
   uint32_t place = kNone;  // in leased memory
   uint32_t frame = kNone;  // in the write-behind buffer; without one it is in the backing file
 };

@@ -3,7 +3,8 @@
 //
 //   nbdkit -f -U SOCKET exopool-nbd.so size=BYTES folder=FOLDER buffer=BYTES control=FD
 //
-// When the consumer is gone the device stays for those who use it, without leases, and ends with the last of them.
+// When the consumer is gone the device stays for those who use it, without leases, and ends with the last of
+// them.
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
@@ -76,8 +77,8 @@ int Config(const char *key, const char *value) {
 
 int ConfigComplete() {
   const uint64_t pages = settings.bytes / kPageBytes;
-  if (settings.bytes % kPageBytes == 0 && pages > 0 && pages <= PageStore::kPagesMax && settings.control >= 0 &&
-      !settings.folder.empty())
+  if (settings.bytes % kPageBytes == 0 && pages > 0 && pages <= PageStore::kPagesMax &&
+      settings.control >= 0 && !settings.folder.empty())
     return 0;
   nbdkit_error("size (whole pages of 4 KiB), folder and control are needed");
   return -1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A session with a producer, as a region of the store: opened, its slabs join; ended, they leave. The consumer process
-// hears of both, and is asked to do what takes longer than the session's thread may wait.
+// A session with a producer, as a region of the store: opened, its slabs join; ended, they leave. The
+// consumer process hears of both, and is asked to do what takes longer than the session's thread may wait.
 #pragma once
 
 #include <atomic>

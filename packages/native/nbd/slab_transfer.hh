@@ -56,8 +56,8 @@ class SlabTransfer {
 class SlabLink {
  public:
   virtual ~SlabLink() = default;
-  // Copies what is written; what is read goes to `into`, one request after the other. Completes `transfer` once, now or
-  // from another thread.
+  // Copies what is written; what is read goes to `into`, one request after the other. Completes `transfer`
+  // once, now or from another thread.
   virtual void Start(SlabTransfer *transfer, uint8_t *into) = 0;
 };
 

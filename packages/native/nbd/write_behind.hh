@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages on their way to the backing file: a bounded number of frames of sealed pages, and one thread that writes them.
+// Pages on their way to the backing file: a bounded number of frames of sealed pages, and one thread that
+// writes them.
 //
 //   Reserve -> fill -> Publish -> queue -> thread: joins neighbours, writes -> free
 //
 // A page stays here until it is in the file, so a producer that is lost loses nothing. What is overwritten or
 // discarded meanwhile is not written at all: the thread lets pages age before it takes them.
 //
-// It shares the store's mutex, which covers the page table too. A file that cannot be written keeps its pages here: it
-// is tried again, flushes fail, and so does a write that finds no free frame.
+// It shares the store's mutex, which covers the page table too. A file that cannot be written keeps its pages
+// here: it is tried again, flushes fail, and so does a write that finds no free frame.
 #pragma once
 
 #include <condition_variable>
@@ -23,8 +24,8 @@ namespace exopool {
 
 class WriteBehind {
  public:
-  static constexpr uint32_t kBatch = 256;     // frames written at once: 1 MiB when they are neighbours
-  static constexpr uint32_t kAgeMs = 500;     // before a page is written, unless many wait or somebody flushes
+  static constexpr uint32_t kBatch = 256;  // frames written at once: 1 MiB when they are neighbours
+  static constexpr uint32_t kAgeMs = 500;  // before a page is written, unless many wait or somebody flushes
   static constexpr uint32_t kRetryMs = 1000;  // after a failure
   using Lock = std::unique_lock<std::mutex>;
 
