@@ -25,7 +25,7 @@ const hasProgram = (name: string): boolean => spawnSync(name, ['--version']).err
 let folder: string;
 let socket: string;
 let device: NbdDevice;
-const undo: (() => Promise<unknown> | void)[] = [];
+const undo: (() => unknown)[] = [];
 
 async function startDevice(name: string, size = sizeBytes): Promise<NbdDevice> {
   const listen = { socket: path.join(folder, name) };
