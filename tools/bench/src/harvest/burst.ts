@@ -34,7 +34,7 @@ export async function burstRounds(options: RoundOptions): Promise<BurstResult> {
   say('burst: starting and filling Redis');
   const running = await redis.start({ bytes: plan.applicationBytes.redis, folder, signal });
   try {
-    const burst = running.runBurst!;
+    const burst = (seconds: number): Promise<LoadWindow> => running.runBurst!(seconds);
     await running.run(plan.windowSeconds / 2);
     const undisturbed = await burst(plan.burst.seconds);
     const rounds: BurstRound[] = [];
@@ -102,7 +102,8 @@ export function burstRows({ undisturbed, rounds }: BurstResult): Row[] {
     const back = of.flatMap(({ backMs }) => backMs ?? []);
     const swapped_bytes = spreadOf(of.map(({ swappedBytes }) => swappedBytes)).median;
     const p99_us = spreadOf(of.map(({ burst }) => burst.p99Us)).median;
-    if (back.length < of.length) return { name, contender, failed: 'not back within the burst', swapped_bytes, p99_us };
+    if (back.length < of.length)
+      return { name, contender, failed: 'not back within the burst', swapped_bytes, p99_us };
     return { name, contender, p50_ms: spreadOf(back).median, swapped_bytes, p99_us };
   });
   return [reference, ...rows];

@@ -67,7 +67,12 @@ async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackReques
       },
       broker,
     );
-    const login = { host: '127.0.0.1', port: server.port, seed: consumer.seed, producerKey: producer.publicKey };
+    const login = {
+      host: '127.0.0.1',
+      port: server.port,
+      seed: consumer.seed,
+      producerKey: producer.publicKey,
+    };
     const session = await SlabSession.connect({ ...login, ticket });
     await use(session, slabs);
     await pause(delayMs);

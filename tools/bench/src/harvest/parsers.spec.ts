@@ -44,18 +44,21 @@ describe('pgbenchWindow', () => {
 });
 
 describe('the wire', () => {
-  it.each(['redis', 'memcached'] as const)('knows the length of an answer of %s, and whose it is', (protocol) => {
-    const value = valueOf(7);
-    expect(value).toHaveLength(valueBytes);
-    const head = protocol === 'redis' ? `$${valueBytes}\r\n` : `VALUE ${keyOf(7)} 0 ${valueBytes}\r\n`;
-    const tail = protocol === 'redis' ? '\r\n' : '\r\nEND\r\n';
-    const answer = Buffer.concat([Buffer.from(head), value, Buffer.from(tail)]);
-    expect(foundBytes(protocol, 7)).toBe(answer.length);
-    expect(isFound(protocol, 7, answer)).toBe(true);
-    expect(isFound(protocol, 8, answer)).toBe(false);
-    expect(getRequest(protocol, 7)).toContain(keyOf(7));
-    expect(setRequest(protocol, 7).includes(value)).toBe(true);
-  });
+  it.each(['redis', 'memcached'] as const)(
+    'knows the length of an answer of %s, and whose it is',
+    (protocol) => {
+      const value = valueOf(7);
+      expect(value).toHaveLength(valueBytes);
+      const head = protocol === 'redis' ? `$${valueBytes}\r\n` : `VALUE ${keyOf(7)} 0 ${valueBytes}\r\n`;
+      const tail = protocol === 'redis' ? '\r\n' : '\r\nEND\r\n';
+      const answer = Buffer.concat([Buffer.from(head), value, Buffer.from(tail)]);
+      expect(foundBytes(protocol, 7)).toBe(answer.length);
+      expect(isFound(protocol, 7, answer)).toBe(true);
+      expect(isFound(protocol, 8, answer)).toBe(false);
+      expect(getRequest(protocol, 7)).toContain(keyOf(7));
+      expect(setRequest(protocol, 7).includes(value)).toBe(true);
+    },
+  );
 
   it('has values that differ', () => {
     expect(valueOf(1).equals(valueOf(2))).toBe(false);

@@ -30,7 +30,7 @@ export interface RoundOptions {
   readonly plan: HarvestPlan;
   readonly folder: string;
   readonly signal: AbortSignal;
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 /** Ends after the first round that is over when `isLate`. */

@@ -21,7 +21,7 @@ import { needProgram } from './applications/programs.js';
 import { listens } from './applications/caged-program.js';
 import type { HarvestPlan } from './plan.js';
 import { redisBenchmark, type RedisBenchmark } from './redis-benchmark.js';
-import type { SlabServerArgument } from './slab-server-main.js';
+import type { SlabServerAnswer, SlabServerArgument } from './slab-server-main.js';
 
 /** One load of one server. */
 export interface ServerLoad {
@@ -169,7 +169,7 @@ class SlabTarget {
       signal,
     });
     try {
-      const { port, pid } = (await child.ask({})) as { port: number; pid: number };
+      const { port } = (await child.ask({})) as SlabServerAnswer;
       const nowMs = Date.now();
       const ticket = signTicket(
         {
@@ -186,7 +186,7 @@ class SlabTarget {
       );
       const login = { port, ticket, seed: consumer.seed, producerKey: producer.publicKey };
       await fill(login);
-      return new SlabTarget(child, pid, login);
+      return new SlabTarget(child, login);
     } catch (error) {
       await child.close();
       throw error;
@@ -195,19 +195,24 @@ class SlabTarget {
 
   private constructor(
     private readonly child: CagedProcess,
-    private readonly pid: number,
     private readonly login: Login,
   ) {}
 
-  async load(shape: Pick<SlabLoadOptions, 'connections' | 'batch' | 'seconds' | 'ratePerSecond'>): Promise<ServerLoad> {
-    const before = processCpuSeconds(this.pid);
+  async load(
+    shape: Pick<SlabLoadOptions, 'connections' | 'batch' | 'seconds' | 'ratePerSecond'>,
+  ): Promise<ServerLoad> {
+    const before = await this.#cpuSeconds();
     const { requests, seconds, p50Us, p99Us } = await loadSlabServer({ ...this.login, ...shape, valueBytes });
-    const cpuSeconds = processCpuSeconds(this.pid) - before;
+    const cpuSeconds = (await this.#cpuSeconds()) - before;
     return { opsPerSecond: requests / seconds, p50Us, p99Us, cpuUs: (cpuSeconds * 1e6) / requests };
   }
 
   close(): Promise<void> {
     return this.child.close();
+  }
+
+  async #cpuSeconds(): Promise<number> {
+    return ((await this.child.ask({})) as SlabServerAnswer).cpuSeconds;
   }
 }
 

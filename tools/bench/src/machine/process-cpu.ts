@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 /** The unit of /proc: the kernel's USER_HZ, 100 on every architecture that Node.js runs on. */
 const ticksPerSecond = 100;
 
-/** @returns seconds, in user and kernel mode. @throws an error of the operating system when it is gone. */
+/**
+ * @returns seconds, in user and kernel mode, in hundredths: enough for a process that is busy.
+ * @throws an error of the operating system when it is gone.
+ */
 export function processCpuSeconds(pid: number): number {
   return parseCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }

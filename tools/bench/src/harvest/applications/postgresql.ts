@@ -62,7 +62,8 @@ async function startPostgresql({ bytes, folder, signal }: ApplicationPlan): Prom
     const scale = Math.max(1, Math.round(bytes / scaleBytes));
     await run(pgbench, ['-i', '-I', 'dtGvp', '-s', String(scale), '-q', ...login, 'postgres'], { signal });
     const psql = needProgram('psql', aptPackage);
-    for (const statement of prepare.split('; ')) await run(psql, ['-q', ...login, '-c', statement, 'postgres']);
+    for (const statement of prepare.split('; '))
+      await run(psql, ['-q', ...login, '-c', statement, 'postgres']);
     // The copy in the page cache is nobody's working set: it would be given back without a harvester.
     await dropFromPageCache(data);
     const load = new Pgbench(pgbench, login, folder, signal);

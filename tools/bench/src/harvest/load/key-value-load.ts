@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Latencies } from '@exopool/demo/latencies';
 import { seededRandom, type Random } from '@exopool/demo/random';
 import { zipf } from '@exopool/demo/zipf';
-import { ExopoolError } from '@exopool/shared';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { windowOf, type LoadWindow, type LoadPoint } from './window.js';
 import { foundBytes, getRequest, isFound, setRequest, storedAnswer, type Protocol } from './wire.js';
 
@@ -102,19 +102,19 @@ export class KeyValueLoad {
   ): Promise<void> {
     const startMs = performance.now();
     const underWay = new Set<Promise<void>>();
-    let failure: unknown;
-    for (let sent = 0; !tally.isOver && failure === undefined; await sleep(tickMs)) {
+    const failures: Error[] = [];
+    for (let sent = 0; !tally.isOver && failures.length === 0; await sleep(tickMs)) {
       const due = Math.floor(((performance.now() - startMs) * rate) / 1000);
       for (; sent < due; sent += 1) {
         const call = this.#askOne(clients[sent % clients.length]!, nextItem(), tally)
-          .catch((error: unknown) => (failure ??= error))
-          .finally(() => underWay.delete(call)) as Promise<void>;
+          .catch((error: unknown) => void failures.push(toExopoolError(error)))
+          .finally(() => underWay.delete(call));
         underWay.add(call);
       }
       tally.touch();
     }
     await Promise.all(underWay);
-    if (failure !== undefined) throw failure;
+    if (failures[0] !== undefined) throw failures[0];
   }
 
   async #askOne(client: Client, item: number, tally: Tally): Promise<void> {

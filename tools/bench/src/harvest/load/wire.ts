@@ -34,11 +34,11 @@ export function valueOf(item: number): Buffer {
 }
 
 interface Words {
-  get(key: string): string;
+  readonly get: (key: string) => string;
   /** Before the value; after it comes a line's end. */
-  set(key: string): string;
+  readonly set: (key: string) => string;
   /** Before the value of an answer to a get, and after it. */
-  foundHead(key: string): string;
+  readonly foundHead: (key: string) => string;
   readonly foundTail: string;
   readonly stored: string;
 }

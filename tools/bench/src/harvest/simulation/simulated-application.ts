@@ -66,7 +66,8 @@ export class SimulatedApplication {
     this.#seconds += 1;
     const load = this.#load();
     const faults = this.#touchPages(load);
-    const keep = limitBytes === undefined ? sampledPages : Math.floor((limitBytes / memoryBytes) * sampledPages);
+    const keep =
+      limitBytes === undefined ? sampledPages : Math.floor((limitBytes / memoryBytes) * sampledPages);
     this.#pushOut(sampledPages - this.#out - keep);
     const scale = realPages / sampledPages;
     const faultShare = Math.min(1, (faults * scale) / (requestsPerSecond * load));
@@ -91,8 +92,8 @@ export class SimulatedApplication {
   /** What went last comes back. */
   prefetch(bytes: number): void {
     const count = Math.min(this.#out, Math.round((bytes / memoryBytes) * sampledPages));
-    const newest = this.#indices((page) => this.#isOut[page] === 1).sort(
-      (a, b) => (this.#touched[a]! > this.#touched[b]! ? -1 : 1),
+    const newest = this.#indices((page) => this.#isOut[page] === 1).sort((a, b) =>
+      this.#touched[a]! > this.#touched[b]! ? -1 : 1,
     );
     for (const page of newest.slice(0, count)) this.#bringBack(page);
   }
@@ -138,8 +139,8 @@ export class SimulatedApplication {
   /** The least recently used go. */
   #pushOut(count: number): void {
     if (count <= 0) return;
-    const oldest = this.#indices((page) => this.#isOut[page] === 0).sort(
-      (a, b) => (this.#touched[a]! < this.#touched[b]! ? -1 : 1),
+    const oldest = this.#indices((page) => this.#isOut[page] === 0).sort((a, b) =>
+      this.#touched[a]! < this.#touched[b]! ? -1 : 1,
     );
     for (const page of oldest.slice(0, count)) {
       this.#isOut[page] = 1;
