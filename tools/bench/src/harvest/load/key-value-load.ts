@@ -107,7 +107,9 @@ export class KeyValueLoad {
       const due = Math.floor(((performance.now() - startMs) * rate) / 1000);
       for (; sent < due; sent += 1) {
         const call = this.#askOne(clients[sent % clients.length]!, nextItem(), tally)
-          .catch((error: unknown) => void failures.push(toExopoolError(error)))
+          .catch((error: unknown) => {
+            failures.push(toExopoolError(error));
+          })
           .finally(() => underWay.delete(call));
         underWay.add(call);
       }
