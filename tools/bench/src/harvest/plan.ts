@@ -30,7 +30,7 @@ export interface HarvestPlan {
   readonly harvestSeconds: number;
   readonly burst: { readonly rounds: number; readonly seconds: number };
   readonly giveBack: { readonly rounds: number; readonly graceRounds: number; readonly bytes: number };
-  readonly slab: { readonly rounds: number; readonly seconds: number; readonly redisRequests: number };
+  readonly slab: { readonly rounds: number; readonly seconds: number };
   /** Of the simulated harvester. */
   readonly simulatedHours: number;
 }
@@ -48,13 +48,13 @@ const quick: HarvestPlan = {
     tailPercent: 90,
   },
   chunksPerApplication: 24,
-  floorShare: 0.55,
+  floorShare: 0.57,
   windowSeconds: 4,
   flatOutSeconds: 1,
   harvestSeconds: 10,
   burst: { rounds: 1, seconds: 8 },
   giveBack: { rounds: 10, graceRounds: 3, bytes: GiB / 4 },
-  slab: { rounds: 3, seconds: 1, redisRequests: 1_000_000 },
+  slab: { rounds: 3, seconds: 1 },
   simulatedHours: 6,
 };
 
@@ -69,7 +69,7 @@ const full: HarvestPlan = {
   harvestSeconds: 30,
   burst: { rounds: 1, seconds: 20 },
   giveBack: { rounds: 50, graceRounds: 10, bytes: GiB },
-  slab: { rounds: 5, seconds: 2, redisRequests: 2_000_000 },
+  slab: { rounds: 5, seconds: 2 },
   simulatedHours: 12,
 };
 
