@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "driver_engine.hh"
 #include "loop_engine.hh"
 #include "ring_engine.hh"
 #include "table_lookup.hh"
@@ -90,10 +91,10 @@ void Lookup::StartWorkers() {
 }
 
 void Lookup::Work(int worker) {
-  bool any_bpf =
-      std::count(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
-                 engines_->begin() + static_cast<ptrdiff_t>(end_table_), Engine::kPageCacheBpf) > 0;
-  size_t grain = any_bpf ? kBpfGrain : kPreadGrain;
+  bool all_pread = std::all_of(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
+                               engines_->begin() + static_cast<ptrdiff_t>(end_table_),
+                               [](Engine engine) { return engine == Engine::kPread; });
+  size_t grain = all_pread ? kPreadGrain : kBpfGrain;
   while (!IsStopped()) {
     size_t begin = next_.fetch_add(grain);
     if (begin >= which_.size()) return;
@@ -119,6 +120,8 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
     }
     if ((*engines_)[t] == Engine::kPageCacheBpf)
       LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
+    else if ((*engines_)[t] == Engine::kDriver)
+      LookupByDriver(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else
       LookupByPread(table, keys_, asked.data(), asked.size(), results_.data(), copies_leaves);
     auto is_known = [this](uint32_t key) { return results_[key].is_known(); };
