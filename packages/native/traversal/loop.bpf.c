@@ -37,15 +37,15 @@ struct {
 #define CHAINS_MASK (EXO_TRAVERSAL_CHAINS - 1)
 #define BLOCK_AT __builtin_offsetof(struct traversal, block)
 
-EXO_INLINE const struct exo_extent *extent_at(__u32 index) { return bpf_map_lookup_elem(&extents, &index); }
+TRAVERSAL_INLINE const struct exo_extent *extent_at(__u32 index) { return bpf_map_lookup_elem(&extents, &index); }
 
 EXO_DEFINE_LOCATE(locate, extent_at, TRAVERSAL_FUNCTION)
 
-EXO_INLINE __u64 block_address(const struct exo_traversal_loop *loop, __u32 id) {
+TRAVERSAL_INLINE __u64 block_address(const struct exo_traversal_loop *loop, __u32 id) {
   return loop->chains + sizeof(struct traversal) * (__u64)id + BLOCK_AT;
 }
 
-EXO_INLINE void fill_command(const struct exo_traversal_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
+TRAVERSAL_INLINE void fill_command(const struct exo_traversal_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
   sqe->opcode = IORING_OP_URING_CMD;
   sqe->offset = NVME_URING_CMD_IO;
   sqe->nvme.opcode = NVME_READ;
@@ -56,7 +56,7 @@ EXO_INLINE void fill_command(const struct exo_traversal_loop *loop, struct sqe *
   sqe->nvme.blocks_less_one = (TRAVERSAL_BLOCK_BYTES >> (loop->lba_shift & 31)) - 1;
 }
 
-EXO_INLINE void fill_read(const struct exo_traversal_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
+TRAVERSAL_INLINE void fill_read(const struct exo_traversal_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
   sqe->opcode = IORING_OP_READ;
   sqe->offset = offset;
   sqe->address = block_address(loop, id);
@@ -73,6 +73,8 @@ TRAVERSAL_FUNCTION int fill_next(struct exo_traversal_loop *loop, struct sqe *sq
   __u64 offset = control->offset;
   int end = exo_admit(control, loop->file_size, loop->hops_max);
   if (end) return end;
+  /* A part of a block at the end of the file: user level clears the rest. */
+  if (loop->file_size - offset < TRAVERSAL_BLOCK_BYTES) return EXO_TRAVERSAL_IO;
   if (loop->kind == EXO_LOOP_NVME) {
     if (FRESH(&loop->snapshot) != loop->generation) return EXO_TRAVERSAL_STALE;
     if (locate(0, loop->extents, offset, loop->lba_shift, &lba) != EXO_CHAIN_GOING) return EXO_TRAVERSAL_STRADDLE;
@@ -91,20 +93,16 @@ TRAVERSAL_FUNCTION int fill_next(struct exo_traversal_loop *loop, struct sqe *sq
 TRAVERSAL_FUNCTION int advance(struct exo_traversal_loop *loop, struct traversal *t, __u32 id, int result) {
   if (!loop || !t) return EXO_TRAVERSAL_GARBAGE;
   struct exo_control *control = &loop->controls[id & CHAINS_MASK];
-  __u64 left = loop->file_size - control->offset;
-  __u32 wanted = left < TRAVERSAL_BLOCK_BYTES ? left : TRAVERSAL_BLOCK_BYTES;
-  if (loop->kind == EXO_LOOP_NVME) wanted = 0;
-  /* A short read leaves what was in the block before. At the end of a file user level clears the rest. */
-  if (result != (int)wanted || (wanted != 0 && wanted != TRAVERSAL_BLOCK_BYTES)) return EXO_TRAVERSAL_IO;
+  if (result != (loop->kind == EXO_LOOP_NVME ? 0 : TRAVERSAL_BLOCK_BYTES)) return EXO_TRAVERSAL_IO;
   return exo_hop(control, t, loop->file_size);
 }
 
-EXO_INLINE struct sqe *next_entry(struct exo_traversal_loop *loop, __u8 *sq) {
+TRAVERSAL_INLINE struct sqe *next_entry(struct exo_traversal_loop *loop, __u8 *sq) {
   return (struct sqe *)(sq + (FRESH(&loop->sq_tail) & (EXO_LOOP_ENTRIES - 1)) * EXO_LOOP_SQE_BYTES);
 }
 
 /* After a chain's hop, and after its next read was filled in: the read is queued, or the chain has ended. */
-EXO_INLINE void settle(struct exo_traversal_loop *loop, __u32 id, int end) {
+TRAVERSAL_INLINE void settle(struct exo_traversal_loop *loop, __u32 id, int end) {
   if (end == 0) {
     FRESH(&loop->sq_tail) = FRESH(&loop->sq_tail) + 1;
     return;
@@ -113,7 +111,7 @@ EXO_INLINE void settle(struct exo_traversal_loop *loop, __u32 id, int end) {
   FRESH(&loop->live) = FRESH(&loop->live) - 1;
 }
 
-EXO_INLINE void start_chains(struct exo_traversal_loop *loop, __u8 *sq) {
+TRAVERSAL_INLINE void start_chains(struct exo_traversal_loop *loop, __u8 *sq) {
   struct bpf_iter_num turns;
 
   bpf_iter_num_new(&turns, 0, EXO_TRAVERSAL_CHAINS);
@@ -126,7 +124,7 @@ EXO_INLINE void start_chains(struct exo_traversal_loop *loop, __u8 *sq) {
   bpf_iter_num_destroy(&turns);
 }
 
-EXO_INLINE void take_completions(struct exo_traversal_loop *loop, __u8 *cq, __u8 *sq, __u8 *memory) {
+TRAVERSAL_INLINE void take_completions(struct exo_traversal_loop *loop, __u8 *cq, __u8 *sq, __u8 *memory) {
   struct bpf_iter_num turns;
   __u32 head_at = ring.cq_head & 1023, tail_at = ring.cq_tail & 1023, entries_at = ring.cqes & 1023;
 
