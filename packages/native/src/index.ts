@@ -33,6 +33,15 @@ export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } fr
 export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from './table-binding.js';
 export { loopCounters } from './loop-support.js';
 export { releasePin } from './release-pin.js';
+export {
+  TraversalFile,
+  traversalInputMaxBytes,
+  traversalSourceFolder,
+  type TraversalCounters,
+  type TraversalEnd,
+  type TraversalOpening,
+  type TraversalOutcome,
+} from './traversal-file.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
