@@ -38,7 +38,10 @@ export function sqliteTable(file: string, table: string): SqliteTable {
   const pageSize = size === 1 ? 65_536 : size;
   if (pageSize > pageSizeMax) {
     const fix = `sqlite3 FILE 'PRAGMA page_size=${pageSizeMax}; VACUUM'`;
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${file}: pages of ${pageSize} bytes; to change that: ${fix}`);
+    throw new ExopoolError(
+      'EXOPOOL_UNSUPPORTED',
+      `${file}: pages of ${pageSize} bytes; to change that: ${fix}`,
+    );
   }
   return { rootPage: findRoot(file, table), pageSize, reserved: header.readUInt8(reservedAt) };
 }
@@ -71,9 +74,15 @@ function readHeader(file: string): Buffer {
 
 function findRoot(file: string, table: string): number {
   const query = `SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '${table.replaceAll("'", "''")}' AND sql NOT LIKE '%WITHOUT ROWID%'`;
-  const { status, error, stdout, stderr } = spawnSync('sqlite3', ['-readonly', '-batch', file, query], { encoding: 'utf8' });
+  const { status, error, stdout, stderr } = spawnSync('sqlite3', ['-readonly', '-batch', file, query], {
+    encoding: 'utf8',
+  });
   if (error !== undefined)
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'there is no sqlite3; to install it: apt-get install sqlite3', { cause: error });
+    throw new ExopoolError(
+      'EXOPOOL_UNSUPPORTED',
+      'there is no sqlite3; to install it: apt-get install sqlite3',
+      { cause: error },
+    );
   if (status !== 0) throw new ExopoolError('EXOPOOL_INPUT', `${file}: ${stderr.trim()}`);
   const root = Number.parseInt(stdout, 10);
   if (Number.isNaN(root))

@@ -18,7 +18,11 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 const abi = 1;
 const manifestName = 'manifest.json';
 const twinName = 'twin.so';
-const programNames = { 'page-cache-bpf': 'page_cache.bpf.o', 'io-uring-bpf': 'loop.bpf.o', 'nvme-bpf': 'loop.bpf.o' };
+const programNames = {
+  'page-cache-bpf': 'page_cache.bpf.o',
+  'io-uring-bpf': 'loop.bpf.o',
+  'nvme-bpf': 'loop.bpf.o',
+};
 const bpfTargets: Readonly<Record<string, string>> = { x64: 'x86', arm64: 'arm64' };
 const clangFix = 'apt-get install clang libbpf-dev';
 const ccFix = 'apt-get install gcc libc6-dev';
@@ -54,7 +58,10 @@ const warnings = ['-Wall', '-Wextra', '-Werror', '-Wcast-qual'];
  * @param out default: the source's path with `.traversal` for `.c`
  * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_TRAVERSAL` with the compiler's messages, `EXOPOOL_UNSUPPORTED` without a C compiler
  */
-export function buildTraversal(source: string, out = source.replace(/(\.c)?$/, '.traversal')): BuiltTraversal {
+export function buildTraversal(
+  source: string,
+  out = source.replace(/(\.c)?$/, '.traversal'),
+): BuiltTraversal {
   const absolute = path.resolve(source);
   if (!existsSync(absolute)) throw new ExopoolError('EXOPOOL_NOT_FOUND', `${source}: there is no such file`);
   const scratch = mkdtempSync(`${path.resolve(out)}-`);
@@ -142,7 +149,9 @@ function sourceFlags(source: string): string[] {
 function compile(program: string, words: readonly string[], fix: string): void {
   const { status, error, stderr } = spawnSync(program, words, { encoding: 'utf8' });
   if (error !== undefined)
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `there is no ${program}; to install it: ${fix}`, { cause: error });
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `there is no ${program}; to install it: ${fix}`, {
+      cause: error,
+    });
   if (status !== 0)
     throw new ExopoolError('EXOPOOL_TRAVERSAL', `the traversal does not compile:\n${stderr.trimEnd()}`);
 }

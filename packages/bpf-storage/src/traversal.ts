@@ -160,7 +160,8 @@ function traversalEngineSupport(bundle: TraversalBundle): EngineSupport[] {
 }
 
 function requireInput(input: unknown): void {
-  if (!(input instanceof Uint8Array)) throw new ExopoolError('EXOPOOL_INVALID', 'an input must be a Uint8Array');
+  if (!(input instanceof Uint8Array))
+    throw new ExopoolError('EXOPOOL_INVALID', 'an input must be a Uint8Array');
   if (input.byteLength > traversalInputMaxBytes)
     throw new ExopoolError(
       'EXOPOOL_INVALID',

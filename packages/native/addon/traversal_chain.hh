@@ -31,8 +31,8 @@ struct TraversalResult {
 // For the whole traversal, by reason; no program writes here.
 struct TraversalCounters {
   std::atomic<uint64_t> chains{0}, hops{0};
-  std::atomic<uint64_t> ends[EXO_TRAVERSAL_ENDS];      // of chains
-  std::atomic<uint64_t> returned[EXO_TRAVERSAL_ENDS];  // from the kernel, to go on at user level
+  std::atomic<uint64_t> ends[EXO_TRAVERSAL_ENDS]{};      // of chains
+  std::atomic<uint64_t> returned[EXO_TRAVERSAL_ENDS]{};  // from the kernel, to go on at user level
 };
 
 // The shared object that `exopool traversal build` made. Its code is the author's, and runs as this process.

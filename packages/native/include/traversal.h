@@ -103,9 +103,7 @@ EXO_ASSERT(sizeof(struct exo_control) == 160, "control");
 /* --- What an author has ---------------------------------------------------------------------------------------- */
 
 static int next(struct traversal *t);
-#ifndef __BPF__
-static __u64 first(struct traversal *t);
-#endif
+static __u64 first(struct traversal *t) __attribute__((unused)); /* by the kernel's programs */
 
 TRAVERSAL_INLINE __u8 block_u8(const struct traversal *t, __u64 at) {
   return at < TRAVERSAL_BLOCK_BYTES ? t->block[at & (TRAVERSAL_BLOCK_BYTES - 1)] : 0;
