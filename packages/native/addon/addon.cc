@@ -15,6 +15,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterWriteJob(env, exports);
   exopool::RegisterLoop(env, exports);
   exopool::RegisterDriver(env, exports);
+  exopool::RegisterTraversal(env, exports);
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);
   exopool::RegisterSlabClient(env, exports);

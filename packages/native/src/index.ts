@@ -34,6 +34,15 @@ export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from 
 export { driverCounters, type DriverCounters, type DriverEnd, type DriverMode } from './driver-support.js';
 export { loopCounters } from './loop-support.js';
 export { releasePin } from './release-pin.js';
+export {
+  TraversalFile,
+  traversalInputMaxBytes,
+  traversalSourceFolder,
+  type TraversalCounters,
+  type TraversalEnd,
+  type TraversalOpening,
+  type TraversalOutcome,
+} from './traversal-file.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
