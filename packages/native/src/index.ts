@@ -40,6 +40,16 @@ export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
 export { readMemoryInfo, readMemoryPressure, type MemoryInfo, type MemoryPressure } from './memory-info.js';
 export { watchPressure, type PressureTrigger, type PressureTriggerOptions } from './pressure-trigger.js';
+export {
+  readMarks,
+  traceReads,
+  tracedReadsMax,
+  type ReadMark,
+  type ReadMarks,
+  type ReadTrace,
+  type ReadTraceOptions,
+} from './read-trace.js';
+export type { ReadProbe, ReadRoute } from './read-borders.js';
 export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 export {

@@ -1,0 +1,150 @@
+/**
+ * Where in this kernel a read of a file crosses from one layer into the next, as probes for `read-trace.ts`.
+ *
+ * The exact borders are functions, of which some depend on the file system and on the device's driver. A kernel may not
+ * let its functions be traced, or a driver be one that is not known here: tracepoints, which are near some borders and
+ * the same for all, stand in for them.
+ */
+import { readFileSync, realpathSync, statfsSync, statSync, existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+
+/** A program of `bpf/read_trace.bpf.c`, and the kernel's function that it is attached to, when it has no target itself. */
+export interface ReadProbe {
+  readonly program: string;
+  readonly function: string;
+}
+
+/** What a path's reads go through. */
+export interface ReadRoute {
+  /** `ext4`, `block device`, or the number that the kernel has for it. */
+  readonly fileSystem: string;
+  /** As in `/sys/block`. */
+  readonly device: string;
+  /** Of the device's driver; `bio`: it takes no requests and works while it is called. */
+  readonly driver: { readonly functions: readonly string[]; readonly kind: 'request' | 'bio' } | undefined;
+  /** The file system's. */
+  readonly readFunction: string | undefined;
+}
+
+/** By `statfs`'s number. */
+const fileSystems: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'ext4'],
+  [0x58465342, 'xfs'],
+  [0xf2f52010, 'f2fs'],
+]);
+
+/** By the device's name: what the block layer calls, for one request and, where there is one, for a list of them. */
+const drivers: readonly {
+  readonly name: RegExp;
+  readonly functions: readonly string[];
+  readonly kind: 'request' | 'bio';
+}[] = [
+  { name: /^nvme/, functions: ['nvme_queue_rq', 'nvme_queue_rqs'], kind: 'request' },
+  { name: /^vd/, functions: ['virtio_queue_rq', 'virtio_queue_rqs'], kind: 'request' },
+  { name: /^sd|^sr/, functions: ['scsi_queue_rq'], kind: 'request' },
+  { name: /^nullb/, functions: ['null_queue_rq', 'null_queue_rqs'], kind: 'request' },
+  { name: /^loop/, functions: ['loop_queue_rq'], kind: 'request' },
+  { name: /^mmcblk/, functions: ['mmc_mq_queue_rq'], kind: 'request' },
+  { name: /^zram/, functions: ['zram_submit_bio'], kind: 'bio' },
+];
+
+/** How the kernel calls a system call, by architecture. */
+const callPrefixes: Readonly<Record<string, string>> = { x64: '__x64_sys_', arm64: '__arm64_sys_' };
+
+/** At the borders that every kernel with BTF has as tracepoints. */
+const commonPoints = ['block_in', 'issue', 'complete', 'bio_complete', 'running'];
+
+/**
+ * @throws `EXOPOOL_NOT_FOUND`, or `EXOPOOL_UNSUPPORTED` for a path whose reads go to no block device of its own
+ */
+export function readRoute(path: string): ReadRoute {
+  const { device, isDevice } = deviceOf(path);
+  const type = isDevice ? undefined : statfsSync(path).type;
+  const known = type === undefined ? undefined : fileSystems.get(type);
+  const fileSystem = type === undefined ? 'block device' : (known ?? `0x${type.toString(16)}`);
+  const readFunction = isDevice
+    ? 'blkdev_read_iter'
+    : known === undefined
+      ? undefined
+      : `${known}_file_read_iter`;
+  return { fileSystem, device, driver: drivers.find(({ name }) => name.test(device)), readFunction };
+}
+
+/** All borders as tracepoints: what a kernel has that does not let its functions be traced. */
+export function tracepointProbes(): ReadProbe[] {
+  const outer = ['syscall_in', 'syscall_out', 'fs_in', 'fs_out'];
+  return [...outer, ...commonPoints].map(point);
+}
+
+/**
+ * The exact borders, and tracepoints for those whose function the kernel does not have.
+ * @param kernelHas whether there is such a function
+ */
+export function functionProbes(route: ReadRoute, kernelHas: (name: string) => boolean): ReadProbe[] {
+  const prefix = callPrefixes[process.arch] ?? '';
+  return [
+    ...around('syscall', `${prefix}pread64`, kernelHas),
+    ...around('fs', route.readFunction, kernelHas),
+    ...driverProbes(route.driver?.functions ?? [], kernelHas),
+    ...probesOf('idle', `${prefix}personality`, kernelHas),
+    ...commonPoints.map(point),
+  ];
+}
+
+/** The functions of this kernel and its modules. */
+export function kernelFunctions(): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const [, name] of readFileSync('/proc/kallsyms', 'latin1').matchAll(/^\S+ [tT] (\S+)/gm))
+    names.add(name!);
+  return names;
+}
+
+function around(
+  layer: 'syscall' | 'fs',
+  name: string | undefined,
+  kernelHas: (name: string) => boolean,
+): ReadProbe[] {
+  const exact = name === undefined ? [] : probesOf(layer, name, kernelHas);
+  return exact.length > 0 ? exact : [point(`${layer}_in`), point(`${layer}_out`)];
+}
+
+function driverProbes(names: readonly string[], kernelHas: (name: string) => boolean): ReadProbe[] {
+  return names.flatMap((name, i) => probesOf(i === 0 ? 'driver' : 'driver_list', name, kernelHas));
+}
+
+function probesOf(border: string, name: string, kernelHas: (name: string) => boolean): ReadProbe[] {
+  if (!kernelHas(name)) return [];
+  return ['in', 'out'].map((side) => ({ program: `${border}_${side}`, function: name }));
+}
+
+function point(border: string): ReadProbe {
+  return { program: `point_${border}`, function: '' };
+}
+
+function deviceOf(path: string): { device: string; isDevice: boolean } {
+  try {
+    const status = statSync(path);
+    const isDevice = status.isBlockDevice();
+    const number = isDevice ? status.rdev : status.dev;
+    const link = join('/sys/dev/block', `${majorOf(number)}:${minorOf(number)}`);
+    if (!existsSync(link)) {
+      const message = `${path} is not on a block device of its own; take a file on one`;
+      throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+    }
+    const folder = realpathSync(link);
+    const isPartition = existsSync(join(folder, 'partition'));
+    return { device: basename(isPartition ? dirname(folder) : folder), isDevice };
+  } catch (error) {
+    throw toExopoolError(error, `cannot look at ${path}`);
+  }
+}
+
+/** As glibc's `gnu_dev_major` and `gnu_dev_minor` do, up to 2^32. */
+function majorOf(number: number): number {
+  return (number >>> 8) & 0xfff;
+}
+
+function minorOf(number: number): number {
+  return (number & 0xff) | ((number >>> 12) & 0xfff00);
+}
