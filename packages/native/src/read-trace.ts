@@ -80,7 +80,7 @@ interface TraceBinding {
     path: string,
     reads: number,
     probes: readonly (readonly [program: string, function: string])[],
-  ): { readonly done: Promise<NativeTrace>; stop(): void };
+  ): { readonly done: Promise<NativeTrace>; readonly stop: () => void };
 }
 
 /**
@@ -110,9 +110,9 @@ async function run(
   probes: readonly ReadProbe[],
   signal: AbortSignal | undefined,
 ): Promise<NativeTrace> {
-  const { traceReads: start } = loadBinding() as unknown as TraceBinding;
+  const binding = loadBinding() as unknown as TraceBinding;
   const pairs = probes.map((probe) => [probe.program, probe.function] as const);
-  const { done, stop } = start(path, reads, pairs);
+  const { done, stop } = binding.traceReads(path, reads, pairs);
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
   const result = await done;

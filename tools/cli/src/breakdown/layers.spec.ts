@@ -62,7 +62,7 @@ describe('the time in each layer', () => {
       .record(Object.fromEntries(readMarks.map((mark) => [mark, fc.integer({ min: -100, max: 10_000 })])), {
         requiredKeys: [],
       })
-      .map((some) => ({ ...some, before: 0, after: Math.max(0, some['after'] ?? 0) }) as ReadMarks);
+      .map((some) => ({ ...some, before: 0, after: Math.max(0, some['after'] ?? 0) }));
     fc.assert(
       fc.property(marks, fc.constantFrom<DriverKind>('request', 'bio'), (read, kind) => {
         const times = timesOf(read, kind);

@@ -1,0 +1,69 @@
+/**
+ * Whether guests can be tested here, found out once before the first of their tests (vitest's global set-up): the
+ * kernels are fetched, and one guest is booted. Where that fails the tests are skipped with the reason. Once a guest
+ * has booted here, whatever goes wrong in one is a failure.
+ */
+import { existsSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { GiB } from '@exopool/shared';
+import { cacheFolder } from '../cache-folder.js';
+import { obtainKernel } from '../kernel-cache.js';
+import { runInGuest } from '../run-in-guest.js';
+
+/** What the tests boot. */
+const kernels = ['6.12', '7.2'];
+/** Two guests at a time, with what runs them. */
+const memoryMinBytes = 5 * GiB;
+/** A slow mirror takes a minute for both kernels. */
+const fetchTimeoutMs = 180_000;
+/** Under emulation the first boot takes 20 s, and is tried twice. */
+const bootTimeoutMs = 180_000;
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Undefined: they are tested. */
+    whyNoGuests: string | undefined;
+  }
+}
+
+export default async function setUpGuests(project: TestProject): Promise<void> {
+  project.provide('whyNoGuests', whatIsMissing() ?? (await whatFails()));
+}
+
+function whatIsMissing(): string | undefined {
+  if (process.env['EXOPOOL_TEST_VM'] !== '1') return 'guests are tested by: ./exopool test';
+  if (process.arch !== 'x64') return `guests are for x64; this machine is ${process.arch}`;
+  const missing = ['qemu-system-x86_64', 'busybox', 'depmod'].filter((program) => !isInstalled(program));
+  if (missing.length > 0)
+    return `not installed: ${missing.join(', ')}; apt-get install qemu-system-x86 busybox-static kmod`;
+  return freemem() < memoryMinBytes ? 'less than 5 GiB of memory is free' : undefined;
+}
+
+function isInstalled(program: string): boolean {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => existsSync(join(folder, program)));
+}
+
+async function whatFails(): Promise<string | undefined> {
+  const log: string[] = [];
+  const progress = (text: string): void => console.error(`guests: ${text}`);
+  try {
+    const signal = AbortSignal.timeout(fetchTimeoutMs);
+    for (const kernel of kernels) await obtainKernel(cacheFolder(), kernel, { signal, progress });
+    await runInGuest({
+      kernel: kernels[0]!,
+      command: ['true'],
+      cwd: '/',
+      environment: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      output: { out: () => undefined, err: (bytes) => log.push(bytes.toString()) },
+      signal: AbortSignal.timeout(bootTimeoutMs),
+      progress,
+    });
+    return undefined;
+  } catch (error) {
+    console.error(`guests: none can be booted here\n${log.join('')}`);
+    return `no guest can be booted: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
