@@ -5,9 +5,9 @@
  * let its functions be traced, or a driver be one that is not known here: tracepoints, which are near some borders and
  * the same for all, stand in for them.
  */
-import { readFileSync, realpathSync, statfsSync, statSync, existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { readFileSync, statfsSync } from 'node:fs';
+import { ExopoolError } from '@exopool/shared';
+import { blockDeviceOf } from './block-device.js';
 
 /** A program of `bpf/read_trace.bpf.c`, and the kernel's function that it is attached to, when it has no target itself. */
 export interface ReadProbe {
@@ -59,16 +59,22 @@ const commonPoints = ['block_in', 'issue', 'complete', 'bio_complete', 'running'
  * @throws `EXOPOOL_NOT_FOUND`, or `EXOPOOL_UNSUPPORTED` for a path whose reads go to no block device of its own
  */
 export function readRoute(path: string): ReadRoute {
-  const { device, isDevice } = deviceOf(path);
-  const type = isDevice ? undefined : statfsSync(path).type;
-  const known = type === undefined ? undefined : fileSystems.get(type);
-  const fileSystem = type === undefined ? 'block device' : (known ?? `0x${type.toString(16)}`);
-  const readFunction = isDevice
-    ? 'blkdev_read_iter'
-    : known === undefined
-      ? undefined
-      : `${known}_file_read_iter`;
-  return { fileSystem, device, driver: drivers.find(({ name }) => name.test(device)), readFunction };
+  const device = blockDeviceOf(path);
+  if (device === undefined) {
+    const message = `${path} is not on a block device of its own; take a file on one`;
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+  }
+  const { name, isItself } = device;
+  const driver = drivers.find((candidate) => candidate.name.test(name));
+  const common = { device: name, driver };
+  if (isItself) return { ...common, fileSystem: 'block device', readFunction: 'blkdev_read_iter' };
+  const { type } = statfsSync(path);
+  const known = fileSystems.get(type);
+  return {
+    ...common,
+    fileSystem: known ?? `0x${type.toString(16)}`,
+    readFunction: known === undefined ? undefined : `${known}_file_read_iter`,
+  };
 }
 
 /** All borders as tracepoints: what a kernel has that does not let its functions be traced. */
@@ -120,31 +126,4 @@ function probesOf(border: string, name: string, kernelHas: (name: string) => boo
 
 function point(border: string): ReadProbe {
   return { program: `point_${border}`, function: '' };
-}
-
-function deviceOf(path: string): { device: string; isDevice: boolean } {
-  try {
-    const status = statSync(path);
-    const isDevice = status.isBlockDevice();
-    const number = isDevice ? status.rdev : status.dev;
-    const link = join('/sys/dev/block', `${majorOf(number)}:${minorOf(number)}`);
-    if (!existsSync(link)) {
-      const message = `${path} is not on a block device of its own; take a file on one`;
-      throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
-    }
-    const folder = realpathSync(link);
-    const isPartition = existsSync(join(folder, 'partition'));
-    return { device: basename(isPartition ? dirname(folder) : folder), isDevice };
-  } catch (error) {
-    throw toExopoolError(error, `cannot look at ${path}`);
-  }
-}
-
-/** As glibc's `gnu_dev_major` and `gnu_dev_minor` do, up to 2^32. */
-function majorOf(number: number): number {
-  return (number >>> 8) & 0xfff;
-}
-
-function minorOf(number: number): number {
-  return (number & 0xff) | ((number >>> 12) & 0xfff00);
 }
