@@ -1,5 +1,12 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { functionProbes, readRoute, tracepointProbes, type ReadRoute } from './read-borders.js';
+import {
+  functionProbes,
+  kernelFunctions,
+  readRoute,
+  tracepointProbes,
+  type ReadRoute,
+} from './read-borders.js';
 
 const route: ReadRoute = {
   fileSystem: 'xfs',
@@ -27,6 +34,12 @@ describe('probes', () => {
     for (const side of ['syscall_in', 'syscall_out', 'fs_in', 'fs_out'])
       expect(found.filter((program) => program.replace('point_', '') === side)).toHaveLength(1);
   });
+});
+
+it.skipIf(!existsSync('/proc/kallsyms'))('functions of this kernel are known by their whole names', () => {
+  const has = kernelFunctions();
+  expect(has('vfs_read')).toBe(true);
+  expect(has('vfs_rea')).toBe(false);
 });
 
 it('a path without a device of its own has no route', () => {

@@ -5,7 +5,7 @@
  * let its functions be traced, or a driver be one that is not known here: tracepoints, which are near some borders and
  * the same for all, stand in for them.
  */
-import { readFileSync, statfsSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { ExopoolError } from '@exopool/shared';
 import { blockDeviceOf } from './block-device.js';
 
@@ -48,6 +48,8 @@ const drivers: readonly {
   { name: /^mmcblk/, functions: ['mmc_mq_queue_rq'], kind: 'request' },
   { name: /^zram/, functions: ['zram_submit_bio'], kind: 'bio' },
 ];
+
+const kernelSymbols = '/proc/kallsyms';
 
 /** How the kernel calls a system call, by architecture. */
 const callPrefixes: Readonly<Record<string, string>> = { x64: '__x64_sys_', arm64: '__arm64_sys_' };
@@ -98,12 +100,12 @@ export function functionProbes(route: ReadRoute, kernelHas: (name: string) => bo
   ];
 }
 
-/** The functions of this kernel and its modules. */
-export function kernelFunctions(): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const [, name] of readFileSync('/proc/kallsyms', 'latin1').matchAll(/^\S+ [tT] (\S+)/gm))
-    names.add(name!);
-  return names;
+/** Whether this kernel or one of its modules has a function. */
+export function kernelFunctions(): (name: string) => boolean {
+  // Lines are `address type name`, of modules with a tab and `[module]` behind.
+  const symbols = existsSync(kernelSymbols) ? readFileSync(kernelSymbols, 'latin1') : '';
+  return (name) =>
+    [' t ', ' T '].some((type) => ['\n', '\t'].some((end) => symbols.includes(`${type}${name}${end}`)));
 }
 
 function around(

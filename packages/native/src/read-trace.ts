@@ -95,8 +95,7 @@ export async function traceReads(options: ReadTraceOptions): Promise<ReadTrace> 
     throw new ExopoolError('EXOPOOL_INVALID', message);
   }
   const route = readRoute(path);
-  const functions = kernelFunctions();
-  const exact = functionProbes(route, (name) => functions.has(name));
+  const exact = functionProbes(route, kernelFunctions());
   const first = await run(path, reads, exact, signal);
   if (first.reason === '') return toTrace(path, route, exact, first);
   const points = tracepointProbes();

@@ -2,6 +2,13 @@
 import { inject } from 'vitest';
 import { runInGuest, type GuestOptions } from '../run-in-guest.js';
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Undefined: they are tested. */
+    whyNoGuests: string | undefined;
+  }
+}
+
 /** A guest under emulation on a busy machine, with its command. */
 export const guestTimeoutMs = 900_000;
 
