@@ -50,7 +50,8 @@ async function whatFails(): Promise<string | undefined> {
   let failure: unknown;
   for (let boot = 1; boot <= bootsMax; boot += 1) {
     try {
-      return await bootGuest();
+      await bootGuest();
+      return undefined;
     } catch (error) {
       failure = error;
       progress(textOf(error));
@@ -59,7 +60,7 @@ async function whatFails(): Promise<string | undefined> {
   return `none can be booted: ${textOf(failure)}`;
 }
 
-async function bootGuest(): Promise<undefined> {
+async function bootGuest(): Promise<void> {
   const log = (bytes: Buffer): void => progress(bytes.toString());
   await runInGuest({
     kernel: kernels[0]!,
@@ -70,13 +71,13 @@ async function bootGuest(): Promise<undefined> {
     signal: AbortSignal.timeout(bootTimeoutMs),
     progress,
   });
-  return undefined;
 }
 
 function progress(text: string): void {
   console.error(`guests: ${text}`);
 }
 
+/** In one line, as it stands behind the name of a test. */
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 }
