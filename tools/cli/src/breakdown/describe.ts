@@ -60,9 +60,9 @@ function remarks(trace: ReadTrace, breakdown: Breakdown): string[] {
   const share = softwareShare(breakdown);
   const lines = [
     `${fileSystem} on ${device}, 4 KiB a read past the page cache; the middle half of ${trace.traced.length} reads`,
-    `looking cost ${formatCount(overheadNs)} ns a read (${passages.toFixed(1)} probes: ${callProbeNs.toFixed(0)} ns at ` +
-      `the system call, ${innerProbeNs.toFixed(0)} ns further in), which is not in the table; ` +
-      `${percent(unexplained).trim()} of the time was shared out in proportion`,
+    `looking cost ${overheadNs > 0 ? `${formatCount(overheadNs)} ns a read` : 'less than reads vary'} ` +
+      `(${passages.toFixed(1)} probes: ${callProbeNs.toFixed(0)} ns at the system call, ${innerProbeNs.toFixed(0)} ns ` +
+      `further in), which is not in the table; ${percent(unexplained).trim()} of the time was shared out in proportion`,
   ];
   if (share !== undefined) lines.unshift(`software: ${percent(share).trim()} of a read (the paper: 48.6 %)`);
   if (trace.tracepointsOnly !== undefined)
