@@ -25,5 +25,6 @@ void RegisterSlabClient(Napi::Env env, Napi::Object exports);
 void RegisterSlabLoad(Napi::Env env, Napi::Object exports);
 void RegisterPaging(Napi::Env env, Napi::Object exports);
 void RegisterPressureTrigger(Napi::Env env, Napi::Object exports);
+void RegisterReadTrace(Napi::Env env, Napi::Object exports);
 
 }  // namespace exopool

@@ -32,6 +32,7 @@ export { filterMiss, keyHash } from './table-filter.js';
 export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
 export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from './table-binding.js';
 export { driverCounters, type DriverCounters, type DriverEnd, type DriverMode } from './driver-support.js';
+export { engineFindings, engineFindingsAt } from './engine-findings.js';
 export { loopCounters } from './loop-support.js';
 export { releasePin } from './release-pin.js';
 export {
@@ -50,6 +51,16 @@ export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
 export { readMemoryInfo, readMemoryPressure, type MemoryInfo, type MemoryPressure } from './memory-info.js';
 export { watchPressure, type PressureTrigger, type PressureTriggerOptions } from './pressure-trigger.js';
+export {
+  readMarks,
+  traceReads,
+  tracedReadsMax,
+  type ReadMark,
+  type ReadMarks,
+  type ReadTrace,
+  type ReadTraceOptions,
+} from './read-trace.js';
+export type { ReadProbe, ReadRoute } from './read-borders.js';
 export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 export {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { registerBench } from './commands/bench.js';
+import { registerBreakdown } from './commands/breakdown.js';
 import { registerBroker } from './commands/broker.js';
 import { registerConsumer } from './commands/consumer.js';
 import { registerDemo } from './commands/demo.js';
@@ -44,6 +45,7 @@ Exit status: 0 done, 1 failed, 2 not understood. EXOPOOL_DEBUG=1 adds a stack tr
   registerStore(program);
   registerTraversal(program);
   registerBench(program);
+  registerBreakdown(program);
   registerDoctor(program);
   registerVm(program);
   registerTest(program);
