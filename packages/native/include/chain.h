@@ -64,7 +64,7 @@ struct exo_walk {
   __u32 done;  /* out: chains walked */
 };
 
-EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 64 + 24 + 4096 + 3072, "chain");
+EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 128 + 24 + 4096 + 3072, "chain");
 EXO_ASSERT(sizeof(struct exo_walk) == 40, "walk");
 
 #endif
