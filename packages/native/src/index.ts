@@ -52,6 +52,7 @@ export {
   type ZramStats,
   type ZramSwap,
 } from './swap.js';
+export { addZramDisk } from './zram-disk.js';
 export {
   hasZramWriteback,
   readZramBacking,
