@@ -12,7 +12,7 @@
 //
 // Prints one JSON object a line, (1) for what was measured and (2) for an engine that does not run:
 //   1 {"engine":"pread","fileSystem":"ext4","depth":6,"chains":16,"instructionsPerHop":16200,
-//      "least":16150,"most":16300,"hops":2016}
+//      "low":16150,"high":16300,"hops":2016}
 //   2 {"engine":"nvme-bpf","refused":"..."}
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -123,7 +123,7 @@ void Print(const char *file_system, unsigned depth, unsigned chains, double hops
   std::vector<double> &counts = contender->per_hop;
   std::sort(counts.begin(), counts.end());
   printf("{\"engine\":\"%s\",\"fileSystem\":\"%s\",\"depth\":%u,\"chains\":%u,\"instructionsPerHop\":%.0f,"
-         "\"least\":%.0f,\"most\":%.0f,\"hops\":%.0f}\n",
+         "\"low\":%.0f,\"high\":%.0f,\"hops\":%.0f}\n",
          contender->name, file_system, depth, chains, counts[counts.size() / 2], counts.front(), counts.back(), hops);
   fflush(stdout);
 }

@@ -14,7 +14,7 @@ const counted = {
 describe('parseCounted', () => {
   it('finds counts and refusals among words to people', () => {
     const refused = { engine: 'nvme-bpf', refused: 'not on an NVMe device' };
-    const spread = { ...counted, least: 16_100, most: 16_300 };
+    const spread = { ...counted, low: 16_100, high: 16_300 };
     const text = `a turn takes 4.004\n${JSON.stringify(counted)}\n${JSON.stringify(refused)}\n${JSON.stringify(spread)}\n`;
     expect(parseCounted(text)).toEqual({ counted: [counted, spread], refused: [refused] });
   });

@@ -20,8 +20,8 @@ const countedSchema = z.object({
   chains: z.int().min(1).max(chainsMax),
   instructionsPerHop: count,
   /** Of the windows; the figure is their median. */
-  least: count.optional(),
-  most: count.optional(),
+  low: count.optional(),
+  high: count.optional(),
   /** Of a window. */
   hops: z.number().min(1),
 });

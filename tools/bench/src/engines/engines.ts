@@ -14,7 +14,7 @@ import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import { parseCounted } from './counted.js';
 import { buildCounter, countLookups, nvmeReadMs, ringKernel } from './guest-count.js';
 import { countDriver, driverKernel, whyNoDriver } from './guest-driver.js';
-import { guestPlan } from './guest-plan.js';
+import { guestPlan, type GuestPlan } from './guest-plan.js';
 import { guestRows, type Run } from './guest-rows.js';
 import { hostBytesNeeded, hostPlan, ratioRowName } from './host-plan.js';
 import { HostRun } from './host.js';
@@ -109,10 +109,13 @@ class EnginesRun {
 
   #setup(): Record<string, unknown> {
     const { quick, vm } = this.options;
+    const { depths, chains, ...others } = vm ? guestSetup(this.options) : hostPlan(this.options);
     return {
       quick,
       elapsed_s: Math.round((performance.now() - this.#startMs) / 1000),
-      ...(vm ? { ...guestPlan(this.options), nvme_read_ms: nvmeReadMs } : hostPlan(this.options)),
+      depths: depths.join(' '),
+      chains: chains.join(' '),
+      ...others,
       targets,
     };
   }
@@ -129,4 +132,9 @@ class EnginesRun {
   #say(text: string): void {
     this.options.say(`[${Math.round((performance.now() - this.#startMs) / 1000)} s] ${text}`);
   }
+}
+
+function guestSetup(options: SuiteOptions): Omit<GuestPlan, 'fileSystems'> & Record<string, unknown> {
+  const { fileSystems, ...plan } = guestPlan(options);
+  return { ...plan, file_systems: fileSystems.join(' '), nvme_read_ms: nvmeReadMs };
 }

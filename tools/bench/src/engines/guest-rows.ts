@@ -11,15 +11,15 @@ export interface Run {
 
 export function guestRows({ kernel, counted }: Run): Row[] {
   return counted.map((one) => {
-    const { engine, instructionsPerHop, least, most } = one;
+    const { engine, instructionsPerHop, low, high } = one;
     const pread = preadOf(counted, one);
     const projected = pread === undefined ? undefined : project(one, pread);
     return {
       name: guestRowName(kernel, one),
       contender: engine,
       instructions_per_hop: instructionsPerHop,
-      instructions_per_hop_min: least,
-      instructions_per_hop_max: most,
+      instructions_per_hop_min: low,
+      instructions_per_hop_max: high,
       projected_latency_us: projected?.latencyUs,
       projected_iops: projected?.iops,
     };
