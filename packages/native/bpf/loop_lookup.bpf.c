@@ -22,7 +22,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* From linux/io_uring.h and linux/nvme_ioctl.h: part of the system-call interface. */
-enum { IORING_OP_READ = 22, IORING_OP_URING_CMD = 46 };
+enum { IORING_OP_READ_FIXED = 4, IORING_OP_URING_CMD = 46 };
+enum { IORING_URING_CMD_FIXED = 1 };
 enum { NVME_URING_CMD_IO = 0xc0484e80, NVME_READ = 2 };
 enum { REGION_MEMORY = 0, REGION_CQ = 1, REGION_SQ = 2 };
 enum { LOOP_CONTINUE = 0, LOOP_STOP = 1 };
@@ -71,9 +72,10 @@ struct sqe {
   __u64 offset; /* or the command of IORING_OP_URING_CMD */
   __u64 address;
   __u32 bytes;
-  __u32 rw_flags;
+  __u32 op_flags;
   __u64 user_data;
-  __u64 unused;
+  __u16 buffer;
+  __u16 unused[3];
   struct nvme_command nvme; /* at 48 */
   __u64 unused2;
 };
@@ -135,7 +137,7 @@ EXO_INLINE int is_fresh(const struct exo_loop *loop) {
 }
 
 EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
-  sqe->opcode = IORING_OP_READ;
+  sqe->opcode = IORING_OP_READ_FIXED;
   sqe->offset = offset;
   sqe->address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;
   sqe->bytes = EXO_PAGE_SIZE;
@@ -144,6 +146,7 @@ EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id
 EXO_INLINE void fill_command(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
   sqe->opcode = IORING_OP_URING_CMD;
   sqe->offset = NVME_URING_CMD_IO;
+  sqe->op_flags = IORING_URING_CMD_FIXED;
   sqe->nvme.opcode = NVME_READ;
   sqe->nvme.namespace_id = loop->namespace_id;
   sqe->nvme.address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;
