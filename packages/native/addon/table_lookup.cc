@@ -83,6 +83,7 @@ void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint3
   walk.base = reinterpret_cast<__u64>(table.mapping());
   walk.file_size = header.file_size;
   walk.table_id = header.table_id;
+  walk.root = header.root;
   walk.height = header.height;
   walk.count = static_cast<__u32>(count);
   if (engine.Walk(worker, &walk) != 0) walk.done = 0;

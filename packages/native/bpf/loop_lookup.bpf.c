@@ -16,6 +16,8 @@
 #include <bpf/bpf_helpers.h>
 // clang-format on
 
+/* The ring reads the pages. */
+#define EXO_PAGES_ARE_WHOLE
 #include "extent_search.h"
 #include "table_search.h"
 
@@ -117,13 +119,6 @@ struct {
 } snapshots SEC(".maps");
 
 #define FRESH(place) (*(volatile __u32 *)(place))
-
-/* The ring has read the page: there is nothing to fetch. */
-EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
-  /* Used, or the compiler would not set them where it calls this, and the verifier wants every argument. */
-  asm volatile("" : : "r"(source), "r"(length));
-  return chain && offset < EXO_PAGE_SIZE ? 0 : -1;
-}
 
 EXO_INLINE const struct exo_extent *extent_at(__u32 index) { return bpf_map_lookup_elem(&extents, &index); }
 
