@@ -74,21 +74,31 @@ EXO_FUNCTION int give_value(struct exo_chain *chain, const struct exo_chain *des
   return EXO_CHAIN_FOUND;
 }
 
-/* Walks from the root's child down, `height` levels with the root at most. */
-EXO_FUNCTION int descend(struct exo_chain *chain, struct exo_chain *desk, const struct exo_walk *walk) {
-  __u32 hop;
-
+/* Walks down from desk->next, the page after the first `hops` ones. */
+EXO_FUNCTION int descend(struct exo_chain *chain, struct exo_chain *desk, const struct exo_walk *walk, __u32 hops) {
   if (!chain || !desk || !walk) return EXO_CHAIN_CORRUPT;
-  for (hop = 1; hop < EXO_HEIGHT_MAX; hop++) {
-    if (hop >= walk->height) break;
+  for (; hops < EXO_HEIGHT_MAX; hops++) {
+    if (hops >= walk->height) break;
     __u64 offset = desk->next;
     if (!exo_page_in_file(offset, walk->file_size)) return EXO_CHAIN_CORRUPT;
-    chain->path[hop] = offset;
-    chain->hops = hop + 1;
-    int status = exo_step(desk, walk->base + offset, offset, walk->table_id, walk->height - 1 - hop);
+    chain->path[hops] = offset;
+    chain->hops = hops + 1;
+    int status = exo_step(desk, walk->base + offset, offset, walk->table_id, walk->height - 1 - hops);
     if (status != EXO_CHAIN_GOING) return status;
   }
   return EXO_CHAIN_BOUND;
+}
+
+/* The first hop of a chain that starts at the root, whose page is on its desk. */
+EXO_FUNCTION int visit_root(struct exo_chain *chain, struct exo_chain *desk, const struct exo_walk *walk) {
+  if (!chain || !desk || !walk) return EXO_CHAIN_CORRUPT;
+  if (walk->root == 0) return EXO_CHAIN_IO;
+  take_key(desk, chain);
+  chain->path[0] = walk->root;
+  chain->hops = 1;
+  int status = exo_step(desk, 0, walk->root, walk->table_id, walk->height - 1);
+  chain->next = desk->next;
+  return status == EXO_CHAIN_FOUND ? give_value(chain, desk) : status;
 }
 
 EXO_FUNCTION int walk_chain(struct exo_chain *chain, const struct exo_walk *walk) {
@@ -98,16 +108,14 @@ EXO_FUNCTION int walk_chain(struct exo_chain *chain, const struct exo_walk *walk
   struct exo_chain *desk = bpf_map_lookup_elem(&desks, &worker);
   if (!root_desk || !desk) return EXO_CHAIN_IO;
 
-  take_key(root_desk, chain);
-  chain->path[0] = walk->root;
-  chain->hops = 1;
-  int status = exo_step(root_desk, 0, walk->root, walk->table_id, walk->height - 1);
-  if (status == EXO_CHAIN_FOUND) return give_value(chain, root_desk);
-  if (status != EXO_CHAIN_GOING) return status;
+  if (chain->hops == 0) {
+    int status = visit_root(chain, root_desk, walk);
+    if (status != EXO_CHAIN_GOING) return status;
+  }
   take_key(desk, chain);
-  desk->next = root_desk->next;
+  desk->next = chain->next;
   desk->copied = 0;
-  status = descend(chain, desk, walk);
+  int status = descend(chain, desk, walk, chain->hops);
   chain->copied = desk->copied;
   return status == EXO_CHAIN_FOUND ? give_value(chain, desk) : status;
 }
@@ -126,7 +134,8 @@ int walk_chains(struct exo_walk *context) {
   struct exo_walk walk = *context; /* functions cannot be given the context */
   __u32 i;
 
-  if (walk.height == 0 || walk.height > EXO_HEIGHT_MAX || fetch_root(&walk)) return 0;
+  if (walk.height == 0 || walk.height > EXO_HEIGHT_MAX) return 0;
+  if (walk.root != 0 && fetch_root(&walk)) return 0;
   for (i = 0; i < EXO_BATCH_MAX; i++) {
     if (i >= walk.count) break;
     __u32 index = walk.first + i;

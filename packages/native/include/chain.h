@@ -40,10 +40,11 @@ struct exo_chain {
   __u8 key[EXO_KEY_MAX + 1];
   __u8 pad[6];
   __u64 next; /* offset of the page to visit next; at the start the root */
-  /* out */
+  /* in and out: a walk may start below pages that user space has visited */
   __u64 path[EXO_HEIGHT_MAX]; /* path[0 .. hops-1]: pages visited, for the reader to check their checksums */
-  __u32 status;               /* enum exo_chain_status */
   __u32 hops;
+  /* out */
+  __u32 status; /* enum exo_chain_status */
   __u32 copied;    /* bytes copied from pages */
   __u16 slot;      /* the slot of the last page that the search ended on */
   __u8 value_kind; /* enum exo_value_kind */
@@ -64,7 +65,7 @@ struct exo_walk {
   __u64 base;      /* address in the caller where the table file is mapped */
   __u64 file_size; /* bytes mapped; nothing outside is read */
   __u64 table_id;
-  __u64 root; /* offset of the root page */
+  __u64 root; /* offset of the root page; 0 when no chain starts there */
   __u32 height;
   __u32 first;
   __u32 count; /* at most EXO_BATCH_MAX */
