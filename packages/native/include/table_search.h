@@ -27,7 +27,12 @@
 #define EXO_FUNCTION __attribute__((noinline))
 #define EXO_INLINE static inline __attribute__((always_inline))
 #ifdef EXO_PAGES_ARE_WHOLE
-#define exo_fetch(chain, source, offset, length) ((void)(source), 0) /* something else has read the page */
+/* Something else has read the page. The source is used, or clang would drop the argument and the verifier miss it. */
+#define exo_fetch(chain, source, offset, length) \
+  ({                                             \
+    asm volatile("" : : "r"(source));            \
+    0;                                           \
+  })
 #else
 EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length);
 #endif
