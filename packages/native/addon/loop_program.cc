@@ -8,6 +8,7 @@
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cstdarg>
@@ -162,7 +163,10 @@ int LoopProgram::RegisterRegion() {
   description.flags = kRegionOfUser;
   RegionRegistration registration{};
   registration.region = reinterpret_cast<uint64_t>(&description);
-  return Register(fd_, kRegisterMemRegion, &registration, 1);
+  if (int error = Register(fd_, kRegisterMemRegion, &registration, 1)) return error;
+  // As a buffer too, or each read would look up and pin the pages that it goes to.
+  iovec buffer = {region_, EXO_LOOP_REGION_BYTES};
+  return Register(fd_, IORING_REGISTER_BUFFERS, &buffer, 1);
 }
 
 int LoopProgram::LoadObject(std::string *detail) {

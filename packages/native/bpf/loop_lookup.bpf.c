@@ -16,13 +16,16 @@
 #include <bpf/bpf_helpers.h>
 // clang-format on
 
+/* The ring reads the pages. */
+#define EXO_PAGES_ARE_WHOLE
 #include "extent_search.h"
 #include "table_search.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 /* From linux/io_uring.h and linux/nvme_ioctl.h: part of the system-call interface. */
-enum { IORING_OP_READ = 22, IORING_OP_URING_CMD = 46 };
+enum { IORING_OP_READ_FIXED = 4, IORING_OP_URING_CMD = 46 };
+enum { IORING_URING_CMD_FIXED = 1 };
 enum { NVME_URING_CMD_IO = 0xc0484e80, NVME_READ = 2 };
 enum { REGION_MEMORY = 0, REGION_CQ = 1, REGION_SQ = 2 };
 enum { LOOP_CONTINUE = 0, LOOP_STOP = 1 };
@@ -71,9 +74,10 @@ struct sqe {
   __u64 offset; /* or the command of IORING_OP_URING_CMD */
   __u64 address;
   __u32 bytes;
-  __u32 rw_flags;
+  __u32 op_flags;
   __u64 user_data;
-  __u64 unused;
+  __u16 buffer;
+  __u16 unused[3];
   struct nvme_command nvme; /* at 48 */
   __u64 unused2;
 };
@@ -116,13 +120,6 @@ struct {
 
 #define FRESH(place) (*(volatile __u32 *)(place))
 
-/* The ring has read the page: there is nothing to fetch. */
-EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
-  /* Used, or the compiler would not set them where it calls this, and the verifier wants every argument. */
-  asm volatile("" : : "r"(source), "r"(length));
-  return chain && offset < EXO_PAGE_SIZE ? 0 : -1;
-}
-
 EXO_INLINE const struct exo_extent *extent_at(__u32 index) { return bpf_map_lookup_elem(&extents, &index); }
 
 EXO_DEFINE_LOCATE(locate, extent_at, EXO_FUNCTION)
@@ -135,7 +132,7 @@ EXO_INLINE int is_fresh(const struct exo_loop *loop) {
 }
 
 EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
-  sqe->opcode = IORING_OP_READ;
+  sqe->opcode = IORING_OP_READ_FIXED;
   sqe->offset = offset;
   sqe->address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;
   sqe->bytes = EXO_PAGE_SIZE;
@@ -144,6 +141,7 @@ EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id
 EXO_INLINE void fill_command(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
   sqe->opcode = IORING_OP_URING_CMD;
   sqe->offset = NVME_URING_CMD_IO;
+  sqe->op_flags = IORING_URING_CMD_FIXED;
   sqe->nvme.opcode = NVME_READ;
   sqe->nvme.namespace_id = loop->namespace_id;
   sqe->nvme.address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;
