@@ -31,6 +31,7 @@ export { TableWrite, type TableWriteOptions, type WrittenTable } from './table-j
 export { filterMiss, keyHash } from './table-filter.js';
 export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
 export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from './table-binding.js';
+export { driverCounters, type DriverCounters, type DriverEnd, type DriverMode } from './driver-support.js';
 export { loopCounters } from './loop-support.js';
 export { releasePin } from './release-pin.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';

@@ -16,6 +16,16 @@ export function whyNoGuests(): string | undefined {
     : `not installed: ${missing.join(', ')}; apt-get install qemu-system-x86 busybox-static kmod`;
 }
 
+/** Why the kernel module is not tested in guests; undefined when it is. */
+export function whyNoDriver(): string | undefined {
+  const reason = whyNoGuests();
+  if (reason !== undefined) return reason;
+  const missing = ['make', 'clang', 'xz', 'mkfs.xfs', 'mkfs.ext4'].filter((program) => !isInstalled(program));
+  return missing.length === 0
+    ? undefined
+    : `not installed: ${missing.join(', ')}; apt-get install make clang xz-utils xfsprogs e2fsprogs`;
+}
+
 function isInstalled(program: string): boolean {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => existsSync(join(folder, program)));
