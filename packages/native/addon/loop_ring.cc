@@ -4,6 +4,7 @@
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -69,7 +70,10 @@ int LoopRing::RegisterRegion(size_t bytes) {
   description.flags = kRegionOfUser;
   RegionRegistration registration{};
   registration.region = reinterpret_cast<uint64_t>(&description);
-  return Register(fd_, kRegisterMemRegion, &registration, 1);
+  if (int error = Register(fd_, kRegisterMemRegion, &registration, 1)) return error;
+  // As a buffer too, or each read would look up and pin the pages that it goes to.
+  iovec buffer = {region_, region_bytes_};
+  return Register(fd_, IORING_REGISTER_BUFFERS, &buffer, 1);
 }
 
 int LoopRing::Run() {

@@ -16,6 +16,8 @@
 #include <bpf/bpf_helpers.h>
 // clang-format on
 
+/* The ring reads the pages. */
+#define EXO_PAGES_ARE_WHOLE
 #include "extent_search.h"
 #include "loop_ring.h"
 #include "table_search.h"
@@ -48,13 +50,6 @@ struct {
   __type(value, __u64); /* the generation */
 } snapshots SEC(".maps");
 
-/* The ring has read the page: there is nothing to fetch. */
-EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
-  /* Used, or the compiler would not set them where it calls this, and the verifier wants every argument. */
-  asm volatile("" : : "r"(source), "r"(length));
-  return chain && offset < EXO_PAGE_SIZE ? 0 : -1;
-}
-
 EXO_INLINE const struct exo_extent *extent_at(__u32 index) { return bpf_map_lookup_elem(&extents, &index); }
 
 EXO_DEFINE_LOCATE(locate, extent_at, EXO_FUNCTION)
@@ -67,7 +62,7 @@ EXO_INLINE int is_fresh(const struct exo_loop *loop) {
 }
 
 EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
-  sqe->opcode = IORING_OP_READ;
+  sqe->opcode = IORING_OP_READ_FIXED;
   sqe->offset = offset;
   sqe->address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;
   sqe->bytes = EXO_PAGE_SIZE;
@@ -76,6 +71,7 @@ EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id
 EXO_INLINE void fill_command(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
   sqe->opcode = IORING_OP_URING_CMD;
   sqe->offset = NVME_URING_CMD_IO;
+  sqe->op_flags = IORING_URING_CMD_FIXED;
   sqe->nvme.opcode = NVME_READ;
   sqe->nvme.namespace_id = loop->namespace_id;
   sqe->nvme.address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;

@@ -9,7 +9,8 @@
 #include "loop.h"
 
 /* From linux/io_uring.h and linux/nvme_ioctl.h: part of the system-call interface. */
-enum { IORING_OP_READ = 22, IORING_OP_URING_CMD = 46 };
+enum { IORING_OP_READ_FIXED = 4, IORING_OP_URING_CMD = 46 };
+enum { IORING_URING_CMD_FIXED = 1 };
 enum { NVME_URING_CMD_IO = 0xc0484e80, NVME_READ = 2 };
 enum { REGION_MEMORY = 0, REGION_CQ = 1, REGION_SQ = 2 };
 enum { LOOP_CONTINUE = 0, LOOP_STOP = 1 };
@@ -58,9 +59,10 @@ struct sqe {
   __u64 offset; /* or the command of IORING_OP_URING_CMD */
   __u64 address;
   __u32 bytes;
-  __u32 rw_flags;
+  __u32 op_flags;
   __u64 user_data;
-  __u64 unused;
+  __u16 buffer;
+  __u16 unused[3];
   struct nvme_command nvme; /* at 48 */
   __u64 unused2;
 };

@@ -73,6 +73,7 @@ export {
   type ZramStats,
   type ZramSwap,
 } from './swap.js';
+export { addZramDisk } from './zram-disk.js';
 export {
   hasZramWriteback,
   readZramBacking,

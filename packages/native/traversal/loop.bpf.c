@@ -48,6 +48,7 @@ TRAVERSAL_INLINE __u64 block_address(const struct exo_traversal_loop *loop, __u3
 TRAVERSAL_INLINE void fill_command(const struct exo_traversal_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
   sqe->opcode = IORING_OP_URING_CMD;
   sqe->offset = NVME_URING_CMD_IO;
+  sqe->op_flags = IORING_URING_CMD_FIXED;
   sqe->nvme.opcode = NVME_READ;
   sqe->nvme.namespace_id = loop->namespace_id;
   sqe->nvme.address = block_address(loop, id);
@@ -57,7 +58,7 @@ TRAVERSAL_INLINE void fill_command(const struct exo_traversal_loop *loop, struct
 }
 
 TRAVERSAL_INLINE void fill_read(const struct exo_traversal_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
-  sqe->opcode = IORING_OP_READ;
+  sqe->opcode = IORING_OP_READ_FIXED;
   sqe->offset = offset;
   sqe->address = block_address(loop, id);
   sqe->bytes = TRAVERSAL_BLOCK_BYTES;
