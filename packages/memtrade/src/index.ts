@@ -19,9 +19,16 @@ export {
 
 // The producer: serves slabs, offers free memory, harvests an application.
 export {
+  HarvestPolicy,
+  lookIntervalMs,
   producerConfig,
   runProducer,
+  SlabManager,
+  type HarvestDecision,
+  type HarvestSample,
+  type HarvestSettings,
   type HarvestStatus,
+  type MachineMemory,
   type ProducerConfig,
   type ProducerStats,
   type RunningProducer,
