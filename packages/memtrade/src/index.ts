@@ -43,6 +43,7 @@ export {
   RemoteMemory,
   RespServer,
   runConsumer,
+  runNbdConsumer,
   sampledCurve,
   SealedCache,
   valueOf,
@@ -53,6 +54,7 @@ export {
   type CurvePoint,
   type LeaseMarket,
   type MissRatioCurve,
+  type NbdConsumerStatus,
   type Purchase,
   type PurchaseReason,
   type PurchaseSituation,
@@ -61,6 +63,7 @@ export {
   type RemoteMemoryOptions,
   type RespServerOptions,
   type RunningConsumer,
+  type RunningNbdConsumer,
   type SealMode,
   type SlabMemory,
 } from './consumer/index.js';

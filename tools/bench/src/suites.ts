@@ -5,7 +5,10 @@ export const suites: readonly Suite[] = [
   {
     name: 'lookup',
     description: 'point reads, ranges and writes against lmdb, classic-level, better-sqlite3 and rocksdb',
-    run: async (options) => (await import('./lookup/lookup.js')).runLookup(options),
+    run: async (options) =>
+      options.engines
+        ? (await import('./engines/engines.js')).runEngines(options)
+        : (await import('./lookup/lookup.js')).runLookup(options),
   },
   {
     name: 'harvest',

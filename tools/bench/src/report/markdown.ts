@@ -51,6 +51,11 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['contender', ({ contender }) => contender],
   ['by', ({ engine }) => engine ?? ''],
   ['ops/s', rateCell],
+  ['instructions/hop', instructionsCell],
+  ['µs/batch', ({ us_per_batch }) => microseconds(us_per_batch)],
+  ['hops/s', ({ hops_per_s }) => countCell(hops_per_s)],
+  ['projected µs', ({ projected_latency_us }) => microseconds(projected_latency_us)],
+  ['projected IOPS', ({ projected_iops }) => countCell(projected_iops)],
   ['p50 µs', ({ p50_us }) => microseconds(p50_us)],
   ['p99 µs', ({ p99_us }) => microseconds(p99_us)],
   ['p99.9 µs', ({ p999_us }) => microseconds(p999_us)],
@@ -72,7 +77,7 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
 ];
 
 function rowTable(rows: readonly Row[]): string {
-  const sorted = [...rows].sort((a, b) => (b.ops_per_s ?? 0) - (a.ops_per_s ?? 0));
+  const sorted = [...rows].sort(fastestFirst);
   const used = columns.filter(([, cell]) => sorted.some((row) => cell(row) !== ''));
   return table(
     used.map(([head]) => head),
@@ -80,7 +85,24 @@ function rowTable(rows: readonly Row[]): string {
   );
 }
 
-function rateCell({ ops_per_s, ops_per_s_min, ops_per_s_max, failed }: Row): string {
+function fastestFirst(a: Row, b: Row): number {
+  const instructions = (row: Row): number => row.instructions_per_hop ?? Infinity;
+  const byRate = (b.ops_per_s ?? 0) - (a.ops_per_s ?? 0);
+  return byRate !== 0 || instructions(a) === instructions(b) ? byRate : instructions(a) - instructions(b);
+}
+
+function instructionsCell(row: Row): string {
+  const { instructions_per_hop: median, instructions_per_hop_min: min, instructions_per_hop_max: max } = row;
+  if (median === undefined || min === undefined || max === undefined) return countCell(median);
+  return `${formatCount(median)} [${formatCount(min)} – ${formatCount(max)}]`;
+}
+
+function countCell(value: number | undefined): string {
+  return value === undefined ? '' : formatCount(Math.round(value));
+}
+
+function rateCell(row: Row): string {
+  const { ops_per_s, ops_per_s_min, ops_per_s_max, failed } = row;
   if (ops_per_s === undefined) return failed === undefined ? '' : `failed: ${failed}`;
   if (ops_per_s_min === undefined || ops_per_s_max === undefined) return formatCount(ops_per_s);
   return `${formatCount(ops_per_s)} [${formatCount(ops_per_s_min)} – ${formatCount(ops_per_s_max)}]`;

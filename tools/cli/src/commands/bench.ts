@@ -16,6 +16,8 @@ interface BenchOptions {
   readonly seconds?: number;
   readonly dir?: string;
   readonly keep?: true;
+  readonly engines?: true;
+  readonly vm?: true;
 }
 
 /** Fewer would measure nothing but the start. */
@@ -42,6 +44,8 @@ export function registerBench(program: Command): void {
     .option('--seconds <number>', 'length of a window of reads', parseSeconds)
     .option('--dir <folder>', 'where the data is made: on the disk to be measured; else $TMPDIR or /var/tmp')
     .option('--keep', 'leave the data, and take it as it is the next time')
+    .option('--engines', 'our lookup engines against each other, by depth and chains in flight')
+    .option('--vm', 'with --engines: instructions per hop, counted in guests of other kernels')
     .addHelpText(
       'after',
       `
@@ -58,13 +62,24 @@ Examples:
   exopool bench lookup --quick
   sudo exopool bench lookup --json lookup.json --dir /mnt/nvme
   exopool bench lookup --only exopool,lmdb --records 1000000 --keep
-  sudo exopool bench harvest --only redis,slab`,
+  sudo exopool bench harvest --only redis,slab
+  sudo exopool bench lookup --engines
+  exopool bench lookup --engines --vm --quick
+
+With --engines there is no other store: engines that run on this kernel look keys up in memory and on disks (as root also
+on zram, which is as fast as the fastest), and with --vm instructions are counted in guests, for which it needs what
+exopool vm needs.`,
     )
     .action(bench);
 }
 
 async function bench(name: string, options: BenchOptions): Promise<void> {
   const suite = findSuite(name);
+  if (options.vm && !options.engines)
+    throw new ExopoolError(
+      'EXOPOOL_USAGE',
+      '--vm counts instructions of lookup engines: give --engines, too',
+    );
   // Better refused now than after an hour of measuring.
   if (options.json !== undefined) await writeText(options.json, '');
   const result = await withShutdown((signal) =>
@@ -76,6 +91,8 @@ async function bench(name: string, options: BenchOptions): Promise<void> {
       windowSeconds: options.seconds,
       folder: options.dir,
       keep: options.keep ?? false,
+      engines: options.engines ?? false,
+      vm: options.vm ?? false,
       signal,
       say: (line) => void process.stderr.write(`exopool: ${line}\n`),
     }),
