@@ -14,6 +14,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterScan(env, exports);
   exopool::RegisterWriteJob(env, exports);
   exopool::RegisterLoop(env, exports);
+  exopool::RegisterDriver(env, exports);
+  exopool::RegisterTraversal(env, exports);
   exopool::RegisterSealing(env, exports);
   exopool::RegisterSlabServer(env, exports);
   exopool::RegisterSlabClient(env, exports);

@@ -17,6 +17,8 @@ void RegisterMemtable(Napi::Env env, Napi::Object exports);
 void RegisterScan(Napi::Env env, Napi::Object exports);
 void RegisterWriteJob(Napi::Env env, Napi::Object exports);
 void RegisterLoop(Napi::Env env, Napi::Object exports);
+void RegisterDriver(Napi::Env env, Napi::Object exports);
+void RegisterTraversal(Napi::Env env, Napi::Object exports);
 void RegisterSealing(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);
 void RegisterSlabClient(Napi::Env env, Napi::Object exports);

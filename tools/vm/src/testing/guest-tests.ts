@@ -1,6 +1,7 @@
 /** For tests that boot guests, `*.vm.spec.ts`: run after all others, since each boot keeps a CPU busy for some ten seconds. */
 import { inject } from 'vitest';
 import { runInGuest, type GuestOptions } from '../run-in-guest.js';
+import { missingPrograms } from './missing-programs.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,6 +16,16 @@ export const guestTimeoutMs = 900_000;
 /** Why guests are not tested now; undefined when they are. Found out by guests-setup.ts. */
 export function whyNoGuests(): string | undefined {
   return inject('whyNoGuests');
+}
+
+/** Why the kernel module is not tested in guests; undefined when it is. */
+export function whyNoDriver(): string | undefined {
+  const reason = whyNoGuests();
+  if (reason !== undefined) return reason;
+  const missing = missingPrograms(['make', 'clang', 'xz', 'mkfs.xfs', 'mkfs.ext4']);
+  return missing.length === 0
+    ? undefined
+    : `not installed: ${missing.join(', ')}; apt-get install make clang xz-utils xfsprogs e2fsprogs`;
 }
 
 export interface GuestResult {

@@ -3,14 +3,13 @@
  * kernels are fetched, and one guest is booted. Where that fails the tests are skipped with the reason. Once a guest
  * has booted here, whatever goes wrong in one is a failure.
  */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { GiB } from '@exopool/shared';
 import { cacheFolder } from '../cache-folder.js';
 import { obtainKernel } from '../kernel-cache.js';
 import { runInGuest } from '../run-in-guest.js';
 import type {} from './guest-tests.js';
+import { missingPrograms } from './missing-programs.js';
 
 /** What the tests boot. */
 const kernels = ['6.12', '7.2'];
@@ -29,15 +28,10 @@ export default async function setUpGuests(project: TestProject): Promise<void> {
 function whatIsMissing(): string | undefined {
   if (process.env['EXOPOOL_TEST_VM'] !== '1') return 'guests are tested by: ./exopool test';
   if (process.arch !== 'x64') return `guests are for x64; this machine is ${process.arch}`;
-  const missing = ['qemu-system-x86_64', 'busybox', 'depmod'].filter((program) => !isInstalled(program));
+  const missing = missingPrograms(['qemu-system-x86_64', 'busybox', 'depmod']);
   if (missing.length > 0)
     return `not installed: ${missing.join(', ')}; apt-get install qemu-system-x86 busybox-static kmod`;
   return process.availableMemory() < memoryMinBytes ? 'less than 5 GiB of memory is free' : undefined;
-}
-
-function isInstalled(program: string): boolean {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  return folders.some((folder) => existsSync(join(folder, program)));
 }
 
 async function whatFails(): Promise<string | undefined> {
