@@ -29,7 +29,7 @@ const makeFileSystem: Readonly<Record<FileSystem, string>> = {
 
 export interface CountOptions {
   readonly signal: AbortSignal;
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 /** @returns the path of the counting program, which is linked with the addon's objects. */
@@ -117,7 +117,7 @@ export async function runCounting(
     nvmeBytes,
     nvmeReadMs,
     signal,
-    progress: (line) => say(line),
+    progress: say,
   }).finally(() => lines.end());
   await reading;
   if (status === 0) return `${printed.join('\n')}\n`;
