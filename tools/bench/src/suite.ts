@@ -40,6 +40,20 @@ export interface Row {
   readonly size_on_disk_bytes?: number | undefined;
   readonly peak_memory_bytes?: number | undefined;
   readonly peak_rss_bytes?: number | undefined;
+  /** Of the application before anything was taken from it. */
+  readonly workload_bytes?: number | undefined;
+  /** Swapped out; and that less what its compressed form takes. */
+  readonly swapped_bytes?: number | undefined;
+  readonly harvested_bytes?: number | undefined;
+  /** 0 … 1: of the pages that came back, those from memory; and what of 1 was kept or used. */
+  readonly silo_hit_share?: number | undefined;
+  readonly harvested_share?: number | undefined;
+  readonly slowdown_share?: number | undefined;
+  /** Of one core. */
+  readonly cpu_share?: number | undefined;
+  readonly cpu_us_per_op?: number | undefined;
+  readonly p50_ms?: number | undefined;
+  readonly p99_ms?: number | undefined;
   /** A batch of chains that are in flight together. */
   readonly us_per_batch?: number | undefined;
   readonly hops_per_s?: number | undefined;

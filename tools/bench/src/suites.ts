@@ -10,4 +10,9 @@ export const suites: readonly Suite[] = [
         ? (await import('./engines/engines.js')).runEngines(options)
         : (await import('./lookup/lookup.js')).runLookup(options),
   },
+  {
+    name: 'harvest',
+    description: 'what a producer takes from Redis, memcached, PostgreSQL and a batch job, and what it costs',
+    run: async (options) => (await import('./harvest/harvest.js')).runHarvest(options),
+  },
 ];

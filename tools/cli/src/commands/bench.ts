@@ -37,7 +37,7 @@ export function registerBench(program: Command): void {
     .argument('<suite>', suites.map(({ name }) => name).join(', '))
     .option('--json <file>', 'write the figures there too')
     .option('--out <folder>', 'report.json, report.md and plots; else bench-results/SUITE-TIME')
-    .option('--quick', 'less data and shorter windows: under 5 minutes; ratios are rougher')
+    .option('--quick', 'less data and shorter windows: minutes; ratios are rougher')
     .option('--only <names>', 'contenders by parts of their names, as in exopool,lmdb', parseNames)
     .option('--records <number>', 'size of the data set', parseRecords)
     .option('--rounds <number>', 'how often each contender has its turn', parseRounds)
@@ -52,15 +52,17 @@ export function registerBench(program: Command): void {
 Suites:
 ${names.join('\n')}
 
-Each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
+Suite lookup: each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
 page cache included. They take turns; figures are medians of the rounds, with the least and the most. A ratio above 1
 means that ours is better. Ctrl-C ends all of it and leaves nothing behind. The full form of lookup takes up to an hour,
-and 40 GB of disk. Other work on the machine spoils the figures: look at the spread.
+and 40 GB of disk. Suite harvest takes up to 25 minutes (6 with --quick), and 8 GB of memory. Other work on the machine
+spoils the figures: look at the spread.
 
 Examples:
   exopool bench lookup --quick
   sudo exopool bench lookup --json lookup.json --dir /mnt/nvme
   exopool bench lookup --only exopool,lmdb --records 1000000 --keep
+  sudo exopool bench harvest --only redis,slab
   sudo exopool bench lookup --engines
   exopool bench lookup --engines --vm --quick
 
