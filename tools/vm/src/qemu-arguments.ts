@@ -3,14 +3,22 @@ import { join } from 'node:path';
 import { ports } from './guest-scripts.js';
 import type { Kernel } from './kernel-cache.js';
 
+export interface Disk {
+  /** An image. */
+  readonly file: string;
+  /** Size of its logical blocks. */
+  readonly blockBytes: 512 | 4096;
+  /** Past the host's page cache, with the time that a disk takes. */
+  readonly direct: boolean;
+}
+
 export interface Hardware {
   readonly accelerator: 'kvm' | 'tcg';
   readonly cpus: number;
   readonly memoryMiB: number;
   /** One instruction is one nanosecond of the guest's time (with `tcg` and one CPU). */
   readonly countInstructions: boolean;
-  /** A disk image for an NVMe device, and the size of its logical blocks. */
-  readonly nvme?: { readonly file: string; readonly blockBytes: 512 | 4096 } | undefined;
+  readonly nvme?: Disk | undefined;
 }
 
 /** Where a guest's files are within the folder of its run. */
@@ -71,9 +79,9 @@ function share(tag: string, path: string): string[] {
 /** With an event fd for its doorbells, several passthrough commands in flight have been seen to hang. */
 function nvme(device: Hardware['nvme']): string[] {
   if (device === undefined) return [];
-  const { file, blockBytes } = device;
+  const { file, blockBytes, direct } = device;
   return [
-    ...['-drive', `file=${escape(file)},if=none,id=nvme,format=raw,cache=unsafe`],
+    ...['-drive', `file=${escape(file)},if=none,id=nvme,format=raw,cache=${direct ? 'none' : 'unsafe'}`],
     ...['-device', 'nvme,id=controller,serial=exopool,ioeventfd=off'],
     ...['-device', `nvme-ns,drive=nvme,logical_block_size=${blockBytes},physical_block_size=${blockBytes}`],
   ];

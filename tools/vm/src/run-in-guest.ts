@@ -1,5 +1,6 @@
 /** `exopool vm`: a command under another kernel, from the package's name to the exit status. */
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ExopoolError, MiB } from '@exopool/shared';
@@ -7,6 +8,7 @@ import { cacheFolder } from './cache-folder.js';
 import { bootGuest, guestError, type Output } from './guest.js';
 import { obtainKernel } from './kernel-cache.js';
 import { kvmWorks } from './kvm-probe.js';
+import type { Disk } from './qemu-arguments.js';
 
 export interface GuestOptions {
   /** A series such as `6.12`, or a release. */
@@ -87,11 +89,19 @@ function requireSane(cpus: number, memoryBytes: number, icount: boolean, command
 /** A file that takes space only where something is written. */
 async function makeDisk(
   folder: string,
-  { nvmeBytes, nvmeBlockBytes = 512 }: GuestOptions,
-): Promise<{ file: string; blockBytes: 512 | 4096 } | undefined> {
+  { nvmeBytes, nvmeBlockBytes = 512, icount = false }: GuestOptions,
+): Promise<Disk | undefined> {
   if (nvmeBytes === undefined) return undefined;
   const file = join(folder, 'nvme.img');
   await writeFile(file, '');
   await truncate(file, Math.ceil(nvmeBytes / MiB) * MiB);
-  return { file, blockBytes: nvmeBlockBytes };
+  // Out of the page cache, answers come before a reader has gone to sleep, which no disk does: too few instructions.
+  return { file, blockBytes: nvmeBlockBytes, direct: icount && (await canReadDirectly(file)) };
+}
+
+/** Not on every file system. */
+async function canReadDirectly(path: string): Promise<boolean> {
+  const file = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch(() => undefined);
+  await file?.close();
+  return file !== undefined;
 }
