@@ -72,6 +72,9 @@ struct Tally {
 
 int StatusOf(const Failure &failure);
 void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain);
+// As StartChain, and goes down through the pages that are in memory: the first page to read is chain->next, and
+// chain->hops and chain->path say what has been visited. A chain that ends there starts at the root again.
+void StartChainBelowCached(const TableFile &table, const KeyBatch &keys, size_t i, exo_chain *chain);
 // Takes the value of a chain that found its key in the kernel. What is left there is believed no further than
 // the chain's own bounds.
 Failure TakeChainValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result);

@@ -180,7 +180,13 @@ export class TableFile {
    * @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system, `EXOPOOL_CLOSED`
    */
   pin(): void {
-    this.#pin ??= ExtentPin.take(this.path, this.#open());
+    const handle = this.#open();
+    const { pinTable, unpinTable } = tableBinding();
+    this.#pin ??= ExtentPin.take(
+      this.path,
+      () => pinTable(handle),
+      () => unpinTable(handle),
+    );
   }
 
   /** The file may be changed and removed again. Lookups of `nvme-bpf` under way are answered by `pread`. Idempotent. */

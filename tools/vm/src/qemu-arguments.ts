@@ -3,13 +3,10 @@ import { join } from 'node:path';
 import { ports } from './guest-scripts.js';
 import type { Kernel } from './kernel-cache.js';
 
-export interface Disk {
-  /** An image. */
+export interface NvmeDevice {
+  /** An image, or an address of QEMU's, such as that of an NBD server. */
   readonly file: string;
-  /** Size of its logical blocks. */
   readonly blockBytes: 512 | 4096;
-  /** Past the host's page cache, with the time that a disk takes. */
-  readonly direct: boolean;
 }
 
 export interface Hardware {
@@ -18,7 +15,8 @@ export interface Hardware {
   readonly memoryMiB: number;
   /** One instruction is one nanosecond of the guest's time (with `tcg` and one CPU). */
   readonly countInstructions: boolean;
-  readonly nvme?: Disk | undefined;
+  /** A disk image for an NVMe device, and the size of its logical blocks. */
+  readonly nvme?: NvmeDevice | undefined;
 }
 
 /** Where a guest's files are within the folder of its run. */
@@ -79,9 +77,9 @@ function share(tag: string, path: string): string[] {
 /** With an event fd for its doorbells, several passthrough commands in flight have been seen to hang. */
 function nvme(device: Hardware['nvme']): string[] {
   if (device === undefined) return [];
-  const { file, blockBytes, direct } = device;
+  const { file, blockBytes } = device;
   return [
-    ...['-drive', `file=${escape(file)},if=none,id=nvme,format=raw,cache=${direct ? 'none' : 'unsafe'}`],
+    ...['-drive', `file=${escape(file)},if=none,id=nvme,format=raw,cache=unsafe`],
     ...['-device', 'nvme,id=controller,serial=exopool,ioeventfd=off'],
     ...['-device', `nvme-ns,drive=nvme,logical_block_size=${blockBytes},physical_block_size=${blockBytes}`],
   ];
