@@ -17,7 +17,7 @@ let object: string;
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'exopool-sqlite-'));
   object = buildExample('sqlite-rowid', folder);
-});
+}, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function makeDatabase(name: string, rows: number, pageSize: number): string {
