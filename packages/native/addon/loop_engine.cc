@@ -136,7 +136,7 @@ void LoopEngine::RunChains(LoopCall *call, const uint32_t *which, size_t count) 
   bool is_described = Describe(*call, count);
   if (is_described && program_.Run() != 0) broken_ = true;
   if (is_described && program_.loop()->live != 0) broken_ = true;
-  // Whoever changes the file takes the pin back first: a pin that is there now was there all the time.
+  // Whoever changes the file takes the pin back first: a pin that holds now held all the time.
   bool is_stale = call->kind == EXO_LOOP_NVME &&
                   !(is_described && ExtentPins::Get().Holds(&table, program_.loop()->generation));
 
