@@ -167,9 +167,7 @@ void LoopEngine::TakeResult(LoopCall *call, uint32_t key, unsigned number, Tally
     (status == EXO_CHAIN_FOUND ? tally->found : tally->not_found)++;
     return;
   }
-  // A table's counters know three reasons.
-  int reason = failure ? StatusOf(failure) : status;
-  tally->returned[reason > EXO_CHAIN_IO ? EXO_CHAIN_IO : reason]++;
+  tally->returned[failure ? StatusOf(failure) : status]++;
   LookupByPread(table, *call->keys, &key, 1, call->results);
 }
 
