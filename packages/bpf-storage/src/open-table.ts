@@ -16,6 +16,7 @@ export const tableEngines: readonly TableEngine[] = [
   'page-cache-bpf',
   'io-uring-bpf',
   'nvme-bpf',
+  'driver',
 ];
 
 /** What was looked up by each engine, in tables that are closed already too. */
@@ -145,5 +146,6 @@ function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine 
     'page-cache-bpf': of('page-cache-bpf'),
     'io-uring-bpf': of('io-uring-bpf'),
     'nvme-bpf': of('nvme-bpf'),
+    driver: of('driver'),
   };
 }

@@ -19,9 +19,16 @@ export {
 
 // The producer: serves slabs, offers free memory, harvests an application.
 export {
+  HarvestPolicy,
+  lookIntervalMs,
   producerConfig,
   runProducer,
+  SlabManager,
+  type HarvestDecision,
+  type HarvestSample,
+  type HarvestSettings,
   type HarvestStatus,
+  type MachineMemory,
   type ProducerConfig,
   type ProducerStats,
   type RunningProducer,
@@ -36,6 +43,7 @@ export {
   RemoteMemory,
   RespServer,
   runConsumer,
+  runNbdConsumer,
   sampledCurve,
   SealedCache,
   valueOf,
@@ -46,6 +54,7 @@ export {
   type CurvePoint,
   type LeaseMarket,
   type MissRatioCurve,
+  type NbdConsumerStatus,
   type Purchase,
   type PurchaseReason,
   type PurchaseSituation,
@@ -54,6 +63,7 @@ export {
   type RemoteMemoryOptions,
   type RespServerOptions,
   type RunningConsumer,
+  type RunningNbdConsumer,
   type SealMode,
   type SlabMemory,
 } from './consumer/index.js';

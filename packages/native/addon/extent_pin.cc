@@ -70,20 +70,24 @@ std::string ExtentPins::Pin(TableFile *table) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (pinned_.count(table) != 0) return "";
   int fd = table->read_fd();
+  Pinned pinned;
+  pinned.fd = fd;
+  std::string refusal = Hold(fd);
+  if (!refusal.empty()) return refusal;
+  pinned.changed = ChangeOf(fd);
+  refusal = Place(fd, &pinned);
+  if (refusal.empty()) pinned_.emplace(table, pinned);
+  else Release(fd);
+  return refusal;
+}
+
+std::string ExtentPins::Hold(int fd) {
   if (fsync(fd) != 0) return std::string("it cannot be synced: ") + strerror(errno);
   if (int error = Lock(fd, LOCK_SH)) return std::string("it cannot be locked: ") + strerror(error);
   int error = MakeImmutable(fd);
-  Pinned pinned;
-  pinned.fd = fd;
-  pinned.changed = ChangeOf(fd);
-  std::string refusal =
-      error == 0 ? Place(fd, &pinned) : std::string("it cannot be made immutable: ") + strerror(error);
-  if (!refusal.empty()) {
-    Release(fd);
-    return refusal;
-  }
-  pinned_.emplace(table, pinned);
-  return "";
+  if (error == 0) return "";
+  Release(fd);
+  return std::string("it cannot be made immutable: ") + strerror(error);
 }
 
 // Puts the file's extents into the program's maps.

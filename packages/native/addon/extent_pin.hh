@@ -34,6 +34,8 @@ class ExtentPins {
   std::string Pin(TableFile *table);
   // Nothing for a file that is not pinned.
   void Unpin(const TableFile *table);
+  // Syncs an open file and keeps it where it is, until Release. Empty, or why it cannot be.
+  static std::string Hold(int fd);
   // Takes the attribute back that a process of ours has left on a file. Zero or an errno.
   static int Release(int fd);
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "driver_engine.hh"
 #include "loop_engine.hh"
 #include "ring_engine.hh"
 #include "table_lookup.hh"
@@ -86,10 +87,10 @@ void Lookup::StartLoop() {
 }
 
 void Lookup::StartWorkers() {
-  bool any_bpf =
-      std::count(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
-                 engines_->begin() + static_cast<ptrdiff_t>(end_table_), Engine::kPageCacheBpf) > 0;
-  grain_ = any_bpf ? GrainForBpf(which_.size()) : kPreadGrain;
+  bool all_pread = std::all_of(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
+                               engines_->begin() + static_cast<ptrdiff_t>(end_table_),
+                               [](Engine engine) { return engine == Engine::kPread; });
+  grain_ = all_pread ? kPreadGrain : GrainForBpf(which_.size());
   size_t grains = (which_.size() + grain_ - 1) / grain_;
   int workers = static_cast<int>(std::clamp<size_t>(grains, 1, WorkerPool::kWorkers));
   workers_ = workers;
@@ -127,6 +128,8 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
     }
     if ((*engines_)[t] == Engine::kPageCacheBpf)
       LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
+    else if ((*engines_)[t] == Engine::kDriver)
+      LookupByDriver(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else
       LookupByPread(table, keys_, asked.data(), asked.size(), results_.data(), copies_leaves);
     auto is_known = [this](uint32_t key) { return results_[key].is_known(); };

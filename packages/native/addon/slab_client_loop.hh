@@ -24,7 +24,7 @@ class SlabClientLoop {
               uint8_t *into);
   void Close(uint64_t id);
   // Ends every session that reports to `port`.
-  void CloseAll(const SlabEventPort *port);
+  void CloseAll(const SlabEventSink *port);
 
  private:
   explicit SlabClientLoop(uint32_t spin_us) : poller_(spin_us) {}

@@ -9,7 +9,7 @@
 
 namespace exopool {
 
-ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventPort> port)
+ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventSink> port)
     : id_(id),
       port_(std::move(port)),
       timeout_ns_(target.timeout_ms * 1'000'000),

@@ -72,7 +72,7 @@ struct exo_walk {
   __u32 done;  /* out: chains walked */
 };
 
-EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 64 + 24 + 4096 + 3072, "chain");
+EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 128 + 24 + 4096 + 3072, "chain");
 EXO_ASSERT(EXO_DESKS * sizeof(struct exo_chain) + 1024 <= 8 * EXO_PAGE_SIZE, "desks in one piece");
 EXO_ASSERT(sizeof(struct exo_walk) == 48, "walk");
 

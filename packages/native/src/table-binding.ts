@@ -66,6 +66,16 @@ export interface LoopCounters {
   readonly corrupt: number;
 }
 
+/** `ends` by `enum exo_end`, `modes` by `enum exo_mode` of include/driver_abi.h. */
+export interface NativeDriverCounters {
+  readonly batches: number;
+  readonly hops: number;
+  readonly resubmitted: number;
+  readonly unanswered: number;
+  readonly ends: readonly number[];
+  readonly modes: readonly number[];
+}
+
 /** Why an operation on a table failed, as the addon says it. */
 export interface TableFailure {
   readonly kind: 'io' | 'corrupt' | 'version' | 'limit';
@@ -152,6 +162,10 @@ export interface TableBinding {
   loopSupport(): { available: boolean; reason: string; fix: string };
   /** `kind`: 0 `io-uring-bpf`, 1 `nvme-bpf`. */
   loopCounters(kind: number): LoopCounters;
+  driverSupport(): { available: boolean; reason: string; fix: string };
+  /** Why the driver cannot read the table's file; empty when it can from now on. */
+  attachToDriver(handle: TableHandle): string;
+  driverCounters(): NativeDriverCounters;
   /** Why the table's file cannot be pinned; empty when it is. */
   pinTable(handle: TableHandle): string;
   unpinTable(handle: TableHandle): void;
