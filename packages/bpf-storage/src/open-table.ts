@@ -113,7 +113,7 @@ export function noLookups(): LookupsByEngine {
     hops: 0,
     pagesVerified: 0,
     bytesRead: 0,
-    returned: { bound: 0, corrupt: 0, io: 0 },
+    returned: { bound: 0, corrupt: 0, io: 0, stale: 0, straddle: 0 },
   }));
 }
 
@@ -133,6 +133,8 @@ function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
       bound: a.returned.bound + b.returned.bound,
       corrupt: a.returned.corrupt + b.returned.corrupt,
       io: a.returned.io + b.returned.io,
+      stale: a.returned.stale + b.returned.stale,
+      straddle: a.returned.straddle + b.returned.straddle,
     },
   };
 }

@@ -70,8 +70,8 @@ void Lookup::StartLoop() {
   auto call = std::make_shared<LoopCall>();
   uint64_t refused = 0;
   for (uint32_t key : which_) {
-    bool may_hold = version_->Next(first_table_, end_table_, keys_.view(key), keys_.hash(key), &refused) == first_table_;
-    if (may_hold)
+    size_t table = version_->Next(first_table_, end_table_, keys_.view(key), keys_.hash(key), &refused);
+    if (table == first_table_)
       call->which.push_back(key);
     else
       EndKey(key);

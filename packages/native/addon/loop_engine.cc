@@ -136,7 +136,7 @@ void LoopEngine::RunChains(LoopCall *call, const uint32_t *which, size_t count) 
   bool is_described = Describe(*call, count);
   if (is_described && program_.Run() != 0) broken_ = true;
   if (is_described && program_.loop()->live != 0) broken_ = true;
-  // Whoever changes the file takes the pin back first: a pin that is there now was there all the time.
+  // Whoever changes the file takes the pin back first: a pin that holds now held all the time.
   bool is_stale = call->kind == EXO_LOOP_NVME &&
                   !(is_described && ExtentPins::Get().Holds(&table, program_.loop()->generation));
 
@@ -167,9 +167,7 @@ void LoopEngine::TakeResult(LoopCall *call, uint32_t key, unsigned number, Tally
     (status == EXO_CHAIN_FOUND ? tally->found : tally->not_found)++;
     return;
   }
-  // A table's counters know three reasons.
-  int reason = failure ? StatusOf(failure) : status;
-  tally->returned[reason > EXO_CHAIN_IO ? EXO_CHAIN_IO : reason]++;
+  tally->returned[failure ? StatusOf(failure) : status]++;
   LookupByPread(table, *call->keys, &key, 1, call->results);
 }
 

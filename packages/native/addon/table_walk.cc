@@ -48,6 +48,8 @@ void Tally::AddTo(LookupCounters *counters) const {
   add(counters->bound, returned[EXO_CHAIN_BOUND]);
   add(counters->corrupt, returned[EXO_CHAIN_CORRUPT]);
   add(counters->io, returned[EXO_CHAIN_IO]);
+  add(counters->stale, returned[EXO_CHAIN_STALE]);
+  add(counters->straddle, returned[EXO_CHAIN_STRADDLE]);
 }
 
 int StatusOf(const Failure &failure) {

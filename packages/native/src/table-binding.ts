@@ -43,7 +43,7 @@ export interface LookupCounters {
   /** Bytes that were read from the file, or copied out of the page cache. */
   readonly bytesRead: number;
   /** Chains that ended without an answer, by reason. Those of a kernel-side engine went on by `pread`. */
-  readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io', number>>;
+  readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io' | 'stale' | 'straddle', number>>;
 }
 
 /** What an engine in the kernel's ring did in this process, and how its chains ended. */
