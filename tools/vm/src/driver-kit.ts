@@ -51,7 +51,7 @@ export async function prepareDriver(
   return { release, folder, environment: existsSync(libbpf) ? { EXOPOOL_LIBBPF: libbpf } : {} };
 }
 
-/** Words that measure instructions a hop on a file system, for a guest with `--icount` and `--nvme 1G`. */
+/** Words that measure instructions a hop on a file system, for a guest with `--icount`, `--nvme 1G` and `--nvme-read-ms 1`. */
 export function measureCommand(
   kit: DriverKit,
   fileSystem: 'ext4' | 'xfs',
