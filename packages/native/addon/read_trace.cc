@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads of a file with and without probes in the kernel, for who wants to know where the time of a read goes.
 //
-// All reads are of one thread, at random places, past the page cache, and each place depends on what the read before
-// it has brought. Half of the reads without probes come before those with probes and half after them, so that what
-// drifts meets both.
+// All reads are of one thread, at random places, past the page cache, and each place depends on what the read
+// before it has brought. Half of the reads without probes come before those with probes and half after them, so
+// that what drifts meets both.
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <linux/fs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,7 +72,7 @@ class ChainedReads {
     return blocks_ == 0 ? ERANGE : 0;
   }
 
-  // Where the block that was read leads to. An odd multiplier mixes, and the count keeps equal blocks from a circle.
+  // Where the block that was read leads to. An odd multiplier mixes; the count keeps equal blocks from a circle.
   void Next() {
     uint64_t word;
     memcpy(&word, block_, sizeof(word));
@@ -109,29 +109,32 @@ class ReadTraceJob : public Napi::AsyncWorker {
   Napi::Promise promise() const { return promise_.Promise(); }
 
   void Execute() override {
-    int error = reads_of_file_.Open(path_);
     ReadTracer tracer;
-    if (error == 0 && !tracer.Load(&probes_, &result_.reason, &result_.fix)) return;
-    size_t half = (reads_ + 1) / 2;
-    // The first reads find caches and clocks asleep.
-    if (error == 0) error = Untraced(half / 8 + 1);
-    result_.untraced_ns.clear();
-    if (error == 0) error = Untraced(half);
-    double idle_ns = IdleCallNs();
-    if (error == 0 && !tracer.Attach(&result_.reason, &result_.fix)) return;
-    if (error == 0) error = Traced(&tracer);
-    double traced_idle_ns = error == 0 ? TracedIdleCallNs(&tracer) : idle_ns;
-    tracer.Detach();
-    if (error == 0) error = Untraced(reads_ - half);
-    result_.error = error;
-    // Two probes lie around the idle call.
-    result_.probe_ns = std::max(0.0, (traced_idle_ns - idle_ns) / 2);
+    result_.error = reads_of_file_.Open(path_);
+    if (result_.error != 0 || !tracer.Load(&probes_, &result_.reason, &result_.fix)) return;
+    result_.error = Measure(&tracer);
     result_.clock_ns = ClockNs();
   }
 
   void OnOK() override { promise_.Resolve(ToJs()); }
 
  private:
+  // Zero or an errno of the file. When the probes are refused the result has the reason.
+  int Measure(ReadTracer *tracer) {
+    size_t half = (reads_ + 1) / 2;
+    // The first reads find caches and clocks asleep.
+    if (int error = Untraced(half / 8 + 1); error != 0) return error;
+    result_.untraced_ns.clear();
+    if (int error = Untraced(half); error != 0) return error;
+    double idle_ns = IdleCallNs();
+    if (!tracer->Attach(&result_.reason, &result_.fix)) return 0;
+    if (int error = Traced(tracer); error != 0) return error;
+    // Two probes lie around the idle call.
+    result_.probe_ns = std::max(0.0, (TracedIdleCallNs(tracer) - idle_ns) / 2);
+    tracer->Detach();
+    return Untraced(reads_ - half);
+  }
+
   int Untraced(size_t count) {
     for (size_t i = 0; i < count && !*stop_; i++) {
       reads_of_file_.Next();

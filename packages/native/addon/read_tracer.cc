@@ -70,7 +70,8 @@ bool ReadTracer::Load(std::vector<Probe> *probes, std::string *reason, std::stri
   if (int error = -library.bpf_object__load(object_); error != 0)
     return Refuse("load the probes", error, reason, fix);
   bpf_map *map = library.bpf_object__find_map_by_name(object_, "traces");
-  void *mapping = mmap(nullptr, sizeof(*trace_), PROT_READ | PROT_WRITE, MAP_SHARED, library.bpf_map__fd(map), 0);
+  int fd = library.bpf_map__fd(map);
+  void *mapping = mmap(nullptr, sizeof(*trace_), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (mapping == MAP_FAILED) return Refuse("share the marks", errno, reason, fix);
   trace_ = static_cast<exo_read_trace *>(mapping);
   return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The probes of bpf/read_trace.bpf.c: those that were asked for, loaded, and attached for as long as they are wanted.
+// The probes of bpf/read_trace.bpf.c: those that were asked for are loaded, and attached as long as wanted.
 #pragma once
 
 #include <string>
@@ -26,8 +26,8 @@ class ReadTracer {
   ReadTracer &operator=(const ReadTracer &) = delete;
   ~ReadTracer();
 
-  // Loads the probes whose functions the kernel knows. False, with a reason and the line that would change it,
-  // when it takes none.
+  // Loads the probes whose functions the kernel knows. False, with a reason and the line that would change
+  // it, when it takes none.
   bool Load(std::vector<Probe> *probes, std::string *reason, std::string *fix);
   bool Attach(std::string *reason, std::string *fix);
   void Detach();

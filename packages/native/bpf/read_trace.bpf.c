@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Probes at the borders of the kernel's layers that store when one thread's read passed them. Contract and picture:
- * include/read_trace.h.
+ * Probes at the borders of the kernel's layers that store when one thread's read passed them. Contract and
+ * picture: include/read_trace.h.
  *
- * Functions are the exact borders (fentry, fexit), but which function it is depends on the file system and the driver:
- * these programs get their target from the loader. Tracepoints lie near some borders, and are there also where a kernel
- * does not let its functions be traced. The loader takes one or the other for a border. A probe costs about as much as
- * what it measures: each does as little as it can, for any other thread one comparison.
+ * Functions are the exact borders (fentry, fexit), but which function it is depends on the file system and the
+ * driver: these programs get their target from the loader. Tracepoints lie near some borders, and are there also
+ * where a kernel does not let its functions be traced. The loader takes one or the other for a border. A probe
+ * costs about as much as what it measures: each does as little as it can, for any other thread one comparison.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"

@@ -5,9 +5,12 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Store } from '@exopool/bpf-storage';
+import { cacheFolder } from './cache-folder.js';
 import { prepareDriver, type DriverKit } from './driver-kit.js';
+import { obtainKernel } from './kernel-cache.js';
+import { obtainKernelSources } from './kernel-sources.js';
 import { guestTimeoutMs, runScript, whyNoDriver } from './testing/guest-tests.js';
 
 const reason = whyNoDriver();
@@ -16,8 +19,8 @@ const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 const kernels = isLong ? ['6.12', '7.2'] : ['6.12'];
 const check = path.join(import.meta.dirname, '../../../packages/native/kmod/guest/check.sh');
 const storeScript = path.join(import.meta.dirname, 'testing', 'guest-driver.mjs');
-const entries = 20_000;
-const lookups = isLong ? 1_000_000 : 20_000;
+const entries = 10_000;
+const lookups = isLong ? 1_000_000 : 4000;
 const nvmeBytes = 1 << 30;
 const prepareTimeoutMs = 900_000;
 let folder: string;
@@ -42,10 +45,23 @@ describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : `
 
   describe.each(kernels)('on Linux %s', (kernel) => {
     let kit: DriverKit;
+    /** Why there is nothing to build from. */
+    let missing: string | undefined;
 
     beforeAll(async () => {
-      kit = await prepareDriver(kernel, path.join(folder, kernel));
+      const cache = cacheFolder();
+      const { release } = await obtainKernel(cache, kernel);
+      try {
+        await obtainKernelSources(cache, release);
+      } catch (error) {
+        missing = (error as Error).message;
+        return;
+      }
+      kit = await prepareDriver(release, path.join(folder, kernel));
     }, prepareTimeoutMs);
+    beforeEach((context) => {
+      if (missing !== undefined) context.skip(missing);
+    });
 
     const run = (script: string): ReturnType<typeof runScript> => {
       const environment = { PATH: process.env['PATH']!, HOME: '/root', ...kit.environment };

@@ -2,10 +2,18 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nbdSupport } from '@exopool/native';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
+import { missingPrograms } from './testing/missing-programs.js';
 
 const support = nbdSupport();
-const reason = whyNoGuests() ?? (support.available ? undefined : support.reason);
+const reason = whyNoGuests() ?? (support.available ? whatIsMissing() : support.reason);
 const script = path.join(import.meta.dirname, 'testing', 'guest-nbd.mjs');
+
+function whatIsMissing(): string | undefined {
+  const missing = missingPrograms(['nbd-client', 'mkfs.ext4', 'mkswap', 'swapon']);
+  return missing.length === 0
+    ? undefined
+    : `not installed: ${missing.join(', ')}; apt-get install nbd-client e2fsprogs mount`;
+}
 
 describe.skipIf(reason !== undefined)(`swap in a guest${reason === undefined ? '' : ` (${reason})`}`, () => {
   it(

@@ -170,7 +170,7 @@ check_log() {
 if [ -n "$long" ]; then
   chains=20000 lookups=250000 rounds=1500 deaths=100
 else
-  chains=1000 lookups=12500 rounds=40 deaths=10
+  chains=200 lookups=1280 rounds=20 deaths=4
 fi
 modprobe ext4 && modprobe xfs && modprobe dm_mod && modprobe dm_flakey || fail modprobe
 mkdir -p /sys/fs/cgroup/checks && echo +memory >/sys/fs/cgroup/cgroup.subtree_control

@@ -13,7 +13,7 @@ import { WorkFolder } from '../machine/work-folder.js';
 import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import { parseCounted } from './counted.js';
 import { buildCounter, countLookups, nvmeReadMs, ringKernel } from './guest-count.js';
-import { countDriver, driverKernel, whyNoDriver } from './guest-driver.js';
+import { countDriver, driverKernel } from './guest-driver.js';
 import { guestPlan, type GuestPlan } from './guest-plan.js';
 import { guestRows, type Run } from './guest-rows.js';
 import { hostBytesNeeded, hostPlan, ratioRowName } from './host-plan.js';
@@ -80,12 +80,9 @@ class EnginesRun {
           this.#ring = this.#extend(this.#ring, await countLookups(program, fileSystem, plan, this.#context));
         });
     });
-    const noDriver = whyNoDriver();
-    if (noDriver !== undefined) this.#note(noDriver);
-    else
-      await this.#orNote('driver', async () => {
-        this.#driver = this.#extend(this.#driver, await countDriver(this.#context));
-      });
+    await this.#orNote('the driver is not counted', async () => {
+      this.#driver = this.#extend(this.#driver, await countDriver('ext4', plan, this.#context));
+    });
   }
 
   #extend({ kernel, counted: before }: Run, printed: string): Run {
@@ -134,7 +131,14 @@ class EnginesRun {
   }
 }
 
-function guestSetup(options: SuiteOptions): Omit<GuestPlan, 'fileSystems'> & Record<string, unknown> {
-  const { fileSystems, ...plan } = guestPlan(options);
-  return { ...plan, file_systems: fileSystems.join(' '), nvme_read_ms: nvmeReadMs };
+function guestSetup(
+  options: SuiteOptions,
+): Omit<GuestPlan, 'fileSystems' | 'driverChains'> & Record<string, unknown> {
+  const { fileSystems, driverChains, ...plan } = guestPlan(options);
+  return {
+    ...plan,
+    driver_chains: driverChains.join(' '),
+    file_systems: fileSystems.join(' '),
+    nvme_read_ms: nvmeReadMs,
+  };
 }

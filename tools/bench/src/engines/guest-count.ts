@@ -29,7 +29,7 @@ const makeFileSystem: Readonly<Record<FileSystem, string>> = {
 
 export interface CountOptions {
   readonly signal: AbortSignal;
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 /** @returns the path of the counting program, which is linked with the addon's objects. */
@@ -75,13 +75,19 @@ ${makeFileSystem[fileSystem]} /dev/nvme0n1
 mkdir -p /mnt/measured
 mount -o noatime /dev/nvme0n1 /mnt/measured
 exec '${program}' /mnt/measured ${depths.join(',')} ${chains.join(',')} ${windows} ${hops}`;
-  return runCounting(ringKernel, script, options);
+  return runCounting({ kernel: ringKernel, command: ['bash', '-c', script], environment: {} }, options);
 }
 
-/** Runs a script of a guest, saying each line as it comes. @returns its standard output. */
+export interface Counting {
+  readonly kernel: string;
+  readonly command: readonly string[];
+  /** Beside the path. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Runs a program of a guest, saying each line as it comes. @returns its standard output. */
 export async function runCounting(
-  kernel: string,
-  script: string,
+  { kernel, command, environment }: Counting,
   { signal, say }: CountOptions,
 ): Promise<string> {
   const lines = new PassThrough();
@@ -95,9 +101,13 @@ export async function runCounting(
   let complaint = '';
   const status = await runInGuest({
     kernel,
-    command: ['bash', '-c', script],
+    command,
     cwd: process.cwd(),
-    environment: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' },
+    environment: {
+      PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: '/root',
+      ...environment,
+    },
     output: {
       out: (bytes) => void lines.write(bytes),
       err: (bytes) => (complaint = (complaint + bytes.toString()).slice(-complaintCharactersMax)),
@@ -107,7 +117,7 @@ export async function runCounting(
     nvmeBytes,
     nvmeReadMs,
     signal,
-    progress: (line) => say(line),
+    progress: say,
   }).finally(() => lines.end());
   await reading;
   if (status === 0) return `${printed.join('\n')}\n`;

@@ -6,6 +6,10 @@ export interface GuestPlan {
   readonly fileSystems: readonly FileSystem[];
   /** Engines take turns in each; the figure is their median. */
   readonly windows: number;
+  /** Of the driver, which is counted on ext4 only, as its file system is out of the way of all hops but the first. */
+  readonly driverChains: readonly number[];
+  /** Chains that each of its contenders walks in a round. */
+  readonly driverWalks: number;
   /** Of a window; a multiple of depth and chains is taken that is near. */
   readonly hops: number;
 }
@@ -20,6 +24,8 @@ const quickPlan: GuestPlan = {
   depths: [1, 3, 6, 10],
   chains: [1, 16],
   fileSystems: ['ext4', 'xfs'],
+  driverChains: [1, 16],
+  driverWalks: 48,
   windows: 3,
   hops: 240,
 };
@@ -28,6 +34,8 @@ const fullPlan: GuestPlan = {
   depths: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
   chains: [1, 16],
   fileSystems: ['ext4', 'xfs'],
+  driverChains: [1, 4, 16, 64],
+  driverWalks: 192,
   windows: 5,
   hops: 480,
 };

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { guestPlan, ratioPoint } from './guest-plan.js';
-import { whyNoDriver } from './guest-driver.js';
 import { hostPlan } from './host-plan.js';
 import { hostRow } from './host.js';
 import { guestRows } from './guest-rows.js';
@@ -26,11 +25,6 @@ describe('plans', () => {
     }
     expect(guestPlan({ quick, rounds: 7 }).windows).toBe(7);
     expect(hostPlan({ quick, rounds: 7, windowSeconds: 0.5 })).toMatchObject({ rounds: 7, window_s: 0.5 });
-  });
-
-  it('leave the driver out with the reason', () => {
-    expect(whyNoDriver({ EXOPOOL_KMOD_HEADERS: '/h' })).toMatch(/set EXOPOOL_KMOD_DRIVER_SOURCE to/);
-    expect(whyNoDriver({ EXOPOOL_KMOD_HEADERS: '/h', EXOPOOL_KMOD_DRIVER_SOURCE: '/s' })).toBeUndefined();
   });
 });
 

@@ -11,6 +11,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import process from 'node:process';
+import { setInterval } from 'node:timers';
 import { NbdDevice, SlabServer } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 

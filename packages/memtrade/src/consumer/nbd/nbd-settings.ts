@@ -1,6 +1,7 @@
 /** What a consumer's settings say about its block device, checked before anything is leased. */
 import { existsSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { nbdPageBytes, type NbdDeviceOptions, type NbdPlace } from '@exopool/native';
 import { ExopoolError, MiB, parseBytes, parseEndpoint, toExopoolError } from '@exopool/shared';
 import type { ConsumerConfig } from '../config.js';
@@ -42,7 +43,7 @@ export async function nbdOptions(config: ConsumerConfig): Promise<NbdDeviceOptio
 
 /** A path has a slash, an address has none. */
 function placeOf(text: string): NbdPlace {
-  if (text.includes('/')) return { socket: text };
+  if (text.includes('/')) return { socket: resolve(text) };
   const { host, port } = parseEndpoint(text);
   if (port === 0) throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: clients must know the port, so it is not 0');
   return { host, port };
@@ -86,11 +87,13 @@ async function removeStaleSocket(socket: string): Promise<void> {
 }
 
 function isAnswered(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((answer) => {
     const client = connect(socket);
-    client.once('connect', () => resolve(true));
-    client.once('error', () => resolve(false));
-    client.once('connect', () => client.destroy());
+    client.once('error', () => answer(false));
+    client.once('connect', () => {
+      client.destroy();
+      answer(true);
+    });
   });
 }
 
