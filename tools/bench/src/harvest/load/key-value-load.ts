@@ -103,7 +103,8 @@ export class KeyValueLoad {
     const startMs = performance.now();
     const underWay = new Set<Promise<void>>();
     const failures: Error[] = [];
-    for (let sent = 0; !tally.isOver && failures.length === 0; await sleep(tickMs)) {
+    let sent = 0;
+    while (!tally.isOver && failures.length === 0) {
       const due = Math.floor(((performance.now() - startMs) * rate) / 1000);
       for (; sent < due; sent += 1) {
         const call = this.#askOne(clients[sent % clients.length]!, nextItem(), tally)
@@ -114,6 +115,7 @@ export class KeyValueLoad {
         underWay.add(call);
       }
       tally.touch();
+      await sleep(tickMs);
     }
     await Promise.all(underWay);
     if (failures[0] !== undefined) throw failures[0];
