@@ -35,7 +35,7 @@ export interface TraversalOptions {
    */
   readonly engine?: EngineName;
   /** Blocks that one chain may see, 1 to 1,048,576; default 1024. */
-  readonly hopsMax?: number;
+  readonly hopsMax?: number | undefined;
 }
 
 /** What became of one input. */
