@@ -86,17 +86,20 @@ describe('EngineSelector', () => {
   it.each([
     ['auto', 'io-uring'],
     ['driver', 'pread'],
-  ] as const)('with %s, reads a table that the driver refuses by %s, and asks once', (requested, expected) => {
-    let asked = 0;
-    const attachToDriver = (): void => {
-      asked += 1;
-      throw new Error('not on ext4');
-    };
-    const table = { residentShare: () => 0, pin: () => undefined, attachToDriver };
-    const selector = new EngineSelector(table, [pread, ring, driver]);
-    expect(selector.choose(requested)).toBe(expected);
-    if (requested === 'auto') expect(selector.choose(requested)).toBe(expected);
-    else expect(() => selector.choose(requested)).toThrow('it cannot read this file');
-    expect(asked).toBe(1);
-  });
+  ] as const)(
+    'with %s, reads a table that the driver refuses by %s, and asks once',
+    (requested, expected) => {
+      let asked = 0;
+      const attachToDriver = (): void => {
+        asked += 1;
+        throw new Error('not on ext4');
+      };
+      const table = { residentShare: () => 0, pin: () => undefined, attachToDriver };
+      const selector = new EngineSelector(table, [pread, ring, driver]);
+      expect(selector.choose(requested)).toBe(expected);
+      if (requested === 'auto') expect(selector.choose(requested)).toBe(expected);
+      else expect(() => selector.choose(requested)).toThrow('it cannot read this file');
+      expect(asked).toBe(1);
+    },
+  );
 });

@@ -181,11 +181,11 @@ export class TableFile {
    */
   pin(): void {
     const handle = this.#open();
-    const { pinTable, unpinTable } = tableBinding();
+    const binding = tableBinding();
     this.#pin ??= ExtentPin.take(
       this.path,
-      () => pinTable(handle),
-      () => unpinTable(handle),
+      () => binding.pinTable(handle),
+      () => binding.unpinTable(handle),
     );
   }
 

@@ -4,6 +4,7 @@
  *
  *   node guest-traversals.mjs '{"folder":"/path","rows":5000,"hostile":6}'
  */
+import { Buffer } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
