@@ -258,7 +258,7 @@ describe('a table file', () => {
       [['a'], 'pread'],
       [[undefined], 'pread'],
       [new Array<Buffer>(65_537).fill(Buffer.alloc(1)), 'pread'],
-      [[Buffer.from('a')], 'driver'],
+      [[Buffer.from('a')], 'cache'],
     ];
     for (const [keys, engine] of misuse) {
       const call = table.lookupMany(keys as Buffer[], engine as TableEngine);
