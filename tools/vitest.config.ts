@@ -1,8 +1,26 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const root = fileURLToPath(new URL('..', import.meta.url));
+
 /** All projects in one run, so that one line counts every test. */
 export default defineConfig({
-  root: fileURLToPath(new URL('..', import.meta.url)),
-  test: { projects: ['packages/*/vitest.config.ts', 'tools/*/vitest.config.ts'] },
+  root,
+  test: {
+    projects: [
+      'packages/*/vitest.config.ts',
+      'tools/*/vitest.config.ts',
+      {
+        test: {
+          name: 'guests',
+          root,
+          include: ['{packages,tools}/*/src/**/*.vm.spec.ts'],
+          globalSetup: 'tools/vm/src/testing/guests-setup.ts',
+          // After all others, with which they would compete for the CPUs; two at a time, for the memory.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
 });

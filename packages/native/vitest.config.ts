@@ -1,9 +1,11 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     name: 'native',
     include: ['src/**/*.spec.ts'],
+    // Of the project `guests`: tools/vitest.config.ts.
+    exclude: [...configDefaults.exclude, 'src/**/*.vm.spec.ts'],
     benchmark: { include: ['src/**/*.bench.ts'] },
     testTimeout: 60_000,
   },

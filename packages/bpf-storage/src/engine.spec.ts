@@ -13,6 +13,8 @@ const noBpf: EngineSupport = {
   fix: 'sudo it',
 };
 
+const driver: EngineSupport = { engine: 'driver', available: true };
+
 describe('chooseEngine', () => {
   it.each([
     ['auto', ring, bpf, 1, 'page-cache-bpf'],
@@ -22,6 +24,8 @@ describe('chooseEngine', () => {
     ['auto', ring, noBpf, 1, 'pread'],
     ['auto', ring, noBpf, 0, 'io-uring'],
     ['auto', noRing, noBpf, 0, 'pread'],
+    ['auto', ring, driver, 0, 'driver'],
+    ['auto', bpf, driver, 1, 'page-cache-bpf'],
     ['pread', ring, bpf, 0, 'pread'],
     ['io-uring', ring, bpf, 1, 'io-uring'],
     ['page-cache-bpf', ring, bpf, 0, 'page-cache-bpf'],
@@ -54,7 +58,7 @@ describe('EngineSelector', () => {
     let now = 0;
     let measured = 0;
     const residentShare = (): number => ((measured += 1), measured === 1 ? 1 : 0);
-    const table = { residentShare, pin: () => undefined };
+    const table = { residentShare, pin: () => undefined, attachToDriver: () => undefined };
     const selector = new EngineSelector(table, [pread, bpf], () => now);
     expect(selector.choose('pread')).toBe('pread');
     expect(measured).toBe(0);
@@ -73,8 +77,29 @@ describe('EngineSelector', () => {
       throw new Error('inline extents');
     };
     const nvme: EngineSupport = { engine: 'nvme-bpf', available: true };
-    const selector = new EngineSelector({ residentShare: () => 0, pin }, [pread, nvme]);
+    const table = { residentShare: () => 0, pin, attachToDriver: () => undefined };
+    const selector = new EngineSelector(table, [pread, nvme]);
     expect([selector.choose('nvme-bpf'), selector.choose('nvme-bpf')]).toEqual(['pread', 'pread']);
     expect(asked).toBe(1);
   });
+
+  it.each([
+    ['auto', 'io-uring'],
+    ['driver', 'pread'],
+  ] as const)(
+    'with %s, reads a table that the driver refuses by %s, and asks once',
+    (requested, expected) => {
+      let asked = 0;
+      const attachToDriver = (): void => {
+        asked += 1;
+        throw new Error('not on ext4');
+      };
+      const table = { residentShare: () => 0, pin: () => undefined, attachToDriver };
+      const selector = new EngineSelector(table, [pread, ring, driver]);
+      expect(selector.choose(requested)).toBe(expected);
+      if (requested === 'auto') expect(selector.choose(requested)).toBe(expected);
+      else expect(() => selector.choose(requested)).toThrow('it cannot read this file');
+      expect(asked).toBe(1);
+    },
+  );
 });

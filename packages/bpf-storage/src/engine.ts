@@ -6,7 +6,9 @@
  * hop, on pages that are not it faults them in one by one and loses to `pread`. So `auto` takes it only for data
  * known to be warm, and asks again from time to time.
  *
- * Cold data is a matter of how many reads the device has at a time: `pread` has four, one a thread, `io-uring` 128.
+ * Where the kernel module exopool.ko is loaded, which nobody does but on purpose, `driver` reads what is not warm.
+ *
+ * Otherwise cold data is a matter of how many reads the device has at a time: `pread` has four, one a thread, `io-uring` 128.
  * Measured on a network disk past the page cache, lookups/s: 28,000 against 38,000 with 16 in flight, 29,000 against
  * 60,000 with 128. A single lookup takes as long with either (some 100 us: both wake one thread to read and one to
  * answer), so the size of a batch does not matter.
@@ -22,15 +24,17 @@ export const engineNames: readonly EngineName[] = [
   'page-cache-bpf',
   'io-uring-bpf',
   'nvme-bpf',
+  'driver',
 ];
 
-/** From where the next read of a chain is issued. */
-export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall' | 'ring'>> = {
+/** From where the next read of a chain is issued. `driver`: from the NVMe driver, with the hook; else from the module. */
+export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall' | 'ring' | 'driver'>> = {
   pread: 'user',
   'io-uring': 'user',
   'page-cache-bpf': 'syscall',
   'io-uring-bpf': 'ring',
   'nvme-bpf': 'ring',
+  driver: 'driver',
 };
 
 /** Share of a table's pages in memory from which it counts as warm: one fault costs far more than a warm hop saves. */
@@ -49,9 +53,11 @@ export interface EngineSituation {
 export function chooseEngine(situation: EngineSituation): TableEngine {
   const { requested, support } = situation;
   if (requested !== 'auto') return requireEngine(requested, support);
-  const preferred = situation.residentShare >= warmShareMin ? 'page-cache-bpf' : 'io-uring';
-  const canRun = support.some(({ engine, available }) => engine === preferred && available);
-  return canRun ? preferred : 'pread';
+  const order: readonly TableEngine[] =
+    situation.residentShare >= warmShareMin ? ['page-cache-bpf'] : ['driver', 'io-uring'];
+  const canRun = (name: TableEngine): boolean =>
+    support.some(({ engine, available }) => engine === name && available);
+  return order.find(canRun) ?? 'pread';
 }
 
 /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy. */
@@ -80,15 +86,31 @@ export class EngineSelector {
   #cannotBePinned = false;
 
   constructor(
-    private readonly table: Pick<TableFile, 'residentShare' | 'pin'>,
-    private readonly support: readonly EngineSupport[],
+    private readonly table: Pick<TableFile, 'residentShare' | 'pin' | 'attachToDriver'>,
+    private support: readonly EngineSupport[],
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
   choose(requested: EngineName): TableEngine {
     const residentShare = requested === 'auto' ? this.#measure() : 0;
     const engine = chooseEngine({ requested, support: this.support, residentShare });
+    if (engine === 'driver') return this.#attachOr(requested, residentShare);
     return engine === 'nvme-bpf' && !this.#isPinned() ? 'pread' : engine;
+  }
+
+  /** A file that the driver refuses is not offered to it again, and read by what comes next. */
+  #attachOr(requested: EngineName, residentShare: number): TableEngine {
+    try {
+      this.table.attachToDriver();
+      return 'driver';
+    } catch {
+      this.support = this.support.map((each) =>
+        each.engine === 'driver' ? { ...each, available: false, reason: 'it cannot read this file' } : each,
+      );
+      return requested === 'auto'
+        ? chooseEngine({ requested, support: this.support, residentShare })
+        : 'pread';
+    }
   }
 
   /** A file that cannot be pinned is asked once: why it was refused lies in how it is stored. */

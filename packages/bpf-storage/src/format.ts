@@ -12,7 +12,7 @@ export const EXO_PAGE_SIZE = 4096;
 export const EXO_KEY_MAX = 511;
 export const EXO_INLINE_VALUE_MAX = 1024;
 export const EXO_VALUE_MAX = 16 * 1024 * 1024;
-export const EXO_HEIGHT_MAX = 8;
+export const EXO_HEIGHT_MAX = 16;
 export const EXO_SLOTS_MAX = 338;
 
 export const EXO_PAGE_LEAF = 1;

@@ -25,6 +25,9 @@ export {
   type EngineName,
   type EngineSituation,
 } from './engine.js';
+export { Traversal, type TraversalOptions, type TraversalResult } from './traversal.js';
+export { buildTraversal, type BuiltTraversal } from './traversal-bundle.js';
+export { sqliteRowInput, sqliteTable, type SqliteTable } from './sqlite-table.js';
 export { verifyTable, type VerifyProblem, type VerifyReport } from './table-verify.js';
 export { getFromTable, type PageSource } from './table-reader.js';
 export { scanTable, type Bound, type KeyRange } from './table-scan.js';

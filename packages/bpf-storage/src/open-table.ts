@@ -16,6 +16,7 @@ export const tableEngines: readonly TableEngine[] = [
   'page-cache-bpf',
   'io-uring-bpf',
   'nvme-bpf',
+  'driver',
 ];
 
 /** What was looked up by each engine, in tables that are closed already too. */
@@ -112,7 +113,7 @@ export function noLookups(): LookupsByEngine {
     hops: 0,
     pagesVerified: 0,
     bytesRead: 0,
-    returned: { bound: 0, corrupt: 0, io: 0 },
+    returned: { bound: 0, corrupt: 0, io: 0, stale: 0, straddle: 0 },
   }));
 }
 
@@ -132,6 +133,8 @@ function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
       bound: a.returned.bound + b.returned.bound,
       corrupt: a.returned.corrupt + b.returned.corrupt,
       io: a.returned.io + b.returned.io,
+      stale: a.returned.stale + b.returned.stale,
+      straddle: a.returned.straddle + b.returned.straddle,
     },
   };
 }
@@ -143,5 +146,6 @@ function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine 
     'page-cache-bpf': of('page-cache-bpf'),
     'io-uring-bpf': of('io-uring-bpf'),
     'nvme-bpf': of('nvme-bpf'),
+    driver: of('driver'),
   };
 }

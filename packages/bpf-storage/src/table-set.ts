@@ -75,11 +75,12 @@ export class TableSet {
   }
 
   /**
-   * Tables are read by it from now on. Later tables that `nvme-bpf` cannot pin are read by `pread`.
+   * Tables are read by it from now on. Later tables that `nvme-bpf` or `driver` cannot read are read by `pread`.
    * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when it cannot read the tables of now.
    */
   setEngine(engine: EngineName): void {
     if (engine === 'nvme-bpf') for (const { file } of this.#tables) file.pin();
+    if (engine === 'driver') for (const { file } of this.#tables) file.attachToDriver();
     this.engine = engine;
   }
 

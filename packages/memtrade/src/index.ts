@@ -19,9 +19,16 @@ export {
 
 // The producer: serves slabs, offers free memory, harvests an application.
 export {
+  HarvestPolicy,
+  lookIntervalMs,
   producerConfig,
   runProducer,
+  SlabManager,
+  type HarvestDecision,
+  type HarvestSample,
+  type HarvestSettings,
   type HarvestStatus,
+  type MachineMemory,
   type ProducerConfig,
   type ProducerStats,
   type RunningProducer,
@@ -36,6 +43,7 @@ export {
   RemoteMemory,
   RespServer,
   runConsumer,
+  runNbdConsumer,
   sampledCurve,
   SealedCache,
   valueOf,
@@ -46,6 +54,7 @@ export {
   type CurvePoint,
   type LeaseMarket,
   type MissRatioCurve,
+  type NbdConsumerStatus,
   type Purchase,
   type PurchaseReason,
   type PurchaseSituation,
@@ -54,10 +63,14 @@ export {
   type RemoteMemoryOptions,
   type RespServerOptions,
   type RunningConsumer,
+  type RunningNbdConsumer,
   type SealedCacheOptions,
   type SealedCacheStats,
   type SealMode,
 } from './consumer/index.js';
+
+// Leased memory as a cache with times to live.
+export { KeyvStore, RemoteCache, type RemoteCacheEvents, type SetOptions } from './cache/index.js';
 
 // The lease ticket: what the broker signs and the producer accepts.
 export { openTicket, signTicket, ticketBytes, ticketSerial, type Ticket } from './ticket.js';

@@ -14,12 +14,15 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterScan(env, exports);
   exopool::RegisterWriteJob(env, exports);
   exopool::RegisterLoop(env, exports);
+  exopool::RegisterDriver(env, exports);
+  exopool::RegisterTraversal(env, exports);
   exopool::RegisterSealedCache(env, exports);
   exopool::RegisterSlabServer(env, exports);
   exopool::RegisterSlabClient(env, exports);
   exopool::RegisterSlabLoad(env, exports);
   exopool::RegisterPaging(env, exports);
   exopool::RegisterPressureTrigger(env, exports);
+  exopool::RegisterReadTrace(env, exports);
   return exports;
 }
 

@@ -17,11 +17,14 @@ void RegisterMemtable(Napi::Env env, Napi::Object exports);
 void RegisterScan(Napi::Env env, Napi::Object exports);
 void RegisterWriteJob(Napi::Env env, Napi::Object exports);
 void RegisterLoop(Napi::Env env, Napi::Object exports);
+void RegisterDriver(Napi::Env env, Napi::Object exports);
+void RegisterTraversal(Napi::Env env, Napi::Object exports);
 void RegisterSealedCache(Napi::Env env, Napi::Object exports);
 void RegisterSlabServer(Napi::Env env, Napi::Object exports);
 void RegisterSlabClient(Napi::Env env, Napi::Object exports);
 void RegisterSlabLoad(Napi::Env env, Napi::Object exports);
 void RegisterPaging(Napi::Env env, Napi::Object exports);
 void RegisterPressureTrigger(Napi::Env env, Napi::Object exports);
+void RegisterReadTrace(Napi::Env env, Napi::Object exports);
 
 }  // namespace exopool

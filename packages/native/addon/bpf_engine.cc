@@ -74,6 +74,7 @@ void BpfEngine::Load() {
     return;
   }
 
+  static_assert(WorkerPool::kWorkers <= EXO_DESKS);
   constexpr size_t kChains = static_cast<size_t>(WorkerPool::kWorkers) * EXO_BATCH_MAX;
   library.bpf_map__set_max_entries(map, kChains);
   int error = -library.bpf_object__load(object);

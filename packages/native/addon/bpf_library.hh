@@ -17,6 +17,7 @@
   F(bpf_object__open_file)            \
   F(bpf_object__load)                 \
   F(bpf_object__close)                \
+  F(bpf_object__next_program)         \
   F(bpf_object__find_map_by_name)     \
   F(bpf_object__find_program_by_name) \
   F(bpf_map__set_max_entries)         \
@@ -25,6 +26,9 @@
   F(bpf_map__attach_struct_ops)       \
   F(bpf_link__destroy)                \
   F(bpf_program__fd)                  \
+  F(bpf_program__attach)              \
+  F(bpf_program__set_attach_target)   \
+  F(bpf_program__set_autoload)        \
   F(libbpf_major_version)             \
   F(libbpf_minor_version)             \
   F(bpf_prog_test_run_opts)           \

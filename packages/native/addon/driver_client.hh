@@ -48,8 +48,9 @@ class DriverSession {
   DriverSession(const DriverSession &) = delete;
   DriverSession &operator=(const DriverSession &) = delete;
 
-  // All return zero or an errno.
+  // All but fd return zero or an errno.
   int Open();
+  int fd() const { return fd_; }
   int Info(exo_info *info) const;
   // call->refusal says more where the file is refused.
   int Attach(int fd, uint64_t program, uint32_t block_bytes, bool pin, exo_attach *call) const;

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -43,6 +44,14 @@ bool IsImmutable(int fd) {
   return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL) != 0;
 }
 
+// When the file or its attributes were changed last; nothing does that to an immutable file but taking that back.
+timespec ChangeOf(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 ? status.st_ctim : timespec{};
+}
+
+bool IsSame(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
 // The attribute, and the mark that it is ours; none when somebody else has set it.
 int MakeImmutable(int fd) {
   if (IsImmutable(fd)) return 0;
@@ -61,19 +70,24 @@ std::string ExtentPins::Pin(TableFile *table) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (pinned_.count(table) != 0) return "";
   int fd = table->read_fd();
+  Pinned pinned;
+  pinned.fd = fd;
+  std::string refusal = Hold(fd);
+  if (!refusal.empty()) return refusal;
+  pinned.changed = ChangeOf(fd);
+  refusal = Place(fd, &pinned);
+  if (refusal.empty()) pinned_.emplace(table, pinned);
+  else Release(fd);
+  return refusal;
+}
+
+std::string ExtentPins::Hold(int fd) {
   if (fsync(fd) != 0) return std::string("it cannot be synced: ") + strerror(errno);
   if (int error = Lock(fd, LOCK_SH)) return std::string("it cannot be locked: ") + strerror(error);
   int error = MakeImmutable(fd);
-  Pinned pinned;
-  pinned.fd = fd;
-  std::string refusal =
-      error == 0 ? Place(fd, &pinned) : std::string("it cannot be made immutable: ") + strerror(error);
-  if (!refusal.empty()) {
-    Release(fd);
-    return refusal;
-  }
-  pinned_.emplace(table, pinned);
-  return "";
+  if (error == 0) return "";
+  Release(fd);
+  return std::string("it cannot be made immutable: ") + strerror(error);
 }
 
 // Puts the file's extents into the program's maps.
@@ -158,7 +172,10 @@ bool ExtentPins::Describe(const TableFile *table, exo_loop *loop) {
 bool ExtentPins::Holds(const TableFile *table, uint32_t generation) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto found = pinned_.find(table);
-  return found != pinned_.end() && found->second.generation == generation;
+  if (found == pinned_.end() || found->second.generation != generation) return false;
+  if (IsSame(found->second.changed, ChangeOf(found->second.fd))) return true;
+  __atomic_store_n(&LoopEngine::Get().snapshots()[found->second.slot], uint64_t{0}, __ATOMIC_SEQ_CST);
+  return false;
 }
 
 }  // namespace exopool

@@ -8,8 +8,13 @@
 //   pin     lock; mark, immutable (unless it was); sync; extents -> maps; generation -> its slot
 //   unpin   0 -> the slot, so chains under way come back stale; last one: not immutable, no mark; unlock
 //
+// Root can take the attribute away from a file in use. That shows in the time of the file's last change, which is
+// compared after each batch: its results do not count then, and later chains come back stale.
+//
 // A process that is killed leaves the attribute behind; Release takes it back once nobody holds the lock.
 #pragma once
+
+#include <time.h>
 
 #include <cstdint>
 #include <map>
@@ -29,12 +34,14 @@ class ExtentPins {
   std::string Pin(TableFile *table);
   // Nothing for a file that is not pinned.
   void Unpin(const TableFile *table);
+  // Syncs an open file and keeps it where it is, until Release. Empty, or why it cannot be.
+  static std::string Hold(int fd);
   // Takes the attribute back that a process of ours has left on a file. Zero or an errno.
   static int Release(int fd);
 
   // Fills in the batch's part about the device. False when the file is not pinned.
   bool Describe(const TableFile *table, exo_loop *loop);
-  // Whether the pin that Describe saw is still there.
+  // Whether the pin that Describe saw is still there, and nobody has taken the attribute away.
   bool Holds(const TableFile *table, uint32_t generation);
 
  private:
@@ -44,6 +51,7 @@ class ExtentPins {
     uint32_t namespace_id = 0, lba_shift = 0;
     uint32_t extent = 0, extents = 0;  // in the map
     uint32_t slot = 0, generation = 0;
+    timespec changed{};  // the file's last change, as of the pin
   };
 
   std::string Place(int fd, Pinned *pinned);

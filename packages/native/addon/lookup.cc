@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <thread>
 #include <utility>
 
+#include "driver_engine.hh"
 #include "loop_engine.hh"
 #include "ring_engine.hh"
 #include "table_lookup.hh"
@@ -16,7 +18,14 @@ namespace {
 
 // Keys that a worker takes at a time: with pread few, so that slow reads spread over the workers.
 constexpr size_t kPreadGrain = 4;
-constexpr size_t kBpfGrain = EXO_BATCH_MAX;
+// With page-cache-bpf many, since nothing waits for a disk: fewer do not pay for the other worker's wake-up.
+constexpr size_t kBpfGrain = 24;
+
+// What a worker takes of `count` keys: a part for each processor, between what pays and what a crossing can have.
+size_t GrainForBpf(size_t count) {
+  static const size_t processors = std::max(1u, std::thread::hardware_concurrency());
+  return std::clamp<size_t>((count + processors - 1) / processors, kBpfGrain, EXO_BATCH_MAX);
+}
 
 // What runs the lookups of a stage.
 enum class Runner { kWorkers, kRing, kLoop };
@@ -61,8 +70,8 @@ void Lookup::StartLoop() {
   auto call = std::make_shared<LoopCall>();
   uint64_t refused = 0;
   for (uint32_t key : which_) {
-    bool may_hold = version_->Next(first_table_, end_table_, keys_.view(key), keys_.hash(key), &refused) == first_table_;
-    if (may_hold)
+    size_t table = version_->Next(first_table_, end_table_, keys_.view(key), keys_.hash(key), &refused);
+    if (table == first_table_)
       call->which.push_back(key);
     else
       EndKey(key);
@@ -78,7 +87,11 @@ void Lookup::StartLoop() {
 }
 
 void Lookup::StartWorkers() {
-  size_t grains = (which_.size() + kPreadGrain - 1) / kPreadGrain;
+  bool all_pread = std::all_of(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
+                               engines_->begin() + static_cast<ptrdiff_t>(end_table_),
+                               [](Engine engine) { return engine == Engine::kPread; });
+  grain_ = all_pread ? kPreadGrain : GrainForBpf(which_.size());
+  size_t grains = (which_.size() + grain_ - 1) / grain_;
   int workers = static_cast<int>(std::clamp<size_t>(grains, 1, WorkerPool::kWorkers));
   workers_ = workers;
   for (int i = 0; i < workers; i++) {
@@ -90,14 +103,10 @@ void Lookup::StartWorkers() {
 }
 
 void Lookup::Work(int worker) {
-  bool any_bpf =
-      std::count(engines_->begin() + static_cast<ptrdiff_t>(first_table_),
-                 engines_->begin() + static_cast<ptrdiff_t>(end_table_), Engine::kPageCacheBpf) > 0;
-  size_t grain = any_bpf ? kBpfGrain : kPreadGrain;
   while (!IsStopped()) {
-    size_t begin = next_.fetch_add(grain);
+    size_t begin = next_.fetch_add(grain_);
     if (begin >= which_.size()) return;
-    size_t end = std::min(begin + grain, which_.size());
+    size_t end = std::min(begin + grain_, which_.size());
     std::vector<uint32_t> some(which_.begin() + static_cast<ptrdiff_t>(begin),
                                which_.begin() + static_cast<ptrdiff_t>(end));
     try {
@@ -119,6 +128,8 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
     }
     if ((*engines_)[t] == Engine::kPageCacheBpf)
       LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
+    else if ((*engines_)[t] == Engine::kDriver)
+      LookupByDriver(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else
       LookupByPread(table, keys_, asked.data(), asked.size(), results_.data(), copies_leaves);
     auto is_known = [this](uint32_t key) { return results_[key].is_known(); };

@@ -74,6 +74,7 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   // The stage that runs.
   size_t first_table_ = 0, end_table_ = 0;
   std::vector<uint32_t> which_;
+  size_t grain_ = 1;             // keys that a worker takes at a time
   std::atomic<size_t> next_{0};  // in which_: the first one that nobody has taken
   std::atomic<int> workers_{0};
   std::mutex mutex_;

@@ -31,6 +31,7 @@ Failure VerifyPath(TableFile &table, const exo_loop_chain &state, const exo_chai
     bool is_last = hop + 1 == state.hops;
     Failure failure = is_last ? table.CheckPage(offset, chain.page) : table.ReadPage(offset, page.get());
     if (failure) return failure;
+    if (!is_last) table.CachePage(offset, page.get());
     tally->pages_verified++;
     if (!is_last) tally->bytes_read += EXO_PAGE_SIZE;
   }
@@ -105,7 +106,13 @@ bool LoopEngine::Describe(const LoopCall &call, size_t count) {
   loop->kind = call.kind;
   loop->fd = static_cast<__u32>(call.table->read_fd());
   loop->started = 0;
-  memset(loop->chains, 0, sizeof(loop->chains));
+  for (unsigned i = 0; i < count; i++) {
+    const exo_chain &chain = *program_.chain(i);
+    exo_loop_chain &state = loop->chains[i];
+    state = {};
+    state.hops = chain.hops;
+    std::copy_n(chain.path, chain.hops, state.path);
+  }
   return call.kind == EXO_LOOP_FILE || ExtentPins::Get().Describe(call.table.get(), loop);
 }
 
@@ -125,11 +132,11 @@ void LoopEngine::RunBatch(LoopCall *call) {
 void LoopEngine::RunChains(LoopCall *call, const uint32_t *which, size_t count) {
   TableFile &table = *call->table;
   for (size_t i = 0; i < count; i++)
-    StartChain(table.header(), *call->keys, which[i], program_.chain(static_cast<unsigned>(i)));
+    StartChainBelowCached(table, *call->keys, which[i], program_.chain(static_cast<unsigned>(i)));
   bool is_described = Describe(*call, count);
   if (is_described && program_.Run() != 0) broken_ = true;
   if (is_described && program_.loop()->live != 0) broken_ = true;
-  // Whoever changes the file takes the pin back first: a pin that is there now was there all the time.
+  // Whoever changes the file takes the pin back first: a pin that holds now held all the time.
   bool is_stale = call->kind == EXO_LOOP_NVME &&
                   !(is_described && ExtentPins::Get().Holds(&table, program_.loop()->generation));
 
@@ -154,15 +161,13 @@ void LoopEngine::TakeResult(LoopCall *call, uint32_t key, unsigned number, Tally
   if (!failure && status == EXO_CHAIN_FOUND) failure = TakeChainValue(table, chain, tally, &call->results[key]);
   tally->lookups++;
   tally->hops += state.hops;
-  tally->bytes_read += uint64_t{state.hops} * EXO_PAGE_SIZE;
+  tally->bytes_read += chain.copied;
   CountEnd(&counters_[call->kind], state, status, failure);
   if (!failure && status <= EXO_CHAIN_NOT_FOUND) {
     (status == EXO_CHAIN_FOUND ? tally->found : tally->not_found)++;
     return;
   }
-  // A table's counters know three reasons.
-  int reason = failure ? StatusOf(failure) : status;
-  tally->returned[reason > EXO_CHAIN_IO ? EXO_CHAIN_IO : reason]++;
+  tally->returned[failure ? StatusOf(failure) : status]++;
   LookupByPread(table, *call->keys, &key, 1, call->results);
 }
 

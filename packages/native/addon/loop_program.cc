@@ -5,9 +5,7 @@
 
 #ifdef EXOPOOL_HAVE_LIBBPF
 #include <fcntl.h>
-#include <linux/io_uring.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdarg>
@@ -33,25 +31,6 @@ constexpr char kObjectName[] = "loop_lookup.bpf.o";
 constexpr char kKernelTypes[] = "/sys/kernel/btf/vmlinux";
 // The struct_ops type that a kernel with loops has.
 constexpr char kLoopType[] = "io_uring_bpf_ops";
-
-// From linux/io_uring.h of newer kernels than the headers that this may be built with.
-constexpr unsigned kSetupSingleIssuer = 1u << 12;
-constexpr unsigned kSetupDeferTaskrun = 1u << 13;
-constexpr unsigned kSetupNoSqArray = 1u << 16;
-constexpr unsigned kRegisterMemRegion = 34;
-struct RegionDescription {
-  uint64_t user_addr, size;
-  uint32_t flags, id;
-  uint64_t mmap_offset, reserved[4];
-};
-constexpr uint32_t kRegionOfUser = 1;
-struct RegionRegistration {
-  uint64_t region, flags, reserved[2];
-};
-
-int Register(int ring, unsigned operation, const void *argument, unsigned count) {
-  return syscall(__NR_io_uring_register, ring, operation, argument, count) < 0 ? errno : 0;
-}
 
 // A megabyte-sized file is read in a millisecond; parsing it takes twenty.
 bool KernelHasLoops() {
@@ -125,8 +104,7 @@ bool LoopProgram::IsPossible(std::string *reason, std::string *fix) {
 
 bool LoopProgram::Load(std::string *reason, std::string *fix) {
   std::string detail;
-  int error = OpenRing();
-  if (error == 0) error = RegisterRegion();
+  int error = ring_.Open(EXO_LOOP_REGION_BYTES);
   if (error == 0) error = LoadObject(&detail);
   if (error == 0) return true;
   bool lacks_rights = error == EPERM || (error == EACCES && geteuid() != 0);
@@ -134,35 +112,6 @@ bool LoopProgram::Load(std::string *reason, std::string *fix) {
   *reason = std::string("the kernel refuses the loop: ") + strerror(error);
   if (!lacks_rights && !detail.empty()) *reason += " (" + detail + ")";
   return false;
-}
-
-int LoopProgram::OpenRing() {
-  io_uring_params params{};
-  params.flags = kSetupDeferTaskrun | kSetupSingleIssuer | kSetupNoSqArray | IORING_SETUP_SQE128 |
-                 IORING_SETUP_CQE32;
-  fd_ = static_cast<int>(syscall(__NR_io_uring_setup, EXO_LOOP_ENTRIES, &params));
-  if (fd_ < 0) return errno;
-  offsets_ = {params.cq_off.head, params.cq_off.tail, params.cq_off.cqes, params.sq_off.tail};
-  // What the program masks its offsets with, and what it has of the rings.
-  bool fits = params.cq_off.cqes < 1024 && params.sq_off.tail < 1024 &&
-              params.cq_off.cqes + 2 * EXO_LOOP_ENTRIES * EXO_LOOP_CQE_BYTES <= EXO_LOOP_CQ_BYTES;
-  return fits ? 0 : ENOTSUP;
-}
-
-int LoopProgram::RegisterRegion() {
-  void *region = mmap(nullptr, EXO_LOOP_REGION_BYTES, PROT_READ | PROT_WRITE,
-                      MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
-  if (region == MAP_FAILED) return errno;
-  // A child that gets a copy would have the kernel write into the other one.
-  madvise(region, EXO_LOOP_REGION_BYTES, MADV_DONTFORK);
-  region_ = static_cast<uint8_t *>(region);
-  RegionDescription description{};
-  description.user_addr = reinterpret_cast<uint64_t>(region);
-  description.size = EXO_LOOP_REGION_BYTES;
-  description.flags = kRegionOfUser;
-  RegionRegistration registration{};
-  registration.region = reinterpret_cast<uint64_t>(&description);
-  return Register(fd_, kRegisterMemRegion, &registration, 1);
 }
 
 int LoopProgram::LoadObject(std::string *detail) {
@@ -178,8 +127,9 @@ int LoopProgram::LoadObject(std::string *detail) {
   // The program has one constant, and the type has the ring's descriptor after one function.
   uint8_t *offsets = InitialValue(constants), *fields = InitialValue(ops);
   if (offsets == nullptr || fields == nullptr) return ENOTSUP;
-  memcpy(offsets, &offsets_, sizeof(offsets_));
-  memcpy(fields + sizeof(void *), &fd_, sizeof(fd_));
+  memcpy(offsets, &ring_.offsets(), sizeof(exo_loop_ring));
+  const int ring_fd = ring_.fd();
+  memcpy(fields + sizeof(void *), &ring_fd, sizeof(ring_fd));
   int error = -library.bpf_object__load(object);
   if (error == 0) error = MapArray(loops, 1, &loop_);
   if (error == 0) error = MapArray(extents, EXO_EXTENTS_MAX, &extents_);
@@ -189,13 +139,7 @@ int LoopProgram::LoadObject(std::string *detail) {
   return error;
 }
 
-int LoopProgram::Run() {
-  for (;;) {
-    long done = syscall(__NR_io_uring_enter, fd_, 0, 1, IORING_ENTER_GETEVENTS, nullptr, size_t{0});
-    if (done >= 0) return 0;
-    if (errno != EINTR) return errno;
-  }
-}
+int LoopProgram::Run() { return ring_.Run(); }
 
 #else
 

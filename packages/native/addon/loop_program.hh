@@ -9,6 +9,7 @@
 #include <string>
 
 #include "loop.h"
+#include "loop_ring.hh"
 
 struct bpf_map;
 struct bpf_object;
@@ -28,19 +29,15 @@ class LoopProgram {
   int Run();
 
   exo_loop *loop() const { return loop_; }
-  exo_chain *chain(unsigned i) const { return reinterpret_cast<exo_chain *>(region_ + EXO_LOOP_CHAIN_AT(i)); }
-  uint64_t pages() const { return reinterpret_cast<uint64_t>(region_) + EXO_LOOP_PAGE_AT(0); }
+  exo_chain *chain(unsigned i) const { return reinterpret_cast<exo_chain *>(ring_.region() + EXO_LOOP_CHAIN_AT(i)); }
+  uint64_t pages() const { return reinterpret_cast<uint64_t>(ring_.region()) + EXO_LOOP_PAGE_AT(0); }
   exo_extent *extents() const { return extents_; }
   uint64_t *snapshots() const { return snapshots_; }
 
  private:
-  int OpenRing();
-  int RegisterRegion();
   int LoadObject(std::string *detail);
 
-  int fd_ = -1;
-  exo_loop_ring offsets_{};
-  uint8_t *region_ = nullptr;
+  LoopRing ring_;
   exo_loop *loop_ = nullptr;
   exo_extent *extents_ = nullptr;
   uint64_t *snapshots_ = nullptr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the client's thread to JavaScript: what happened, in order, one crossing for all that is waiting.
+// What a session tells, in order, to whoever opened it; and for JavaScript, one crossing for all that is waiting.
 #pragma once
 
 #include <cstdint>
@@ -37,13 +37,20 @@ struct SlabEvent {
   std::vector<uint8_t> statuses;
 };
 
+// Called by any thread that uses the session, under the session's lock.
+class SlabEventSink {
+ public:
+  virtual ~SlabEventSink() = default;
+  virtual void Post(SlabEvent event) = 0;
+};
+
 // One for each JavaScript environment.
-class SlabEventPort {
+class SlabEventPort final : public SlabEventSink {
  public:
   // `wake` is called, from any thread, when the first event is waiting.
   explicit SlabEventPort(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  void Post(SlabEvent event) {
+  void Post(SlabEvent event) override {
     std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) return;
     events_.push_back(std::move(event));

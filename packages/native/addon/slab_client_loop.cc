@@ -77,7 +77,7 @@ void SlabClientLoop::Close(uint64_t id) {
   poller_.Wake();
 }
 
-void SlabClientLoop::CloseAll(const SlabEventPort *port) {
+void SlabClientLoop::CloseAll(const SlabEventSink *port) {
   std::vector<std::shared_ptr<ClientSession>> theirs;
   {
     std::lock_guard<std::mutex> lock(mutex_);

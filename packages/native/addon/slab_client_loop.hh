@@ -28,7 +28,7 @@ class SlabClientLoop {
   bool SendAndWait(ClientSession *session, uint64_t end_ns);
   void Close(uint64_t id);
   // Ends every session that reports to `port`.
-  void CloseAll(const SlabEventPort *port);
+  void CloseAll(const SlabEventSink *port);
 
  private:
   explicit SlabClientLoop(uint32_t spin_us) : poller_(spin_us) {}

@@ -15,7 +15,7 @@ namespace {
 // A batch of JavaScript's own: bytes go to its memory, the rest is told by an event.
 class EventBatch : public SlabBatch {
  public:
-  EventBatch(std::shared_ptr<SlabEventPort> port, uint64_t session, uint64_t id,
+  EventBatch(std::shared_ptr<SlabEventSink> port, uint64_t session, uint64_t id,
              const std::vector<SlabRequest> &requests, uint8_t *into)
       : port_(std::move(port)), session_(session), id_(id), into_(into), statuses_(requests.size(), SLAB_OK) {
     for (const SlabRequest &request : requests)
@@ -36,7 +36,7 @@ class EventBatch : public SlabBatch {
   }
 
  private:
-  const std::shared_ptr<SlabEventPort> port_;
+  const std::shared_ptr<SlabEventSink> port_;
   const uint64_t session_, id_;
   uint8_t *into_;
   std::vector<uint32_t> lengths_;
@@ -46,7 +46,7 @@ class EventBatch : public SlabBatch {
 
 }  // namespace
 
-ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventPort> port)
+ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventSink> port)
     : id_(id),
       port_(std::move(port)),
       timeout_ns_(target.timeout_ms * 1'000'000),

@@ -36,10 +36,10 @@ struct SlabTarget {
 
 class ClientSession {
  public:
-  ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventPort> port);
+  ClientSession(uint64_t id, const SlabTarget &target, std::shared_ptr<SlabEventSink> port);
 
   uint64_t id() const { return id_; }
-  const SlabEventPort *port() const { return port_.get(); }
+  const SlabEventSink *port() const { return port_.get(); }
 
   // The socket took less than there is to send.
   bool blocked() const { return blocked_; }
@@ -102,7 +102,7 @@ class ClientSession {
   void Fail(uint32_t reason);
 
   const uint64_t id_;
-  const std::shared_ptr<SlabEventPort> port_;
+  const std::shared_ptr<SlabEventSink> port_;
   const uint64_t timeout_ns_;
   std::mutex mutex_;
   State state_ = State::kConnecting;

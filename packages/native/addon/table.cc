@@ -155,6 +155,8 @@ Napi::Value Counters(const Napi::CallbackInfo &info) {
   set(returned, "bound", counters.bound);
   set(returned, "corrupt", counters.corrupt);
   set(returned, "io", counters.io);
+  set(returned, "stale", counters.stale);
+  set(returned, "straddle", counters.straddle);
   object.Set("returned", returned);
   return object;
 }

@@ -55,14 +55,15 @@ struct PinnedMemory {
   uint64_t bytes() const { return interior_bytes + filter_bytes; }
 };
 
-enum class Engine { kPread, kIoUring, kPageCacheBpf, kIoUringBpf, kNvmeBpf };
-constexpr size_t kEngines = 5;
+enum class Engine { kPread, kIoUring, kPageCacheBpf, kIoUringBpf, kNvmeBpf, kDriver };
+constexpr size_t kEngines = 6;
 
 // What an engine did on one table. Written by several threads, so each is atomic; read without a common
 // instant.
 struct LookupCounters {
   std::atomic<uint64_t> lookups{0}, found{0}, not_found{0}, hops{0}, pages_verified{0}, bytes_read{0};
-  std::atomic<uint64_t> bound{0}, corrupt{0}, io{0};  // chains that ended without an answer, by reason
+  // Chains that ended without an answer, by reason.
+  std::atomic<uint64_t> bound{0}, corrupt{0}, io{0}, stale{0}, straddle{0};
 };
 
 struct FreeDeleter {
@@ -72,6 +73,8 @@ struct FreeDeleter {
 // Memory aligned for direct I/O.
 using AlignedBytes = std::unique_ptr<uint8_t[], FreeDeleter>;
 AlignedBytes AllocateAligned(size_t bytes);  // null when there is no memory
+
+class DriverFile;
 
 class TableFile : public std::enable_shared_from_this<TableFile> {
  public:
@@ -115,6 +118,10 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   int ring_slot() const { return ring_slot_; }
   void set_ring_slot(int slot) { ring_slot_ = slot; }
 
+  // For the driver engine: what it keeps of this table. Set before the first lookup by it.
+  DriverFile *driver_file() const { return driver_file_.get(); }
+  void set_driver_file(std::shared_ptr<DriverFile> file) { driver_file_ = std::move(file); }
+
   bool IsVerified(uint64_t offset) const;
   // A cached interior page, or null. Cached pages stay until the table is closed.
   const uint8_t *CachedPage(uint64_t offset) const;
@@ -152,6 +159,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   int fd_ = -1;
   int direct_fd_ = -1;
   int ring_slot_ = -1;
+  std::shared_ptr<DriverFile> driver_file_;
   exo_table_header header_{};
   uint8_t *mapping_ = nullptr;
   std::unique_ptr<uint64_t[], FreeDeleter> verified_;         // a bit a page

@@ -40,9 +40,10 @@ void LookupOneByPread(TableFile &table, const KeyBatch &keys, size_t i, Tally *t
 Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
   for (uint32_t hop = 0; hop < chain.hops && hop < EXO_HEIGHT_MAX; hop++) {
     if (table.IsVerified(chain.path[hop])) continue;
-    Failure failure =
-        table.ReadPage(chain.path[hop], ThreadScratch().page.get(), TableFile::From::kPageCache);
+    uint8_t *page = ThreadScratch().page.get();
+    Failure failure = table.ReadPage(chain.path[hop], page, TableFile::From::kPageCache);
     if (failure) return failure;
+    table.CachePage(chain.path[hop], page);
     tally->pages_verified++;
     tally->bytes_read += EXO_PAGE_SIZE;
   }
@@ -78,8 +79,11 @@ void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint3
   if (header.height == 0) return LookupByPread(table, keys, which, count, results);
   BpfEngine &engine = BpfEngine::Get();
   exo_chain *chains = engine.chains(worker);
-  for (size_t i = 0; i < count; i++) StartChain(header, keys, which[i], &chains[i]);
   exo_walk walk{};
+  for (size_t i = 0; i < count; i++) {
+    StartChainBelowCached(table, keys, which[i], &chains[i]);
+    if (chains[i].hops == 0) walk.root = header.root;
+  }
   walk.base = reinterpret_cast<__u64>(table.mapping());
   walk.file_size = header.file_size;
   walk.table_id = header.table_id;

@@ -7,6 +7,25 @@
 #include "table_search.h"
 
 namespace exopool {
+namespace {
+
+// Takes a chain down through the interior pages in memory. EXO_CHAIN_GOING: chain->next is not among them.
+int DescendCached(const TableFile &table, exo_chain *chain) {
+  const exo_table_header &header = table.header();
+  while (chain->hops < header.height) {
+    uint64_t offset = chain->next;
+    if (!exo_page_in_file(offset, header.file_size)) return EXO_CHAIN_CORRUPT;
+    const uint8_t *cached = table.CachedPage(offset);
+    if (cached == nullptr) return EXO_CHAIN_GOING;
+    chain->path[chain->hops++] = offset;
+    int status = exo_step(chain, reinterpret_cast<__u64>(cached), offset, header.table_id,
+                          header.height - chain->hops);
+    if (status != EXO_CHAIN_GOING) return status;
+  }
+  return header.height == 0 ? EXO_CHAIN_NOT_FOUND : EXO_CHAIN_BOUND;
+}
+
+}  // namespace
 
 void Tally::CountEnd(const exo_chain &chain, int status) {
   lookups++;
@@ -29,6 +48,8 @@ void Tally::AddTo(LookupCounters *counters) const {
   add(counters->bound, returned[EXO_CHAIN_BOUND]);
   add(counters->corrupt, returned[EXO_CHAIN_CORRUPT]);
   add(counters->io, returned[EXO_CHAIN_IO]);
+  add(counters->stale, returned[EXO_CHAIN_STALE]);
+  add(counters->straddle, returned[EXO_CHAIN_STRADDLE]);
 }
 
 int StatusOf(const Failure &failure) {
@@ -40,6 +61,12 @@ void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, 
   memcpy(chain->key, keys.data(i), keys.length(i));
   chain->next = header.root;
   chain->hops = 0;
+  chain->copied = 0;
+}
+
+void StartChainBelowCached(const TableFile &table, const KeyBatch &keys, size_t i, exo_chain *chain) {
+  StartChain(table.header(), keys, i, chain);
+  if (DescendCached(table, chain) != EXO_CHAIN_GOING) StartChain(table.header(), keys, i, chain);
   chain->copied = 0;
 }
 
@@ -72,21 +99,13 @@ bool TableWalk::Start(TableFile *table, const KeyBatch &keys, size_t i, Tally *t
   return Descend();
 }
 
-// The same walk as the BPF program's, with pages from the cache of interior pages or the file.
+// The same walk as the BPF programs', with pages from the cache of interior pages or the file.
 bool TableWalk::Descend() {
-  const exo_table_header &header = table_->header();
-  while (chain_.hops < header.height) {
-    uint64_t offset = chain_.next;
-    if (!exo_page_in_file(offset, header.file_size)) return End(EXO_CHAIN_CORRUPT);
-    chain_.path[chain_.hops++] = offset;
-    const uint8_t *cached = table_->CachedPage(offset);
-    if (cached == nullptr) {
-      read_ = {offset, EXO_PAGE_SIZE};
-      return true;
-    }
-    if (!Step(cached)) return reads_value_;
-  }
-  return End(header.height == 0 ? EXO_CHAIN_NOT_FOUND : EXO_CHAIN_BOUND);
+  int status = DescendCached(*table_, &chain_);
+  if (status != EXO_CHAIN_GOING) return End(status);
+  chain_.path[chain_.hops++] = chain_.next;
+  read_ = {chain_.next, EXO_PAGE_SIZE};
+  return true;
 }
 
 bool TableWalk::Resume(const Failure &read_failure) {

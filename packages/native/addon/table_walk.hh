@@ -64,7 +64,7 @@ struct LookupResult {
 // What some lookups did, added to the table's counters at their end.
 struct Tally {
   uint64_t lookups = 0, found = 0, not_found = 0, hops = 0, pages_verified = 0, bytes_read = 0;
-  uint64_t returned[EXO_CHAIN_IO + 1] = {};  // by enum exo_chain_status
+  uint64_t returned[EXO_CHAIN_STRADDLE + 1] = {};  // by enum exo_chain_status
 
   void CountEnd(const exo_chain &chain, int status);
   void AddTo(LookupCounters *counters) const;
@@ -72,6 +72,9 @@ struct Tally {
 
 int StatusOf(const Failure &failure);
 void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain);
+// As StartChain, and goes down through the pages that are in memory: the first page to read is chain->next, and
+// chain->hops and chain->path say what has been visited. A chain that ends there starts at the root again.
+void StartChainBelowCached(const TableFile &table, const KeyBatch &keys, size_t i, exo_chain *chain);
 // Takes the value of a chain that found its key in the kernel. What is left there is believed no further than
 // the chain's own bounds.
 Failure TakeChainValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result);

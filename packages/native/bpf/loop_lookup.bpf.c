@@ -16,77 +16,13 @@
 #include <bpf/bpf_helpers.h>
 // clang-format on
 
+/* The ring reads the pages. */
+#define EXO_PAGES_ARE_WHOLE
 #include "extent_search.h"
+#include "loop_ring.h"
 #include "table_search.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* From linux/io_uring.h and linux/nvme_ioctl.h: part of the system-call interface. */
-enum { IORING_OP_READ = 22, IORING_OP_URING_CMD = 46 };
-enum { NVME_URING_CMD_IO = 0xc0484e80, NVME_READ = 2 };
-enum { REGION_MEMORY = 0, REGION_CQ = 1, REGION_SQ = 2 };
-enum { LOOP_CONTINUE = 0, LOOP_STOP = 1 };
-
-/* The few fields of the kernel's types; libbpf matches them by name, and a struct only with a struct. */
-struct iou_ctx {};
-struct iou_loop_params {
-  __u32 cq_wait_idx;
-};
-struct io_uring_bpf_ops {
-  int (*loop_step)(struct iou_ctx *ctx, struct iou_loop_params *params);
-  __u32 ring_fd;
-  void *priv;
-};
-struct bpf_iter_num {
-  __u64 opaque[1];
-} __attribute__((aligned(8)));
-
-extern int bpf_io_uring_submit_sqes(struct iou_ctx *ctx, __u32 count) __ksym;
-extern __u8 *bpf_io_uring_get_region(struct iou_ctx *ctx, __u32 id, const __u64 rdwr_buf_size) __ksym;
-extern int bpf_iter_num_new(struct bpf_iter_num *iterator, int start, int end) __ksym;
-extern int *bpf_iter_num_next(struct bpf_iter_num *iterator) __ksym;
-extern void bpf_iter_num_destroy(struct bpf_iter_num *iterator) __ksym;
-
-struct nvme_command {
-  __u8 opcode;
-  __u8 flags;
-  __u16 reserved;
-  __u32 namespace_id;
-  __u64 unused[2]; /* two command words, and the address of metadata */
-  __u64 address;
-  __u32 metadata_bytes;
-  __u32 data_bytes;
-  __u64 lba;
-  __u32 blocks_less_one;
-  __u32 words[3];
-  __u32 timeout_ms;
-  __u32 reserved2;
-};
-
-struct sqe {
-  __u8 opcode;
-  __u8 flags;
-  __u16 priority;
-  __s32 fd;
-  __u64 offset; /* or the command of IORING_OP_URING_CMD */
-  __u64 address;
-  __u32 bytes;
-  __u32 rw_flags;
-  __u64 user_data;
-  __u64 unused;
-  struct nvme_command nvme; /* at 48 */
-  __u64 unused2;
-};
-EXO_ASSERT(sizeof(struct nvme_command) == 72, "NVMe command");
-EXO_ASSERT(sizeof(struct sqe) == EXO_LOOP_SQE_BYTES, "submission");
-
-struct cqe {
-  __u64 user_data;
-  __s32 result;
-  __u32 flags;
-  __u64 more[2];
-};
-EXO_ASSERT(sizeof(struct cqe) == EXO_LOOP_CQE_BYTES, "completion");
 
 const volatile struct exo_loop_ring ring;
 
@@ -114,15 +50,6 @@ struct {
   __type(value, __u64); /* the generation */
 } snapshots SEC(".maps");
 
-#define FRESH(place) (*(volatile __u32 *)(place))
-
-/* The ring has read the page: there is nothing to fetch. */
-EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
-  /* Used, or the compiler would not set them where it calls this, and the verifier wants every argument. */
-  asm volatile("" : : "r"(source), "r"(length));
-  return chain && offset < EXO_PAGE_SIZE ? 0 : -1;
-}
-
 EXO_INLINE const struct exo_extent *extent_at(__u32 index) { return bpf_map_lookup_elem(&extents, &index); }
 
 EXO_DEFINE_LOCATE(locate, extent_at, EXO_FUNCTION)
@@ -135,7 +62,7 @@ EXO_INLINE int is_fresh(const struct exo_loop *loop) {
 }
 
 EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 offset) {
-  sqe->opcode = IORING_OP_READ;
+  sqe->opcode = IORING_OP_READ_FIXED;
   sqe->offset = offset;
   sqe->address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;
   sqe->bytes = EXO_PAGE_SIZE;
@@ -144,6 +71,7 @@ EXO_INLINE void fill_read(const struct exo_loop *loop, struct sqe *sqe, __u32 id
 EXO_INLINE void fill_command(const struct exo_loop *loop, struct sqe *sqe, __u32 id, __u64 lba) {
   sqe->opcode = IORING_OP_URING_CMD;
   sqe->offset = NVME_URING_CMD_IO;
+  sqe->op_flags = IORING_URING_CMD_FIXED;
   sqe->nvme.opcode = NVME_READ;
   sqe->nvme.namespace_id = loop->namespace_id;
   sqe->nvme.address = loop->pages + EXO_LOOP_STRIDE * (__u64)id;

@@ -7,8 +7,15 @@
  * caller's mapping, which is a copy out of the page cache when the data is warm. A page that is not there is
  * faulted in (the program may sleep), but a fault costs more than a read: this engine is for warm data.
  *
- * Chains lie in an array map that the caller has mapped, one page buffer to each chain: the copies may sleep,
- * so a buffer per CPU could be taken over by another walk in the middle of a hop.
+ * Chains lie in an array map that the caller has mapped. Pages are not copied there, but to a desk:
+ *
+ *   chain (mapped)   --key-->  root desk (the root, once a batch)  --key-->  desk (every other page)
+ *                    <------------------------ result, value --------------------'
+ *
+ * A map that is mapped lies in vmalloc memory, and copying user memory to there has the kernel look the area up
+ * under a lock each time (usercopy hardening), which costs as much as the copy. Desks are few enough to be in
+ * ordinary memory. There is one of each kind for each worker: the copies may sleep, so a desk per CPU could be
+ * taken over by another walk in the middle of a hop.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"
@@ -27,41 +34,115 @@ struct {
   __type(value, struct exo_chain);
 } chains SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, EXO_DESKS);
+  __type(key, __u32);
+  __type(value, struct exo_chain);
+} root_desks SEC(".maps"), desks SEC(".maps");
+
+/* The root is on its desk as a whole, and has no source. */
 EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
   if (!chain || offset >= EXO_PAGE_SIZE || length > EXO_FETCH_MAX) return -1;
+  if (source == 0) return 0;
   chain->copied += length;
   return (int)bpf_copy_from_user(chain->page + offset, length, (const void *)(source + offset));
 }
 
-/* Walks one chain from chain->next down, `height` hops at most. */
-EXO_FUNCTION int walk_chain(struct exo_chain *chain, __u64 base, __u64 file_size, __u64 table_id,
-                            __u32 height) {
-  __u32 hop;
+/* The key and its length, word by word; what comes behind the key does no harm. */
+EXO_FUNCTION int take_key(struct exo_chain *desk, const struct exo_chain *chain) {
+  __u32 i;
 
-  if (!chain) return EXO_CHAIN_CORRUPT;
-  for (hop = 0; hop < EXO_HEIGHT_MAX; hop++) {
-    if (hop >= height) break;
-    __u64 offset = chain->next;
-    if (!exo_page_in_file(offset, file_size)) return EXO_CHAIN_CORRUPT;
-    chain->path[hop] = offset;
-    chain->hops = hop + 1;
-    int status = exo_step(chain, base + offset, offset, table_id, height - 1 - hop);
+  if (!desk || !chain) return -1;
+  __u32 bytes = sizeof(chain->key_len) + chain->key_len;
+  for (i = 0; i < __builtin_offsetof(struct exo_chain, next) / sizeof(__u64); i++) {
+    if (i * sizeof(__u64) >= bytes) break;
+    ((__u64 *)desk)[i] = ((const __u64 *)chain)[i];
+  }
+  return 0;
+}
+
+/* Leaves in the chain where the value lies, and the value. */
+EXO_FUNCTION int give_value(struct exo_chain *chain, const struct exo_chain *desk) {
+  if (!chain || !desk) return EXO_CHAIN_CORRUPT;
+  __u32 at = desk->value_at, length = desk->value_len;
+  if (at >= EXO_PAGE_SIZE || length > EXO_INLINE_VALUE_MAX) return EXO_CHAIN_CORRUPT;
+  chain->value_kind = desk->value_kind;
+  chain->value_at = at;
+  chain->value_len = length;
+  if (length > 0 && bpf_probe_read_kernel(chain->page + at, length, desk->page + at)) return EXO_CHAIN_IO;
+  return EXO_CHAIN_FOUND;
+}
+
+/* Walks down from desk->next, the page after the first `hops` ones. */
+EXO_FUNCTION int descend(struct exo_chain *chain, struct exo_chain *desk, const struct exo_walk *walk, __u32 hops) {
+  if (!chain || !desk || !walk) return EXO_CHAIN_CORRUPT;
+  for (; hops < EXO_HEIGHT_MAX; hops++) {
+    if (hops >= walk->height) break;
+    __u64 offset = desk->next;
+    if (!exo_page_in_file(offset, walk->file_size)) return EXO_CHAIN_CORRUPT;
+    chain->path[hops] = offset;
+    chain->hops = hops + 1;
+    int status = exo_step(desk, walk->base + offset, offset, walk->table_id, walk->height - 1 - hops);
     if (status != EXO_CHAIN_GOING) return status;
   }
   return EXO_CHAIN_BOUND;
 }
 
+/* The first hop of a chain that starts at the root, whose page is on its desk. */
+EXO_FUNCTION int visit_root(struct exo_chain *chain, struct exo_chain *desk, const struct exo_walk *walk) {
+  if (!chain || !desk || !walk) return EXO_CHAIN_CORRUPT;
+  if (walk->root == 0) return EXO_CHAIN_IO;
+  take_key(desk, chain);
+  chain->path[0] = walk->root;
+  chain->hops = 1;
+  int status = exo_step(desk, 0, walk->root, walk->table_id, walk->height - 1);
+  chain->next = desk->next;
+  return status == EXO_CHAIN_FOUND ? give_value(chain, desk) : status;
+}
+
+EXO_FUNCTION int walk_chain(struct exo_chain *chain, const struct exo_walk *walk) {
+  if (!chain || !walk) return EXO_CHAIN_CORRUPT;
+  __u32 worker = walk->first / EXO_BATCH_MAX;
+  struct exo_chain *root_desk = bpf_map_lookup_elem(&root_desks, &worker);
+  struct exo_chain *desk = bpf_map_lookup_elem(&desks, &worker);
+  if (!root_desk || !desk) return EXO_CHAIN_IO;
+
+  if (chain->hops == 0) {
+    int status = visit_root(chain, root_desk, walk);
+    if (status != EXO_CHAIN_GOING) return status;
+  }
+  take_key(desk, chain);
+  desk->next = chain->next;
+  desk->copied = 0;
+  int status = descend(chain, desk, walk, chain->hops);
+  chain->copied = desk->copied;
+  return status == EXO_CHAIN_FOUND ? give_value(chain, desk) : status;
+}
+
+/* Brings the root to its desk. */
+EXO_INLINE int fetch_root(const struct exo_walk *walk) {
+  __u32 worker = walk->first / EXO_BATCH_MAX;
+  struct exo_chain *desk = bpf_map_lookup_elem(&root_desks, &worker);
+
+  if (!desk || !exo_page_in_file(walk->root, walk->file_size)) return -1;
+  return (int)bpf_copy_from_user(desk->page, EXO_PAGE_SIZE, (const void *)(walk->base + walk->root));
+}
+
 SEC("syscall")
-int walk_chains(struct exo_walk *walk) {
+int walk_chains(struct exo_walk *context) {
+  struct exo_walk walk = *context; /* functions cannot be given the context */
   __u32 i;
 
+  if (walk.height == 0 || walk.height > EXO_HEIGHT_MAX) return 0;
+  if (walk.root != 0 && fetch_root(&walk)) return 0;
   for (i = 0; i < EXO_BATCH_MAX; i++) {
-    if (i >= walk->count) break;
-    __u32 index = walk->first + i;
+    if (i >= walk.count) break;
+    __u32 index = walk.first + i;
     struct exo_chain *chain = bpf_map_lookup_elem(&chains, &index);
     if (!chain) break;
-    chain->status = walk_chain(chain, walk->base, walk->file_size, walk->table_id, walk->height);
-    walk->done = i + 1;
+    chain->status = walk_chain(chain, &walk);
+    context->done = i + 1;
   }
   return 0;
 }

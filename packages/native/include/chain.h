@@ -12,6 +12,12 @@
 
 #define EXO_BATCH_MAX 64 /* chains a crossing: past that the crossing is below 2 % of the work */
 
+/*
+ * Walkers that may be under way at a time, each with a page of its own that is not mapped: with a few bytes less than
+ * eight pages the kernel has them in one piece of ordinary memory.
+ */
+#define EXO_DESKS 4
+
 /* A walker copies the first kilobyte of each page, and past it only what it needs: see table_search.h. */
 #define EXO_HEAD_BYTES 1024
 #define EXO_FETCH_MAX (EXO_PAGE_SIZE - EXO_HEAD_BYTES)
@@ -34,10 +40,11 @@ struct exo_chain {
   __u8 key[EXO_KEY_MAX + 1];
   __u8 pad[6];
   __u64 next; /* offset of the page to visit next; at the start the root */
-  /* out */
+  /* in and out: a walk may start below pages that user space has visited */
   __u64 path[EXO_HEIGHT_MAX]; /* path[0 .. hops-1]: pages visited, for the reader to check their checksums */
-  __u32 status;               /* enum exo_chain_status */
   __u32 hops;
+  /* out */
+  __u32 status; /* enum exo_chain_status */
   __u32 copied;    /* bytes copied from pages */
   __u16 slot;      /* the slot of the last page that the search ended on */
   __u8 value_kind; /* enum exo_value_kind */
@@ -58,13 +65,15 @@ struct exo_walk {
   __u64 base;      /* address in the caller where the table file is mapped */
   __u64 file_size; /* bytes mapped; nothing outside is read */
   __u64 table_id;
+  __u64 root; /* offset of the root page; 0 when no chain starts there */
   __u32 height;
   __u32 first;
   __u32 count; /* at most EXO_BATCH_MAX */
   __u32 done;  /* out: chains walked */
 };
 
-EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 64 + 24 + 4096 + 3072, "chain");
-EXO_ASSERT(sizeof(struct exo_walk) == 40, "walk");
+EXO_ASSERT(sizeof(struct exo_chain) == 520 + 8 + 128 + 24 + 4096 + 3072, "chain");
+EXO_ASSERT(EXO_DESKS * sizeof(struct exo_chain) + 1024 <= 8 * EXO_PAGE_SIZE, "desks in one piece");
+EXO_ASSERT(sizeof(struct exo_walk) == 48, "walk");
 
 #endif

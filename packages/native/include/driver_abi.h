@@ -9,6 +9,7 @@
  *   open("/dev/exopool")                        a session: one batch at a time, so one a thread
  *   EXO_IOC_ATTACH  descriptor, program         snapshot of the file's extents, with a generation
  *   EXO_IOC_RUN     up to EXO_FLIGHTS_MAX chains, all in flight together
+ *                   or by an io_uring: IORING_OP_URING_CMD, cmd_op EXO_IOC_RUN, the argument's address in `cmd`
  *   EXO_IOC_REFRESH after EXO_END_STALE         a new snapshot, under the same number
  */
 #ifndef EXOPOOL_DRIVER_ABI_H

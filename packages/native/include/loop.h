@@ -94,8 +94,8 @@ struct exo_extent {
   __u64 device_offset; /* from the start of the namespace */
 };
 
-EXO_ASSERT(sizeof(struct exo_loop_chain) == 72, "loop chain");
-EXO_ASSERT(sizeof(struct exo_loop) == 80 + 72 * EXO_LOOP_CHAINS, "loop");
+EXO_ASSERT(sizeof(struct exo_loop_chain) == 136, "loop chain");
+EXO_ASSERT(sizeof(struct exo_loop) == 80 + 136 * EXO_LOOP_CHAINS, "loop");
 EXO_ASSERT(sizeof(struct exo_extent) == 24, "extent");
 EXO_ASSERT(EXO_LOOP_CHAIN_AT(0) + sizeof(struct exo_chain) <= EXO_LOOP_CHAIN_AT(1), "chains do not overlap");
 EXO_ASSERT(EXO_LOOP_CHAIN_AT(EXO_LOOP_CHAINS - 1) + sizeof(struct exo_chain) <= EXO_LOOP_REGION_BYTES,

@@ -41,7 +41,7 @@
 #define EXO_KEY_MAX 511              /* two leaf cells with the longest key and inline value fit in one page */
 #define EXO_INLINE_VALUE_MAX 1024    /* longer values go to value pages: one more read, but leaves stay dense */
 #define EXO_VALUE_MAX (16u << 20)    /* one read into one buffer must stay cheap to allocate */
-#define EXO_HEIGHT_MAX 8             /* at the least fan-out (7, keys of 511 B) still 5 million leaves */
+#define EXO_HEIGHT_MAX 16            /* no data needs more than 8 at the least fan-out, 7; a power of two */
 #define EXO_SLOTS_MAX 338            /* (4096 - 32) / (slot 8 + smallest cell 4) */
 
 enum exo_page_type { EXO_PAGE_LEAF = 1, EXO_PAGE_INTERIOR = 2, EXO_PAGE_FILTER = 3 };

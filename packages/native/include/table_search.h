@@ -26,7 +26,16 @@
 #ifdef __BPF__
 #define EXO_FUNCTION __attribute__((noinline))
 #define EXO_INLINE static inline __attribute__((always_inline))
+#ifdef EXO_PAGES_ARE_WHOLE
+/* Something else has read the page. The source is used, or clang would drop the argument and the verifier miss it. */
+#define exo_fetch(chain, source, offset, length) \
+  ({                                             \
+    asm volatile("" : : "r"(source));            \
+    0;                                           \
+  })
+#else
 EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length);
+#endif
 #else
 #define EXO_FUNCTION static inline
 #define EXO_INLINE static inline
@@ -68,15 +77,34 @@ EXO_INLINE int exo_page_in_file(__u64 offset, __u64 file_size) {
   return offset % EXO_PAGE_SIZE == 0 && offset >= EXO_PAGE_SIZE && offset <= file_size - EXO_PAGE_SIZE;
 }
 
+/*
+ * The eight bytes from `at` on as one number that orders as they do. They may reach past what is compared and past
+ * the key or page, never past the chain: who asks cuts them off.
+ */
+EXO_INLINE __u64 exo_word(const __u8 *at) {
+#ifdef __BPF__
+  return __builtin_bswap64(*(const __u64 *)at); /* else clang loads byte by byte */
+#else
+  __u64 word;
+  __builtin_memcpy(&word, at, sizeof(word));
+  return __builtin_bswap64(word);
+#endif
+}
+
 /* Compares `length` bytes of the key from key_at with those of the page from page_at. */
 EXO_FUNCTION int exo_compare_bytes(struct exo_chain *chain, __u32 key_at, __u32 page_at, __u32 length) {
   __u32 i;
 
   if (!chain) return EXO_CHAIN_CORRUPT;
-  for (i = 0; i < EXO_KEY_MAX; i++) {
+  const __u8 *key = (const __u8 *)chain + __builtin_offsetof(struct exo_chain, key);
+  for (i = 0; i <= EXO_KEY_MAX; i += 8) {
     if (i >= length) break;
-    __u32 in_key = chain->key[(key_at + i) & EXO_KEY_MAX];
-    __u32 in_page = chain->page[(page_at + i) & (EXO_PAGE_SIZE - 1)];
+    __u64 in_key = exo_word(key + ((key_at + i) & EXO_KEY_MAX));
+    __u64 in_page = exo_word(chain->page + ((page_at + i) & (EXO_PAGE_SIZE - 1)));
+    __u32 left = length - i;
+    __u32 cut = left < 8 ? 64 - 8 * left : 0; /* bits behind the last byte */
+    in_key >>= cut;
+    in_page >>= cut;
     if (in_key != in_page) return in_key < in_page ? EXO_LESS : EXO_GREATER;
   }
   return EXO_EQUAL;
@@ -90,16 +118,14 @@ EXO_INLINE int exo_compare_prefix(struct exo_chain *chain) {
   return order == EXO_EQUAL && shorter < prefix_len ? EXO_LESS : order;
 }
 
-/* The first bytes of the key after the prefix, as a slot has them. */
+/* The first bytes of the key after the prefix, which it has, as a slot has them. */
 EXO_INLINE __u32 exo_key_head(const struct exo_chain *chain) {
-  __u32 head = 0;
-  __u32 i;
+  __u32 prefix_len = exo_header(chain)->prefix_len;
+  __u32 left = chain->key_len - prefix_len;
+  const __u8 *key = (const __u8 *)chain + __builtin_offsetof(struct exo_chain, key);
+  __u32 head = exo_word(key + (prefix_len & EXO_KEY_MAX)) >> 32;
 
-  for (i = 0; i < EXO_SLOT_HEAD_BYTES; i++) {
-    __u32 at = exo_header(chain)->prefix_len + i;
-    head = head << 8 | (at < chain->key_len ? chain->key[at & EXO_KEY_MAX] : 0);
-  }
-  return head;
+  return left < EXO_SLOT_HEAD_BYTES ? head & ~(0xffffffff >> 8 * left) : head;
 }
 
 /* Where the fetch of a leaf's or interior page's cell ends: with the suffix, and some of what follows it. */

@@ -33,6 +33,13 @@
 /* Merged with a neighbour, a bio would not have a request for itself to be resubmitted with. */
 #define FLIGHT_FLAGS (REQ_OP_READ | REQ_SYNC | REQ_NOMERGE)
 
+/* Workers of the CPU where a completion arrived. Newer kernels want that said. */
+#ifdef EXO_HAS_WQ_PERCPU
+#define WORKER_FLAGS (WQ_HIGHPRI | WQ_MEM_RECLAIM | WQ_PERCPU)
+#else
+#define WORKER_FLAGS (WQ_HIGHPRI | WQ_MEM_RECLAIM)
+#endif
+
 static struct workqueue_struct *workers;
 
 static void on_bio_end(struct bio *bio);
@@ -328,7 +335,7 @@ void exo_batch_free(struct exo_batch *batch) {
 }
 
 int exo_chains_start(void) {
-  workers = alloc_workqueue("exopool", WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
+  workers = alloc_workqueue("exopool", WORKER_FLAGS, 0);
   return workers ? 0 : -ENOMEM;
 }
 

@@ -7,6 +7,7 @@
  * Closing the last descriptor releases all; an ioctl holds the descriptor, so that cannot be while a chain flies.
  */
 #include <linux/file.h>
+#include <linux/io_uring/cmd.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -238,6 +239,18 @@ static long run_ioctl(struct session *session, struct exo_run __user *at) {
   return result;
 }
 
+/*
+ * EXO_IOC_RUN by an io_uring, with the address of its argument as the command. It sleeps, so the ring hands it to one
+ * of its workers, and the submitter goes on. One batch at a time for each session, as ever.
+ */
+static int on_uring_command(struct io_uring_cmd *command, unsigned int flags) {
+  u64 at = READ_ONCE(*(const u64 *)command->sqe->cmd);
+
+  if (command->cmd_op != EXO_IOC_RUN) return -ENOTTY;
+  if (flags & IO_URING_F_NONBLOCK) return -EAGAIN;
+  return run_ioctl(command->file->private_data, u64_to_user_ptr(at));
+}
+
 static long attach_ioctl(struct session *session, unsigned int command, struct exo_attach __user *at) {
   struct exo_attach call;
   long result;
@@ -310,6 +323,7 @@ static const struct file_operations operations = {
     .release = on_release,
     .unlocked_ioctl = on_ioctl,
     .compat_ioctl = compat_ptr_ioctl,
+    .uring_cmd = on_uring_command,
 };
 
 static struct miscdevice device = {

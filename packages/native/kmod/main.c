@@ -6,6 +6,28 @@
  *
  * Nothing happens until somebody opens /dev/exopool. The module cannot be unloaded while the device is open, while a
  * program of ours is loaded, or, so, while a chain is in flight.
+ *
+ * Locks, from the outside in; who holds one takes only those below it. The kernels of distributions have no lockdep,
+ * so this is what stands for it:
+ *
+ *   session->lock        device.c    mutex     one call at a time on a descriptor; held while a batch runs
+ *   snapshots_lock       snapshot.c  mutex     attach, refresh, detach; a batch never takes it
+ *   inode lock           the kernel  rw_sem    under snapshots_lock to pin; by itself, shared, when a batch starts
+ *   programs_lock        programs.c  mutex     a leaf; a program that is unloaded waits for batches without it
+ *   accounts_lock        account.c   mutex     a leaf
+ *   account, totals      account.c   spinlock  leaves; tasks only, so interrupts stay on
+ *   slot_lock            hook.c      mutex     a leaf
+ *   cq_poll_lock         the driver  spinlock  held by who polls while completions run
+ *   batch->lock          chains.c    spinlock  also taken in interrupts, so interrupts are off wherever it is taken
+ *   runqueue, pool locks the kernel  spinlock  under batch->lock: wake_up_process, queue_work
+ *   sq_lock              the driver  spinlock  in the hook's caller, after the program has run: nothing of ours is held
+ *
+ * Three waits need an order too. A batch waits for its bios, whose completions take batch->lock alone. Direct I/O that a
+ * batch counts itself as (inode_dio_begin) is waited for under the inode lock, which a batch does not take again till
+ * it has ended. Unloading a program waits for the batches in it, and those wait for devices only.
+ *
+ * What an interrupt touches (hook.c, exo_flight_step, on_bio_end) allocates nothing, sleeps nowhere, and reaches only
+ * what its flight points to: the batch, the snapshot and the program, all held by the call that waits for the batch.
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -54,6 +54,11 @@ __bpf_kfunc int exo_block_read(u64 block, u32 offset, void *to, u64 to__sz) {
 
 __bpf_kfunc_end_defs();
 
+/* Where the flag is gone, arguments are trusted unless marked otherwise. */
+#ifndef KF_TRUSTED_ARGS
+#define KF_TRUSTED_ARGS 0
+#endif
+
 BTF_KFUNCS_START(exo_kfunc_ids)
 BTF_ID_FLAGS(func, exo_block, KF_RET_NULL | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, exo_block_read)

@@ -15,7 +15,7 @@ namespace exopool {
 
 class DeepTable {
  public:
-  static constexpr unsigned kFanOut = 4;
+  static constexpr unsigned kFanOut = 3;
   static constexpr uint64_t kTableId = 0x1122334455667788;
 
   // Eight bytes whose first three tell keys apart, as a slot's do in most tables.

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counted instructions per hop, by engine: `lookup_instructions FOLDER HEIGHT CHAINS LOOKUPS`, in a guest of
-// `exopool vm --icount`, with the folder on the device to measure.
+// Counted instructions per hop, by engine, in a guest of `exopool vm --icount --nvme SIZE --nvme-read-ms 1`:
 //
-// Each engine looks up the same keys in the same table, CHAINS of them at a time: one call, waited for, after the
-// other. Every hop reads its page from the device (O_DIRECT, no cached interior pages), as the engines of the
-// kernel do. Counted is everything that the machine does meanwhile, at user level and in the kernel, checksums
-// and wake-ups included; what is done once (loading programs, pinning, checking a page for the first time) is not.
+//   lookup_instructions FOLDER DEPTHS CHAINS WINDOWS HOPS      such as: /mnt 1,6,10 1,16 5 2000
 //
-// Prints one JSON object a line: {"engine":"pread","height":6,"chains":16,"instructionsPerHop":16200}
+// FOLDER is on the device to measure. Each engine looks up the same keys in the same table of a depth, as many
+// at a time as CHAINS says: one call, waited for, after the other. Every hop reads its page from the device
+// (O_DIRECT, no cached interior pages), as the engines of the kernel do. Counted is everything that the machine does
+// meanwhile, at user level and in the kernel, checksums, interrupts and wake-ups included; what is done once (loading
+// programs, pinning, checking a page for the first time) is not. In each of the WINDOWS, of some HOPS each, the engines
+// take turns; the figure is the median.
+//
+// Prints one JSON object a line, (1) for what was measured and (2) for an engine that does not run:
+//   1 {"engine":"pread","fileSystem":"ext4","depth":6,"chains":16,"instructionsPerHop":16200,
+//      "low":16150,"high":16300,"hops":2016}
+//   2 {"engine":"nvme-bpf","refused":"..."}
 #include <fcntl.h>
-#include <pthread.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -33,6 +40,11 @@ using namespace exopool;
 
 namespace {
 
+// The table has 3 ^ depth entries: 120 MB of pages at this one.
+constexpr unsigned kDepthMax = 10;
+// For what the file system writes behind, and for threads that were started, to come to rest: guest time.
+constexpr useconds_t kSettleUs = 200'000;
+
 uint64_t random_state;
 
 uint64_t NextRandom() {
@@ -52,9 +64,9 @@ struct Batch {
   std::vector<uint64_t> wanted;
 };
 
-std::vector<Batch> MakeBatches(uint64_t entries, unsigned chains, unsigned lookups) {
+std::vector<Batch> MakeBatches(uint64_t entries, unsigned chains, unsigned count) {
   random_state = 88172645463325252;
-  std::vector<Batch> batches((lookups + chains - 1) / chains);
+  std::vector<Batch> batches(count);
   for (Batch &batch : batches) {
     for (unsigned i = 0; i < chains; i++) {
       batch.wanted.push_back(NextRandom() % entries);
@@ -86,36 +98,41 @@ void Run(Lookup *lookup, Engine engine, TableFile *table) {
   done.get_future().wait();
 }
 
-void Measure(Spinner *spinner, const char *name, Engine engine, const std::shared_ptr<TableFile> &table,
-             unsigned chains, unsigned lookups) {
-  std::vector<Batch> batches = MakeBatches(table->header().entries, chains, lookups);
+struct Contender {
+  const char *name;
+  Engine engine;
+  std::vector<double> per_hop;  // one a window
+};
+
+// One window of a contender.
+double Count(Spinner *spinner, const Contender &contender, const std::shared_ptr<TableFile> &table,
+             const std::vector<Batch> &batches) {
   auto version = std::make_shared<TableVersion>();
   version->tables.push_back({table, "", "", false});
-  auto engines = std::make_shared<Lookup::Engines>(1, engine);
-  auto prepare = [&] {
-    std::vector<std::shared_ptr<Lookup>> prepared;
-    for (const Batch &batch : batches)
-      prepared.push_back(std::make_shared<Lookup>(version, engines, batch.keys));
-    return prepared;
-  };
-  // Once for what is done once; the second time is counted.
-  for (const std::shared_ptr<Lookup> &lookup : prepare()) Run(lookup.get(), engine, table.get());
-  std::vector<std::shared_ptr<Lookup>> counted = prepare();
+  auto engines = std::make_shared<Lookup::Engines>(1, contender.engine);
+  std::vector<std::shared_ptr<Lookup>> lookups;
+  for (const Batch &batch : batches) lookups.push_back(std::make_shared<Lookup>(version, engines, batch.keys));
   spinner->Start();
-  for (const std::shared_ptr<Lookup> &lookup : counted) Run(lookup.get(), engine, table.get());
+  for (const std::shared_ptr<Lookup> &lookup : lookups) Run(lookup.get(), contender.engine, table.get());
   double instructions = spinner->Instructions();
-  for (size_t i = 0; i < batches.size(); i++) Check(batches[i], counted[i].get(), name);
-  double hops = static_cast<double>(batches.size()) * chains * table->header().height;
-  printf("{\"engine\":\"%s\",\"height\":%u,\"chains\":%u,\"instructionsPerHop\":%.0f}\n", name,
-         table->header().height, chains, instructions / hops);
+  for (size_t i = 0; i < batches.size(); i++) Check(batches[i], lookups[i].get(), contender.name);
+  return instructions;
+}
+
+void Print(const char *file_system, unsigned depth, unsigned chains, double hops, Contender *contender) {
+  std::vector<double> &counts = contender->per_hop;
+  std::sort(counts.begin(), counts.end());
+  printf("{\"engine\":\"%s\",\"fileSystem\":\"%s\",\"depth\":%u,\"chains\":%u,\"instructionsPerHop\":%.0f,"
+         "\"low\":%.0f,\"high\":%.0f,\"hops\":%.0f}\n",
+         contender->name, file_system, depth, chains, counts[counts.size() / 2], counts.front(), counts.back(), hops);
   fflush(stdout);
 }
 
-std::shared_ptr<TableFile> MakeTable(const std::string &folder, unsigned height) {
-  std::string path = folder + "/table" + std::to_string(height);
+std::shared_ptr<TableFile> MakeTable(const std::string &path, unsigned depth) {
   int fd = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
-  if (fd < 0 || !DeepTable().Write(fd, height) || fsync(fd) != 0) Give("cannot write " + path);
+  if (fd < 0 || !DeepTable().Write(fd, depth) || fsync(fd) != 0) Give("cannot write " + path);
   close(fd);
+  sync();
   TableFile::Options options;
   options.direct = true;
   options.cache_interior = false;
@@ -125,25 +142,77 @@ std::shared_ptr<TableFile> MakeTable(const std::string &folder, unsigned height)
   return table;
 }
 
+const char *FileSystemOf(const std::string &folder) {
+  struct statfs found;
+  if (statfs(folder.c_str(), &found) != 0) Give("cannot look at " + folder);
+  return found.f_type == EXT4_SUPER_MAGIC ? "ext4" : found.f_type == XFS_SUPER_MAGIC ? "xfs" : "other";
+}
+
+// "1,6,10"
+std::vector<unsigned> Numbers(const char *text, unsigned max) {
+  std::vector<unsigned> numbers;
+  for (const char *at = text;; at++) {
+    char *end;
+    unsigned long number = strtoul(at, &end, 10);
+    if (end == at || number < 1 || number > max) Give("numbers from 1 to " + std::to_string(max) + ", not " + text);
+    numbers.push_back(static_cast<unsigned>(number));
+    if (*end == 0) return numbers;
+    if (*end != ',') Give(std::string("a list of numbers, not ") + text);
+    at = end;
+  }
+}
+
+// The engines that run here; a line for each of the others.
+std::vector<Contender> Contenders(TableFile *table) {
+  std::vector<Contender> all = {{"pread", Engine::kPread, {}}};
+  auto add = [&all](const char *name, Engine engine, const std::string &refusal) {
+    if (refusal.empty())
+      all.push_back({name, engine, {}});
+    else
+      printf("{\"engine\":\"%s\",\"refused\":\"%s\"}\n", name, refusal.c_str());
+  };
+  LoopEngine &loop = LoopEngine::Get();
+  std::string refusal = loop.available() ? ExtentPins::Get().Pin(table) : loop.reason();
+  int error = RingEngine::Get().error();
+  add("io-uring", Engine::kIoUring, error == 0 ? "" : strerror(error));
+  add("io-uring-bpf", Engine::kIoUringBpf, loop.reason());
+  add("nvme-bpf", Engine::kNvmeBpf, refusal);
+  return all;
+}
+
+void MeasureDepth(Spinner *spinner, const std::string &folder, unsigned depth, const std::vector<unsigned> &chain_counts,
+                  unsigned windows, unsigned hops_wanted) {
+  std::string path = folder + "/table";
+  std::shared_ptr<TableFile> table = MakeTable(path, depth);
+  std::vector<Contender> contenders = Contenders(table.get());
+  for (unsigned chains : chain_counts) {
+    unsigned count = std::max(1u, hops_wanted / (chains * depth));
+    std::vector<Batch> batches = MakeBatches(table->header().entries, chains, count);
+    double hops = static_cast<double>(count) * chains * depth;
+    // Once for what is done once.
+    for (const Contender &contender : contenders) Count(spinner, contender, table, batches);
+    usleep(kSettleUs);
+    for (unsigned window = 0; window < windows; window++) {
+      for (Contender &contender : contenders)
+        contender.per_hop.push_back(Count(spinner, contender, table, batches) / hops);
+    }
+    for (Contender &contender : contenders) {
+      Print(FileSystemOf(folder), depth, chains, hops, &contender);
+      contender.per_hop.clear();
+    }
+  }
+  ExtentPins::Get().Unpin(table.get());
+  unlink(path.c_str());
+}
+
 }  // namespace
 
 int main(int count, char **words) {
-  if (count != 5) Give("usage: lookup_instructions FOLDER HEIGHT CHAINS LOOKUPS");
-  auto height = static_cast<unsigned>(atoi(words[2])), chains = static_cast<unsigned>(atoi(words[3]));
-  auto lookups = static_cast<unsigned>(atoi(words[4]));
-  if (height < 1 || height > EXO_HEIGHT_MAX || chains < 1 || chains > EXO_LOOP_CHAINS || lookups < 1)
-    Give("HEIGHT is 1 to 8, CHAINS 1 to 64");
+  if (count != 6) Give("usage: lookup_instructions FOLDER DEPTHS CHAINS WINDOWS HOPS");
+  std::vector<unsigned> depths = Numbers(words[2], kDepthMax), chains = Numbers(words[3], EXO_LOOP_CHAINS);
+  unsigned windows = Numbers(words[4], 1000)[0], hops = Numbers(words[5], 10'000'000)[0];
   Spinner spinner;
   fprintf(stderr, "a turn of the idle loop: %.3f instructions\n", spinner.each());
-  std::shared_ptr<TableFile> table = MakeTable(words[1], height);
-  Measure(&spinner, "pread", Engine::kPread, table, chains, lookups);
-  if (RingEngine::Get().error() == 0) Measure(&spinner, "io-uring", Engine::kIoUring, table, chains, lookups);
-  LoopEngine &loop = LoopEngine::Get();
-  if (!loop.available()) Give(loop.reason());
-  Measure(&spinner, "io-uring-bpf", Engine::kIoUringBpf, table, chains, lookups);
-  std::string refusal = ExtentPins::Get().Pin(table.get());
-  if (!refusal.empty()) Give(refusal);
-  Measure(&spinner, "nvme-bpf", Engine::kNvmeBpf, table, chains, lookups);
-  ExtentPins::Get().Unpin(table.get());
+  for (unsigned depth : depths) MeasureDepth(&spinner, words[1], depth, chains, windows, hops);
   return 0;
 }

@@ -1,14 +1,17 @@
 /**
  * Builds exopool.ko, and a hooked nvme.ko where the distribution's source of the driver is given, for one kernel:
  *
- *   node scripts/build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR]
+ *   node scripts/build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR] [--programs FOLDER]
  *
  * OUT gets `exopool.ko` and `nvme.ko`. Headers are those of the running kernel unless named; they may lie in an
  * unpacked Debian package. The driver's source is a kernel tree, or a tar of one such as Debian's linux-source-6.12.
- * Nothing is installed and nothing is loaded.
+ * Nothing is installed and nothing is loaded. `--programs` is where pahole is looked for first.
  *
  * For its BPF type the module needs type information (BTF), which is made from that of the kernel: pahole, and a file
  * `vmlinux` in the headers' folder. Debian's packages have it.
+ *
+ * The compiler is CC, else cc: it need not be the kernel's own. Seen to work: gcc 12 for Debian's 6.12 and 7.2, which
+ * were built with gcc 14 and 16.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -51,12 +54,14 @@ function run(command, args) {
   if (status !== 0) fail(`${command} failed`);
 }
 
-/** Debian's headers name their other half by its place once installed; unpacked elsewhere, it lies beside them. */
-function commonMakefile(headers) {
-  const include = /^include (\/\S+)$/m.exec(readFileSync(path.join(headers, 'Makefile'), 'utf8'));
-  if (include === null || existsSync(include[1])) return [];
-  const beside = path.join(headers, '..', path.basename(path.dirname(include[1])), 'Makefile');
-  return ['-f', beside];
+/** Settings for a compiler that is older than the kernel's: flags that it does not know, and attributes. */
+function compilerSettings() {
+  const compiler = process.env.CC ?? 'cc';
+  const probe = ['-fmin-function-alignment=16', '-c', '-x', 'c', '/dev/null', '-o', '/dev/null'];
+  const settings = [`CC=${compiler}`];
+  if (spawnSync(compiler, probe).status !== 0)
+    settings.push('CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=', 'KCFLAGS=-Wno-attributes');
+  return settings;
 }
 
 function checkHeaders(headers) {
@@ -73,7 +78,7 @@ function checkHeaders(headers) {
 }
 
 function make(headers, folder, settings = []) {
-  run('make', ['-s', '-C', headers, ...commonMakefile(headers), `M=${folder}`, ...settings, 'modules']);
+  run('make', ['-s', '-C', headers, `M=${folder}`, ...compilerSettings(), ...settings, 'modules']);
 }
 
 /** The module's sources and the contract, in a folder of their own: the build leaves its files beside them. */
@@ -108,10 +113,16 @@ function buildDriver(headers, source, folder) {
 function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { headers: { type: 'string' }, 'driver-source': { type: 'string' } },
+    options: {
+      headers: { type: 'string' },
+      'driver-source': { type: 'string' },
+      programs: { type: 'string' },
+    },
   });
   if (positionals.length !== 1)
-    fail('usage: build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR]');
+    fail('usage: build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR] [--programs FOLDER]');
+  if (values.programs !== undefined)
+    process.env.PATH = `${path.resolve(values.programs)}${path.delimiter}${process.env.PATH}`;
   const out = path.resolve(positionals[0]);
   const headers = path.resolve(values.headers ?? `/lib/modules/${release()}/build`);
   checkHeaders(headers);

@@ -1,6 +1,6 @@
 /**
- * Builds what is native: `build/Release/exopool.node` (node-gyp, incremental) and one
- * `build/Release/<name>.bpf.o` for each `bpf/<name>.bpf.c` (clang). Builds in one folder take turns by a file lock.
+ * Builds what is native: `build/Release/exopool.node` (node-gyp, incremental), one `build/Release/<name>.bpf.o` for
+ * each `bpf/<name>.bpf.c` (clang), and nbdkit's plugin. Builds in one folder take turns by a file lock.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
@@ -8,7 +8,8 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findClang, findLibbpf } from './toolchain.mjs';
+import { buildNbdPlugin } from './nbd-plugin.mjs';
+import { findClang, findLibbpf, findNbdkit } from './toolchain.mjs';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 const release = path.join(packageFolder, 'build', 'Release');
@@ -66,8 +67,10 @@ function main() {
   }
   console.log(`libbpf: ${findLibbpf() ?? 'not found, the BPF engines are left out'}`);
   console.log(`clang: ${findClang() ?? 'not found, no BPF programs are built'}`);
+  console.log(`nbdkit: ${findNbdkit() ?? 'not found, its plugin is left out'}`);
   buildAddon();
   buildBpfObjects();
+  buildNbdPlugin(packageFolder, path.join(release, 'exopool-nbd.so'), run);
 }
 
 main();

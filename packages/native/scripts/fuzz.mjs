@@ -19,6 +19,7 @@ const flags = [
   '-Werror',
   '-Iinclude',
   '-Iaddon',
+  '-Inbd',
   ...sanitizers,
 ];
 const compiler = process.env.CXX ?? 'c++';

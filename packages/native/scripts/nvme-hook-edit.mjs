@@ -14,7 +14,23 @@ const declareAfter = '#include "nvme.h"\n';
 const handler = 'static inline void nvme_handle_cqe(';
 const completion = '\tif (!nvme_try_complete_req(req, cqe->status, cqe->result)';
 
-const resubmission = `exo_nvme_hook_fn __rcu exo_nvme_hook;
+/** Where drivers keep the one piece of memory of a request: earlier ones in fields, later ones in the command. */
+const mappings = [
+  {
+    needed: ['unsigned int dma_len;', 'dma_addr_t first_dma;'],
+    isOnePiece: 'iod->dma_len',
+    address: 'iod->first_dma',
+    bytes: 'iod->dma_len',
+  },
+  {
+    needed: ['IOD_SINGLE_SEGMENT', 'size_t total_len;'],
+    isOnePiece: '(iod->flags & IOD_SINGLE_SEGMENT)',
+    address: 'le64_to_cpu(iod->cmd.common.dptr.prp1)',
+    bytes: 'iod->total_len',
+  },
+];
+
+const resubmission = ({ isOnePiece, address, bytes }) => `exo_nvme_hook_fn __rcu exo_nvme_hook;
 EXPORT_SYMBOL_GPL(exo_nvme_hook);
 
 static bool exo_resubmit(struct nvme_queue *nvmeq, struct request *req, u16 status)
@@ -28,17 +44,17 @@ static bool exo_resubmit(struct nvme_queue *nvmeq, struct request *req, u16 stat
 
 	if (likely(!rcu_access_pointer(exo_nvme_hook)))
 		return false;
-	if (status || req_op(req) != REQ_OP_READ || !iod->dma_len || blk_integrity_rq(req) || !ns ||
+	if (status || req_op(req) != REQ_OP_READ || !${isOnePiece} || blk_integrity_rq(req) || !ns ||
 	    !test_bit(NVMEQ_ENABLED, &nvmeq->flags))
 		return false;
-	dma_sync_single_for_cpu(nvmeq->dev->dev, iod->first_dma, iod->dma_len, DMA_FROM_DEVICE);
+	dma_sync_single_for_cpu(nvmeq->dev->dev, ${address}, ${bytes}, DMA_FROM_DEVICE);
 	rcu_read_lock();
 	hook = rcu_dereference(exo_nvme_hook);
 	goes_on = hook && hook(req, &sector);
 	rcu_read_unlock();
 	if (!goes_on)
 		return false;
-	dma_sync_single_for_device(nvmeq->dev->dev, iod->first_dma, iod->dma_len, DMA_FROM_DEVICE);
+	dma_sync_single_for_device(nvmeq->dev->dev, ${address}, ${bytes}, DMA_FROM_DEVICE);
 	req->__sector = sector;
 	iod->cmd.rw.slba = cpu_to_le64(nvme_sect_to_lba(ns->head, sector));
 	spin_lock_irqsave(&nvmeq->sq_lock, flags);
@@ -56,8 +72,6 @@ const call = `	if (exo_resubmit(nvmeq, req, le16_to_cpu(cqe->status) >> 1))
 
 /** What the resubmission leans on; a driver without it keeps its commands another way. */
 const needed = [
-  'unsigned int dma_len;',
-  'dma_addr_t first_dma;',
   'static inline void nvme_sq_copy_cmd(',
   'static inline void nvme_write_sq_db(struct nvme_queue *nvmeq, bool write_sq)',
   'NVMEQ_ENABLED',
@@ -74,7 +88,9 @@ function lockWithInterruptsOff(body) {
 
 /** @throws an Error that says what the text lacks. */
 export function addNvmeHook(text) {
+  const mapping = mappings.find((each) => each.needed.every((part) => text.includes(part)));
   const missing = [
+    ...(mapping === undefined ? [mappings.map((each) => each.needed.join(', ')).join('; or ')] : []),
     ...needed.filter((part) => !text.includes(part)),
     ...[declareAfter, handler, completion].filter((part) => text.split(part).length !== 2),
   ];
@@ -83,6 +99,6 @@ export function addNvmeHook(text) {
   return text
     .replace(functionBody, lockWithInterruptsOff)
     .replace(declareAfter, () => `${declareAfter}#include "nvme_hook.h"\n`)
-    .replace(handler, () => `${resubmission}${handler}`)
+    .replace(handler, () => `${resubmission(mapping)}${handler}`)
     .replace(completion, () => `${call}${completion}`);
 }

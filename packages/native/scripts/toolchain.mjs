@@ -35,12 +35,23 @@ export function findClang() {
   return process.env.EXOPOOL_WITHOUT_CLANG === '1' ? undefined : firstLine('clang', ['--version']);
 }
 
+/**
+ * Version of nbdkit's header for plugins, or undefined without it or without OpenSSL's headers: the plugin links with
+ * the system's OpenSSL, the addon with the one in the node binary.
+ */
+export function findNbdkit() {
+  const probe = '#include <openssl/evp.h>\n#include <nbdkit-plugin.h>\nEXOPOOL_FOUND\n';
+  const preprocessed = output(compiler(), ['-E', '-P', '-x', 'c++', '-'], probe);
+  return preprocessed?.includes('EXOPOOL_FOUND') ? firstLine('nbdkit', ['--version']) : undefined;
+}
+
 export function describeToolchain() {
   return [
     `node ${process.version} ${process.arch}`,
     `compiler ${firstLine(compiler(), ['--version']) ?? 'none'}`,
     `clang ${findClang() ?? 'none'}`,
     `libbpf ${findLibbpf() ?? 'none'}`,
+    `nbdkit ${findNbdkit() ?? 'none'}`,
     `EXOPOOL_WITHOUT_LIBBPF=${process.env.EXOPOOL_WITHOUT_LIBBPF ?? ''}`,
     `EXOPOOL_WITHOUT_CLANG=${process.env.EXOPOOL_WITHOUT_CLANG ?? ''}`,
   ].join('\n');

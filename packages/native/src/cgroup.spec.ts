@@ -84,6 +84,9 @@ describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
     expect(readFileSync(join(path, 'memory.reclaim'), 'utf8')).toBe('96000');
     expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('4000000');
     expect(group.pressureFile).toBe(join(path, 'memory.pressure'));
+    expect(await group.setLimit(journal, 3_000_000, 500_000)).toBe(3_000_000);
+    expect(readFileSync(join(path, 'memory.reclaim'), 'utf8')).toBe('1096000');
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('3500000');
   });
 
   it('is found by the unit that runs in it', () => {
@@ -136,6 +139,9 @@ describe('MemoryCgroup on v1, for real', () => {
     expect(readZramStats(swap.id).originalBytes).toBeGreaterThan(32 * MiB);
     // Less than the kernel can do: it gets as far as it gets, and says how far.
     expect(await group.setLimit(journal, 4096)).toBeGreaterThanOrEqual(4096);
+    const reached = await group.setLimit(journal, after.usageBytes - 8 * MiB, 4 * MiB);
+    expect(group.sample().usageBytes).toBeLessThanOrEqual(reached!);
+    expect(group.limitBytes()).toBe(reached! + 4 * MiB);
     await group.setLimit(journal, undefined);
     expect(group.limitBytes()).toBeUndefined();
 

@@ -6,27 +6,36 @@
  */
 import { ExopoolError } from '@exopool/shared';
 import { MachineJournal } from './journal.js';
-import { tableBinding, type TableHandle } from './table-binding.js';
 
 const pins = new Set<ExtentPin>();
 /** Of all pins that there are; none as long as there is no pin. */
 let journal: MachineJournal | undefined;
 
 export class ExtentPin {
-  readonly #handle: TableHandle;
+  readonly #letGo: () => void;
 
-  private constructor(handle: TableHandle) {
-    this.#handle = handle;
+  private constructor(letGo: () => void) {
+    this.#letGo = letGo;
   }
 
-  /** @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system */
-  static take(path: string, handle: TableHandle): ExtentPin {
+  /**
+   * @param hold keeps the file where it is, or says why it cannot
+   * @param letGo undoes that; also called when `hold` refused
+   * @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system
+   */
+  static take(path: string, hold: () => string, letGo: () => void): ExtentPin {
     if (pins.size === 0) process.on('exit', releaseAll);
     journal ??= MachineJournal.open();
     journal.record({ kind: 'pin', path });
-    const pin = new ExtentPin(handle);
+    const pin = new ExtentPin(letGo);
     pins.add(pin);
-    const refusal = tableBinding().pinTable(handle);
+    let refusal: string;
+    try {
+      refusal = hold();
+    } catch (error) {
+      pin.release();
+      throw error;
+    }
     if (refusal === '') return pin;
     pin.release();
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${path}: nvme-bpf cannot read it: ${refusal}`);
@@ -35,7 +44,7 @@ export class ExtentPin {
   /** Idempotent. Lookups under way come back as stale, and `pread` answers them. */
   release(): void {
     if (!pins.delete(this)) return;
-    tableBinding().unpinTable(this.#handle);
+    this.#letGo();
     if (pins.size > 0) return;
     journal?.discard();
     journal = undefined;

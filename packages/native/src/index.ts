@@ -31,8 +31,19 @@ export { TableWrite, type TableWriteOptions, type WrittenTable } from './table-j
 export { filterMiss, keyHash } from './table-filter.js';
 export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './store-index.js';
 export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from './table-binding.js';
+export { driverCounters, type DriverCounters, type DriverEnd, type DriverMode } from './driver-support.js';
+export { engineFindings, engineFindingsAt } from './engine-findings.js';
 export { loopCounters } from './loop-support.js';
 export { releasePin } from './release-pin.js';
+export {
+  TraversalFile,
+  traversalInputMaxBytes,
+  traversalSourceFolder,
+  type TraversalCounters,
+  type TraversalEnd,
+  type TraversalOpening,
+  type TraversalOutcome,
+} from './traversal-file.js';
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
@@ -40,6 +51,16 @@ export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
 export { readMemoryInfo, readMemoryPressure, type MemoryInfo, type MemoryPressure } from './memory-info.js';
 export { watchPressure, type PressureTrigger, type PressureTriggerOptions } from './pressure-trigger.js';
+export {
+  readMarks,
+  traceReads,
+  tracedReadsMax,
+  type ReadMark,
+  type ReadMarks,
+  type ReadTrace,
+  type ReadTraceOptions,
+} from './read-trace.js';
+export type { ReadProbe, ReadRoute } from './read-borders.js';
 export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 export {
@@ -52,6 +73,7 @@ export {
   type ZramStats,
   type ZramSwap,
 } from './swap.js';
+export { addZramDisk } from './zram-disk.js';
 export {
   hasZramWriteback,
   readZramBacking,
@@ -68,6 +90,15 @@ export {
   type SealedCacheStats,
   type SealMode,
 } from './sealed-cache.js';
+export {
+  NbdDevice,
+  nbdPageBytes,
+  type NbdDeviceOptions,
+  type NbdPlace,
+  type NbdStats,
+} from './nbd-device.js';
+export type { NbdSession } from './nbd-session.js';
+export { nbdSupport, type NbdSupport } from './nbd-support.js';
 export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab-load.js';
 export {
   SlabServer,

@@ -6,10 +6,15 @@ import { tableBinding, type LoopCounters } from './table-binding.js';
 /** The character device of an NVMe namespace, which takes commands. */
 const namespacePattern = /^ng\d+n\d+$/;
 
+/** Those that this machine has. */
+export function nvmeNamespaces(): string[] {
+  return readdirSync('/dev').filter((name) => namespacePattern.test(name));
+}
+
 export function loopEngineSupport(): EngineSupport[] {
   const { available, reason, fix } = tableBinding().loopSupport();
   const state = available ? { available } : { available, reason, fix };
-  const hasNamespace = readdirSync('/dev').some((name) => namespacePattern.test(name));
+  const hasNamespace = nvmeNamespaces().length > 0;
   const noDevice = {
     available: false,
     reason: 'there is no NVMe namespace (/dev/ng0n1)',

@@ -6,6 +6,7 @@ import { ExopoolError } from '@exopool/shared';
 import { removeLoopDevice } from './loop-device.js';
 import { releasePin } from './release-pin.js';
 import { isOurZram, listZram, removeZram, swapOff, zramPath } from './swap.js';
+import { removeZramDisk } from './zram-disk.js';
 
 export type Change =
   /** A table file is about to be made immutable, with a mark that it was us. */
@@ -18,6 +19,8 @@ export type Change =
   | { readonly kind: 'zram-add'; readonly existing: readonly number[] }
   /** A zram device that we added is about to be given a size and a swap area with this UUID. */
   | { readonly kind: 'zram'; readonly id: number; readonly uuid: string }
+  /** A zram device that we added is about to be given a size and a file system with this UUID, and mounted. */
+  | { readonly kind: 'zram-disk'; readonly id: number; readonly uuid: string }
   /** A file is about to be made, and a loop device of it. */
   | { readonly kind: 'loop'; readonly file: string }
   /** The kernel is about to swap to it. */
@@ -50,6 +53,9 @@ export async function undoChange(change: Change): Promise<void> {
       return;
     case 'zram':
       if (isOurZram(change.id, change.uuid)) removeZram(change.id);
+      return;
+    case 'zram-disk':
+      await removeZramDisk(change.id, change.uuid);
       return;
     case 'swap':
       if (isOurZram(change.id, change.uuid)) await swapOff(zramPath(change.id));

@@ -47,6 +47,16 @@ describe('addNvmeHook', () => {
     expect(edited).toContain('#include "nvme.h"\n#include "nvme_hook.h"\n');
   });
 
+  it('knows drivers that keep the address in the command', () => {
+    const later = driver.replace(
+      /struct nvme_iod \{[^}]*\}/,
+      'enum { IOD_SINGLE_SEGMENT }; { size_t total_len; }',
+    );
+    expect(addNvmeHook(later)).toContain(
+      'le64_to_cpu(iod->cmd.common.dptr.prp1), iod->total_len, DMA_FROM_DEVICE',
+    );
+  });
+
   it.each([
     'unsigned int dma_len;',
     'NVMEQ_ENABLED',

@@ -43,7 +43,7 @@ export interface LookupCounters {
   /** Bytes that were read from the file, or copied out of the page cache. */
   readonly bytesRead: number;
   /** Chains that ended without an answer, by reason. Those of a kernel-side engine went on by `pread`. */
-  readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io', number>>;
+  readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io' | 'stale' | 'straddle', number>>;
 }
 
 /** What an engine in the kernel's ring did in this process, and how its chains ended. */
@@ -64,6 +64,16 @@ export interface LoopCounters {
   readonly checksum: number;
   /** A page contradicts itself. */
   readonly corrupt: number;
+}
+
+/** `ends` by `enum exo_end`, `modes` by `enum exo_mode` of include/driver_abi.h. */
+export interface NativeDriverCounters {
+  readonly batches: number;
+  readonly hops: number;
+  readonly resubmitted: number;
+  readonly unanswered: number;
+  readonly ends: readonly number[];
+  readonly modes: readonly number[];
 }
 
 /** Why an operation on a table failed, as the addon says it. */
@@ -152,6 +162,10 @@ export interface TableBinding {
   loopSupport(): { available: boolean; reason: string; fix: string };
   /** `kind`: 0 `io-uring-bpf`, 1 `nvme-bpf`. */
   loopCounters(kind: number): LoopCounters;
+  driverSupport(): { available: boolean; reason: string; fix: string };
+  /** Why the driver cannot read the table's file; empty when it can from now on. */
+  attachToDriver(handle: TableHandle): string;
+  driverCounters(): NativeDriverCounters;
   /** Why the table's file cannot be pinned; empty when it is. */
   pinTable(handle: TableHandle): string;
   unpinTable(handle: TableHandle): void;

@@ -160,7 +160,7 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
     const counters = table.counters(engine);
     expect(table.header).toMatchObject({ height: 3, entries: 1000, leafPages: 100 });
     expect(counters).toMatchObject({ lookups: 3, found: 2, notFound: 1, hops: 9 });
-    expect(counters.returned).toEqual({ bound: 0, corrupt: 0, io: 0 });
+    expect(counters.returned).toEqual({ bound: 0, corrupt: 0, io: 0, stale: 0, straddle: 0 });
     expect(counters.pagesVerified).toBeGreaterThan(0);
     expect(counters.bytesRead).toBeGreaterThan(0);
     table.close();
@@ -258,7 +258,7 @@ describe('a table file', () => {
       [['a'], 'pread'],
       [[undefined], 'pread'],
       [new Array<Buffer>(65_537).fill(Buffer.alloc(1)), 'pread'],
-      [[Buffer.from('a')], 'driver'],
+      [[Buffer.from('a')], 'cache'],
     ];
     for (const [keys, engine] of misuse) {
       const call = table.lookupMany(keys as Buffer[], engine as TableEngine);

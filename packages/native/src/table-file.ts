@@ -13,6 +13,7 @@
  * Lookups in flight hold the file for themselves, so `close` waits for nothing.
  */
 import { ExopoolError } from '@exopool/shared';
+import { driverEngineSupport } from './driver-support.js';
 import { ExtentPin } from './extent-pin.js';
 import { loopEngineSupport } from './loop-support.js';
 import { ringRefusal } from './ring-support.js';
@@ -24,12 +25,20 @@ import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-b
  * to 128 reads of the process under way at a time; it is for data that is not in memory. `page-cache-bpf` walks in
  * the kernel, one system call for a batch; it is for data that is in the page cache. `io-uring-bpf` walks in the
  * kernel too, as reads complete, 64 chains in one system call; `nvme-bpf` does the same with commands to the NVMe
- * device, past file system and block layer, and pins the file as long as it is open (`extent-pin.ts`).
+ * device, past file system and block layer, and pins the file as long as it is open (`extent-pin.ts`). `driver` has the
+ * kernel module exopool.ko walk (`kmod/`), with the NVMe driver that belongs to it in the device's completion handler.
  */
-export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf' | 'io-uring-bpf' | 'nvme-bpf';
+export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf' | 'io-uring-bpf' | 'nvme-bpf' | 'driver';
 
 /** In the order of the addon's `enum class Engine`. */
-const engines: readonly TableEngine[] = ['pread', 'io-uring', 'page-cache-bpf', 'io-uring-bpf', 'nvme-bpf'];
+const engines: readonly TableEngine[] = [
+  'pread',
+  'io-uring',
+  'page-cache-bpf',
+  'io-uring-bpf',
+  'nvme-bpf',
+  'driver',
+];
 
 export function engineNumber(engine: TableEngine): number {
   return engines.indexOf(engine);
@@ -69,6 +78,7 @@ export function tableEngineSupport(): readonly EngineSupport[] {
     { engine: 'io-uring', available: ringError === 0, ...(ringError === 0 ? {} : ringRefusal(ringError)) },
     { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
     ...loopEngineSupport(),
+    driverEngineSupport(),
   ];
   return support;
 }
@@ -119,6 +129,7 @@ export class TableFile {
     requireEngine(engine);
     requireKeys(keys);
     if (engine === 'nvme-bpf') this.pin();
+    if (engine === 'driver') this.attachToDriver();
     if (keys.length === 0) return [];
     const packed = this.#unwrap(await tableBinding().lookupTable(handle, engines.indexOf(engine), keys));
     let at = keys.length * lengthBytes;
@@ -169,13 +180,30 @@ export class TableFile {
    * @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system, `EXOPOOL_CLOSED`
    */
   pin(): void {
-    this.#pin ??= ExtentPin.take(this.path, this.#open());
+    const handle = this.#open();
+    const binding = tableBinding();
+    this.#pin ??= ExtentPin.take(
+      this.path,
+      () => binding.pinTable(handle),
+      () => binding.unpinTable(handle),
+    );
   }
 
   /** The file may be changed and removed again. Lookups of `nvme-bpf` under way are answered by `pread`. Idempotent. */
   unpin(): void {
     this.#pin?.release();
     this.#pin = undefined;
+  }
+
+  /**
+   * Makes the file known to exopool.ko: to be called before `driver` reads it by other ways than {@link lookupMany}. It
+   * may still be removed. Idempotent.
+   * @throws `EXOPOOL_UNSUPPORTED` with the reason why the module cannot read this file, `EXOPOOL_CLOSED`
+   */
+  attachToDriver(): void {
+    const refusal = tableBinding().attachToDriver(this.#open());
+    if (refusal !== '')
+      throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${this.path}: driver cannot read it: ${refusal}`);
   }
 
   /** Idempotent; waits for nothing. Lookups in flight finish, later calls throw `EXOPOOL_CLOSED`. */

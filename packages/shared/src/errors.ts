@@ -14,6 +14,8 @@ export const errorCodes = {
   EXOPOOL_NOT_FOUND: 'a file or folder that is needed is not there',
   EXOPOOL_CORRUPT:
     'stored bytes fail their checksum or contradict themselves; the message names file and offset',
+  EXOPOOL_TRAVERSAL:
+    'a user-defined traversal does not compile, is refused by the verifier, or broke a rule; the message names it',
   EXOPOOL_ENCODING:
     'a stored key or value is not in the encoding that the store was opened with; the message names the key',
   EXOPOOL_VERSION: 'a file or peer uses a newer version than this program knows',

@@ -10,6 +10,10 @@ export interface SuiteOptions {
   /** How often each contender has its turn, and the length of a window of reads; `undefined`: the suite's own. */
   readonly rounds: number | undefined;
   readonly windowSeconds: number | undefined;
+  /** Compares our lookup engines with each other, not the store with its peers. */
+  readonly engines: boolean;
+  /** Counts instructions in guests, where engines run that this kernel does not have. */
+  readonly vm: boolean;
   /** Folder under which the data is made; `undefined`: a temporary one. */
   readonly folder: string | undefined;
   /** Leaves the data for the next run with the same settings. */
@@ -36,6 +40,36 @@ export interface Row {
   readonly size_on_disk_bytes?: number | undefined;
   readonly peak_memory_bytes?: number | undefined;
   readonly peak_rss_bytes?: number | undefined;
+  /** Of the application before anything was taken from it. */
+  readonly workload_bytes?: number | undefined;
+  /** Swapped out; and that less what its compressed form takes. */
+  readonly swapped_bytes?: number | undefined;
+  readonly harvested_bytes?: number | undefined;
+  /** 0 … 1: of the pages that came back, those from memory; and what of 1 was kept or used. */
+  readonly silo_hit_share?: number | undefined;
+  readonly harvested_share?: number | undefined;
+  readonly slowdown_share?: number | undefined;
+  /** Of one core. */
+  readonly cpu_share?: number | undefined;
+  readonly cpu_us_per_op?: number | undefined;
+  readonly p50_ms?: number | undefined;
+  readonly p99_ms?: number | undefined;
+  /** A batch of chains that are in flight together. */
+  readonly us_per_batch?: number | undefined;
+  readonly hops_per_s?: number | undefined;
+  /** All that the machine executed meanwhile. */
+  readonly instructions_per_hop?: number | undefined;
+  readonly instructions_per_hop_min?: number | undefined;
+  readonly instructions_per_hop_max?: number | undefined;
+  /** On the papers' device: see engines/projection.ts. */
+  readonly projected_latency_us?: number | undefined;
+  readonly projected_iops?: number | undefined;
+  /** Of a cache: by its own count, and by the process' resident set. */
+  readonly metadata_bytes_per_pair?: number | undefined;
+  readonly rss_bytes_per_pair?: number | undefined;
+  readonly hit_share_before?: number | undefined;
+  readonly hit_share_after?: number | undefined;
+  readonly longest_ms?: number | undefined;
   /** Why there are no figures. */
   readonly failed?: string | undefined;
 }

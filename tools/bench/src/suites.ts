@@ -5,6 +5,19 @@ export const suites: readonly Suite[] = [
   {
     name: 'lookup',
     description: 'point reads, ranges and writes against lmdb, classic-level, better-sqlite3 and rocksdb',
-    run: async (options) => (await import('./lookup/lookup.js')).runLookup(options),
+    run: async (options) =>
+      options.engines
+        ? (await import('./engines/engines.js')).runEngines(options)
+        : (await import('./lookup/lookup.js')).runLookup(options),
+  },
+  {
+    name: 'harvest',
+    description: 'what a producer takes from Redis, memcached, PostgreSQL and a batch job, and what it costs',
+    run: async (options) => (await import('./harvest/harvest.js')).runHarvest(options),
+  },
+  {
+    name: 'cache',
+    description: 'gets of sealed values in leased memory against Redis, plain and as safe; a lost producer',
+    run: async (options) => (await import('./cache/cache.js')).runCache(options),
   },
 ];

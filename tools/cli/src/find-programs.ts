@@ -8,6 +8,9 @@ const programs = [
   { name: 'xz', package: 'xz-utils', use: 'store load unpacks .xz' },
   { name: 'qemu-system-x86_64', package: 'qemu-system-x86', use: 'vm runs commands under other kernels' },
   { name: 'busybox', package: 'busybox-static', use: 'vm boots with it' },
+  { name: 'nbdkit', package: 'nbdkit nbdkit-plugin-dev libssl-dev', use: 'consumer --nbd speaks NBD by it' },
+  { name: 'clang', package: 'clang', use: 'traversal build makes programs for the kernel with it' },
+  { name: 'sqlite3', package: 'sqlite3', use: 'traversal run finds tables of a database with it' },
   { name: 'lz4', package: 'lz4', use: 'store load unpacks .lz4' },
 ];
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { registerBench } from './commands/bench.js';
+import { registerBreakdown } from './commands/breakdown.js';
 import { registerBroker } from './commands/broker.js';
 import { registerConsumer } from './commands/consumer.js';
 import { registerDemo } from './commands/demo.js';
@@ -10,6 +11,7 @@ import { registerProducer } from './commands/producer.js';
 import { registerSetup } from './commands/setup.js';
 import { registerStore } from './commands/store.js';
 import { registerTest } from './commands/test.js';
+import { registerTraversal } from './commands/traversal.js';
 import { registerVm } from './commands/vm.js';
 
 /** @param mainPath the file that runs this program, for commands that start others. */
@@ -41,7 +43,9 @@ Exit status: 0 done, 1 failed, 2 not understood. EXOPOOL_DEBUG=1 adds a stack tr
   registerProducer(program);
   registerConsumer(program);
   registerStore(program);
+  registerTraversal(program);
   registerBench(program);
+  registerBreakdown(program);
   registerDoctor(program);
   registerVm(program);
   registerTest(program);

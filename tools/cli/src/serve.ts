@@ -5,9 +5,12 @@
  * of the channel as the order to stop: so no child outlives its parent, however that ended.
  */
 import type { ServeMessage } from '@exopool/demo';
+import type { ExopoolError } from '@exopool/shared';
 import { aborted, withShutdown } from './shutdown.js';
 
 export interface Served {
+  /** Resolves when it cannot go on, with why. */
+  readonly failed?: Promise<ExopoolError>;
   close(): Promise<void>;
 }
 
@@ -36,7 +39,11 @@ export async function serve<R extends Served>(
     try {
       process.stdout.write(`${report.ready(running)}\n`);
       tellParent({ type: 'ready', facts: report.facts(running) });
-      await aborted(AbortSignal.any([signal, parentGone.signal]));
+      const failure = await Promise.race([
+        aborted(AbortSignal.any([signal, parentGone.signal])),
+        ...(running.failed === undefined ? [] : [running.failed]),
+      ]);
+      if (failure !== undefined) throw failure;
     } finally {
       clearInterval(timer);
       await running.close();

@@ -2,7 +2,15 @@
 import { Option } from 'commander';
 import { Store } from '@exopool/bpf-storage';
 
-const engines = ['auto', 'pread', 'io-uring', 'page-cache-bpf', 'io-uring-bpf', 'nvme-bpf'] as const;
+const engines = [
+  'auto',
+  'pread',
+  'io-uring',
+  'page-cache-bpf',
+  'io-uring-bpf',
+  'nvme-bpf',
+  'driver',
+] as const;
 
 export interface EngineOptions {
   readonly engine?: (typeof engines)[number];

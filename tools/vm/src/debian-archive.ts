@@ -85,21 +85,33 @@ export class DebianArchive {
   /** What the archive says of the packages whose names match. */
   async show(prefix: string, wanted: (name: string) => boolean): Promise<Stanza[]> {
     const names = (await this.#apt('apt-cache', ['pkgnames', prefix])).split('\n').filter(wanted);
-    if (names.length === 0) return [];
-    return parseControl(await this.#apt('apt-cache', ['show', ...names]));
+    return names.length === 0 ? [] : this.showAll(names);
+  }
+
+  /** All versions of these packages; nothing of those that the archive does not have. */
+  async showAll(names: readonly string[]): Promise<Stanza[]> {
+    // apt-cache fails when it knows none of them.
+    const known = new Set((await this.#apt('apt-cache', ['pkgnames'])).split('\n'));
+    const real = names.filter((name) => known.has(name));
+    return real.length === 0 ? [] : parseControl(await this.#apt('apt-cache', ['show', ...real]));
   }
 
   /** Downloads packages and unpacks them all into `target`, without installing them. */
   async unpack(packages: readonly KernelPackage[], target: string): Promise<void> {
     const folder = await mkdtemp(join(this.#folder, 'download-'));
     try {
-      const names = packages.map(({ name, version }) => `${name}=${version}`);
-      await this.#apt('apt-get', ['download', ...names], folder);
+      await this.download(packages, folder);
       for (const file of await readdir(folder))
         await runProgram('dpkg-deb', ['--extract', join(folder, file), target], { signal: this.#signal });
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** Downloads packages, as they are, into `folder`. */
+  async download(packages: readonly KernelPackage[], folder: string): Promise<void> {
+    const names = packages.map(({ name, version }) => `${name}=${version}`);
+    await this.#apt('apt-get', ['download', ...names], folder);
   }
 
   #configuration(): string {

@@ -3,6 +3,12 @@ import { join } from 'node:path';
 import { ports } from './guest-scripts.js';
 import type { Kernel } from './kernel-cache.js';
 
+export interface NvmeDevice {
+  /** An image, or an address of QEMU's, such as that of an NBD server. */
+  readonly file: string;
+  readonly blockBytes: 512 | 4096;
+}
+
 export interface Hardware {
   readonly accelerator: 'kvm' | 'tcg';
   readonly cpus: number;
@@ -10,7 +16,7 @@ export interface Hardware {
   /** One instruction is one nanosecond of the guest's time (with `tcg` and one CPU). */
   readonly countInstructions: boolean;
   /** A disk image for an NVMe device, and the size of its logical blocks. */
-  readonly nvme?: { readonly file: string; readonly blockBytes: 512 | 4096 } | undefined;
+  readonly nvme?: NvmeDevice | undefined;
 }
 
 /** Where a guest's files are within the folder of its run. */

@@ -7,6 +7,8 @@ import { cacheFolder } from './cache-folder.js';
 import { bootGuest, guestError, type Output } from './guest.js';
 import { obtainKernel } from './kernel-cache.js';
 import { kvmWorks } from './kvm-probe.js';
+import type { NvmeDevice } from './qemu-arguments.js';
+import { SlowDisk } from './slow-disk.js';
 
 export interface GuestOptions {
   /** A series such as `6.12`, or a release. */
@@ -23,6 +25,11 @@ export interface GuestOptions {
   /** Size of an empty NVMe device, and of its logical blocks. */
   readonly nvmeBytes?: number | undefined;
   readonly nvmeBlockBytes?: 512 | 4096 | undefined;
+  /**
+   * Time of the host that each read of the NVMe device takes, milliseconds. Without it the device answers in tens of
+   * microseconds, often before an emulated processor could send the reader to sleep.
+   */
+  readonly nvmeReadMs?: number | undefined;
   /** Size of a memory-backed null block device. */
   readonly nullBlockBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -52,8 +59,10 @@ export async function runInGuest(options: GuestOptions): Promise<number> {
   const kernel = await obtainKernel(cache, options.kernel, { signal, progress });
   const accelerator = !icount && (await kvmWorks(cache, kernel, signal)) ? 'kvm' : 'tcg';
   const folder = await mkdtemp(join(tmpdir(), 'exopool-vm-'));
+  let disk: Disk | undefined;
   try {
-    const nvme = await makeDisk(folder, options);
+    disk = await makeDisk(folder, options);
+    const nvme = disk?.device;
     const memoryMiB = Math.ceil(memoryBytes / MiB);
     const hardware = { accelerator, cpus, memoryMiB, countInstructions: icount, nvme } as const;
     const nullBlockMiB =
@@ -69,6 +78,7 @@ export async function runInGuest(options: GuestOptions): Promise<number> {
       progress?.(`${outcome.reason}; once more`);
     }
   } finally {
+    await disk?.server?.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -84,14 +94,23 @@ function requireSane(cpus: number, memoryBytes: number, icount: boolean, command
   if (memoryBytes < memoryMinBytes) fail(`memory must be at least ${memoryMinBytes / MiB} MiB`);
 }
 
-/** A file that takes space only where something is written. */
+interface Disk {
+  readonly device: NvmeDevice;
+  readonly server?: SlowDisk;
+}
+
+/** A file that takes space only where something is written, and what answers for it when it is to be slow. */
 async function makeDisk(
   folder: string,
-  { nvmeBytes, nvmeBlockBytes = 512 }: GuestOptions,
-): Promise<{ file: string; blockBytes: 512 | 4096 } | undefined> {
+  { nvmeBytes, nvmeBlockBytes: blockBytes = 512, nvmeReadMs: readMs }: GuestOptions,
+): Promise<Disk | undefined> {
   if (nvmeBytes === undefined) return undefined;
   const file = join(folder, 'nvme.img');
+  const bytes = Math.ceil(nvmeBytes / MiB) * MiB;
   await writeFile(file, '');
-  await truncate(file, Math.ceil(nvmeBytes / MiB) * MiB);
-  return { file, blockBytes: nvmeBlockBytes };
+  await truncate(file, bytes);
+  if (readMs === undefined) return { device: { file, blockBytes } };
+  const socket = join(folder, 'nvme.socket');
+  const server = await SlowDisk.start({ file, bytes, socket, readMs });
+  return { device: { file: `nbd:unix:${socket}`, blockBytes }, server };
 }

@@ -48,7 +48,10 @@ describe('the command line of QEMU', () => {
   });
 
   it('has the NVMe device without an event fd, and paths with commas whole', () => {
-    const words = qemuArguments(kernel, '/a,b', { ...hardware, nvme: { file: '/a,b/x', blockBytes: 4096 } });
+    const words = qemuArguments(kernel, '/a,b', {
+      ...hardware,
+      nvme: { file: '/a,b/x', blockBytes: 4096 },
+    });
     expect(words).toContain('file=/a,,b/x,if=none,id=nvme,format=raw,cache=unsafe');
     expect(words).toContain('nvme,id=controller,serial=exopool,ioeventfd=off');
     expect(words.join(' ')).toContain('path=/a,,b,mount_tag=exchange');

@@ -82,6 +82,37 @@ export const consumerConfig = z.object({
     .max(100_000)
     .default(clientsMaxDefault)
     .describe('connections of Redis clients at the same time'),
+  nbd: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'SOCKET or [HOST:]PORT where NBD clients use the leased memory as a block device; off when left out',
+    ),
+  size: z.string().min(1).optional().describe('size of the block device, such as 8G'),
+  nbdFolder: z
+    .string()
+    .min(1)
+    .default(join(stateDirOf('consumer'), 'nbd'))
+    .describe('folder on a local disk for the backing file, which grows up to that size'),
+  nbdBufferMib: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(64)
+    .describe('MiB of memory for pages on their way to the backing file'),
+  nbdTlsPsk: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('file of USER:HEX-KEY lines (psktool makes it): NBD clients must use TLS with one of the keys'),
+  nbdTlsCertificates: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'folder with ca-cert.pem, server-cert.pem, server-key.pem: NBD clients must use TLS with a certificate of that CA',
+    ),
   metricsHost: z.string().min(1).default('127.0.0.1').describe('address of the Prometheus metrics'),
   metricsPort: z
     .int()

@@ -1,26 +1,19 @@
 /** What the consumer tells Prometheus; read from its statistics when it is asked for. */
 import { Counter, Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import type { ProbeCounts } from './probe.js';
-import type { ConsumerStats } from './remote-memory.types.js';
+import type { ConsumerStats, LeaseStats } from './remote-memory.types.js';
 
-type Read = (stats: ConsumerStats) => number;
+/** A figure, and where it is read. */
+export type Figure<S> = readonly [name: string, help: string, read: (stats: S) => number];
 
-const gauges: readonly (readonly [name: string, help: string, read: Read])[] = [
+/** Of whoever keeps leases. */
+export const leaseGauges: readonly Figure<LeaseStats>[] = [
   ['leases', 'Leases held', (stats) => stats.leases],
   ['leased_slabs', 'Slabs in open sessions', (stats) => stats.leasedSlabs],
-  ['capacity_bytes', 'Bytes that could be held', (stats) => stats.tier.capacityBytes],
-  ['value_bytes', 'Bytes of values held', (stats) => stats.tier.bytes],
-  ['entries', 'Values held', (stats) => stats.tier.entries],
   ['charged_dollars', 'Paid for leases so far, less refunds', (stats) => stats.charged],
 ];
 
-const counters: readonly (readonly [name: string, help: string, read: Read])[] = [
-  ['hits_total', 'Values found', (stats) => stats.tier.hits],
-  ['misses_total', 'Values not found', (stats) => stats.tier.misses],
-  ['puts_total', 'Values offered', (stats) => stats.tier.puts],
-  ['rejected_total', 'Values not admitted', (stats) => stats.tier.rejected],
-  ['evictions_total', 'Values pushed out', (stats) => stats.tier.evictions],
-  ['tampered_total', 'Values whose seal did not verify', (stats) => stats.tier.tampered],
+export const leaseCounters: readonly Figure<LeaseStats>[] = [
   ['lease_requests_total', 'Requests for leases', (stats) => stats.requests],
   ['lease_extensions_total', 'Leases extended', (stats) => stats.extensions],
   ['sessions_revoked_total', 'Sessions lost to a revocation', (stats) => stats.lost.revoked],
@@ -28,6 +21,21 @@ const counters: readonly (readonly [name: string, help: string, read: Read])[] =
   ['sessions_closed_total', 'Sessions lost with their connection', (stats) => stats.lost.closed],
   ['broker_failures_total', 'Calls to the broker that failed', (stats) => stats.brokerFailures],
   ['connect_failures_total', 'Sessions that could not be opened', (stats) => stats.connectFailures],
+];
+
+const cacheGauges: readonly Figure<ConsumerStats>[] = [
+  ['capacity_bytes', 'Bytes that could be held', (stats) => stats.tier.capacityBytes],
+  ['value_bytes', 'Bytes of values held', (stats) => stats.tier.bytes],
+  ['entries', 'Values held', (stats) => stats.tier.entries],
+];
+
+const cacheCounters: readonly Figure<ConsumerStats>[] = [
+  ['hits_total', 'Values found', (stats) => stats.tier.hits],
+  ['misses_total', 'Values not found', (stats) => stats.tier.misses],
+  ['puts_total', 'Values offered', (stats) => stats.tier.puts],
+  ['rejected_total', 'Values not admitted', (stats) => stats.tier.rejected],
+  ['evictions_total', 'Values pushed out', (stats) => stats.tier.evictions],
+  ['tampered_total', 'Values whose seal did not verify', (stats) => stats.tier.tampered],
 ];
 
 const probeCounters: readonly (readonly [
@@ -50,12 +58,12 @@ export function serveConsumerMetrics(
   probe: () => ProbeCounts | undefined,
 ): Promise<MetricsServer> {
   const registers = [new Registry()];
-  for (const [name, help, read] of gauges) {
-    new Gauge({ name: `exopool_consumer_${name}`, help, registers, collect: setTo(() => read(stats())) });
-  }
-  for (const [name, help, read] of counters) {
-    new Counter({ name: `exopool_consumer_${name}`, help, registers, collect: countTo(() => read(stats())) });
-  }
+  registerLeaseMetrics(
+    registers[0]!,
+    [...leaseGauges, ...cacheGauges],
+    [...leaseCounters, ...cacheCounters],
+    stats,
+  );
   for (const [name, help, read] of probe() === undefined ? [] : probeCounters) {
     new Counter({
       name: `exopool_consumer_${name}`,
@@ -65,6 +73,22 @@ export function serveConsumerMetrics(
     });
   }
   return serveMetrics(registers[0]!, host, port);
+}
+
+/** Registers figures of a consumer, which are read when they are asked for. */
+export function registerLeaseMetrics<S>(
+  registry: Registry,
+  gauges: readonly Figure<S>[],
+  counters: readonly Figure<S>[],
+  stats: () => S,
+): void {
+  const registers = [registry];
+  for (const [name, help, read] of gauges) {
+    new Gauge({ name: `exopool_consumer_${name}`, help, registers, collect: setTo(() => read(stats())) });
+  }
+  for (const [name, help, read] of counters) {
+    new Counter({ name: `exopool_consumer_${name}`, help, registers, collect: countTo(() => read(stats())) });
+  }
 }
 
 function setTo(read: () => number): (this: Gauge) => void {

@@ -1,83 +1,21 @@
-/**
- * Leased memory as one cache: takes leases from the broker, opens sessions with producers, keeps both going.
- *
- *   broker  <- request / extend / give back -  RemoteMemory  - sessions -> producers
- *                                                  |
- *                                             SealedCache (the tier)
- *
- * What to do is decided by lease-policy.ts from a snapshot, a few times a second; this file carries it out. Nothing
- * here fails once it is open: a lost producer means fewer slabs until others are leased, a lost broker means that
- * leases run to their end. When a session is lost its values are, too; the lease, if it still runs, is used again.
- */
-import { randomUUID } from 'node:crypto';
-import { SealedCache, SlabSession, type LossReason } from '@exopool/native';
-import { ExopoolError, GiB, parseEndpoint, toExopoolError, type CacheTier } from '@exopool/shared';
-import type { LeaseGrant } from '../broker/broker-client.js';
-import { decide, retryDelayMs, type LeaseAction, type LeaseStatus } from './lease-policy.js';
-import {
-  defaultLeaseSeconds,
-  usualSlabBytes,
-  type ConsumerStats,
-  type LeaseInfo,
-  type LeasePlan,
-  type RemoteMemoryOptions,
-} from './remote-memory.types.js';
-
-/** How often the policy looks. A lost lease is replaced after this; looking costs microseconds. */
-const stepMs = 250;
+/** Leased memory as one cache: the keeper's slabs hold the sealed values. */
+import { SealedCache, SlabSession } from '@exopool/native';
+import type { CacheTier } from '@exopool/shared';
+import { LeaseKeeper, type LeaseKeeperDependencies, type LeaseUser } from './lease-keeper.js';
+import type { ConsumerStats, LeaseInfo, RemoteMemoryOptions } from './remote-memory.types.js';
 
 /** What tests replace. */
-export interface RemoteMemoryDependencies {
+export interface RemoteMemoryDependencies extends LeaseKeeperDependencies {
   readonly connect: typeof SlabSession.connect;
-  readonly now: () => number;
-  readonly random: () => number;
-  /** Calls back every `ms` until the function that it returns is called. */
-  readonly every: (ms: number, callback: () => void) => () => void;
 }
-
-interface Held {
-  readonly id: string;
-  grant: LeaseGrant;
-  status: LeaseStatus;
-  session: SlabSession | undefined;
-  notBeforeMs: number;
-  connectFailures: number;
-  extendFailures: number;
-}
-
-const realDependencies: RemoteMemoryDependencies = {
-  connect: (options) => SlabSession.connect(options),
-  now: Date.now,
-  random: Math.random,
-  every: (ms, callback) => {
-    const timer = setInterval(callback, ms).unref();
-    return () => clearInterval(timer);
-  },
-};
 
 export class RemoteMemory {
   readonly #cache: SealedCache;
-  readonly #options: RemoteMemoryOptions;
-  readonly #by: RemoteMemoryDependencies;
-  readonly #held = new Map<string, Held>();
-  readonly #underWay = new Set<Promise<void>>();
-  readonly #counts = { requests: 0, extensions: 0, brokerFailures: 0, connectFailures: 0 };
-  readonly #lost: Record<LossReason, number> = { revoked: 0, expired: 0, closed: 0 };
-  readonly #stopTimer: () => void;
-  #chargedBefore = 0;
-  #requestId: string = randomUUID();
-  #requestUnderWay = false;
-  /** Requests and connections that failed since the last session was opened. */
-  #failuresInRow = 0;
-  #requestNotBeforeMs = 0;
-  #lastFailure: string | undefined;
-  #closing: Promise<void> | undefined;
+  readonly #keeper: LeaseKeeper<SlabSession>;
 
-  private constructor(options: RemoteMemoryOptions, by: RemoteMemoryDependencies) {
-    this.#options = options;
-    this.#by = by;
-    this.#cache = new SealedCache(options.seal === undefined ? {} : { mode: options.seal });
-    this.#stopTimer = by.every(stepMs, () => this.#step());
+  private constructor(cache: SealedCache, keeper: LeaseKeeper<SlabSession>) {
+    this.#cache = cache;
+    this.#keeper = keeper;
   }
 
   /**
@@ -87,27 +25,15 @@ export class RemoteMemory {
    */
   static async open(
     options: RemoteMemoryOptions,
-    by: Partial<RemoteMemoryDependencies> = {},
+    { connect, ...by }: Partial<RemoteMemoryDependencies> = {},
   ): Promise<RemoteMemory> {
-    const minimum = options.minimumSlabs ?? 1;
-    if (!Number.isInteger(options.slabs) || options.slabs < 1 || minimum > options.slabs) {
-      throw new ExopoolError(
-        'EXOPOOL_INVALID',
-        `slabs must be a whole number of at least 1 and of the minimum, ${minimum}`,
-      );
-    }
-    const memory = new RemoteMemory(options, { ...realDependencies, ...by });
-    let failure: unknown;
-    await memory.#request(options.slabs, minimum).catch((error: unknown) => {
-      failure = error;
-    });
-    await Promise.all(memory.#underWay);
-    const { leasedSlabs } = memory.stats();
-    if (leasedSlabs >= minimum) return memory;
-    await memory.close();
-    if (failure !== undefined) throw toExopoolError(failure);
-    const text = `${leasedSlabs} of at least ${minimum} slabs could be opened: ${memory.#lastFailure ?? 'no reason given'}`;
-    throw new ExopoolError('EXOPOOL_UNAVAILABLE', text);
+    const cache = new SealedCache(options.seal === undefined ? {} : { mode: options.seal });
+    const user: LeaseUser<SlabSession> = {
+      connect: (target) => (connect ?? ((to) => SlabSession.connect(to)))(target),
+      addMemory: (session) => cache.addMemory(session),
+      removeMemory: (session) => cache.removeMemory(session),
+    };
+    return new RemoteMemory(cache, await LeaseKeeper.open(user, options, by));
   }
 
   get tier(): CacheTier {
@@ -115,218 +41,15 @@ export class RemoteMemory {
   }
 
   leases(): LeaseInfo[] {
-    return [...this.#held.values()].map(({ id, grant, session }) => ({
-      id,
-      endpoint: grant.endpoint,
-      slabs: grant.slabs,
-      slabBytes: grant.slabBytes,
-      expiresAtMs: grant.expiresAtMs,
-      open: session !== undefined,
-      price: grant.price,
-      charged: grant.charged,
-    }));
+    return this.#keeper.leases();
   }
 
   stats(): ConsumerStats {
-    const leases = this.leases();
-    return {
-      tier: this.#cache.stats(),
-      leases: leases.length,
-      leasedSlabs: leases.reduce((sum, lease) => sum + (lease.open ? lease.slabs : 0), 0),
-      ...this.#counts,
-      lost: { ...this.#lost },
-      charged: this.#chargedBefore + leases.reduce((sum, lease) => sum + lease.charged, 0),
-      lastFailure: this.#lastFailure,
-    };
+    return { tier: this.#cache.stats(), ...this.#keeper.stats() };
   }
 
   /** Gives every lease back. What cannot be given back ends by itself. Idempotent. */
   close(): Promise<void> {
-    return (this.#closing ??= this.#giveUp());
+    return this.#keeper.close();
   }
-
-  async #giveUp(): Promise<void> {
-    this.#stopTimer();
-    await Promise.allSettled(this.#underWay);
-    await Promise.allSettled([...this.#held.values()].map((held) => this.#return(held)));
-  }
-
-  #step(): void {
-    if (this.#closing !== undefined) return;
-    const actions = decide({
-      nowMs: this.#by.now(),
-      wantedSlabs: this.#plan.slabs,
-      leaseMs: this.#leaseSeconds * 1000,
-      leases: [...this.#held.values()].map((held) => ({ ...held, ...held.grant, id: held.id })),
-      requestUnderWay: this.#requestUnderWay,
-      requestNotBeforeMs: this.#requestNotBeforeMs,
-    });
-    for (const action of actions) this.#start(this.#carryOut(action));
-  }
-
-  get #plan(): LeasePlan {
-    return this.#options.plan?.() ?? this.#options;
-  }
-
-  /** What `slabs` may cost, per GiB and hour, so that they and all others stay within the budget. */
-  #maxPriceOf(slabs: number, extended?: Held): number | undefined {
-    const { maxPrice, budget } = this.#plan;
-    if (budget === undefined) return maxPrice;
-    const others = [...this.#held.values()].filter((held) => held !== extended);
-    const spent = others.reduce(
-      (sum, { grant }) => sum + grant.price * gibOf(grant.slabs, grant.slabBytes),
-      0,
-    );
-    const slabBytes = (extended ?? others[0])?.grant.slabBytes ?? usualSlabBytes;
-    const affordable = Math.max(0, budget - spent) / gibOf(slabs, slabBytes);
-    return Math.min(maxPrice ?? Number.POSITIVE_INFINITY, affordable);
-  }
-
-  get #leaseSeconds(): number {
-    return this.#options.leaseSeconds ?? defaultLeaseSeconds;
-  }
-
-  /** Follows work to its end, so that `close` can wait for it. Failures were noted where they happened. */
-  #start(work: Promise<void>): void {
-    const done = work.catch(() => undefined).finally(() => this.#underWay.delete(done));
-    this.#underWay.add(done);
-  }
-
-  async #carryOut(action: LeaseAction): Promise<void> {
-    if (action.kind === 'request') return this.#request(action.slabs, 1);
-    const held = this.#held.get(action.id)!;
-    if (action.kind === 'return') return this.#return(held);
-    return action.kind === 'connect' ? this.#connect(held) : this.#extend(held, action.seconds);
-  }
-
-  async #request(slabs: number, minimumSlabs: number): Promise<void> {
-    this.#requestUnderWay = true;
-    this.#counts.requests++;
-    const maxPrice = this.#maxPriceOf(slabs);
-    try {
-      // A retry keeps its id until the broker has answered: an answer that was lost must not lease twice.
-      const grants = await this.#options.broker.requestLease({
-        slabs,
-        minimumSlabs: Math.max(1, minimumSlabs),
-        seconds: this.#leaseSeconds,
-        requestId: this.#requestId,
-        ...(maxPrice === undefined ? {} : { maxPrice }),
-      });
-      this.#requestId = randomUUID();
-      for (const grant of grants) this.#start(this.#connect(this.#hold(grant)));
-    } catch (error) {
-      if (!isOutage(error)) this.#requestId = randomUUID();
-      this.#delayRequests();
-      this.#noteBrokerFailure(error);
-      throw error;
-    } finally {
-      this.#requestUnderWay = false;
-    }
-  }
-
-  #hold(grant: LeaseGrant): Held {
-    const id = grant.leaseId.toString('hex');
-    const fresh = { id, grant, session: undefined, notBeforeMs: 0, connectFailures: 0, extendFailures: 0 };
-    const held: Held = { ...fresh, status: 'busy' };
-    this.#held.set(id, held);
-    return held;
-  }
-
-  async #connect(held: Held): Promise<void> {
-    held.status = 'busy';
-    const { ticket, producerKey, endpoint } = held.grant;
-    try {
-      const { host, port } = parseEndpoint(endpoint);
-      const session = await this.#by.connect({
-        host,
-        port,
-        ticket,
-        producerKey,
-        seed: this.#options.identity.seed,
-      });
-      held.session = session;
-      held.status = 'open';
-      held.connectFailures = 0;
-      this.#failuresInRow = 0;
-      this.#cache.addMemory(session);
-      session.onLost((reason) => this.#onLost(held, session, reason));
-    } catch (error) {
-      held.status = isOutage(error) ? 'lost' : 'revoked';
-      held.connectFailures++;
-      held.notBeforeMs = this.#retryAtMs(held.connectFailures);
-      // The broker may offer the same producer again.
-      this.#delayRequests();
-      this.#counts.connectFailures++;
-      this.#lastFailure = toExopoolError(error).message;
-    }
-  }
-
-  #onLost(held: Held, session: SlabSession, reason: LossReason): void {
-    this.#lost[reason]++;
-    this.#cache.removeMemory(session);
-    held.session = undefined;
-    held.status = reason === 'closed' ? 'lost' : 'revoked';
-  }
-
-  async #extend(held: Held, seconds: number): Promise<void> {
-    held.status = 'busy';
-    try {
-      held.grant = await this.#options.broker.extendLease(
-        held.grant,
-        seconds,
-        this.#maxPriceOf(held.grant.slabs, held),
-      );
-      await held.session?.extend(held.grant.ticket);
-      this.#counts.extensions++;
-      held.extendFailures = 0;
-    } catch (error) {
-      held.extendFailures++;
-      held.notBeforeMs = this.#retryAtMs(held.extendFailures);
-      this.#noteBrokerFailure(error);
-    }
-    // Unless the session was lost meanwhile.
-    if (held.session !== undefined) held.status = 'open';
-  }
-
-  async #return(held: Held): Promise<void> {
-    const { session } = held;
-    held.status = 'busy';
-    held.session = undefined;
-    if (session !== undefined) {
-      this.#cache.removeMemory(session);
-      await session.release();
-    }
-    this.#held.delete(held.id);
-    this.#chargedBefore += held.grant.charged;
-    try {
-      this.#chargedBefore -= await this.#options.broker.releaseLease(held.grant.leaseId);
-    } catch (error) {
-      // It ends by itself; past its end the broker may not even know it any more.
-      if (held.grant.expiresAtMs > this.#by.now()) this.#noteBrokerFailure(error);
-    }
-  }
-
-  #delayRequests(): void {
-    this.#failuresInRow++;
-    this.#requestNotBeforeMs = this.#retryAtMs(this.#failuresInRow);
-  }
-
-  #retryAtMs(failures: number): number {
-    return this.#by.now() + retryDelayMs(failures, this.#by.random());
-  }
-
-  #noteBrokerFailure(error: unknown): void {
-    this.#counts.brokerFailures++;
-    this.#lastFailure = toExopoolError(error).message;
-  }
-}
-
-function gibOf(slabs: number, slabBytes: number): number {
-  return (slabs * slabBytes) / GiB;
-}
-
-/** Trying the same again may help. */
-function isOutage(error: unknown): boolean {
-  const { code } = toExopoolError(error);
-  return code === 'EXOPOOL_UNAVAILABLE' || code === 'EXOPOOL_TIMEOUT' || code === 'EXOPOOL_IO';
 }

@@ -9,7 +9,7 @@ export type LeaseMarket = Pick<BrokerClient, 'requestLease' | 'extendLease' | 'r
 /** Long enough that extensions are rare, short enough that a price is not paid for long after it has fallen. */
 export const defaultLeaseSeconds = 600;
 
-export interface RemoteMemoryOptions {
+export interface LeaseOptions {
   readonly broker: LeaseMarket;
   readonly identity: Identity;
   /** To lease, in the market's slabs. */
@@ -22,6 +22,9 @@ export interface RemoteMemoryOptions {
   readonly maxPrice?: number;
   /** Asked a few times a second, instead of `slabs` and `maxPrice`, which only say how it begins. */
   readonly plan?: () => LeasePlan;
+}
+
+export interface RemoteMemoryOptions extends LeaseOptions {
   /** Default 'aes-128-gcm'. */
   readonly seal?: SealMode;
 }
@@ -52,8 +55,7 @@ export interface LeaseInfo {
   readonly charged: number;
 }
 
-export interface ConsumerStats {
-  readonly tier: CacheTierStats;
+export interface LeaseStats {
   readonly leases: number;
   /** In open sessions. */
   readonly leasedSlabs: number;
@@ -67,4 +69,8 @@ export interface ConsumerStats {
   readonly charged: number;
   /** What went wrong last, for people. */
   readonly lastFailure: string | undefined;
+}
+
+export interface ConsumerStats extends LeaseStats {
+  readonly tier: CacheTierStats;
 }

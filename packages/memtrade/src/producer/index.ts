@@ -1,4 +1,11 @@
 /** The producer: the process that leases a machine's idle memory. */
 export { producerConfig, type ProducerConfig } from './config.js';
-export { runProducer, type ProducerStats, type RunningProducer } from './producer.js';
+export { lookIntervalMs, runProducer, type ProducerStats, type RunningProducer } from './producer.js';
 export type { HarvestStatus } from './harvester/harvester.js';
+export {
+  HarvestPolicy,
+  type HarvestDecision,
+  type HarvestSample,
+  type HarvestSettings,
+} from './harvester/harvest-policy.js';
+export { SlabManager, type MachineMemory } from './slab-manager.js';

@@ -38,7 +38,7 @@ export interface RunningProducer {
 }
 
 /** How often the machine is looked at, 0.1 ms each time: an emergency is to be over after a quarter of a second. */
-const lookIntervalMs = 50;
+export const lookIntervalMs = 50;
 /** Waiting for memory in a tenth of the time is a reason to look at once. */
 const triggerStallMs = 50;
 const triggerWindowMs = 500;

@@ -2,10 +2,13 @@
 // Random chains over a file, in each mode that it can have, against what was written: chase_check FILE OBJECT [chains]
 //
 // Prints a line a mode; exits with 1 at the first difference.
+#include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "chase_file.hh"
 #include "driver_client.hh"
+#include "ring.hh"
 
 using namespace exopool;
 
@@ -22,29 +25,85 @@ struct Setup {
   exo_attach file{};
 };
 
-void RunBatch(const Setup &setup, exo_mode mode, uint32_t count, Random *random, uint64_t *resubmitted) {
+struct Batch {
   exo_request requests[EXO_FLIGHTS_MAX] = {};
-  uint64_t expected[EXO_FLIGHTS_MAX];
-  for (uint32_t i = 0; i < count; i++) {
-    uint64_t block = random->Below(kBlocks);
-    requests[i].offset = block * setup.block_bytes;
-    requests[i].scratch[0] = kHops;
-    for (uint32_t hop = 1; hop < kHops; hop++) block = setup.content[block].next / setup.block_bytes;
-    expected[i] = block;
+  uint64_t expected[EXO_FLIGHTS_MAX] = {};
+  uint32_t count = 0;
+  exo_run run{};
+
+  void Prepare(const Setup &setup, uint32_t chains, Random *random) {
+    count = chains;
+    for (uint32_t i = 0; i < count; i++) {
+      uint64_t block = random->Below(kBlocks);
+      requests[i] = {};
+      requests[i].offset = block * setup.block_bytes;
+      requests[i].scratch[0] = kHops;
+      for (uint32_t hop = 1; hop < kHops; hop++) block = setup.content[block].next / setup.block_bytes;
+      expected[i] = block;
+    }
   }
-  exo_run run;
-  errno = setup.session.Run(setup.file.file, mode, kHops, requests, count, &run);
+
+  void Check(const char *mode) const {
+    for (uint32_t i = 0; i < count; i++) {
+      if (requests[i].end == EXO_END_DONE && requests[i].scratch[1] == expected[i] && requests[i].hops == kHops)
+        continue;
+      printf("%s: chain %u ended %u (error %u) after %u hops with block %llu, not %llu\n", mode, i, requests[i].end,
+             requests[i].error, requests[i].hops, static_cast<unsigned long long>(requests[i].scratch[1]),
+             static_cast<unsigned long long>(expected[i]));
+      exit(1);
+    }
+  }
+};
+
+void RunBatch(const Setup &setup, exo_mode mode, uint32_t count, Random *random, uint64_t *resubmitted) {
+  Batch batch;
+  batch.Prepare(setup, count, random);
+  errno = setup.session.Run(setup.file.file, mode, kHops, batch.requests, count, &batch.run);
   if (errno != 0) Die("run");
-  if (run.ran_mode != mode) Die("another mode ran");
-  *resubmitted += run.resubmitted;
-  for (uint32_t i = 0; i < count; i++) {
-    if (requests[i].end == EXO_END_DONE && requests[i].scratch[1] == expected[i] && requests[i].hops == kHops)
-      continue;
-    printf("%s: chain %u ended %u (error %u) after %u hops with block %llu, not %llu\n", kModes[mode], i,
-           requests[i].end, requests[i].error, requests[i].hops,
-           static_cast<unsigned long long>(requests[i].scratch[1]), static_cast<unsigned long long>(expected[i]));
-    exit(1);
+  if (batch.run.ran_mode != mode) Die("another mode ran");
+  *resubmitted += batch.run.resubmitted;
+  batch.Check(kModes[mode]);
+}
+
+// Batches of several sessions under way at a time on one ring, and one command that the driver does not have.
+void CheckRing(const Setup &setup, int fd, uint64_t program) {
+  constexpr uint32_t kSessions = 4;
+  DriverSession sessions[kSessions];
+  exo_attach files[kSessions];
+  auto batches = std::make_unique<Batch[]>(kSessions);
+  Random random(41);
+  Ring ring;
+  if ((errno = ring.Open(8)) != 0) Die("io_uring");
+  for (uint32_t i = 0; i <= kSessions; i++) {
+    io_uring_sqe *sqe = ring.Next();
+    sqe->opcode = IORING_OP_URING_CMD;
+    sqe->fd = setup.session.fd();
+    sqe->cmd_op = EXO_IOC_DETACH;
+    sqe->user_data = i;
+    if (i == kSessions) break;
+    if ((errno = sessions[i].Open()) != 0) Die(EXO_DRIVER_PATH);
+    if ((errno = sessions[i].Attach(fd, program, setup.block_bytes, true, &files[i])) != 0) Die("attach");
+    Batch &batch = batches[i];
+    batch.Prepare(setup, EXO_FLIGHTS_MAX, &random);
+    batch.run.requests = reinterpret_cast<uintptr_t>(batch.requests);
+    batch.run.count = batch.count;
+    batch.run.file = files[i].file;
+    batch.run.hops_max = kHops;
+    sqe->fd = sessions[i].fd();
+    sqe->cmd_op = EXO_IOC_RUN;
+    uint64_t at = reinterpret_cast<uintptr_t>(&batch.run);
+    memcpy(&sqe->addr3, &at, sizeof(at));  // where `cmd` begins
   }
+  for (uint32_t ended = 0; ended <= kSessions;) {
+    if (ring.Enter(1) != 0) Die("io_uring_enter");
+    ring.ForEachCompletion([&ended](uint64_t which, int result) {
+      ended++;
+      errno = -result;
+      if (result != (which == kSessions ? -ENOTTY : 0)) Die("a command on the ring");
+    });
+  }
+  for (uint32_t i = 0; i < kSessions; i++) batches[i].Check("ring");
+  printf("ok ring: %u batches under way at a time\n", kSessions);
 }
 
 void CheckModes(const Setup &setup, uint64_t chains) {
@@ -82,6 +141,7 @@ int main(int argc, char **argv) {
       if (errno != 0) Die("attach, refusal " + std::to_string(setup.file.refusal));
       printf("%s: %u extents\n", pin ? "pinned" : "watched", setup.file.extents);
       CheckModes(setup, chains);
+      if (pin) CheckRing(setup, fd, program->id());
       close(fd);
     }
   }

@@ -38,8 +38,23 @@ use_driver() {
 # There is no udev in a guest.
 dm() { dmsetup --noudevsync --noudevrules "$@"; }
 
+# A number as four bytes, the smallest first, for printf.
+little_endian() { printf '\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
+
+# Partitions of so many MiB, one after the other: a table is four entries and a mark at the end of the first block.
+partition() {
+  local start=2048 size entries=
+  for size in "$@"; do
+    entries+='\x00\x00\x00\x00\x83\x00\x00\x00'$(little_endian $start)$(little_endian $((size * 2048)))
+    start=$((start + size * 2048))
+  done
+  printf "$entries" | dd of="$device" bs=1 seek=446 conv=notrunc status=none &&
+    printf '\x55\xaa' | dd of="$device" bs=1 seek=510 conv=notrunc status=none &&
+    blockdev --rereadpt "$device" || fail "partitions on $device"
+}
+
 make_filesystems() {
-  printf 'size=300M\nsize=400M\nsize=100M\n' | sfdisk -q "$device" || fail sfdisk
+  partition 300 400 100
   await "[ -b ${device}p3 ]"
   mkfs.ext4 -q -b 4096 "${device}p1" && mkfs.xfs -q -f "${device}p2" || fail mkfs
   mkdir -p /mnt/ext4 /mnt/xfs /mnt/faulty
@@ -83,6 +98,10 @@ check_remaps() {
 # dm-error under a part of the file, then dm-flakey under all of it, while chains fly.
 check_faults() {
   local sectors first
+  if ! command -v dmsetup >/dev/null; then
+    echo "skipped faults: apt-get install dmsetup"
+    return
+  fi
   sectors=$(blockdev --getsz "${device}p3")
   dm create faulty --table "0 $sectors linear ${device}p3 0" && dmsetup mknodes faulty || fail dmsetup
   mkfs.ext4 -q -b 4096 /dev/mapper/faulty && mount /dev/mapper/faulty /mnt/faulty || fail "mount of the faulty device"
@@ -151,7 +170,7 @@ check_log() {
 if [ -n "$long" ]; then
   chains=20000 lookups=250000 rounds=1500 deaths=100
 else
-  chains=1000 lookups=12500 rounds=40 deaths=10
+  chains=200 lookups=1280 rounds=20 deaths=4
 fi
 modprobe ext4 && modprobe xfs && modprobe dm_mod && modprobe dm_flakey || fail modprobe
 mkdir -p /sys/fs/cgroup/checks && echo +memory >/sys/fs/cgroup/cgroup.subtree_control

@@ -13,7 +13,7 @@ const complaintBytesMax = 2048;
 const enterAndBecome = 'echo $$ > "$0" && exec "$@"';
 
 export interface CagedOptions {
-  readonly cage: MemoryCage | undefined;
+  readonly cage: Pick<MemoryCage, 'processesFile'> | undefined;
   readonly module: string;
   readonly argument: object;
   readonly nodeOptions: readonly string[];

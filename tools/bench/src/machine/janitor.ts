@@ -12,6 +12,8 @@ import { processIdentity, undoLeftovers, isRunning } from '@exopool/native';
 const role = 'exopool-bench-janitor';
 const parentGoneMax = 200;
 const parentGonePollMs = 50;
+/** Processes of the suite end when it is gone, but not at once, and write into the folder until then: some 20 s. */
+const untilUnused = { maxRetries: 20, retryDelay: 100 } as const;
 
 export class Janitor {
   private constructor(private readonly process: ChildProcess) {}
@@ -44,8 +46,11 @@ function watch(parentPid: number, folder: string): void {
       for (let poll = 0; poll < parentGoneMax && parent !== undefined && isRunning(parent); poll += 1) {
         await new Promise((resolve) => setTimeout(resolve, parentGonePollMs));
       }
-      await undoLeftovers();
-      if (folder !== '') await rm(folder, { recursive: true, force: true });
+      try {
+        await undoLeftovers();
+      } finally {
+        if (folder !== '') await rm(folder, { recursive: true, force: true, ...untilUnused });
+      }
       process.exit(0);
     })();
   });

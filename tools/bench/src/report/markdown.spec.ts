@@ -30,7 +30,7 @@ describe('markdownPage', () => {
   });
 
   it('says what was asked of each ratio, notes and pictures', () => {
-    expect(page).toContain('| x | 1.50 | ≥ 2 | no |');
+    expect(page).toContain('| x | 1.500 | ≥ 2 | no |');
     expect(page).toContain('- a note');
     expect(page).toContain('![plot](plot.svg)');
     expect(page).toContain('- data: 1.0 MiB');

@@ -28,10 +28,13 @@ export function summary(result: SuiteResult): string {
 }
 
 function ratioTable({ ratios, checks, setup }: SuiteResult): string {
-  const targets = (setup['targets'] ?? {}) as Readonly<Record<string, number>>;
+  const least = (setup['targets'] ?? {}) as Readonly<Record<string, number>>;
+  const most = (setup['targets_at_most'] ?? {}) as Readonly<Record<string, number>>;
+  const targetOf = (name: string): string =>
+    least[name] !== undefined ? `≥ ${least[name]}` : most[name] !== undefined ? `≤ ${most[name]}` : '';
   const rows = Object.entries(ratios).map(([name, ratio]) => {
     const check = checks[name] === undefined ? '' : checks[name] ? 'yes' : 'no';
-    return [name, ratio.toFixed(2), targets[name] === undefined ? '' : `≥ ${targets[name]}`, check];
+    return [name, ratio.toFixed(ratio < 10 ? 3 : 1), targetOf(name), check];
   });
   return table(['ratio', 'measured', 'target', 'reached'], rows);
 }
@@ -48,6 +51,11 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['contender', ({ contender }) => contender],
   ['by', ({ engine }) => engine ?? ''],
   ['ops/s', rateCell],
+  ['instructions/hop', instructionsCell],
+  ['µs/batch', ({ us_per_batch }) => microseconds(us_per_batch)],
+  ['hops/s', ({ hops_per_s }) => countCell(hops_per_s)],
+  ['projected µs', ({ projected_latency_us }) => microseconds(projected_latency_us)],
+  ['projected IOPS', ({ projected_iops }) => countCell(projected_iops)],
   ['p50 µs', ({ p50_us }) => microseconds(p50_us)],
   ['p99 µs', ({ p99_us }) => microseconds(p99_us)],
   ['p99.9 µs', ({ p999_us }) => microseconds(p999_us)],
@@ -56,10 +64,25 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['on disk', ({ size_on_disk_bytes }) => bytesCell(size_on_disk_bytes)],
   ['peak memory', ({ peak_memory_bytes }) => bytesCell(peak_memory_bytes)],
   ['peak RSS', ({ peak_rss_bytes }) => bytesCell(peak_rss_bytes)],
+  ['p50 ms', ({ p50_ms }) => p50_ms?.toFixed(1) ?? ''],
+  ['p99 ms', ({ p99_ms }) => p99_ms?.toFixed(1) ?? ''],
+  ['CPU µs/op', ({ cpu_us_per_op }) => microseconds(cpu_us_per_op)],
+  ['of a core', ({ cpu_share }) => percent(cpu_share)],
+  ['workload', ({ workload_bytes }) => bytesCell(workload_bytes)],
+  ['swapped out', ({ swapped_bytes }) => bytesCell(swapped_bytes)],
+  ['harvested', ({ harvested_bytes }) => bytesCell(harvested_bytes)],
+  ['share', ({ harvested_share }) => percent(harvested_share)],
+  ['slowdown', ({ slowdown_share }) => percent(slowdown_share)],
+  ['Silo hits', ({ silo_hit_share }) => percent(silo_hit_share)],
+  ['index B/pair', ({ metadata_bytes_per_pair }) => metadata_bytes_per_pair?.toFixed(1) ?? ''],
+  ['RSS B/pair', ({ rss_bytes_per_pair }) => rss_bytes_per_pair?.toFixed(1) ?? ''],
+  ['hits before', ({ hit_share_before }) => percent(hit_share_before)],
+  ['hits after', ({ hit_share_after }) => percent(hit_share_after)],
+  ['longest ms', ({ longest_ms }) => longest_ms?.toFixed(1) ?? ''],
 ];
 
 function rowTable(rows: readonly Row[]): string {
-  const sorted = [...rows].sort((a, b) => (b.ops_per_s ?? 0) - (a.ops_per_s ?? 0));
+  const sorted = [...rows].sort(fastestFirst);
   const used = columns.filter(([, cell]) => sorted.some((row) => cell(row) !== ''));
   return table(
     used.map(([head]) => head),
@@ -67,8 +90,25 @@ function rowTable(rows: readonly Row[]): string {
   );
 }
 
-function rateCell({ ops_per_s, ops_per_s_min, ops_per_s_max, failed }: Row): string {
-  if (ops_per_s === undefined) return `failed: ${failed ?? 'not run'}`;
+function fastestFirst(a: Row, b: Row): number {
+  const instructions = (row: Row): number => row.instructions_per_hop ?? Infinity;
+  const byRate = (b.ops_per_s ?? 0) - (a.ops_per_s ?? 0);
+  return byRate !== 0 || instructions(a) === instructions(b) ? byRate : instructions(a) - instructions(b);
+}
+
+function instructionsCell(row: Row): string {
+  const { instructions_per_hop: median, instructions_per_hop_min: min, instructions_per_hop_max: max } = row;
+  if (median === undefined || min === undefined || max === undefined) return countCell(median);
+  return `${formatCount(median)} [${formatCount(min)} – ${formatCount(max)}]`;
+}
+
+function countCell(value: number | undefined): string {
+  return value === undefined ? '' : formatCount(Math.round(value));
+}
+
+function rateCell(row: Row): string {
+  const { ops_per_s, ops_per_s_min, ops_per_s_max, failed } = row;
+  if (ops_per_s === undefined) return failed === undefined ? '' : `failed: ${failed}`;
   if (ops_per_s_min === undefined || ops_per_s_max === undefined) return formatCount(ops_per_s);
   return `${formatCount(ops_per_s)} [${formatCount(ops_per_s_min)} – ${formatCount(ops_per_s_max)}]`;
 }
@@ -78,13 +118,17 @@ function microseconds(value: number | undefined): string {
   return value >= 100 ? formatCount(value) : value.toFixed(value >= 10 ? 1 : 2);
 }
 
+function percent(share: number | undefined): string {
+  return share === undefined ? '' : `${(share * 100).toFixed(1)} %`;
+}
+
 function bytesCell(value: number | undefined): string {
   return value === undefined ? '' : formatBytes(value);
 }
 
 function describe(name: string, value: unknown): string[] {
   const label = name.replaceAll('_', ' ');
-  if (name === 'targets') return [];
+  if (name.startsWith('targets')) return [];
   if (typeof value === 'number' && name.endsWith('_bytes'))
     return [`${label.slice(0, -6)}: ${formatBytes(value)}`];
   if (typeof value === 'number') return [`${label}: ${Number.isInteger(value) ? formatCount(value) : value}`];

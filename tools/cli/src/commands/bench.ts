@@ -16,6 +16,8 @@ interface BenchOptions {
   readonly seconds?: number;
   readonly dir?: string;
   readonly keep?: true;
+  readonly engines?: true;
+  readonly vm?: true;
 }
 
 /** Fewer would measure nothing but the start. */
@@ -35,34 +37,49 @@ export function registerBench(program: Command): void {
     .argument('<suite>', suites.map(({ name }) => name).join(', '))
     .option('--json <file>', 'write the figures there too')
     .option('--out <folder>', 'report.json, report.md and plots; else bench-results/SUITE-TIME')
-    .option('--quick', 'less data and shorter windows: under 5 minutes; ratios are rougher')
+    .option('--quick', 'less data and shorter windows: minutes; ratios are rougher')
     .option('--only <names>', 'contenders by parts of their names, as in exopool,lmdb', parseNames)
     .option('--records <number>', 'size of the data set', parseRecords)
     .option('--rounds <number>', 'how often each contender has its turn', parseRounds)
     .option('--seconds <number>', 'length of a window of reads', parseSeconds)
     .option('--dir <folder>', 'where the data is made: on the disk to be measured; else $TMPDIR or /var/tmp')
     .option('--keep', 'leave the data, and take it as it is the next time')
+    .option('--engines', 'our lookup engines against each other, by depth and chains in flight')
+    .option('--vm', 'with --engines: instructions per hop, counted in guests of other kernels')
     .addHelpText(
       'after',
       `
 Suites:
 ${names.join('\n')}
 
-Each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
+Suite lookup: each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
 page cache included. They take turns; figures are medians of the rounds, with the least and the most. A ratio above 1
 means that ours is better. Ctrl-C ends all of it and leaves nothing behind. The full form of lookup takes up to an hour,
-and 40 GB of disk. Other work on the machine spoils the figures: look at the spread.
+and 40 GB of disk. Suite harvest takes up to 25 minutes (6 with --quick), and 8 GB of memory. Other work on the machine
+spoils the figures: look at the spread.
 
 Examples:
   exopool bench lookup --quick
   sudo exopool bench lookup --json lookup.json --dir /mnt/nvme
-  exopool bench lookup --only exopool,lmdb --records 1000000 --keep`,
+  exopool bench lookup --only exopool,lmdb --records 1000000 --keep
+  sudo exopool bench harvest --only redis,slab
+  sudo exopool bench lookup --engines
+  exopool bench lookup --engines --vm --quick
+
+With --engines there is no other store: engines that run on this kernel look keys up in memory and on disks (as root also
+on zram, which is as fast as the fastest), and with --vm instructions are counted in guests, for which it needs what
+exopool vm needs.`,
     )
     .action(bench);
 }
 
 async function bench(name: string, options: BenchOptions): Promise<void> {
   const suite = findSuite(name);
+  if (options.vm && !options.engines)
+    throw new ExopoolError(
+      'EXOPOOL_USAGE',
+      '--vm counts instructions of lookup engines: give --engines, too',
+    );
   // Better refused now than after an hour of measuring.
   if (options.json !== undefined) await writeText(options.json, '');
   const result = await withShutdown((signal) =>
@@ -74,6 +91,8 @@ async function bench(name: string, options: BenchOptions): Promise<void> {
       windowSeconds: options.seconds,
       folder: options.dir,
       keep: options.keep ?? false,
+      engines: options.engines ?? false,
+      vm: options.vm ?? false,
       signal,
       say: (line) => void process.stderr.write(`exopool: ${line}\n`),
     }),

@@ -1,6 +1,6 @@
 /** `exopool doctor`: what works on this machine, and for the rest the reason and the line that would enable it. */
 import type { Command } from 'commander';
-import { machineCapabilities, tableEngineSupport, type Capability } from '@exopool/native';
+import { engineFindings, engineFindingsAt, machineCapabilities, type Capability } from '@exopool/native';
 import { toExopoolError } from '@exopool/shared';
 import { findPrograms } from '../find-programs.js';
 import { textTable } from '../text-table.js';
@@ -13,6 +13,7 @@ export function registerDoctor(program: Command): void {
   program
     .command('doctor')
     .description('what this machine offers, what not, and the line that would enable it')
+    .argument('[path]', 'a store, or where one will be: looks at its device and file system too')
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
@@ -21,10 +22,11 @@ Looks and changes nothing. Some of it only root can use: run it as the user that
 
 Examples:
   exopool doctor
+  exopool doctor /data/packages
   exopool doctor --json | jq '.mechanisms[] | select(.available | not)'`,
     )
-    .action((options: { readonly json?: true }) => {
-      const mechanisms = [...lookupEngines(), ...machineCapabilities(), ...findPrograms()];
+    .action((path: string | undefined, options: { readonly json?: true }) => {
+      const mechanisms = [...lookupEngines(path), ...machineCapabilities(), ...findPrograms()];
       process.stdout.write(
         `${options.json ? JSON.stringify({ mechanisms }, undefined, 2) : describe(mechanisms)}\n`,
       );
@@ -32,15 +34,13 @@ Examples:
 }
 
 /** Without the addon there is no engine at all, and the reason for that is what one wants to read. */
-function lookupEngines(): Mechanism[] {
+function lookupEngines(path: string | undefined): Mechanism[] {
   try {
-    return tableEngineSupport().map(({ engine, ...support }) => ({
-      name: engine,
-      group: 'lookup engine',
-      ...support,
-    }));
+    const findings = path === undefined ? engineFindings() : engineFindingsAt(path);
+    return findings.map(({ engine, ...found }) => ({ name: engine, group: 'lookup engine', ...found }));
   } catch (error) {
-    const reason = toExopoolError(error).message;
+    const { code, message: reason } = toExopoolError(error);
+    if (code !== 'EXOPOOL_NATIVE') throw error;
     return [
       { name: 'native addon', group: 'lookup engine', available: false, reason, fix: './exopool setup' },
     ];

@@ -10,6 +10,7 @@ interface VmOptions {
   readonly memory?: number;
   readonly nvme?: number;
   readonly nvmeBlock?: '512' | '4096';
+  readonly nvmeReadMs?: number;
   readonly nullblk?: number;
 }
 
@@ -32,6 +33,7 @@ export function registerVm(program: Command): void {
     .addOption(
       new Option('--nvme-block <bytes>', 'logical blocks of the NVMe device').choices(['512', '4096']),
     )
+    .option('--nvme-read-ms <number>', 'milliseconds that each read of the NVMe device takes', wholeNumber)
     .option('--nullblk <size>', 'a null block device in memory, /dev/nullb0', size)
     .addHelpText(
       'after',
@@ -74,6 +76,7 @@ function guestOptions(
     memoryBytes: options.memory,
     nvmeBytes: options.nvme,
     nvmeBlockBytes: options.nvmeBlock === '4096' ? 4096 : 512,
+    nvmeReadMs: options.nvmeReadMs,
     nullBlockBytes: options.nullblk,
     signal,
     progress: (text) => void process.stderr.write(`exopool: ${text}\n`),

@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { TableFile, loopCounters, tableEngineSupport, undoLeftovers } from '@exopool/native';
+import { attempt, isImmutable, run } from './guest-commands.mjs';
 
 const { table, lookups, blockBytes } = JSON.parse(process.argv[2]);
 const device = '/dev/nvme0n1';
@@ -17,11 +18,6 @@ const callKeys = 65_536;
 /** Keys of the table, as the test wrote them; as many again are not in it. */
 const key = (i) => Buffer.from(`key/${String(i).padStart(8, '0')}`);
 const partitionMiB = 64;
-
-function run(program, ...words) {
-  const { status, stderr, error } = spawnSync(program, words, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stderr || error}`);
-}
 
 /** Three partitions, the first at an odd block: a table of partitions is 64 bytes at the end of the first block. */
 function partition() {
@@ -96,18 +92,6 @@ async function compare(file, engine, count, entries) {
   const ends = Object.keys(after).map((name) => [name, after[name] - before[name]]);
   return { differences, ...Object.fromEntries(ends) };
 }
-
-const attempt = (work) => {
-  try {
-    work();
-    return 'done';
-  } catch (error) {
-    return error.code ?? error.message;
-  }
-};
-
-const isImmutable = (file) =>
-  spawnSync('lsattr', [file], { encoding: 'utf8' }).stdout.split(' ')[0].includes('i');
 
 /** What must not happen to a file while its extents are in use, and must again afterwards. */
 async function changePinned(file) {

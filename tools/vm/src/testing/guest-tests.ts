@@ -1,24 +1,37 @@
-/** Tests that boot guests: `*.vm.spec.ts`, run by `./exopool test --vm` alone, since each boot takes some ten seconds. */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+/** For tests that boot guests, `*.vm.spec.ts`: run after all others, since each boot keeps a CPU busy for some ten seconds. */
+import { inject } from 'vitest';
 import { runInGuest, type GuestOptions } from '../run-in-guest.js';
+import { missingPrograms } from './missing-programs.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Undefined: they are tested. */
+    whyNoGuests: string | undefined;
+  }
+}
 
 /** A guest under emulation on a busy machine, with its command. */
 export const guestTimeoutMs = 900_000;
 
-/** Why guests are not tested now; undefined when they are. */
+/** Why guests are not tested now; undefined when they are. Found out by guests-setup.ts. */
 export function whyNoGuests(): string | undefined {
-  if (process.env['EXOPOOL_TEST_VM'] !== '1') return 'guests are tested by: ./exopool test --vm';
-  if (process.arch !== 'x64') return `guests are for x64; this machine is ${process.arch}`;
-  const missing = ['qemu-system-x86_64', 'busybox', 'depmod'].filter((program) => !isInstalled(program));
-  return missing.length === 0
-    ? undefined
-    : `not installed: ${missing.join(', ')}; apt-get install qemu-system-x86 busybox-static kmod`;
+  return inject('whyNoGuests');
 }
 
-function isInstalled(program: string): boolean {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  return folders.some((folder) => existsSync(join(folder, program)));
+/** As {@link whyNoGuests}, for tests of several minutes, which are not run along with all others. */
+export function whyNoLongGuests(): string | undefined {
+  const isAsked = process.env['EXOPOOL_TEST_VM'] === 'all';
+  return whyNoGuests() ?? (isAsked ? undefined : 'takes minutes; run by: ./exopool test --vm');
+}
+
+/** Why the kernel module is not tested in guests; undefined when it is. */
+export function whyNoDriver(): string | undefined {
+  const reason = whyNoLongGuests();
+  if (reason !== undefined) return reason;
+  const missing = missingPrograms(['make', 'clang', 'xz', 'mkfs.xfs', 'mkfs.ext4']);
+  return missing.length === 0
+    ? undefined
+    : `not installed: ${missing.join(', ')}; apt-get install make clang xz-utils xfsprogs e2fsprogs`;
 }
 
 export interface GuestResult {

@@ -229,18 +229,25 @@ export class Harvester {
       pressure: (now.pressure ?? readMemoryPressure())?.someAvg10 ?? 0,
       swapFreeBytes: readMemoryInfo().swapFreeBytes,
     });
-    const prefetchedBytes = await this.#apply(cgroup, policy, decision);
+    const prefetchedBytes = await this.#apply(cgroup, policy, decision, now.usageBytes);
     this.#silo!.turn(nowMs);
     this.#report(cgroup.sample(), decision, value, prefetchedBytes);
   }
 
   /** @returns bytes that were asked back from swap. */
-  async #apply(cgroup: MemoryCgroup, policy: HarvestPolicy, decision: HarvestDecision): Promise<number> {
+  async #apply(
+    cgroup: MemoryCgroup,
+    policy: HarvestPolicy,
+    decision: HarvestDecision,
+    usageBytes: number,
+  ): Promise<number> {
     const { limitBytes, isDrop, prefetchBytes } = decision;
     const isLower = limitBytes !== undefined && limitBytes !== this.#status.limitBytes;
-    if (isLower || isDrop) {
-      const reached = await cgroup.setLimit(this.#journal, limitBytes);
-      if (reached !== undefined) policy.reached(reached);
+    // What came back since is pushed out here, and not by the application while it waits for a page.
+    const hasGrown = limitBytes !== undefined && usageBytes > limitBytes;
+    if (isLower || isDrop || hasGrown) {
+      const reached = await cgroup.setLimit(this.#journal, limitBytes, this.#options.chunkBytes);
+      if (reached !== undefined && isLower) policy.reached(reached);
       // Looked at after each step: what is out now and was not before went with it.
       if (isLower) await this.#observe(cgroup);
     }

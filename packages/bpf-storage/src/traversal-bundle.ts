@@ -1,0 +1,172 @@
+/**
+ * The bundle that a traversal is built to: a folder with its programs for the kernel, its native twin, and a manifest
+ * with the hash of each, so that what runs in the kernel and what goes on at user level are of one source.
+ *
+ * ```
+ *   list.c --clang -target bpf--> page_cache.bpf.o, loop.bpf.o  \
+ *          --cc -shared---------> twin.so                         > list.traversal/ + manifest.json
+ * ```
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { traversalSourceFolder, type TableEngine } from '@exopool/native';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+
+/** TRAVERSAL_ABI of include/traversal.h. */
+const abi = 1;
+const manifestName = 'manifest.json';
+const twinName = 'twin.so';
+const programNames = {
+  'page-cache-bpf': 'page_cache.bpf.o',
+  'io-uring-bpf': 'loop.bpf.o',
+  'nvme-bpf': 'loop.bpf.o',
+};
+const bpfTargets: Readonly<Record<string, string>> = { x64: 'x86', arm64: 'arm64' };
+const clangFix = 'apt-get install clang libbpf-dev';
+const ccFix = 'apt-get install gcc libc6-dev';
+
+interface Manifest {
+  readonly abi: number;
+  /** SHA-256 of the source, hexadecimal. */
+  readonly source: string;
+  /** SHA-256 of each file of the bundle. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+export interface TraversalBundle {
+  readonly twin: string;
+  /** Why there is none for the kernel: it was built without clang. */
+  program(engine: TableEngine): string | undefined;
+}
+
+export interface BuiltTraversal {
+  /** The folder of the bundle. */
+  readonly object: string;
+  /** Whether it has programs for the kernel; without clang only `pread` and `io-uring` run it. */
+  readonly forKernel: boolean;
+  /** What would make it so. */
+  readonly fix?: string;
+}
+
+/** Warnings are errors: an author's cast that takes `const` from the input or the block is refused here. */
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wcast-qual', '-Wno-unused-parameter'];
+
+/**
+ * Compiles a traversal. An existing bundle at `out` is replaced as a whole.
+ * @param out default: the source's path with `.traversal` for `.c`
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_TRAVERSAL` with the compiler's messages, `EXOPOOL_UNSUPPORTED` without a C compiler
+ */
+export function buildTraversal(
+  source: string,
+  out = source.replace(/(\.c)?$/, '.traversal'),
+): BuiltTraversal {
+  const absolute = path.resolve(source);
+  if (!existsSync(absolute)) throw new ExopoolError('EXOPOOL_NOT_FOUND', `${source}: there is no such file`);
+  const scratch = mkdtempSync(`${path.resolve(out)}-`);
+  try {
+    const hasClang = isProgram('clang');
+    const names = hasClang ? [...new Set(Object.values(programNames)), twinName] : [twinName];
+    if (hasClang) for (const name of names.slice(0, -1)) compileProgram(absolute, name, scratch);
+    compileTwin(absolute, scratch);
+    const files = Object.fromEntries(names.map((name) => [name, hashOf(path.join(scratch, name))]));
+    const manifest: Manifest = { abi, source: hashOf(absolute), files };
+    writeFileSync(path.join(scratch, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    replace(out, scratch);
+    return hasClang
+      ? { object: out, forKernel: true }
+      : { object: out, forKernel: false, fix: `${clangFix}, and build again` };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Opens a bundle, and checks that its files are those that were built together.
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_VERSION` (of another exopool), `EXOPOOL_CORRUPT`
+ */
+export function openBundle(object: string): TraversalBundle {
+  const manifest = readManifest(object);
+  for (const [name, hash] of Object.entries(manifest.files)) {
+    const file = path.join(object, name);
+    if (path.basename(name) !== name || !existsSync(file) || hashOf(file) !== hash)
+      throw new ExopoolError('EXOPOOL_CORRUPT', `${file}: not what was built; build the traversal again`);
+  }
+  if (!(twinName in manifest.files))
+    throw new ExopoolError('EXOPOOL_CORRUPT', `${object}: it has no native twin; build the traversal again`);
+  return {
+    twin: path.resolve(object, twinName),
+    program: (engine) => {
+      const name = (programNames as Partial<Record<TableEngine, string>>)[engine];
+      return name !== undefined && name in manifest.files ? path.resolve(object, name) : undefined;
+    },
+  };
+}
+
+function readManifest(object: string): Manifest {
+  let manifest: Partial<Manifest>;
+  try {
+    manifest = JSON.parse(readFileSync(path.join(object, manifestName), 'utf8')) as Partial<Manifest>;
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new ExopoolError('EXOPOOL_CORRUPT', `${object}: its manifest is damaged`, { cause: error });
+    throw toExopoolError(error, `${object}: no traversal; exopool traversal build makes one`);
+  }
+  if (manifest.abi !== abi)
+    throw new ExopoolError('EXOPOOL_VERSION', `${object}: built by another exopool; build it again`);
+  if (typeof manifest.files !== 'object') throw new ExopoolError('EXOPOOL_CORRUPT', `${object}: no files`);
+  return manifest as Manifest;
+}
+
+function compileProgram(source: string, name: string, folder: string): void {
+  const from = path.join(traversalSourceFolder, 'traversal', name.replace(/o$/, 'c'));
+  const target = `-D__TARGET_ARCH_${bpfTargets[process.arch] ?? process.arch}`;
+  const flags = ['-g', '-O2', '-target', 'bpf', '-mcpu=v3', '-D__BPF__', target, ...warnings];
+  compile('clang', [...flags, ...sourceFlags(source), '-c', from, '-o', path.join(folder, name)], clangFix);
+}
+
+/** Two steps: what counts the author's basic blocks must not count itself. */
+function compileTwin(source: string, folder: string): void {
+  const from = path.join(traversalSourceFolder, 'traversal');
+  const object = path.join(folder, 'twin.o');
+  const flags = ['-g', '-O2', '-fPIC', '-fvisibility=hidden', ...warnings];
+  const counted = [...flags, '-fsanitize-coverage=trace-pc', ...sourceFlags(source)];
+  compile('gcc', [...counted, '-c', path.join(from, 'twin.c'), '-o', object], ccFix);
+  const linked = ['-shared', object, path.join(from, 'fuel.c'), '-o', path.join(folder, twinName)];
+  compile('gcc', [...flags, ...linked], ccFix);
+  rmSync(object);
+}
+
+function sourceFlags(source: string): string[] {
+  return [
+    `-DEXO_SOURCE=${JSON.stringify(source)}`,
+    `-I${path.join(traversalSourceFolder, 'include')}`,
+    `-I${path.dirname(source)}`,
+  ];
+}
+
+function compile(program: string, words: readonly string[], fix: string): void {
+  const { status, error, stderr } = spawnSync(program, words, { encoding: 'utf8' });
+  if (error !== undefined)
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `there is no ${program}; to install it: ${fix}`, {
+      cause: error,
+    });
+  if (status !== 0)
+    throw new ExopoolError('EXOPOOL_TRAVERSAL', `the traversal does not compile:\n${stderr.trimEnd()}`);
+}
+
+function isProgram(name: string): boolean {
+  return spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+function replace(out: string, made: string): void {
+  if (existsSync(out) && !existsSync(path.join(out, manifestName)))
+    throw new ExopoolError('EXOPOOL_INVALID', `${out}: it is there, and no traversal`);
+  rmSync(out, { recursive: true, force: true });
+  renameSync(made, out);
+}

@@ -1,0 +1,79 @@
+/**
+ * A {@link RemoteCache} as a storage adapter of `keyv`, which `cache-manager` takes its stores from:
+ * `new Keyv({ store: new KeyvStore(cache) })`.
+ */
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import type { RemoteCache } from './remote-cache.js';
+
+interface KeyvEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly ttl?: number;
+}
+
+export class KeyvStore extends EventEmitter {
+  /** Keyv's own; there is nothing to set. */
+  readonly opts = {};
+  namespace?: string;
+  readonly #cache: RemoteCache;
+  /** In front of every key. `clear` takes another: what has the old one is found by nobody, and evicted in time. */
+  #generation = randomUUID();
+
+  constructor(cache: RemoteCache) {
+    super();
+    this.#cache = cache;
+  }
+
+  async get<Value>(key: string): Promise<Value | undefined> {
+    return (await this.getMany<Value>([key]))[0];
+  }
+
+  /** Keyv stores strings, which it makes of values itself. */
+  async getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
+    const found = await this.#cache.getMany(keys.map((key) => this.#name(key)));
+    return found.map((value) => value?.toString() as Value | undefined);
+  }
+
+  /** @param ttl milliseconds. */
+  async set(key: string, value: string, ttl?: number): Promise<void> {
+    await this.#cache.set(this.#name(key), value, { ttlMs: ttl });
+  }
+
+  async setMany(entries: KeyvEntry[]): Promise<void> {
+    await Promise.all(entries.map(({ key, value, ttl }) => this.set(key, value, ttl)));
+  }
+
+  /** Whether it was there before. */
+  async delete(key: string): Promise<boolean> {
+    return this.deleteMany([key]);
+  }
+
+  async deleteMany(keys: string[]): Promise<boolean> {
+    const were = await this.hasMany(keys);
+    await this.#cache.deleteMany(keys.map((key) => this.#name(key)));
+    return were.some(Boolean);
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await this.hasMany([key]))[0]!;
+  }
+
+  async hasMany(keys: string[]): Promise<boolean[]> {
+    const found = await this.#cache.getMany(keys.map((key) => this.#name(key)));
+    return found.map((value) => value !== undefined);
+  }
+
+  clear(): Promise<void> {
+    this.#generation = randomUUID();
+    return Promise.resolve();
+  }
+
+  disconnect(): Promise<void> {
+    return this.#cache.close();
+  }
+
+  #name(key: string): string {
+    return `${this.#generation}:${key}`;
+  }
+}

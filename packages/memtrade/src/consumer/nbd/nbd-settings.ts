@@ -1,0 +1,102 @@
+/** What a consumer's settings say about its block device, checked before anything is leased. */
+import { existsSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
+import { connect, isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { nbdPageBytes, type NbdDeviceOptions, type NbdPlace } from '@exopool/native';
+import { ExopoolError, MiB, parseBytes, parseEndpoint, toExopoolError } from '@exopool/shared';
+import type { ConsumerConfig } from '../config.js';
+
+/**
+ * The device as the settings ask for it. A socket's file that nobody listens on any more is removed.
+ * @throws ExopoolError `EXOPOOL_CONFIG` for settings that do not go together, `EXOPOOL_PORT_IN_USE`.
+ */
+export async function nbdOptions(config: ConsumerConfig): Promise<NbdDeviceOptions> {
+  const { resp, probe, waitingPrice, nbdTlsPsk, nbdTlsCertificates } = config;
+  if (resp !== undefined || probe || waitingPrice !== undefined) {
+    const text = 'nbd: a consumer serves a block device or a cache; start another one for the other';
+    throw new ExopoolError('EXOPOOL_CONFIG', `${text} (--resp, --probe and --waiting-price are the cache's)`);
+  }
+  const listen = placeOf(config.nbd ?? '');
+  const isOpen = nbdTlsPsk === undefined && nbdTlsCertificates === undefined;
+  if ('host' in listen && isOpen && !isLoopback(listen.host)) {
+    throw new ExopoolError(
+      'EXOPOOL_CONFIG',
+      `nbd: everyone who reaches ${listen.host} could use it: give --nbd-tls-psk or --nbd-tls-certificates`,
+    );
+  }
+  for (const file of [nbdTlsPsk, nbdTlsCertificates]) {
+    if (file !== undefined && !existsSync(file))
+      throw new ExopoolError('EXOPOOL_NOT_FOUND', `${file} is not there`);
+  }
+  const sizeBytes = sizeOf(config.size);
+  makeFolder(config.nbdFolder);
+  if ('socket' in listen) await removeStaleSocket(listen.socket);
+  return {
+    listen,
+    sizeBytes,
+    folder: config.nbdFolder,
+    bufferBytes: config.nbdBufferMib * MiB,
+    tlsPsk: nbdTlsPsk,
+    tlsCertificates: nbdTlsCertificates,
+  };
+}
+
+/** A path has a slash, an address has none. */
+function placeOf(text: string): NbdPlace {
+  if (text.includes('/')) return { socket: resolve(text) };
+  const { host, port } = parseEndpoint(text);
+  if (port === 0) throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: clients must know the port, so it is not 0');
+  return { host, port };
+}
+
+/** Where clients find it, as their `uri` argument. */
+export function nbdUri({ listen, tlsPsk, tlsCertificates }: NbdDeviceOptions): string {
+  const scheme = tlsPsk === undefined && tlsCertificates === undefined ? 'nbd' : 'nbds';
+  if ('socket' in listen) return `${scheme}+unix:///?socket=${encodeURI(listen.socket)}`;
+  const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;
+  return `${scheme}://${host}:${listen.port}`;
+}
+
+function sizeOf(text: string | undefined): number {
+  if (text === undefined) throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: give the size too, as in --size 8G');
+  let bytes: number;
+  try {
+    bytes = parseBytes(text);
+  } catch (error) {
+    throw new ExopoolError('EXOPOOL_CONFIG', `size: ${(error as Error).message}`, { cause: error });
+  }
+  if (bytes === 0) throw new ExopoolError('EXOPOOL_CONFIG', 'size: a device has at least one page of 4 KiB');
+  return Math.ceil(bytes / nbdPageBytes) * nbdPageBytes;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw toExopoolError(error, `cannot make ${folder}`);
+  }
+}
+
+/** A process that was killed leaves its socket behind. */
+async function removeStaleSocket(socket: string): Promise<void> {
+  const found = statSync(socket, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  const used = !found.isSocket() || (await isAnswered(socket));
+  if (used) throw new ExopoolError('EXOPOOL_PORT_IN_USE', `nbd: ${socket} is in use`);
+  unlinkSync(socket);
+}
+
+function isAnswered(socket: string): Promise<boolean> {
+  return new Promise((answer) => {
+    const client = connect(socket);
+    client.once('error', () => answer(false));
+    client.once('connect', () => {
+      client.destroy();
+      answer(true);
+    });
+  });
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The consumer process, which keeps the leases, at the other end of a socket: it says which sessions to open
+// and gets told what becomes of them. Lines of text:
+//
+//   connect ID ADDRESS PORT SEED PRODUCER-KEY TICKET TIMEOUT-MS  -> opened ID SLABS | refused ID REASON
+//   extend ID TICKET                                             -> extended ID 0|1
+//   release ID (gives all slabs back)                            -> released ID
+//   close ID (forgets it)
+//   stats                                                        -> stats NAME=NUMBER ...
+//
+//   without a question: ready DIRECT LOCKED at the start; ended ID REASON; gone ID COUNT
+//
+// Numbers of reasons are those of slab_protocol.h and SlabFailure; keys and tickets are in hexadecimal. One
+// thread reads; it also gives back slabs when a producer asks for them. When the channel ends, leases are not
+// extended any more, and the device goes on without them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "session_link.hh"
+
+namespace exopool {
+
+class ControlChannel {
+ public:
+  static constexpr size_t kLineMax = 1024;  // `connect` is the longest, 600 bytes
+
+  // `on_end` is called, by the channel's thread, when the other side is gone.
+  ControlChannel(int fd, PageStore *store, std::function<void()> on_end);
+
+  // `ready` is the first line. The thread lives as long as the process.
+  void Start(const std::string &ready);
+
+ private:
+  void Run();
+  bool ReadMore();
+  void OnLine(std::string_view line);
+  void Connect(uint32_t id, class ControlLine *line);
+  void GiveBackWhatIsWanted();
+  void Say(const std::string &line);
+  std::string DescribeStore();
+  void OnEvent(uint32_t id, const SlabEvent &event);
+
+  const int fd_;
+  PageStore *const store_;
+  const std::function<void()> on_end_;
+  const SessionLink::Listener listener_;
+  FileDescriptor wake_;
+  std::map<uint32_t, std::shared_ptr<SessionLink>> links_;
+  std::string input_;
+  std::mutex mutex_;                       // of what follows
+  std::map<uint32_t, uint32_t> reclaims_;  // slabs that a session's producer wants back
+};
+
+}  // namespace exopool

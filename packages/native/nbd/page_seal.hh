@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// AES-128-GCM over one page, under a key that is made at the start and never leaves this process.
+//
+// The nonce is the number of the write, which no two pages share; the page's place on the device is
+// associated data; number and tag stay here. So what comes back from a producer or from the file is the very
+// page that was written there last, or is refused: an older one has another number, a moved one another
+// place.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+namespace exopool {
+
+constexpr uint32_t kPageBytes = 4096;
+
+using PageKey = std::array<uint8_t, 16>;
+using PageTag = std::array<uint8_t, 16>;
+
+// OpenSSL's own, which only page_seal.cc knows.
+struct SealContext;
+struct FreeSealContext {
+  void operator()(SealContext *context) const;
+};
+
+class PageSeal {
+ public:
+  static PageKey FreshKey();
+
+  explicit PageSeal(const PageKey &key);
+  void Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t *sealed, PageTag *tag);
+  // False: not what was sealed; `plain` holds nothing of use then.
+  bool Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed, uint8_t *plain);
+
+ private:
+  std::unique_ptr<SealContext, FreeSealContext> sealing_;
+  std::unique_ptr<SealContext, FreeSealContext> opening_;
+};
+
+}  // namespace exopool

@@ -1,0 +1,200 @@
+/**
+ * Suite cache: gets over loopback of what is all held, from one Node.js program, against Redis with ioredis.
+ *
+ * Fair: the same keys and values, drawn from the same Zipf distribution; each server is a process of its own; contenders
+ * take turns within every round, and every answer's length is looked at. Redis has auto-pipelining; its secured form has
+ * TLS and values encrypted in the client, which ours has by itself.
+ */
+import { redisBenchmark } from '../harvest/redis-benchmark.js';
+import { needProgram } from '../harvest/applications/programs.js';
+import { RespServer } from '@exopool/memtrade';
+import { sealModes } from '@exopool/native';
+import { MiB, toExopoolError } from '@exopool/shared';
+import { rotated } from '../lookup/plan.js';
+import type { Driven } from '../lookup/drive.js';
+import { spreadOf } from '../statistics.js';
+import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
+import type { CacheContender } from './contenders/contender.js';
+import { Producer } from './contenders/exopool.js';
+import { RedisServer } from './contenders/redis.js';
+import { measureLoss, type Loss } from './loss.js';
+import { drawKeys, fill, keyOf, measure } from './measure.js';
+import { cachePlan, recordsOf, rowName, shapes, valueSizes, type CachePlan, type Shape } from './plan.js';
+import { cachePlots } from './plots.js';
+import { cacheRatios, checksOf, targets, targetsAtMost } from './ratios.js';
+
+/** redis-benchmark's: connections, requests of each at a time, and how many in all. */
+const respLoad = { connections: 50, batch: 16, requests: 100_000, valueBytes: 1024, keys: 20_000 } as const;
+
+export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
+  const plan = cachePlan(options);
+  const notes: string[] = ['memcached does not take part: there is no client of ours for it'];
+  const rows: Row[] = [];
+  for (const valueBytes of valueSizes) rows.push(...(await sizeRows(plan, valueBytes, options)));
+  rows.push(...(await orNote(notes, () => respRows(options))).flat());
+  const bytesPerPair = await pairBytes(plan, options.signal);
+  rows.push({
+    name: 'local memory',
+    contender: 'exopool',
+    engine: `${plan.pairs} pairs`,
+    ...memoryOf(bytesPerPair),
+  });
+  options.say('a producer is killed');
+  const loss = (await orNote(notes, () => measureLoss(plan.lossSeconds, options.signal)))[0];
+  if (loss !== undefined) rows.push(lossRow(loss));
+  const ratios = cacheRatios(rows, bytesPerPair.metadata);
+  const checks = checksOf(ratios);
+  return {
+    suite: 'cache',
+    setup: { ...plan, quick: options.quick, targets, targets_at_most: targetsAtMost },
+    notes: [...notes, `local memory by resident set: ${bytesPerPair.resident.toFixed(1)} bytes a pair`],
+    rows,
+    ratios,
+    checks: loss === undefined ? checks : { ...checks, loss_without_failures: loss.failures === 0 },
+    plots: cachePlots(rows, loss),
+  };
+}
+
+async function sizeRows(plan: CachePlan, valueBytes: number, options: SuiteOptions): Promise<Row[]> {
+  const { signal, only, say } = options;
+  const producer = await Producer.start(sealModes.length, signal);
+  const redis = await RedisServer.start(signal);
+  const contenders: CacheContender[] = [];
+  try {
+    for (const mode of sealModes) contenders.push(await producer.lease(mode, 1));
+    contenders.push(redis.plain(), redis.secured());
+    const taking = contenders.filter(
+      ({ name }) => only === undefined || only.some((part) => name.includes(part)),
+    );
+    const records = recordsOf(plan, valueBytes);
+    for (const contender of taking) await fill(contender, records, valueBytes);
+    const keys = drawKeys(records);
+    const measured = new Map<string, Driven[]>();
+    for (let round = 0; round < plan.rounds; round += 1) {
+      say(`${valueBytes} B: round ${round + 1}`);
+      for (const shape of shapes) {
+        for (const contender of rotated(taking, round)) {
+          signal.throwIfAborted();
+          const driven = await measure(contender, shape, { keys, valueBytes, seconds: plan.seconds });
+          const place = `${contender.name}\n${shape.name}`;
+          measured.set(place, [...(measured.get(place) ?? []), driven]);
+        }
+      }
+    }
+    return shapes.flatMap((shape) =>
+      taking.map((contender) =>
+        rowOf(contender, valueBytes, shape, measured.get(`${contender.name}\n${shape.name}`) ?? []),
+      ),
+    );
+  } finally {
+    await Promise.allSettled(contenders.map((contender) => contender.close()));
+    await redis.close();
+    await producer.close();
+  }
+}
+
+function rowOf(contender: CacheContender, valueBytes: number, shape: Shape, rounds: readonly Driven[]): Row {
+  const rates = spreadOf(rounds.map(({ calls, seconds }) => calls / seconds));
+  const percentile = (of: 'p50Us' | 'p99Us' | 'p999Us'): number =>
+    spreadOf(rounds.map(({ percentiles }) => percentiles?.[of] ?? NaN)).median;
+  return {
+    name: rowName(valueBytes, shape),
+    contender: contender.name,
+    engine: contender.by,
+    ops_per_s: rates.median,
+    ops_per_s_min: rates.min,
+    ops_per_s_max: rates.max,
+    p50_us: percentile('p50Us'),
+    p99_us: percentile('p99Us'),
+    p999_us: percentile('p999Us'),
+  };
+}
+
+/** redis-benchmark against the front end over leased memory, and against Redis. */
+async function respRows({ signal, say }: SuiteOptions): Promise<Row[]> {
+  say('redis-benchmark');
+  const program = needProgram('redis-benchmark', 'redis-tools');
+  const redis = await RedisServer.start(signal);
+  const producer = await Producer.start(2, signal);
+  try {
+    const { cache } = await producer.lease('aes-128-gcm', 2);
+    const front = await RespServer.listen({ tier: cache, host: '127.0.0.1', port: 0 });
+    try {
+      const rows: Row[] = [];
+      for (const [contender, port] of [
+        ['exopool --resp', front.port] as const,
+        ['redis', redis.port] as const,
+      ]) {
+        for (const test of ['set', 'get'] as const) {
+          const { opsPerSecond, p50Us, p99Us } = await redisBenchmark({
+            program,
+            port,
+            test,
+            signal,
+            ...respLoad,
+          });
+          const name = `redis-benchmark ${test} ${respLoad.valueBytes} B, 50 × 16`;
+          rows.push({ name, contender, ops_per_s: opsPerSecond, p50_us: p50Us, p99_us: p99Us });
+        }
+      }
+      return rows;
+    } finally {
+      await front.close();
+    }
+  } finally {
+    await producer.close();
+    await redis.close();
+  }
+}
+
+interface PairBytes {
+  readonly metadata: number;
+  /** What the process grew by, with JavaScript's garbage. */
+  readonly resident: number;
+}
+
+async function pairBytes({ pairs }: CachePlan, signal: AbortSignal): Promise<PairBytes> {
+  const value = Buffer.alloc(16);
+  const batch = 1000;
+  const slabs = Math.ceil((pairs * 64) / (64 * MiB)) + 1;
+  const producer = await Producer.start(slabs, signal);
+  try {
+    const { cache } = await producer.lease('aes-128-gcm', slabs);
+    const put = (start: number): Promise<void> =>
+      cache.putMany(Array.from({ length: batch }, (_, index) => [keyOf(start + index), value] as const));
+    await put(0);
+    const before = process.memoryUsage.rss();
+    for (let start = batch; start < pairs; start += batch) await put(start);
+    const { entries, metadataBytes } = cache.stats();
+    return { metadata: metadataBytes / entries, resident: (process.memoryUsage.rss() - before) / entries };
+  } finally {
+    await producer.close();
+  }
+}
+
+function memoryOf({ metadata, resident }: PairBytes): Partial<Row> {
+  return { metadata_bytes_per_pair: metadata, rss_bytes_per_pair: resident };
+}
+
+function lossRow({ points, longestMs, failures }: Loss): Row {
+  const share = (after: boolean): number =>
+    spreadOf(points.filter(({ ms }) => (after ? ms > 0 : ms < 0)).map(({ hitShare }) => hitShare)).median;
+  return {
+    name: 'one of two producers is killed under load',
+    contender: 'exopool aes-128-gcm',
+    engine: `${failures} failures`,
+    hit_share_before: share(false),
+    hit_share_after: share(true),
+    longest_ms: longestMs,
+  };
+}
+
+/** Without what a machine lacks the rest still runs. */
+async function orNote<T>(notes: string[], work: () => Promise<T>): Promise<T[]> {
+  try {
+    return [await work()];
+  } catch (error) {
+    notes.push(toExopoolError(error).message);
+    return [];
+  }
+}

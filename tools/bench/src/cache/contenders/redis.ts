@@ -1,0 +1,112 @@
+/**
+ * Redis with ioredis, auto-pipelining on; plain, and as safe as ours: TLS on the way, and values that the client
+ * encrypts before they leave it, so that whoever runs the server reads nothing.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from '@exopool/demo/stack';
+import { Redis } from 'ioredis';
+import { listens } from '../../harvest/applications/caged-program.js';
+import { needProgram } from '../../harvest/applications/programs.js';
+import type { CacheContender } from './contender.js';
+
+const nonceBytes = 12;
+const tagBytes = 16;
+const cipher = 'aes-128-gcm';
+
+export class RedisServer {
+  private constructor(
+    readonly port: number,
+    readonly tlsPort: number,
+    private readonly child: ChildProcess,
+    private readonly folder: string,
+  ) {}
+
+  /** @throws ExopoolError `EXOPOOL_NOT_FOUND` without Redis or openssl. */
+  static async start(signal: AbortSignal): Promise<RedisServer> {
+    const program = needProgram('redis-server', 'redis-server');
+    const openssl = needProgram('openssl', 'openssl');
+    const folder = mkdtempSync(join(tmpdir(), 'exopool-bench-redis-'));
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    await promisify(execFile)(openssl, ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert]);
+    const [port, tlsPort] = [await freePort(), await freePort()];
+    const tls = ['--tls-port', String(tlsPort), '--tls-cert-file', cert, '--tls-key-file', key];
+    const words = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const more = ['--tls-auth-clients', 'no', '--dir', folder];
+    // Killed with us, whatever happens.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...words, ...tls, ...more], {
+      stdio: 'ignore',
+    });
+    await once(child, 'spawn');
+    while (!(await listens({ host: '127.0.0.1', port }))) signal.throwIfAborted();
+    return new RedisServer(port, tlsPort, child, folder);
+  }
+
+  plain(): CacheContender {
+    const redis = new Redis({ host: '127.0.0.1', port: this.port, enableAutoPipelining: true });
+    return contenderOf('ioredis', redis, { seal: (value) => value, open: (value) => value });
+  }
+
+  secured(): CacheContender {
+    const ca = readFileSync(join(this.folder, 'cert.pem'));
+    const tls = { ca, servername: 'localhost' };
+    const redis = new Redis({ host: '127.0.0.1', port: this.tlsPort, tls, enableAutoPipelining: true });
+    return contenderOf('ioredis, TLS, encrypting', redis, encryption());
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    if (this.child.kill('SIGKILL')) await ended;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+interface Sealing {
+  seal(value: Buffer, key: Buffer): Buffer;
+  open(stored: Buffer, key: Buffer): Buffer;
+}
+
+/** A random nonce in front, the key as associated data: values cannot be exchanged. Old ones can be put back. */
+function encryption(): Sealing {
+  const secret = randomBytes(16);
+  return {
+    seal: (value, key) => {
+      const nonce = randomBytes(nonceBytes);
+      const context = createCipheriv(cipher, secret, nonce).setAAD(key);
+      return Buffer.concat([nonce, context.update(value), context.final(), context.getAuthTag()]);
+    },
+    open: (stored, key) => {
+      const context = createDecipheriv(cipher, secret, stored.subarray(0, nonceBytes)).setAAD(key);
+      context.setAuthTag(stored.subarray(-tagBytes));
+      return Buffer.concat([context.update(stored.subarray(nonceBytes, -tagBytes)), context.final()]);
+    },
+  };
+}
+
+function contenderOf(name: string, redis: Redis, { seal, open }: Sealing): CacheContender {
+  return {
+    name,
+    by: 'ioredis',
+    putMany: async (entries) => {
+      await redis.mset(...entries.flatMap(([key, value]) => [key, seal(value, key)]));
+    },
+    get: async (key) => {
+      const stored = await redis.getBuffer(key);
+      return stored === null ? stored : open(stored, key);
+    },
+    getMany: async (keys) => {
+      const stored = await redis.mgetBuffer(...keys);
+      return stored.map((each, index) => (each === null ? each : open(each, keys[index]!)));
+    },
+    close: async () => {
+      await redis.quit();
+    },
+  };
+}

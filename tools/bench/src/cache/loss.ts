@@ -1,0 +1,68 @@
+/** A producer is killed under load: how many gets are hits, and how long they take, before and after. */
+import { Latencies } from '@exopool/demo/latencies';
+import { Producer } from './contenders/exopool.js';
+import { drawKeys, fill } from './measure.js';
+
+const records = 20_000;
+const valueBytes = 1024;
+const loops = 16;
+const slotMs = 50;
+
+export interface LossPoint {
+  /** Since the producer was killed. */
+  readonly ms: number;
+  readonly hitShare: number;
+  readonly p99Us: number;
+}
+
+export interface Loss {
+  readonly points: readonly LossPoint[];
+  readonly longestMs: number;
+  readonly failures: number;
+}
+
+export async function measureLoss(seconds: number, signal: AbortSignal): Promise<Loss> {
+  const [killed, stays] = [await Producer.start(1, signal), await Producer.start(1, signal)];
+  try {
+    const [first, second] = [await killed.lease('aes-128-gcm', 1), await stays.lease('aes-128-gcm', 1)];
+    // Half of the keys are with each.
+    await fill(first, records, valueBytes);
+    await fill(second, records, valueBytes);
+    const keys = drawKeys(records);
+    const slots = new Map<number, { hits: number; calls: number; latencies: Latencies }>();
+    let [longestMs, failures, at] = [0, 0, 0];
+    const killAtMs = performance.now() + seconds * 1000;
+    const endMs = killAtMs + seconds * 1000;
+    const loop = async (): Promise<void> => {
+      while (performance.now() < endMs) {
+        const startMs = performance.now();
+        const cache = at++ % 2 === 0 ? first : second;
+        const value = await cache.get(keys[at % keys.length]!).catch(() => (failures++, undefined));
+        const tookMs = performance.now() - startMs;
+        longestMs = Math.max(longestMs, tookMs);
+        const slot = Math.floor((performance.now() - killAtMs) / slotMs);
+        const sums = slots.get(slot) ?? { hits: 0, calls: 0, latencies: new Latencies() };
+        slots.set(slot, sums);
+        sums.calls += 1;
+        sums.hits += value === undefined || value === null ? 0 : 1;
+        sums.latencies.record(tookMs);
+        // A miss is answered at once: timers must get a turn.
+        if (value === undefined) await new Promise(setImmediate);
+      }
+    };
+    const timer = setTimeout(() => void killed.close(), seconds * 1000);
+    await Promise.all(Array.from({ length: loops }, loop));
+    clearTimeout(timer);
+    const points = [...slots]
+      .sort(([a], [b]) => a - b)
+      .map(([slot, { hits, calls, latencies }]) => ({
+        ms: slot * slotMs,
+        hitShare: hits / calls,
+        p99Us: latencies.percentileUs(99),
+      }));
+    return { points, longestMs, failures };
+  } finally {
+    await killed.close();
+    await stays.close();
+  }
+}

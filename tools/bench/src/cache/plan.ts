@@ -1,0 +1,56 @@
+/** Sizes, shapes of load and times of suite cache. */
+import { MiB } from '@exopool/shared';
+import type { SuiteOptions } from '../suite.js';
+
+/** How calls are made. */
+export interface Shape {
+  readonly name: string;
+  /** Calls under way at a time, and keys of each. */
+  readonly inFlight: number;
+  readonly keys: number;
+}
+
+export const sequential: Shape = { name: 'one after the other', inFlight: 1, keys: 1 };
+export const inFlight: Shape = { name: '×64 in flight', inFlight: 64, keys: 1 };
+export const batches: Shape = { name: 'batches of 64', inFlight: 1, keys: 64 };
+export const shapes: readonly Shape[] = [sequential, inFlight, batches];
+
+export const valueSizes = [64, 1024, 16_384] as const;
+/** The size that the ratios are of. */
+export const ratioBytes = 1024;
+
+export interface CachePlan {
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Of a contender's data; all of it is held. */
+  readonly dataBytes: number;
+  readonly recordsMax: number;
+  /** Pairs for the measure of local memory. */
+  readonly pairs: number;
+  /** Of the loss experiment: before and after the producer is killed. */
+  readonly lossSeconds: number;
+}
+
+export function cachePlan({
+  quick,
+  records,
+  rounds,
+  windowSeconds,
+}: Pick<SuiteOptions, 'quick' | 'records' | 'rounds' | 'windowSeconds'>): CachePlan {
+  return {
+    rounds: rounds ?? (quick ? 3 : 5),
+    seconds: windowSeconds ?? (quick ? 0.5 : 3),
+    dataBytes: 48 * MiB,
+    recordsMax: records ?? 20_000,
+    pairs: quick ? 300_000 : 2_000_000,
+    lossSeconds: quick ? 1 : 5,
+  };
+}
+
+export function recordsOf({ dataBytes, recordsMax }: CachePlan, valueBytes: number): number {
+  return Math.min(recordsMax, Math.floor(dataBytes / valueBytes));
+}
+
+export function rowName(valueBytes: number, shape: Shape): string {
+  return `get ${valueBytes} B, ${shape.name}`;
+}

@@ -1,0 +1,128 @@
+/**
+ * Counts the instructions of lookups in a guest: boots it once a file system, with an empty NVMe device, and runs
+ * packages/native/measure/lookup_instructions there.
+ */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { ExopoolError, GiB, MiB } from '@exopool/shared';
+import { runInGuest } from '@exopool/vm';
+import type { FileSystem, GuestPlan } from './guest-plan.js';
+
+/** The first that has the ring's BPF programs is 7.1. */
+export const ringKernel = '7.2';
+const nvmeBytes = 512 * MiB;
+/** For tables that are built in memory, beside the guest's own. */
+const memoryBytes = 2 * GiB;
+/** Slower than any reader takes to fall asleep, also where the emulated processor has to share a real one. */
+export const nvmeReadMs = 1;
+/** Of what a program complained about. */
+const complaintCharactersMax = 2000;
+const nativeFolder = new URL('.', import.meta.resolve('@exopool/native/package.json'));
+
+/** Nothing may be left for the kernel to do behind: the journal and the inode tables are written at once. */
+const makeFileSystem: Readonly<Record<FileSystem, string>> = {
+  ext4: 'mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0',
+  xfs: 'mkfs.xfs -q -f',
+};
+
+export interface CountOptions {
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/** @returns the path of the counting program, which is linked with the addon's objects. */
+export async function buildCounter(signal: AbortSignal): Promise<string> {
+  const paths = await runNode(['scripts/measure.mjs'], signal);
+  const program = paths.split('\n').find((path) => path.endsWith('/lookup_instructions'));
+  if (program === undefined) throw new ExopoolError('EXOPOOL_INTERNAL', 'the counting program was not built');
+  return program;
+}
+
+/** Runs a script of the package `native`. @returns what it printed. */
+export async function runNode(words: readonly string[], signal: AbortSignal): Promise<string> {
+  const child = spawn(process.execPath, words, {
+    cwd: fileURLToPath(nativeFolder),
+    signal,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let complaint = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on(
+    'data',
+    (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-complaintCharactersMax)),
+  );
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (status === 0) return out;
+  throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${words[0]!} failed: ${complaint.trim()}`);
+}
+
+/** What the counting program prints, on one file system. @throws ExopoolError of the guest, or when the program fails. */
+export async function countLookups(
+  program: string,
+  fileSystem: FileSystem,
+  plan: GuestPlan,
+  options: CountOptions,
+): Promise<string> {
+  const { depths, chains, windows, hops } = plan;
+  const script = `set -e
+${makeFileSystem[fileSystem]} /dev/nvme0n1
+mkdir -p /mnt/measured
+mount -o noatime /dev/nvme0n1 /mnt/measured
+exec '${program}' /mnt/measured ${depths.join(',')} ${chains.join(',')} ${windows} ${hops}`;
+  return runCounting({ kernel: ringKernel, command: ['bash', '-c', script], environment: {} }, options);
+}
+
+export interface Counting {
+  readonly kernel: string;
+  readonly command: readonly string[];
+  /** Beside the path. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Runs a program of a guest, saying each line as it comes. @returns its standard output. */
+export async function runCounting(
+  { kernel, command, environment }: Counting,
+  { signal, say }: CountOptions,
+): Promise<string> {
+  const lines = new PassThrough();
+  const printed: string[] = [];
+  const reading = (async () => {
+    for await (const line of createInterface({ input: lines })) {
+      printed.push(line);
+      say(line);
+    }
+  })();
+  let complaint = '';
+  const status = await runInGuest({
+    kernel,
+    command,
+    cwd: process.cwd(),
+    environment: {
+      PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: '/root',
+      ...environment,
+    },
+    output: {
+      out: (bytes) => void lines.write(bytes),
+      err: (bytes) => (complaint = (complaint + bytes.toString()).slice(-complaintCharactersMax)),
+    },
+    icount: true,
+    memoryBytes,
+    nvmeBytes,
+    nvmeReadMs,
+    signal,
+    progress: say,
+  }).finally(() => lines.end());
+  await reading;
+  if (status === 0) return `${printed.join('\n')}\n`;
+  throw new ExopoolError(
+    'EXOPOOL_GUEST',
+    `counting in the guest failed with status ${status}: ${complaint.trim()}`,
+  );
+}

@@ -1,0 +1,116 @@
+/** Redis and memcached under a closed loop of reads and some writes, Zipf 0.7 over all items. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CagedProcess } from '../../machine/caged-process.js';
+import type { KeyValuePlan } from '../load/key-value-load.js';
+import type { LoadRequest } from '../load/load-main.js';
+import type { LoadWindow } from '../load/window.js';
+import type { Protocol } from '../load/wire.js';
+import type { Application, ApplicationPlan, RunningApplication } from './application.js';
+import { CagedProgram, listens } from './caged-program.js';
+import { needProgram } from './programs.js';
+
+/** Bytes that an item takes of a server: 1024 of its allocator for the value, and its key and entry. */
+const itemBytes = 1180;
+export const theta = 0.7;
+/** On a machine of two cores more would only wait for each other. */
+const connections = 8;
+/** A tenth of what it can do: a server that is always busy has no idle memory to speak of. */
+const requestsPerSecond = 5000;
+const burstFactor = 3;
+const loadMain = fileURLToPath(new URL('../load/load-main.js', import.meta.url));
+
+/**
+ * What a command of Redis may take more on average, in µs: a twentieth of what its client waits for it. The metric's own
+ * slack of half a microsecond is for servers whose commands are all that is waited for.
+ */
+const commandSlackUs = 5;
+
+interface Server {
+  readonly protocol: Protocol;
+  readonly command: (socket: string, bytes: number) => string[];
+  readonly metric: (socket: string) => string;
+  readonly dropSlack?: number;
+}
+
+const redisServer: Server = {
+  protocol: 'redis',
+  command: redisCommand,
+  metric: (socket) => `redis://${socket}?by=commands`,
+  dropSlack: commandSlackUs,
+};
+
+const memcachedServer: Server = {
+  protocol: 'memcached',
+  command: memcachedCommand,
+  metric: (socket) => `memcached://${socket}`,
+};
+
+export const redis: Application = {
+  name: 'redis',
+  workload: `95 % GET, 5 % SET, 1000 bytes, Zipf ${theta}, ${requestsPerSecond} requests/s over ${connections} connections`,
+  start: (plan) => startServer(redisServer, plan),
+};
+
+export const memcached: Application = {
+  name: 'memcached',
+  workload: `95 % get, 5 % set, 1000 bytes, Zipf ${theta}, ${requestsPerSecond} requests/s over ${connections} connections`,
+  start: (plan) => startServer(memcachedServer, plan),
+};
+
+function redisCommand(socket: string): string[] {
+  const program = needProgram('redis-server', 'redis-server');
+  return [program, '--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no'];
+}
+
+function memcachedCommand(socket: string, bytes: number): string[] {
+  const program = needProgram('memcached', 'memcached');
+  // Room for all items: what it evicted would be a miss, and no harvester's doing.
+  const mebibytes = Math.ceil((bytes * 2) / 2 ** 20);
+  return [program, '-u', 'root', '-s', socket, '-m', String(mebibytes), '-t', '2'];
+}
+
+async function startServer(
+  { protocol, command, metric, dropSlack }: Server,
+  { bytes, folder, signal }: ApplicationPlan,
+): Promise<RunningApplication> {
+  const socket = join(folder, `${protocol}.sock`);
+  const server = await CagedProgram.start(protocol, command(socket, bytes), folder);
+  const items = Math.max(1, Math.floor(bytes / itemBytes));
+  const argument: KeyValuePlan = { protocol, socket, items, theta, connections, seed: 1 };
+  const load = new CagedProcess({
+    cage: undefined,
+    module: loadMain,
+    argument,
+    nodeOptions: [],
+    env: {},
+    signal,
+  });
+  const close = async (): Promise<void> => {
+    await load.close();
+    await server.close();
+  };
+  const ask = (request: LoadRequest): Promise<unknown> => load.ask(request);
+  try {
+    await server.whenUp(() => listens(socket));
+    await ask({ type: 'fill' });
+    return {
+      cgroup: server.cgroup,
+      metric: metric(socket),
+      ...(dropSlack === undefined ? {} : { dropSlack }),
+      run: async (seconds) => (await ask({ type: 'run', seconds, rate: requestsPerSecond })) as LoadWindow,
+      runFlatOut: async (seconds) => (await ask({ type: 'run', seconds, rate: undefined })) as LoadWindow,
+      runBurst: async (seconds) =>
+        (await ask({
+          type: 'run',
+          seconds,
+          rate: requestsPerSecond * burstFactor,
+          isUniform: true,
+        })) as LoadWindow,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A burst on a harvested Redis: from one moment to the next three times as many requests, and for all data alike. How
+ * long until its p99 is again what it is in the same burst when nothing was taken, with and without prefetch.
+ */
+import { redis } from './applications/key-value.js';
+import type { RunningApplication } from './applications/application.js';
+import { Harvesting } from './harvesting.js';
+import type { LoadWindow } from './load/window.js';
+import type { RoundOptions } from './rounds.js';
+import { spreadOf } from '../statistics.js';
+import type { Row } from '../suite.js';
+
+export interface BurstRound {
+  readonly isPrefetching: boolean;
+  readonly burst: LoadWindow;
+  /** Milliseconds until the old p99; `undefined`: not within the burst. */
+  readonly backMs: number | undefined;
+  readonly prefetchedBytes: number;
+  readonly swappedBytes: number;
+}
+
+export interface BurstResult {
+  readonly undisturbed: LoadWindow;
+  readonly rounds: readonly BurstRound[];
+}
+
+/** Points differ by this much among themselves on a quiet machine. */
+const tolerance = 1.25;
+/** Points in a row that must be as before. */
+const calmPoints = 2;
+
+export async function burstRounds(options: RoundOptions): Promise<BurstResult> {
+  const { plan, folder, signal, say } = options;
+  say('burst: starting and filling Redis');
+  const running = await redis.start({ bytes: plan.applicationBytes.redis, folder, signal });
+  try {
+    const burst = (seconds: number): Promise<LoadWindow> => running.runBurst!(seconds);
+    await running.run(plan.windowSeconds / 2);
+    const undisturbed = await burst(plan.burst.seconds);
+    const rounds: BurstRound[] = [];
+    for (let round = 0; round < plan.burst.rounds; round += 1) {
+      for (const isPrefetching of round % 2 === 0 ? [true, false] : [false, true]) {
+        say(`burst: round ${round + 1} ${isPrefetching ? 'with' : 'without'} prefetch`);
+        rounds.push(await oneBurst(running, burst, isPrefetching, undisturbed, options));
+      }
+    }
+    return { undisturbed, rounds };
+  } finally {
+    await running.close();
+  }
+}
+
+async function oneBurst(
+  application: RunningApplication,
+  burst: (seconds: number) => Promise<LoadWindow>,
+  isPrefetching: boolean,
+  undisturbed: LoadWindow,
+  { plan, folder, signal }: RoundOptions,
+): Promise<BurstRound> {
+  const harvesting = await Harvesting.start({ application, plan, folder, signal, isPrefetching });
+  try {
+    await application.run(plan.harvestSeconds);
+    const swappedBytes = harvesting.status?.swappedBytes ?? 0;
+    const before = harvesting.status?.prefetchedBytes ?? 0;
+    const startMs = Date.now();
+    const window = await burst(plan.burst.seconds);
+    return {
+      isPrefetching,
+      burst: window,
+      backMs: timeBack(window, startMs, pointP99(undisturbed) * tolerance),
+      prefetchedBytes: (harvesting.status?.prefetchedBytes ?? 0) - before,
+      swappedBytes,
+    };
+  } finally {
+    await harvesting.close();
+  }
+}
+
+function pointP99({ points, p99Us }: LoadWindow): number {
+  return points.length === 0 ? p99Us : spreadOf(points.map((point) => point.p99Us)).median;
+}
+
+/** From `startMs` to the end of the first point that, like those after it, is not above `p99Us`. */
+export function timeBack(
+  { points }: Pick<LoadWindow, 'points'>,
+  startMs: number,
+  p99Us: number,
+): number | undefined {
+  for (let at = 0; at + calmPoints <= points.length; at += 1) {
+    const calm = points.slice(at, at + calmPoints).every((point) => point.p99Us <= p99Us);
+    if (calm) return points[at]!.atMs - startMs;
+  }
+  return undefined;
+}
+
+export function burstRows({ undisturbed, rounds }: BurstResult): Row[] {
+  const name = 'Redis in a burst: p50 of the ms until its p99 is back';
+  const reference: Row = { name, contender: 'nothing taken', p99_us: pointP99(undisturbed) };
+  const rows = [true, false].map((isPrefetching): Row => {
+    const of = rounds.filter((round) => round.isPrefetching === isPrefetching);
+    const contender = isPrefetching ? 'zram, with prefetch' : 'zram, without prefetch';
+    const back = of.flatMap(({ backMs }) => backMs ?? []);
+    const swapped_bytes = spreadOf(of.map(({ swappedBytes }) => swappedBytes)).median;
+    const p99_us = spreadOf(of.map(({ burst }) => burst.p99Us)).median;
+    if (back.length < of.length)
+      return { name, contender, failed: 'not back within the burst', swapped_bytes, p99_us };
+    return { name, contender, p50_ms: spreadOf(back).median, swapped_bytes, p99_us };
+  });
+  return [reference, ...rows];
+}

@@ -1,0 +1,177 @@
+/**
+ * An application for the harvester's policy to run on: pages that are asked for at random, the kernel's least recently
+ * used order, and what a fault costs. A sample of the pages stands for all of them.
+ *
+ *   a part of the pages that nobody asks for any more; in the others Zipf 0.7 over items, four items a page, popularity
+ *   scattered; a load that rises and falls in the course of a day and jumps now and then; every fault adds to the mean,
+ *   and to the p99 once more than 1 % of the requests have one
+ */
+import { seededRandom, type Random } from '@exopool/demo/random';
+import type { HarvestSample } from '@exopool/memtrade';
+
+export interface SimulatedEpoch {
+  readonly sample: HarvestSample;
+  /** Share by which the mean request took longer than without faults. */
+  readonly slowdown: number;
+  /** Of the application's memory, swapped out. */
+  readonly swappedShare: number;
+}
+
+export const memoryBytes = 3 * 2 ** 30;
+const sampledPages = 1500;
+const realPages = memoryBytes / 4096;
+const itemsPerPage = 4;
+/** What is left of a start, of old versions, of fragments: about what Memtrade found to take from Redis. */
+const idleShare = 0.15;
+const theta = 0.7;
+/** At the mean over the day. */
+const requestsPerSecond = 800;
+const daySeconds = 86_400;
+const daySwing = 0.5;
+/** A time of double load, every so often. */
+const jumpEverySeconds = 5400;
+const jumpSeconds = 120;
+const p50Us = 120;
+const p99Us = 400;
+/** From compressed memory, measured on the machine of this suite. */
+const faultUs = 9;
+/** Of the p99 of an epoch; a server's own unrest. */
+const noise = 0.004;
+const tail = 0.01;
+
+export class SimulatedApplication {
+  readonly #random: Random;
+  /** Sums of how often pages are asked for in a second, at the mean load: the last is that of all. */
+  readonly #rateSums: Float64Array;
+  /** When each was last asked for, seconds. */
+  readonly #touched: Float64Array;
+  readonly #isOut: Uint8Array;
+  #out = 0;
+  #seconds = 0;
+  /** In touches at the mean load. */
+  #untilTouch = 0;
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+    const rates = pageRates(this.#random);
+    let sum = 0;
+    this.#rateSums = rates.map((rate) => (sum += rate));
+    // As if it had run for long: the rarer a page is asked for, the longer ago.
+    this.#touched = rates.map((rate) => (rate === 0 ? -Infinity : -this.#exponential(1 / rate)));
+    this.#isOut = new Uint8Array(sampledPages);
+  }
+
+  /** A second under a limit. */
+  epoch(limitBytes: number | undefined): SimulatedEpoch {
+    this.#seconds += 1;
+    const load = this.#load();
+    const faults = this.#touchPages(load);
+    const keep =
+      limitBytes === undefined ? sampledPages : Math.floor((limitBytes / memoryBytes) * sampledPages);
+    this.#pushOut(sampledPages - this.#out - keep);
+    const scale = realPages / sampledPages;
+    const faultShare = Math.min(1, (faults * scale) / (requestsPerSecond * load));
+    const p99 = p99Us * (1 + noise * (this.#random() + this.#random() - 1)) + tailCost(faultShare);
+    const swappedBytes = (this.#out / sampledPages) * memoryBytes;
+    return {
+      sample: {
+        nowMs: this.#seconds * 1000,
+        performance: p99,
+        pageIns: Math.round(faults * scale),
+        usageBytes: memoryBytes - swappedBytes,
+        swappedBytes,
+        isStalled: false,
+        pressure: 0,
+        swapFreeBytes: Infinity,
+      },
+      slowdown: (faultShare * faultUs) / p50Us,
+      swappedShare: this.#out / sampledPages,
+    };
+  }
+
+  /** What went last comes back. */
+  prefetch(bytes: number): void {
+    const count = Math.min(this.#out, Math.round((bytes / memoryBytes) * sampledPages));
+    const newest = this.#indices((page) => this.#isOut[page] === 1).sort((a, b) =>
+      this.#touched[a]! > this.#touched[b]! ? -1 : 1,
+    );
+    for (const page of newest.slice(0, count)) this.#bringBack(page);
+  }
+
+  #load(): number {
+    const day = 1 + daySwing * Math.sin((2 * Math.PI * this.#seconds) / daySeconds);
+    return this.#seconds % jumpEverySeconds < jumpSeconds ? 2 * day : day;
+  }
+
+  /** A second's requests, as a Poisson process. @returns how many pages had to be brought back. */
+  #touchPages(load: number): number {
+    let faults = 0;
+    const total = this.#rateSums.at(-1)!;
+    this.#untilTouch -= total * load;
+    while (this.#untilTouch < 0) {
+      this.#untilTouch += this.#exponential(1);
+      const page = this.#pageAt(this.#random() * total);
+      this.#touched[page] = this.#seconds;
+      if (this.#isOut[page] === 0) continue;
+      faults += 1;
+      this.#bringBack(page);
+    }
+    return faults;
+  }
+
+  /** The first page whose sum of rates is above it. */
+  #pageAt(sum: number): number {
+    let low = 0;
+    let high = sampledPages - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#rateSums[middle]! > sum) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #bringBack(page: number): void {
+    this.#isOut[page] = 0;
+    this.#out -= 1;
+  }
+
+  /** The least recently used go. */
+  #pushOut(count: number): void {
+    if (count <= 0) return;
+    const oldest = this.#indices((page) => this.#isOut[page] === 0).sort((a, b) =>
+      this.#touched[a]! < this.#touched[b]! ? -1 : 1,
+    );
+    for (const page of oldest.slice(0, count)) {
+      this.#isOut[page] = 1;
+      this.#out += 1;
+    }
+  }
+
+  #indices(isWanted: (page: number) => boolean): number[] {
+    const found: number[] = [];
+    for (let page = 0; page < sampledPages; page += 1) if (isWanted(page)) found.push(page);
+    return found;
+  }
+
+  #exponential(mean: number): number {
+    return -Math.log(1 - this.#random()) * mean;
+  }
+}
+
+/** What faults add to the p99: nothing while fewer than 1 % of the requests have one, all of a fault at ten times that. */
+function tailCost(faultShare: number): number {
+  return faultUs * Math.min(1, Math.max(0, faultShare / tail - 1) / 9);
+}
+
+/** By inverting the distribution: an item at a random place u of the ranking is asked for with density ∝ u^-theta. */
+function pageRates(random: Random): Float64Array {
+  const mean = (requestsPerSecond * itemsPerPage) / (realPages * itemsPerPage);
+  return new Float64Array(sampledPages).map(() => {
+    if (random() < idleShare) return 0;
+    let popularity = 0;
+    for (let item = 0; item < itemsPerPage; item += 1)
+      popularity += (1 - theta) * Math.max(1e-6, random()) ** -theta;
+    return (mean * popularity) / itemsPerPage;
+  });
+}

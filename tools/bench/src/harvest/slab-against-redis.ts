@@ -1,0 +1,233 @@
+/**
+ * The slab server against Redis: values of 1000 bytes at random places of 64 MiB, over loopback TCP, each loaded by one
+ * thread of C or C++ from another process, in turn.
+ *
+ *   pipelined   50 connections, 16 requests at a time       what each can do, and its CPU
+ *   single      1 connection, 1 request at a time           what one request waits for
+ *   10 K/s      4 connections, paced, 16 or 1 at a time;    what serving costs the application beside it
+ *               ours alone
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { loadSlabServer, SlabSession, type SlabLoadOptions } from '@exopool/native';
+import { signTicket } from '@exopool/memtrade';
+import { freePort } from '@exopool/demo/stack';
+import { Identity, MiB } from '@exopool/shared';
+import { CagedProcess } from '../machine/caged-process.js';
+import { processCpuSeconds } from '../machine/process-cpu.js';
+import { needProgram } from './applications/programs.js';
+import { listens } from './applications/caged-program.js';
+import type { HarvestPlan } from './plan.js';
+import { redisBenchmark, type RedisBenchmark } from './redis-benchmark.js';
+import type { SlabServerAnswer, SlabServerArgument } from './slab-server-main.js';
+
+/** One load of one server. */
+export interface ServerLoad {
+  readonly opsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Of the server's process, a request. */
+  readonly cpuUs: number;
+}
+
+export interface SlabRound {
+  readonly slab: Readonly<Record<'pipelined' | 'single', ServerLoad>>;
+  readonly redis: Readonly<Record<'pipelined' | 'single', ServerLoad>>;
+  /** Of one core, at 10,000 requests a second. */
+  readonly cpuShare10k: Readonly<Record<'pipelined' | 'single', number>>;
+}
+
+const valueBytes = 1000;
+const slabBytes = 64 * MiB;
+const keys = Math.floor(slabBytes / valueBytes);
+const shapes = { pipelined: { connections: 50, batch: 16 }, single: { connections: 1, batch: 1 } } as const;
+/** redis-benchmark runs for a number of requests, not for a time: so many show what the time would be. */
+const trialRequests = 20_000;
+const paced = { connections: 4, ratePerSecond: 10_000 } as const;
+/** Sets a key, so that every one is there with probability 1 - 1 / e^8. */
+const fillTimes = 8;
+const ticketMs = 3_600_000;
+const slabServerMain = fileURLToPath(new URL('slab-server-main.js', import.meta.url));
+
+/** @throws ExopoolError `EXOPOOL_NOT_FOUND` without Redis. */
+export async function slabRounds(plan: HarvestPlan['slab'], signal: AbortSignal): Promise<SlabRound[]> {
+  const redis = await RedisServer.start(signal);
+  try {
+    const slab = await SlabTarget.start(signal);
+    try {
+      const rounds: SlabRound[] = [];
+      for (let round = 0; round < plan.rounds; round += 1) {
+        signal.throwIfAborted();
+        rounds.push(await oneRound(plan, redis, slab, round % 2 === 0));
+      }
+      return rounds;
+    } finally {
+      await slab.close();
+    }
+  } finally {
+    await redis.close();
+  }
+}
+
+async function oneRound(
+  { seconds }: HarvestPlan['slab'],
+  redis: RedisServer,
+  slab: SlabTarget,
+  isRedisFirst: boolean,
+): Promise<SlabRound> {
+  const loadRedis = async (): Promise<SlabRound['redis']> => ({
+    pipelined: await redis.load(shapes.pipelined, seconds),
+    single: await redis.load(shapes.single, seconds),
+  });
+  const first = isRedisFirst ? await loadRedis() : undefined;
+  const pipelined = await slab.load({ ...shapes.pipelined, seconds });
+  const single = await slab.load({ ...shapes.single, seconds });
+  const cpuShare = async (batch: number): Promise<number> => {
+    const { cpuUs, opsPerSecond } = await slab.load({ ...paced, batch, seconds });
+    return (cpuUs * opsPerSecond) / 1e6;
+  };
+  const cpuShare10k = {
+    pipelined: await cpuShare(shapes.pipelined.batch),
+    single: await cpuShare(shapes.single.batch),
+  };
+  return {
+    redis: first ?? (await loadRedis()),
+    slab: { pipelined, single },
+    cpuShare10k,
+  };
+}
+
+class RedisServer {
+  static async start(signal: AbortSignal): Promise<RedisServer> {
+    const program = needProgram('redis-server', 'redis-server');
+    const benchmark = needProgram('redis-benchmark', 'redis-tools');
+    const port = await freePort();
+    const words = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    // The shell's parent-death signal: killed with us, whatever happens.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...words], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    const server = new RedisServer(child, port, benchmark, signal);
+    try {
+      await server.#fill();
+      return server;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly port: number,
+    private readonly program: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** For about so long. */
+  async load(shape: { connections: number; batch: number }, seconds: number): Promise<ServerLoad> {
+    const trial = await redisBenchmark(this.#options('get', shape, trialRequests));
+    const requests = Math.ceil(trial.opsPerSecond * seconds);
+    const before = processCpuSeconds(this.child.pid!);
+    const result = await redisBenchmark(this.#options('get', shape, requests));
+    return { ...result, cpuUs: ((processCpuSeconds(this.child.pid!) - before) * 1e6) / requests };
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    if (this.child.kill('SIGKILL')) await ended;
+  }
+
+  async #fill(): Promise<void> {
+    while (!(await listens({ host: '127.0.0.1', port: this.port }))) this.signal.throwIfAborted();
+    await redisBenchmark(this.#options('set', shapes.pipelined, keys * fillTimes));
+  }
+
+  #options(
+    test: 'get' | 'set',
+    shape: { connections: number; batch: number },
+    requests: number,
+  ): RedisBenchmark {
+    const { program, port, signal } = this;
+    return { program, port, test, requests, ...shape, valueBytes, keys, signal };
+  }
+}
+
+class SlabTarget {
+  static async start(signal: AbortSignal): Promise<SlabTarget> {
+    const [producer, broker, consumer] = [new Identity(), new Identity(), new Identity()];
+    const argument: SlabServerArgument = {
+      seed: producer.seed.toString('hex'),
+      brokerKey: broker.publicKey.toString('hex'),
+      slabBytes,
+      slabs: 1,
+    };
+    const child = new CagedProcess({
+      cage: undefined,
+      module: slabServerMain,
+      argument,
+      nodeOptions: [],
+      env: {},
+      signal,
+    });
+    try {
+      const { port } = (await child.ask({})) as SlabServerAnswer;
+      const nowMs = Date.now();
+      const ticket = signTicket(
+        {
+          leaseId: randomBytes(16),
+          producerKey: producer.publicKey,
+          consumerKey: consumer.publicKey,
+          slabs: 1,
+          slabBytes,
+          issuedAtMs: nowMs,
+          expiresAtMs: nowMs + ticketMs,
+          serial: 0,
+        },
+        broker,
+      );
+      const login = { port, ticket, seed: consumer.seed, producerKey: producer.publicKey };
+      await fill(login);
+      return new SlabTarget(child, login);
+    } catch (error) {
+      await child.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    private readonly child: CagedProcess,
+    private readonly login: Login,
+  ) {}
+
+  async load(
+    shape: Pick<SlabLoadOptions, 'connections' | 'batch' | 'seconds' | 'ratePerSecond'>,
+  ): Promise<ServerLoad> {
+    const before = await this.#cpuSeconds();
+    const { requests, seconds, p50Us, p99Us } = await loadSlabServer({ ...this.login, ...shape, valueBytes });
+    const cpuSeconds = (await this.#cpuSeconds()) - before;
+    return { opsPerSecond: requests / seconds, p50Us, p99Us, cpuUs: (cpuSeconds * 1e6) / requests };
+  }
+
+  close(): Promise<void> {
+    return this.child.close();
+  }
+
+  async #cpuSeconds(): Promise<number> {
+    return ((await this.child.ask({})) as SlabServerAnswer).cpuSeconds;
+  }
+}
+
+type Login = Pick<SlabLoadOptions, 'port' | 'ticket' | 'seed' | 'producerKey'>;
+
+/** Memory that nobody wrote is one page of zeroes, which is read from the cache of the processor. */
+async function fill({ port, ticket, seed, producerKey }: Login): Promise<void> {
+  const session = await SlabSession.connect({ host: '127.0.0.1', port, ticket, seed, producerKey });
+  try {
+    for (let offset = 0; offset < slabBytes; offset += MiB)
+      await session.writeMany([{ slab: 0, offset, data: Buffer.alloc(MiB, 1) }]);
+  } finally {
+    session.close();
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Everything that a guest needs to check and measure exopool.ko, in one folder: the module and the NVMe driver with the
+ * hook, built for the guest's kernel, the programs that check and measure, and the BPF programs that they load.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheFolder } from './cache-folder.js';
+import { obtainKernel, type ObtainOptions } from './kernel-cache.js';
+import { obtainKernelSources } from './kernel-sources.js';
+import { runProgram } from './run-program.js';
+
+const native = fileURLToPath(new URL('../../../packages/native', import.meta.url));
+const modules = ['exopool.ko', 'nvme.ko'];
+/** What the modules are built from, and how. */
+const inputs = ['kmod', 'include/driver_abi.h', 'scripts/build-kmod.mjs', 'scripts/nvme-hook-edit.mjs'];
+
+export interface DriverKitOptions extends ObtainOptions {
+  /** For tests. */
+  readonly cache?: string | undefined;
+}
+
+export interface DriverKit {
+  /** The kernel to boot. */
+  readonly release: string;
+  /** Folder with it all. */
+  readonly folder: string;
+  /** libbpf for the programs, where the machine's own is too old; for their environment. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes the kit in `folder`. Modules are built once for a kernel and a state of their sources, and kept in the cache.
+ * @param kernel a series such as `6.12`, or a release.
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED`, `EXOPOOL_IO` (with what the build printed), `EXOPOOL_ABORTED`
+ */
+export async function prepareDriver(
+  kernel: string,
+  folder: string,
+  { signal, progress, cache = cacheFolder() }: DriverKitOptions = {},
+): Promise<DriverKit> {
+  const { release } = await obtainKernel(cache, kernel, { signal, progress });
+  const built = await buildModules(cache, release, { signal, progress });
+  await mkdir(folder, { recursive: true });
+  for (const name of modules) await copyFile(join(built, name), join(folder, name));
+  progress?.('building the programs for the guest');
+  await script('build-guest-checks.mjs', [folder], signal);
+  const libbpf = join(native, '../../.exopool/libbpf/libbpf.so.1');
+  return { release, folder, environment: existsSync(libbpf) ? { EXOPOOL_LIBBPF: libbpf } : {} };
+}
+
+/** Words that measure instructions a hop on a file system, for a guest with `--icount`, `--nvme 1G` and `--nvme-read-ms 1`. */
+export function measureCommand(
+  kit: DriverKit,
+  fileSystem: 'ext4' | 'xfs',
+  words: readonly string[] = [],
+): string[] {
+  return ['bash', join(native, 'kmod/guest/measure.sh'), kit.folder, fileSystem, ...words];
+}
+
+async function buildModules(cache: string, release: string, options: ObtainOptions): Promise<string> {
+  const parent = join(cache, 'driver');
+  const built = join(parent, `${release}-${await hashOfInputs()}`);
+  if (existsSync(built)) return built;
+  const { headers, programs, driverSource } = await obtainKernelSources(cache, release, options);
+  options.progress?.(`building exopool.ko and nvme.ko for Linux ${release}`);
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(join(parent, '.new-'));
+  try {
+    const sources = ['--headers', headers, '--programs', programs, '--driver-source', driverSource];
+    await script('build-kmod.mjs', [folder, ...sources], options.signal);
+    for (const name of await readdir(parent))
+      if (name.startsWith(`${release}-`)) await rm(join(parent, name), { recursive: true, force: true });
+    await rename(folder, built);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return built;
+}
+
+async function hashOfInputs(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const input of inputs) {
+    const files = input.includes('.')
+      ? [input]
+      : (await readdir(join(native, input))).filter((name) => /\.[ch]$|^Kbuild$/.test(name)).sort();
+    for (const file of files) {
+      const path = input === file ? file : join(input, file);
+      hash.update(`${path}\0`).update(await readFile(join(native, path)));
+    }
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function script(
+  name: string,
+  words: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await runProgram(process.execPath, [join(native, 'scripts', name), ...words], { signal });
+}

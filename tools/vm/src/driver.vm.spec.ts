@@ -1,0 +1,94 @@
+/**
+ * exopool.ko in guests: its own checks (packages/native/kmod/guest/check.sh), and a store that reads by it. Modules are
+ * built for the guest's kernel, from headers and sources of the Debian archive.
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Store } from '@exopool/bpf-storage';
+import { cacheFolder } from './cache-folder.js';
+import { prepareDriver, type DriverKit } from './driver-kit.js';
+import { obtainKernel } from './kernel-cache.js';
+import { obtainKernelSources } from './kernel-sources.js';
+import { guestTimeoutMs, runScript, whyNoDriver } from './testing/guest-tests.js';
+
+const reason = whyNoDriver();
+const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
+/** The first is what `./exopool test` has time for. */
+const kernels = isLong ? ['6.12', '7.2'] : ['6.12'];
+const check = path.join(import.meta.dirname, '../../../packages/native/kmod/guest/check.sh');
+const storeScript = path.join(import.meta.dirname, 'testing', 'guest-driver.mjs');
+const entries = 10_000;
+const lookups = isLong ? 1_000_000 : 4000;
+const nvmeBytes = 1 << 30;
+const prepareTimeoutMs = 900_000;
+let folder: string;
+let table: string;
+
+/** Keys of lookup_check: long, so that the table is high. */
+function* records(): Generator<[string, Buffer]> {
+  for (let i = 0; i < entries; i += 1)
+    yield [`key-${String(2 * i).padStart(400, '0')}`, Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
+}
+
+describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : ` (${reason})`}`, () => {
+  beforeAll(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'exopool-driver-'));
+    const store = await Store.open(path.join(folder, 'store'));
+    await store.load(records());
+    await store.close();
+    const name = readdirSync(path.join(folder, 'store')).find((file) => file.endsWith('.table'))!;
+    table = path.join(folder, 'store', name);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  describe.each(kernels)('on Linux %s', (kernel) => {
+    let kit: DriverKit;
+    /** Why there is nothing to build from. */
+    let missing: string | undefined;
+
+    beforeAll(async () => {
+      const cache = cacheFolder();
+      const { release } = await obtainKernel(cache, kernel);
+      try {
+        await obtainKernelSources(cache, release);
+      } catch (error) {
+        missing = (error as Error).message;
+        return;
+      }
+      kit = await prepareDriver(release, path.join(folder, kernel));
+    }, prepareTimeoutMs);
+    beforeEach((context) => {
+      if (missing !== undefined) context.skip(missing);
+    });
+
+    const run = (script: string): ReturnType<typeof runScript> => {
+      const environment = { PATH: process.env['PATH']!, HOME: '/root', ...kit.environment };
+      return runScript(kit.release, script, { nvmeBytes, environment });
+    };
+
+    it('keeps its promises', { timeout: 2 * guestTimeoutMs }, async () => {
+      const words = `'${check}' '${kit.folder}' '${table}' ${entries}${isLong ? ' long' : ''}`;
+      const { status, out, err } = await run(`exec bash ${words}`);
+      expect(out.toString() + err).toContain('ok: all checks');
+      expect(status).toBe(0);
+    });
+
+    it('answers for stores on ext4 and XFS as pread does', { timeout: 4 * guestTimeoutMs }, async () => {
+      const fileSystems = ['ext4', 'xfs'];
+      const task = JSON.stringify({ modules: kit.folder, lookups, entries, fileSystems });
+      const { status, out, err } = await run(`exec '${process.execPath}' '${storeScript}' '${task}'`);
+      expect({ status, err }).toEqual({ status: 0, err: '' });
+      const found = JSON.parse(out.toString()) as Record<string, object>;
+      expect(found['support']).toEqual({ engine: 'driver', available: true });
+      for (const fileSystem of fileSystems) {
+        expect(found[fileSystem]).toMatchObject({ differences: 0, unanswered: 0 });
+        const { chains, irqBatches } = found[fileSystem] as { chains: number; irqBatches: number };
+        // Filters answer for most keys that are not there.
+        expect(chains).toBeGreaterThan(0.4 * lookups);
+        expect(irqBatches).toBeGreaterThan(0);
+      }
+    });
+  });
+});

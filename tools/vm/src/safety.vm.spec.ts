@@ -1,0 +1,91 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Store } from '@exopool/bpf-storage';
+import { guestTimeoutMs, runScript, whyNoLongGuests } from './testing/guest-tests.js';
+
+const reason = whyNoLongGuests();
+const script = path.join(import.meta.dirname, 'testing', 'guest-safety.mjs');
+const entries = 20_000;
+const rounds = 2000;
+const changes = 300;
+/** What a damaged file may say; the last when its extents have holes. */
+const typed = ['EXOPOOL_CORRUPT', 'EXOPOOL_IO', 'EXOPOOL_NOT_FOUND', 'EXOPOOL_UNSUPPORTED'];
+const engines = ['pread', 'io-uring', 'page-cache-bpf', 'io-uring-bpf', 'nvme-bpf'];
+let folder: string;
+let table: string;
+
+function* records(): Generator<[string, Buffer]> {
+  for (let i = 0; i < entries; i += 1) {
+    yield [`key/${String(i).padStart(8, '0')}`, Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
+  }
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'exopool-safety-'));
+  const store = await Store.open(folder);
+  await store.load(records());
+  await store.close();
+  table = path.join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.table'))!,
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What guest-safety.mjs prints of a file that somebody changes. */
+interface Changed {
+  readonly status: number;
+  readonly wrong: number;
+  readonly right: number;
+  readonly codes: readonly string[];
+  readonly stale: number;
+}
+interface Found {
+  readonly 'nvme-bpf': Changed;
+  readonly 'io-uring-bpf': Changed;
+  readonly removed: { readonly underWay: string; readonly after: string };
+  readonly [step: string]: unknown;
+}
+
+describe.skipIf(reason !== undefined)(
+  `chains in a file that changes${reason === undefined ? '' : ` (${reason})`}`,
+  () => {
+    it(
+      'give right answers or typed errors, and leave nothing behind',
+      { timeout: guestTimeoutMs },
+      async () => {
+        const words = JSON.stringify({ table, entries, rounds, changes });
+        const options = { nvmeBytes: 256 << 20 };
+        const { status, out, err } = await runScript(
+          '7.2',
+          `exec '${process.execPath}' '${script}' '${words}'`,
+          options,
+        );
+        expect({ status, err }).toEqual({ status: 0, err: '' });
+        const found = JSON.parse(out.toString()) as Found;
+        expect(found).toMatchObject({
+          pinned: {
+            answers: { right: rounds },
+            refusals: { EPERM: rounds },
+            punch: true,
+            defragment: true,
+            left: false,
+          },
+          astray: Object.fromEntries(engines.map((engine) => [engine, { EXOPOOL_CORRUPT: 6 }])),
+          killed: { more: 1, left: true, after: false },
+        });
+        for (const engine of ['nvme-bpf', 'io-uring-bpf'] as const) {
+          const { right, codes, ...rest } = found[engine];
+          expect(rest).toMatchObject({ status: 0, wrong: 0 });
+          expect(right).toBeGreaterThan(changes);
+          expect(typed).toEqual(expect.arrayContaining([...codes]));
+        }
+        expect(found['nvme-bpf'].stale).toBeGreaterThan(0);
+        expect(['right', 'EXOPOOL_IO']).toContain(found.removed.underWay);
+        expect(found.removed.after).toBe('EXOPOOL_IO');
+      },
+    );
+  },
+);
