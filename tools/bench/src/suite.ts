@@ -64,9 +64,8 @@ export interface Row {
   /** On the papers' device: see engines/projection.ts. */
   readonly projected_latency_us?: number | undefined;
   readonly projected_iops?: number | undefined;
-  /** Of a cache: by its own count, and by the process' resident set. */
+  /** Of a cache, by its own count. */
   readonly metadata_bytes_per_pair?: number | undefined;
-  readonly rss_bytes_per_pair?: number | undefined;
   readonly hit_share_before?: number | undefined;
   readonly hit_share_after?: number | undefined;
   readonly longest_ms?: number | undefined;

@@ -63,7 +63,10 @@ describe('a remote cache', () => {
   it('is closed at the end of its block', async () => {
     let closed = 0;
     {
-      await using short = new RemoteCache(leased.cache, () => Promise.resolve(void closed++));
+      await using short = new RemoteCache(leased.cache, () => {
+        closed++;
+        return Promise.resolve();
+      });
       await short.set('a', 'b');
     }
     expect(closed).toBe(1);

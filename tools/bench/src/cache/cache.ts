@@ -37,17 +37,17 @@ export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
     name: 'local memory',
     contender: 'exopool',
     engine: `${plan.pairs} pairs`,
-    ...memoryOf(bytesPerPair),
+    metadata_bytes_per_pair: bytesPerPair,
   });
   options.say('a producer is killed');
   const loss = (await orNote(notes, () => measureLoss(plan.lossSeconds, options.signal)))[0];
   if (loss !== undefined) rows.push(lossRow(loss));
-  const ratios = cacheRatios(rows, bytesPerPair.metadata);
+  const ratios = cacheRatios(rows, bytesPerPair);
   const checks = checksOf(ratios);
   return {
     suite: 'cache',
     setup: { ...plan, quick: options.quick, targets, targets_at_most: targetsAtMost },
-    notes: [...notes, `local memory by resident set: ${bytesPerPair.resident.toFixed(1)} bytes a pair`],
+    notes,
     rows,
     ratios,
     checks: loss === undefined ? checks : { ...checks, loss_without_failures: loss.failures === 0 },
@@ -56,7 +56,7 @@ export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
 }
 
 async function sizeRows(plan: CachePlan, valueBytes: number, options: SuiteOptions): Promise<Row[]> {
-  const { signal, only, say } = options;
+  const { signal, only } = options;
   const producer = await Producer.start(sealModes.length, signal);
   const redis = await RedisServer.start(signal);
   const contenders: CacheContender[] = [];
@@ -71,7 +71,7 @@ async function sizeRows(plan: CachePlan, valueBytes: number, options: SuiteOptio
     const keys = drawKeys(records);
     const measured = new Map<string, Driven[]>();
     for (let round = 0; round < plan.rounds; round += 1) {
-      say(`${valueBytes} B: round ${round + 1}`);
+      options.say(`${valueBytes} B: round ${round + 1}`);
       for (const shape of shapes) {
         for (const contender of rotated(taking, round)) {
           signal.throwIfAborted();
@@ -111,8 +111,9 @@ function rowOf(contender: CacheContender, valueBytes: number, shape: Shape, roun
 }
 
 /** redis-benchmark against the front end over leased memory, and against Redis. */
-async function respRows({ signal, say }: SuiteOptions): Promise<Row[]> {
-  say('redis-benchmark');
+async function respRows(options: SuiteOptions): Promise<Row[]> {
+  const { signal } = options;
+  options.say('redis-benchmark');
   const program = needProgram('redis-benchmark', 'redis-tools');
   const redis = await RedisServer.start(signal);
   const producer = await Producer.start(2, signal);
@@ -147,13 +148,8 @@ async function respRows({ signal, say }: SuiteOptions): Promise<Row[]> {
   }
 }
 
-interface PairBytes {
-  readonly metadata: number;
-  /** What the process grew by, with JavaScript's garbage. */
-  readonly resident: number;
-}
-
-async function pairBytes({ pairs }: CachePlan, signal: AbortSignal): Promise<PairBytes> {
+/** Local memory of a pair by the cache's own count: index, segments, keys that were evicted lately. */
+async function pairBytes({ pairs }: CachePlan, signal: AbortSignal): Promise<number> {
   const value = Buffer.alloc(16);
   const batch = 1000;
   const slabs = Math.ceil((pairs * 64) / (64 * MiB)) + 1;
@@ -162,18 +158,12 @@ async function pairBytes({ pairs }: CachePlan, signal: AbortSignal): Promise<Pai
     const { cache } = await producer.lease('aes-128-gcm', slabs);
     const put = (start: number): Promise<void> =>
       cache.putMany(Array.from({ length: batch }, (_, index) => [keyOf(start + index), value] as const));
-    await put(0);
-    const before = process.memoryUsage.rss();
-    for (let start = batch; start < pairs; start += batch) await put(start);
+    for (let start = 0; start < pairs; start += batch) await put(start);
     const { entries, metadataBytes } = cache.stats();
-    return { metadata: metadataBytes / entries, resident: (process.memoryUsage.rss() - before) / entries };
+    return metadataBytes / entries;
   } finally {
     await producer.close();
   }
-}
-
-function memoryOf({ metadata, resident }: PairBytes): Partial<Row> {
-  return { metadata_bytes_per_pair: metadata, rss_bytes_per_pair: resident };
 }
 
 function lossRow({ points, longestMs, failures }: Loss): Row {

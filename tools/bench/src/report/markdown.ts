@@ -75,7 +75,6 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['slowdown', ({ slowdown_share }) => percent(slowdown_share)],
   ['Silo hits', ({ silo_hit_share }) => percent(silo_hit_share)],
   ['index B/pair', ({ metadata_bytes_per_pair }) => metadata_bytes_per_pair?.toFixed(1) ?? ''],
-  ['RSS B/pair', ({ rss_bytes_per_pair }) => rss_bytes_per_pair?.toFixed(1) ?? ''],
   ['hits before', ({ hit_share_before }) => percent(hit_share_before)],
   ['hits after', ({ hit_share_after }) => percent(hit_share_after)],
   ['longest ms', ({ longest_ms }) => longest_ms?.toFixed(1) ?? ''],

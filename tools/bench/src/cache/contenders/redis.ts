@@ -57,7 +57,9 @@ export class RedisServer {
   secured(): CacheContender {
     const ca = readFileSync(join(this.folder, 'cert.pem'));
     const tls = { ca, servername: 'localhost' };
-    const redis = new Redis({ host: '127.0.0.1', port: this.tlsPort, tls, enableAutoPipelining: true });
+    const to = { host: '127.0.0.1', port: this.tlsPort, tls };
+    // Its values are not those of the plain client.
+    const redis = new Redis({ ...to, db: 1, enableAutoPipelining: true });
     return contenderOf('ioredis, TLS, encrypting', redis, encryption());
   }
 
@@ -69,8 +71,8 @@ export class RedisServer {
 }
 
 interface Sealing {
-  seal(value: Buffer, key: Buffer): Buffer;
-  open(stored: Buffer, key: Buffer): Buffer;
+  readonly seal: (value: Buffer, key: Buffer) => Buffer;
+  readonly open: (stored: Buffer, key: Buffer) => Buffer;
 }
 
 /** A random nonce in front, the key as associated data: values cannot be exchanged. Old ones can be put back. */
