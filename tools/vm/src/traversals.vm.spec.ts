@@ -21,7 +21,7 @@ const hostile: readonly (readonly [body: string, end: string])[] = [
   ['return 77 + (int)block_u8(t, 0);', 'garbage'],
   ['*(volatile __u8 *)(unsigned long)t->input += 1; return TRAVERSAL_DONE;', 'wroteInput'],
 ];
-const endless = 'while (block_u8(t, 0) != 0)\n  t->state[0] += 1;\nreturn TRAVERSAL_DONE;';
+const endless = 'for (;;) {\n  if (block_u8(t, 0) == 0) return TRAVERSAL_DONE;\n  t->state[0] += 1;\n}';
 
 /** Builds a `next` that starts at the file's first block. */
 function buildBody(name: string, body: string): void {
