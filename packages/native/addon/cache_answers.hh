@@ -47,10 +47,17 @@ class CacheAnswers {
     std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) return;
     answers_.push_back(std::move(answer));
-    if (answers_.size() == 1 && !polled_) wake_();
+  }
+  // After one or more answers.
+  void Wake() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (answers_.empty() || polled_ || woken_) return;
+    woken_ = true;
+    wake_();
   }
   std::vector<CacheAnswer> Take() {
     std::lock_guard<std::mutex> lock(mutex_);
+    woken_ = false;
     return std::exchange(answers_, {});
   }
   bool empty() {
@@ -72,6 +79,7 @@ class CacheAnswers {
   std::mutex mutex_;
   std::vector<CacheAnswer> answers_;
   bool polled_ = false;
+  bool woken_ = false;
   bool closed_ = false;
   const std::function<void()> wake_;
 };

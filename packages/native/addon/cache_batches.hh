@@ -41,6 +41,7 @@ class CacheReadBatch : public SlabBatch {
     answers_->Push(std::move(answer));
   }
   void OnDone(uint32_t) override {}
+  void OnPause() override { answers_->Wake(); }
 
  private:
   void Open(const CacheRead &read, const uint8_t *payload, CacheAnswer *answer) {
@@ -73,6 +74,7 @@ class CacheWriteBatch : public SlabBatch {
     }
   }
   void OnDone(uint32_t) override { answers_->Push({CacheAnswerKind::kWritten, token_, {}, nullptr, 0}); }
+  void OnPause() override { answers_->Wake(); }
 
  private:
   const std::shared_ptr<CacheAnswers> answers_;

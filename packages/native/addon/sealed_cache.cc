@@ -191,7 +191,9 @@ bool SealedCache::Submit(Region *region, std::vector<CacheRead> *reads, CacheAns
   auto lost = taken;
   auto batch = std::make_shared<CacheReadBatch>(answers_, region->seal, mode_, found, std::move(taken));
   if (region->session->Submit(requests, std::move(batch))) return region->to_send = true;
-  for (const CacheRead &read : lost) answers_->Push({CacheAnswerKind::kLost, read.token, read.place, nullptr, 0});
+  for (const CacheRead &read : lost)
+    answers_->Push({CacheAnswerKind::kLost, read.token, read.place, nullptr, 0});
+  answers_->Wake();
   return false;
 }
 

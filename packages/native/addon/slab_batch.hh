@@ -24,6 +24,8 @@ class SlabBatch {
   virtual void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) = 0;
   // After the last answer; `wait_ms`: what a refusal for its rate named, else 0.
   virtual void OnDone(uint32_t wait_ms) = 0;
+  // Later than OnDone, once for all that came with it: the time to wake somebody.
+  virtual void OnPause() {}
 };
 
 }  // namespace exopool

@@ -172,6 +172,17 @@ bool ClientSession::Open(uint32_t events) {
 }
 
 bool ClientSession::Receive() {
+  const bool goes_on = ReceiveAll();
+  Pause();
+  return goes_on;
+}
+
+void ClientSession::Pause() {
+  for (const auto &batch : done_) batch->OnPause();
+  done_.clear();
+}
+
+bool ClientSession::ReceiveAll() {
   constexpr size_t kReadBytes = 64 * 1024;
   for (;;) {
     uint8_t *room = input_.Reserve(kReadBytes);
@@ -299,6 +310,7 @@ void ClientSession::Settle(const Flight &flight, slab_status status, const uint8
   // Requests are answered in order, so batches are completed in order.
   batches_.pop_front();
   batch.handler->OnDone(batch.wait_ms);
+  done_.push_back(batch.handler);
 }
 
 bool ClientSession::Flush() {
@@ -331,6 +343,7 @@ void ClientSession::Fail(uint32_t reason) {
       Settle(flight, was_open && reason != SLAB_OK ? static_cast<slab_status>(reason) : SLAB_REVOKED, nullptr, 0);
     }
   }
+  Pause();
   port_->Post({was_open ? SlabEventKind::kEnded : SlabEventKind::kRefused, id_, 0, reason, 0, {}});
 }
 

@@ -87,6 +87,8 @@ class ClientSession {
 
   bool Open(uint32_t events);
   bool Receive();
+  bool ReceiveAll();
+  void Pause();
   bool Parse();
   bool OnChallenge();
   bool OnReady();
@@ -120,6 +122,7 @@ class ClientSession {
   uint32_t next_number_ = 1;
   std::deque<Flight> waiting_;
   std::deque<Flight> flying_;
+  std::vector<std::shared_ptr<SlabBatch>> done_;  // since the last Pause
   std::deque<std::shared_ptr<Batch>> batches_;  // in order of their deadlines
 };
 

@@ -247,7 +247,7 @@ describe.each(sealModes)('whatever happens at the same time, sealing %s', (mode)
         );
         await Promise.all(sessions.map((session) => session.release()));
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
