@@ -72,10 +72,8 @@ function copyInPieces(folder) {
 
 const isSame = (a, b) => a === b || (a instanceof Buffer && b instanceof Buffer && a.equals(b));
 
-/** Random keys by both engines: how many answers differ, and how the chains ended. */
-async function compare(file, engine, count, entries) {
-  const reader = TableFile.open(file);
-  const before = loopCounters(engine);
+/** Random keys by both engines: how many answers differ. */
+async function countDifferences(reader, engine, count, entries) {
   let state = 7;
   let differences = 0;
   for (let left = count; left > 0; left -= callKeys) {
@@ -87,6 +85,14 @@ async function compare(file, engine, count, entries) {
     const found = await reader.lookupMany(keys, engine);
     differences += found.filter((value, i) => !isSame(value, wanted[i])).length;
   }
+  return differences;
+}
+
+/** {@link countDifferences}, and how the chains ended. */
+async function compare(file, engine, count, entries) {
+  const reader = TableFile.open(file);
+  const before = loopCounters(engine);
+  const differences = await countDifferences(reader, engine, count, entries);
   const after = loopCounters(engine);
   reader.close();
   const ends = Object.keys(after).map((name) => [name, after[name] - before[name]]);
@@ -194,10 +200,7 @@ if (isOn('nvme-bpf')) {
 }
 if (isOn('page-cache-bpf')) {
   const reader = TableFile.open(table);
-  const keys = Array.from({ length: Math.min(lookups, callKeys) }, (_, i) => key((i * 7919) % (2 * entries)));
-  const wanted = await reader.lookupMany(keys, 'pread');
-  const found = await reader.lookupMany(keys, 'page-cache-bpf');
-  result.pageCache = { differences: found.filter((value, i) => !isSame(value, wanted[i])).length };
+  result.pageCache = { differences: await countDifferences(reader, 'page-cache-bpf', lookups, entries) };
   reader.close();
 }
 process.stdout.write(JSON.stringify(result));
