@@ -48,6 +48,16 @@ class CacheAnswers {
     if (closed_) return;
     answers_.push_back(std::move(answer));
   }
+  void PushAll(std::vector<CacheAnswer> answers) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return;
+    if (answers_.empty()) {
+      answers_ = std::move(answers);
+    } else {
+      answers_.insert(answers_.end(), std::make_move_iterator(answers.begin()),
+                      std::make_move_iterator(answers.end()));
+    }
+  }
   // After one or more answers.
   void Wake() {
     std::lock_guard<std::mutex> lock(mutex_);

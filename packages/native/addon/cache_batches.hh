@@ -30,7 +30,11 @@ class CacheReadBatch : public SlabBatch {
         seal_(std::move(seal)),
         mode_(mode),
         found_(found),
-        reads_(std::move(reads)) {}
+        reads_(std::move(reads)) {
+    ready_.reserve(reads_.size());
+  }
+
+  const std::vector<CacheRead> &reads() const { return reads_; }
 
   void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) override {
     const CacheRead &read = reads_[index];
@@ -38,9 +42,9 @@ class CacheReadBatch : public SlabBatch {
     CacheAnswer answer{refused ? CacheAnswerKind::kRefused : CacheAnswerKind::kLost, read.token, read.place,
                        nullptr, 0};
     if (payload != nullptr) Open(read, payload, &answer);
-    answers_->Push(std::move(answer));
+    ready_.push_back(std::move(answer));
   }
-  void OnDone(uint32_t) override {}
+  void OnDone(uint32_t) override { answers_->PushAll(std::move(ready_)); }
   void OnPause() override { answers_->Wake(); }
 
  private:
@@ -59,6 +63,7 @@ class CacheReadBatch : public SlabBatch {
   const SealMode mode_;
   const CacheAnswerKind found_;
   const std::vector<CacheRead> reads_;
+  std::vector<CacheAnswer> ready_;
 };
 
 class CacheWriteBatch : public SlabBatch {

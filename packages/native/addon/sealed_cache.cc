@@ -187,11 +187,10 @@ bool SealedCache::Submit(Region *region, std::vector<CacheRead> *reads, CacheAns
   requests.reserve(reads->size());
   for (const CacheRead &read : *reads)
     requests.push_back({SLAB_READ, read.seal.slab, read.seal.offset, read.seal.length, nullptr});
-  std::vector<CacheRead> taken = std::exchange(*reads, {});
-  auto lost = taken;
-  auto batch = std::make_shared<CacheReadBatch>(answers_, region->seal, mode_, found, std::move(taken));
-  if (region->session->Submit(requests, std::move(batch))) return region->to_send = true;
-  for (const CacheRead &read : lost)
+  const auto batch =
+      std::make_shared<CacheReadBatch>(answers_, region->seal, mode_, found, std::exchange(*reads, {}));
+  if (region->session->Submit(requests, batch)) return region->to_send = true;
+  for (const CacheRead &read : batch->reads())
     answers_->Push({CacheAnswerKind::kLost, read.token, read.place, nullptr, 0});
   answers_->Wake();
   return false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SealedCache for JavaScript; ../src/sealed-cache.ts makes promises of its answers.
 //
-// An answer is two numbers in an array that both sides see, a token and a length; values lie end to end in one
-// block. Everything that has come by the time JavaScript listens is one call.
+// An answer is three numbers in an array that both sides see: its batch, its place there, and a length. Values lie
+// end to end in one block. Everything that has come by the time JavaScript listens is one call.
 #include <iterator>
 
 #include "binding.hh"
@@ -11,6 +11,8 @@
 namespace exopool {
 namespace {
 
+constexpr size_t kAnswerWords = 3;
+constexpr int kBatchShift = 32;  // a token has the batch above, the place in it below
 constexpr int32_t kMissed = -1;
 constexpr int32_t kPutDone = -2;
 
@@ -34,12 +36,12 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
                         InstanceMethod<&Self::Stats>("stats")});
   }
 
-  // (mode, receive: (answers, values?) => void, words: Int32Array of 2 * kDeliveryAnswers)
+  // (mode, receive: (answers, values?) => void, words: Int32Array of kAnswerWords * kDeliveryAnswers)
   explicit SealedCacheObject(const Napi::CallbackInfo &info)
       : Napi::ObjectWrap<SealedCacheObject>(info), env_(info.Env()) {
     const uint32_t mode = info[0].ToNumber().Uint32Value();
     auto words = info[2].As<Napi::Int32Array>();
-    if (mode >= kSealModes || words.ElementLength() < 2 * kDeliveryAnswers)
+    if (mode >= kSealModes || words.ElementLength() < kAnswerWords * kDeliveryAnswers)
       throw Napi::Error::New(env_, "no such mode, or too few words");
     words_reference_ = Napi::Persistent(words);
     words_ = words.Data();
@@ -83,6 +85,8 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
   }
 
+  static uint64_t TokenOf(const Napi::Value &batch) { return IdOf(batch) << kBatchShift; }
+
   // (session, slabs, slabBytes) -> false when the session is over
   Napi::Value AddRegion(const Napi::CallbackInfo &info) {
     return Napi::Boolean::New(env_, cache_->AddRegion(IdOf(info[0]), info[1].ToNumber().Uint32Value(),
@@ -100,31 +104,32 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     return out;
   }
 
-  // (keys, first token, here: Uint8Array) -> how many of them are under way, with consecutive tokens; `here`
-  // gets a 1 for each that is, else a 0.
+  // (keys, batch, here: Uint8Array, at least as long) -> how many of them are under way; `here` gets a 1 for each
+  // that is, else a 0.
   Napi::Value Get(const Napi::CallbackInfo &info) {
     const napi_value keys = info[0];
-    const auto first = info[1].As<Napi::Number>().Uint32Value();
+    const uint64_t batch = TokenOf(info[1]);
     const uint32_t count = info[0].As<Napi::Array>().Length();
     auto here = info[2].As<Napi::Uint8Array>();
+    uint8_t *const is_here = here.Data();
     uint32_t under_way = 0;
+    const Napi::HandleScope scope(env_);
     for (uint32_t i = 0; i < count && i < here.ElementLength(); ++i) {
-      const Napi::HandleScope scope(env_);
-      here.Data()[i] = cache_->Get(ElementOf(keys, i), first + i);
-      under_way += here.Data()[i];
+      is_here[i] = cache_->Get(ElementOf(keys, i), batch | i);
+      under_way += is_here[i];
     }
     cache_->EndGets();
     return Napi::Number::New(env_, under_way);
   }
 
-  // (keys, values, token) -> how many answers with this token follow
+  // (keys, values, batch) -> how many answers with this batch follow
   Napi::Value Put(const Napi::CallbackInfo &info) {
     const uint32_t count = info[0].As<Napi::Array>().Length();
     for (uint32_t i = 0; i < count; ++i) {
       const Napi::HandleScope scope(env_);
       cache_->Put(ElementOf(info[0], i), ElementOf(info[1], i));
     }
-    return Napi::Number::New(env_, cache_->EndPuts(info[2].ToNumber().Uint32Value()));
+    return Napi::Number::New(env_, cache_->EndPuts(TokenOf(info[2])));
   }
 
   void Delete(const Napi::CallbackInfo &info) {
@@ -219,6 +224,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
       const uint32_t size = found ? answer.size - kCheckBytes : 0;
       if (size > 0) memcpy(at, answer.bytes.get() + kCheckBytes, size);
       at += size;
+      *word++ = static_cast<int32_t>(answer.token >> kBatchShift);
       *word++ = static_cast<int32_t>(answer.token);
       *word++ = found ? static_cast<int32_t>(size) : answer.kind == CacheAnswerKind::kWritten ? kPutDone : kMissed;
     }

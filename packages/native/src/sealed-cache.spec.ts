@@ -43,6 +43,22 @@ describe.each(sealModes)('a cache, sealing %s', (mode) => {
     expect(many.flat()).toEqual(Array.from({ length: 200 }, (_, index) => value(index)));
   });
 
+  it('answers gets of one turn together, whatever else is asked in it', async () => {
+    const { cache } = await cacheOver(1, 256 * KiB, mode);
+    const value = (index: number): Buffer | undefined => (index < 100 ? Buffer.alloc(200, index) : undefined);
+    await cache.putMany(Array.from({ length: 100 }, (_, index) => [key(index), value(index)!] as const));
+    const asked = Array.from({ length: 150 }, (_, index) => (index * 7) % 150);
+    const [single, many, none] = await Promise.all([
+      Promise.all(asked.map((index) => cache.get(key(index)))),
+      cache.getMany(asked.map(key)),
+      cache.getMany([]),
+    ]);
+    expect(single).toEqual(asked.map(value));
+    expect(many).toEqual(asked.map(value));
+    expect(none).toEqual([]);
+    expect(cache.stats()).toMatchObject({ hits: 200, misses: 100 });
+  });
+
   it('survives lookups of keys that share no bytes with what it holds', async () => {
     const { cache } = await cacheOver(1, 64 * KiB, mode);
     const keys = [Buffer.alloc(0), Buffer.alloc(1), Buffer.alloc(2), Buffer.alloc(4096, 7)];

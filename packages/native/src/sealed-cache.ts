@@ -1,7 +1,7 @@
 /**
  * A cache over leased memory: the index is here, the values are sealed and far away (addon/sealed_cache.hh).
  *
- *   getMany -> one crossing: look up, frame     ... at the end of the turn: send
+ *   gets of one turn of the event loop -> one crossing at its end: look up, frame, send
  *              (network) -> the client's native thread receives and opens -> one call for all that is there
  *
  * A program that asks for one value after the other waits for each, so there is nothing to gain from other threads, and
@@ -12,6 +12,7 @@
 import { availableParallelism } from 'node:os';
 import { ExopoolError, type CacheTier, type CacheTierStats } from '@exopool/shared';
 import { loadBinding } from './load-binding.js';
+import { ReadBatch } from './read-batch.js';
 import type { SlabSession } from './slab-client.js';
 import { SpinPolicy } from './spin-policy.js';
 
@@ -26,9 +27,15 @@ export const cacheKeyBytesMax = 4096;
 const deliveryAnswers = 64;
 /** Twice what a request and its answer take over loopback when neither end sleeps. */
 const defaultSpinMicroseconds = 40;
-/** Tokens are 31 bits; they start again long before, when none of the old ones can be under way. */
-const tokensMax = 2 ** 30;
+/** Of an answer: its batch, its place there, and the value's length or one of the two below. */
+const answerWords = 3;
+const missed = -1;
 const putDone = -2;
+/** Batches are numbered in 31 bits, from 1 on again long before none of the old ones can be under way. */
+const batchesMax = 2 ** 30;
+/** Keys of which the lookup says at once whether they are here: room for so many at first. */
+const hereFirst = 1024;
+const noValue = Buffer.alloc(0);
 
 export interface SealedCacheStats extends CacheTierStats {
   /** Values that were written again elsewhere, because they were in use where room was made. */
@@ -49,8 +56,8 @@ interface NativeSealedCache {
   removeRegion(session: number): void;
   removeSlabs(session: number, slabs: Uint32Array): void;
   vacate(session: number, count: number): Uint32Array;
-  get(keys: readonly Buffer[], firstToken: number, here: Uint8Array): number;
-  put(keys: readonly Buffer[], values: readonly Buffer[], token: number): number;
+  get(keys: readonly Buffer[], batch: number, here: Uint8Array): number;
+  put(keys: readonly Buffer[], values: readonly Buffer[], batch: number): number;
   delete(keys: readonly Buffer[]): void;
   mayHold(key: Buffer): boolean;
   send(): void;
@@ -67,22 +74,17 @@ interface SealedCacheBinding {
   ) => NativeSealedCache;
 }
 
-/** A call whose answers are awaited. */
-interface Call {
-  left: number;
-  readonly firstToken: number;
-  readonly values: (Buffer | undefined)[];
-  readonly resolve: (values: (Buffer | undefined)[]) => void;
-}
-
 export class SealedCache implements CacheTier {
   readonly #native: NativeSealedCache;
   readonly #spin: SpinPolicy;
   readonly #sessions = new Set<SlabSession>();
-  readonly #words = new Int32Array(2 * deliveryAnswers);
-  readonly #calls = new Map<number, Call>();
+  readonly #words = new Int32Array(answerWords * deliveryAnswers);
+  readonly #reads = new Map<number, ReadBatch>();
   readonly #puts = new Map<number, { left: number; readonly resolve: () => void }>();
-  #nextToken = 1;
+  #here = new Uint8Array(hereFirst);
+  /** Gets that have not crossed yet. */
+  #gathering: ReadBatch | undefined;
+  #nextBatch = 1;
   #sendScheduled = false;
   #awaited = 0;
   #rejected = 0;
@@ -119,23 +121,24 @@ export class SealedCache implements CacheTier {
     if (this.#sessions.delete(session)) this.#native.removeRegion(session.number);
   }
 
-  /** Values that arrive together share an allocation: copy one to keep it alone for long. */
+  /**
+   * One value, `undefined` when it is not here. The key's bytes must stay as they are until this turn of the event loop
+   * is over. Values that arrive together share an allocation: copy one to keep it alone for long.
+   */
+  get(key: Buffer): Promise<Buffer | undefined> {
+    const isFirst = this.#gathering === undefined;
+    const value = (this.#gathering ??= new ReadBatch()).add(key);
+    this.#begin(isFirst);
+    return value;
+  }
+
+  /** One result a key, in order; as {@link get}. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
-    const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
-    const here = new Uint8Array(keys.length);
-    const firstToken = this.#takeTokens(keys.length);
-    const left = this.#native.get(keys, firstToken, here);
-    if (left === 0) return Promise.resolve(values);
-    return new Promise((resolve) => {
-      const call: Call = { left, firstToken, values, resolve };
-      for (let index = 0; index < here.length; index++) {
-        if (here[index] === 1) this.#calls.set(firstToken + index, call);
-      }
-      this.#await(1);
-      const alone = this.#spin.begin(this.#awaited === 1 && !this.#sendScheduled);
-      if (!alone) this.#scheduleSend();
-      else this.#spin.end(this.#native.sendAndWait(this.#spin.microseconds) && call.left === 0);
-    });
+    if (keys.length === 0) return Promise.resolve([]);
+    const isFirst = this.#gathering === undefined;
+    const values = (this.#gathering ??= new ReadBatch()).addMany(keys);
+    this.#begin(isFirst);
+    return values;
   }
 
   mayHold(key: Buffer): boolean {
@@ -146,15 +149,15 @@ export class SealedCache implements CacheTier {
   putMany(entries: readonly (readonly [Buffer, Buffer])[]): Promise<void> {
     const good = entries.filter(([key]) => key.length <= cacheKeyBytesMax);
     this.#rejected += entries.length - good.length;
-    const token = this.#takeTokens(1);
+    const batch = this.#takeNumber();
     const left = this.#native.put(
       good.map(([key]) => key),
       good.map(([, value]) => value),
-      token,
+      batch,
     );
     if (left === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#puts.set(token, { left, resolve });
+      this.#puts.set(batch, { left, resolve });
       this.#await(1);
       this.#spin.begin(false);
       this.#scheduleSend();
@@ -184,11 +187,38 @@ export class SealedCache implements CacheTier {
     };
   }
 
-  #takeTokens(count: number): number {
-    if (this.#nextToken > tokensMax) this.#nextToken = 1;
-    const first = this.#nextToken;
-    this.#nextToken += Math.max(1, count);
-    return first;
+  /** A call's gets are in the batch: they cross at once when it pays to wait for them here, else with others. */
+  #begin(isFirst: boolean): void {
+    const isAlone = isFirst && this.#awaited === 0 && !this.#sendScheduled;
+    if (!this.#spin.begin(isAlone)) return this.#scheduleSend();
+    const batch = this.#cross();
+    if (batch === undefined || batch.left === 0) return;
+    this.#spin.end(this.#native.sendAndWait(this.#spin.microseconds) && batch.left === 0);
+  }
+
+  /** Looks up what was gathered. What is not here is answered, the rest is framed. */
+  #cross(): ReadBatch | undefined {
+    const batch = this.#gathering;
+    if (batch === undefined) return undefined;
+    this.#gathering = undefined;
+    const { keys } = batch;
+    if (this.#here.length < keys.length) this.#here = new Uint8Array(2 * keys.length);
+    const here = this.#here;
+    const number = this.#takeNumber();
+    const left = this.#native.get(keys, number, here);
+    if (left > 0) {
+      this.#reads.set(number, batch);
+      this.#await(1);
+    }
+    for (let index = 0; left < keys.length && index < keys.length; index++) {
+      if (here[index] === 0) batch.settle(index, undefined);
+    }
+    return batch;
+  }
+
+  #takeNumber(): number {
+    if (this.#nextBatch > batchesMax) this.#nextBatch = 1;
+    return this.#nextBatch++;
   }
 
   /** What is asked for in one turn of the event loop leaves together. */
@@ -197,6 +227,7 @@ export class SealedCache implements CacheTier {
     this.#sendScheduled = true;
     process.nextTick(() => {
       this.#sendScheduled = false;
+      this.#cross();
       this.#native.send();
     });
   }
@@ -210,36 +241,37 @@ export class SealedCache implements CacheTier {
   #receive(count: number, block?: Buffer): void {
     let at = 0;
     let settled = 0;
-    for (let index = 0; index < count; index++) {
-      const token = this.#words[2 * index]!;
-      const length = this.#words[2 * index + 1]!;
-      const from = at;
-      if (length > 0) at += length;
-      settled += this.#settle(token, length, block, from);
+    for (let word = 0; word < count * answerWords; word += answerWords) {
+      const number = this.#words[word]!;
+      const length = this.#words[word + 2]!;
+      if (length === putDone) {
+        settled += this.#settlePut(number);
+        continue;
+      }
+      let value: Buffer | undefined;
+      if (length > 0) value = block!.subarray(at, (at += length));
+      else if (length !== missed) value = noValue;
+      settled += this.#settleRead(number, this.#words[word + 1]!, value);
     }
     this.#spin.delivered(settled);
   }
 
   /** @returns calls that are over by it. */
-  #settle(token: number, length: number, block: Buffer | undefined, from: number): number {
-    if (length === putDone) return this.#settlePut(token);
-    const call = this.#calls.get(token);
-    if (call === undefined) return 0;
-    this.#calls.delete(token);
-    if (length >= 0) {
-      call.values[token - call.firstToken] =
-        length === 0 ? Buffer.alloc(0) : block!.subarray(from, from + length);
+  #settleRead(number: number, index: number, value: Buffer | undefined): number {
+    const batch = this.#reads.get(number);
+    if (batch === undefined) return 0;
+    const calls = batch.settle(index, value);
+    if (batch.left === 0) {
+      this.#reads.delete(number);
+      this.#await(-1);
     }
-    if (--call.left > 0) return 0;
-    this.#await(-1);
-    call.resolve(call.values);
-    return 1;
+    return calls;
   }
 
-  #settlePut(token: number): number {
-    const put = this.#puts.get(token);
+  #settlePut(number: number): number {
+    const put = this.#puts.get(number);
     if (put === undefined || --put.left > 0) return 0;
-    this.#puts.delete(token);
+    this.#puts.delete(number);
     this.#await(-1);
     put.resolve();
     return 1;

@@ -79,7 +79,7 @@ export class Producer {
       by: 'SealedCache',
       cache,
       putMany: (entries) => cache.putMany(entries),
-      get: async (key) => (await cache.getMany([key]))[0],
+      get: (key) => cache.get(key),
       getMany: (keys) => cache.getMany(keys),
       close: () => session.release(),
     };

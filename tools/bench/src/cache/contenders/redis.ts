@@ -51,7 +51,7 @@ export class RedisServer {
 
   plain(): CacheContender {
     const redis = new Redis({ host: '127.0.0.1', port: this.port, enableAutoPipelining: true });
-    return contenderOf('ioredis', redis, { seal: (value) => value, open: (value) => value });
+    return contenderOf('ioredis', redis);
   }
 
   secured(): CacheContender {
@@ -60,7 +60,7 @@ export class RedisServer {
     const to = { host: '127.0.0.1', port: this.tlsPort, tls };
     // Its values are not those of the plain client.
     const redis = new Redis({ ...to, db: 1, enableAutoPipelining: true });
-    return contenderOf('ioredis, TLS, encrypting', redis, encryption());
+    return sealing(contenderOf('ioredis', redis), 'ioredis, TLS, encrypting', encryption());
   }
 
   async close(): Promise<void> {
@@ -92,23 +92,34 @@ function encryption(): Sealing {
   };
 }
 
-function contenderOf(name: string, redis: Redis, { seal, open }: Sealing): CacheContender {
+/** Its calls as they are: nothing of ours between a program and the client. */
+function contenderOf(name: string, redis: Redis): CacheContender {
   return {
     name,
     by: 'ioredis',
     putMany: async (entries) => {
-      await redis.mset(...entries.flatMap(([key, value]) => [key, seal(value, key)]));
+      await redis.mset(...entries.flat());
     },
-    get: async (key) => {
-      const stored = await redis.getBuffer(key);
-      return stored === null ? stored : open(stored, key);
-    },
-    getMany: async (keys) => {
-      const stored = await redis.mgetBuffer(...keys);
-      return stored.map((each, index) => (each === null ? each : open(each, keys[index]!)));
-    },
+    get: (key) => redis.getBuffer(key),
+    getMany: (keys) => redis.mgetBuffer(...keys),
     close: async () => {
       await redis.quit();
+    },
+  };
+}
+
+function sealing(plain: CacheContender, name: string, { seal, open }: Sealing): CacheContender {
+  return {
+    ...plain,
+    name,
+    putMany: (entries) => plain.putMany(entries.map(([key, value]) => [key, seal(value, key)] as const)),
+    get: async (key) => {
+      const stored = await plain.get(key);
+      return stored == null ? stored : open(stored, key);
+    },
+    getMany: async (keys) => {
+      const stored = await plain.getMany(keys);
+      return stored.map((each, index) => (each == null ? each : open(each, keys[index]!)));
     },
   };
 }
