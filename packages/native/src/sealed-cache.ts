@@ -190,7 +190,10 @@ export class SealedCache implements CacheTier {
   /** A call's gets are in the batch: they cross at once when it pays to wait for them here, else with others. */
   #begin(isFirst: boolean): void {
     const isAlone = isFirst && this.#awaited === 0 && !this.#sendScheduled;
-    if (!this.#spin.begin(isAlone)) return this.#scheduleSend();
+    if (!this.#spin.begin(isAlone)) {
+      this.#scheduleSend();
+      return;
+    }
     const batch = this.#cross();
     if (batch === undefined || batch.left === 0) return;
     this.#spin.end(this.#native.sendAndWait(this.#spin.microseconds) && batch.left === 0);

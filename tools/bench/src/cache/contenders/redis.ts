@@ -115,11 +115,11 @@ function sealing(plain: CacheContender, name: string, { seal, open }: Sealing): 
     putMany: (entries) => plain.putMany(entries.map(([key, value]) => [key, seal(value, key)] as const)),
     get: async (key) => {
       const stored = await plain.get(key);
-      return stored == null ? stored : open(stored, key);
+      return stored ? open(stored, key) : stored;
     },
     getMany: async (keys) => {
       const stored = await plain.getMany(keys);
-      return stored.map((each, index) => (each == null ? each : open(each, keys[index]!)));
+      return stored.map((each, index) => (each ? open(each, keys[index]!) : each));
     },
   };
 }
