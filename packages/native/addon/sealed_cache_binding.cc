@@ -113,7 +113,6 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     auto here = info[2].As<Napi::Uint8Array>();
     uint8_t *const is_here = here.Data();
     uint32_t under_way = 0;
-    const Napi::HandleScope scope(env_);
     for (uint32_t i = 0; i < count && i < here.ElementLength(); ++i) {
       is_here[i] = cache_->Get(ElementOf(keys, i), batch | i);
       under_way += is_here[i];
