@@ -23,7 +23,9 @@ const strangerBytesMax = 16 * 1024;
 /** Arguments that came in pieces are gathered in a buffer of their own from this length on. */
 const gatheredBytesMin = 32 * 1024;
 
-const [star, dollar, lineFeed, carriageReturn] = [0x2a, 0x24, 0x0a, 0x0d];
+const [star, dollar, lineFeed, carriageReturn, zero] = [0x2a, 0x24, 0x0a, 0x0d, 0x30];
+/** Of lengths that are read without making a string: any value's has fewer. */
+const shortDigitsMax = 9;
 const nothing = Buffer.alloc(0);
 
 /** The stream cannot be understood from here on: the message goes to the client, the connection ends. */
@@ -84,9 +86,12 @@ export class RequestParser {
 
   /** @returns how many arguments follow. */
   #begin(): number | undefined {
-    const line = this.#line('too big mbulk count string');
-    if (line === undefined) return undefined;
-    const count = wholeNumber(line);
+    let count = this.#shortNumber();
+    if (count === undefined) {
+      const line = this.#line('too big mbulk count string');
+      if (line === undefined) return undefined;
+      count = wholeNumber(line);
+    }
     if (count === undefined || count > argumentsMax) throw new ProtocolError('invalid multibulk length');
     if (this.isStranger && count > strangerArgumentsMax) {
       throw new ProtocolError('unauthenticated multibulk length');
@@ -126,12 +131,15 @@ export class RequestParser {
 
   #bulkLength(): boolean {
     if (this.#at >= this.#input.length) return false;
-    const line = this.#line('too big bulk count string');
-    if (line === undefined) return false;
-    if (line.charCodeAt(0) !== dollar) {
-      throw new ProtocolError(`expected '$', got '${line === '' ? '\r' : line.slice(0, 1)}'`);
+    let bytes = this.#input[this.#at] === dollar ? this.#shortNumber() : undefined;
+    if (bytes === undefined) {
+      const line = this.#line('too big bulk count string');
+      if (line === undefined) return false;
+      if (line.charCodeAt(0) !== dollar) {
+        throw new ProtocolError(`expected '$', got '${line === '' ? '\r' : line.slice(0, 1)}'`);
+      }
+      bytes = wholeNumber(line);
     }
-    const bytes = wholeNumber(line);
     if (bytes === undefined || bytes < 0 || bytes > valueBytesMax)
       throw new ProtocolError('invalid bulk length');
     if (this.isStranger && bytes > strangerBytesMax) throw new ProtocolError('unauthenticated bulk length');
@@ -139,6 +147,25 @@ export class RequestParser {
     if (this.#requestBytes > requestBytesMax) throw new ProtocolError('too big request');
     this.#bulkBytes = bytes;
     return true;
+  }
+
+  /**
+   * The number of nearly every line: digits behind its first character, no zero in front, all received. Takes the line;
+   * `undefined`, and nothing taken, for any other.
+   */
+  #shortNumber(): number | undefined {
+    const input = this.#input;
+    const from = this.#at + 1;
+    let number = 0;
+    let at = from;
+    for (; at < input.length && at - from < shortDigitsMax; at++) {
+      const digit = input[at]! - zero;
+      if (digit < 0 || digit > 9 || (digit === 0 && at === from)) break;
+      number = number * 10 + digit;
+    }
+    if (at === from || input[at] !== carriageReturn || at + 1 >= input.length) return undefined;
+    this.#at = at + 2;
+    return number;
   }
 
   /** Up to a carriage return and whatever byte follows, as Redis takes it. */
