@@ -41,6 +41,11 @@ void SealedCache::RemoveSlab(uint64_t session, uint32_t slab) {
   if (regions_.count(session) != 0) log_.RemoveSlab(session, slab);
 }
 
+uint64_t SealedCache::TamperedOf(uint64_t session) const {
+  const auto region = regions_.find(session);
+  return region == regions_.end() ? 0 : region->second.tampered;
+}
+
 std::vector<uint32_t> SealedCache::Vacate(uint64_t session, uint32_t count) {
   const auto region = regions_.find(session);
   if (region == regions_.end()) return {};
@@ -241,7 +246,10 @@ bool SealedCache::Settle(CacheAnswer *answer) {
   } else if (answer->kind == CacheAnswerKind::kFound) {
     entry->uses = std::min<uint64_t>(entry->uses + 1, IndexEntry::kUsesMax);
   } else if (answer->kind != CacheAnswerKind::kRefused) {
-    if (answer->kind == CacheAnswerKind::kTampered) ++counts_.tampered;
+    if (answer->kind == CacheAnswerKind::kTampered) {
+      ++counts_.tampered;
+      ++regions_.at(log_[answer->place.segment].region).tampered;
+    }
     Forget(entry);
   }
   ++(answer->kind == CacheAnswerKind::kFound ? counts_.hits : counts_.misses);

@@ -38,6 +38,8 @@ class SealedCache {
   // Forgets what is in them, at once.
   void RemoveRegion(uint64_t session);
   void RemoveSlab(uint64_t session, uint32_t slab);
+  // Values of it that were not what had been put there; 0 for one that is not in use.
+  uint64_t TamperedOf(uint64_t session) const;
   // Moves what is used most in the `count` slabs that are used least, and forgets them. Returns them: they may
   // be given back at once, since that is said to the producer after the reads.
   std::vector<uint32_t> Vacate(uint64_t session, uint32_t count);
@@ -80,6 +82,7 @@ class SealedCache {
     std::vector<CachePlace> written;
     std::vector<uint32_t> run_counts;
     bool to_send = false;
+    uint64_t tampered = 0;
   };
   struct KeyHash {
     uint64_t hash;

@@ -15,6 +15,7 @@ constexpr size_t kAnswerWords = 3;
 constexpr int kBatchShift = 32;  // a token has the batch above, the place in it below
 constexpr int32_t kMissed = -1;
 constexpr int32_t kPutDone = -2;
+constexpr int32_t kTamperedWith = -3;
 
 class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
  public:
@@ -28,6 +29,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
                        {InstanceMethod<&Self::AddRegion>("addRegion"),
                         InstanceMethod<&Self::RemoveRegion>("removeRegion"),
                         InstanceMethod<&Self::RemoveSlabs>("removeSlabs"),
+                        InstanceMethod<&Self::TamperedOf>("tamperedOf"),
                         InstanceMethod<&Self::Vacate>("vacate"), InstanceMethod<&Self::Get>("get"),
                         InstanceMethod<&Self::Put>("put"), InstanceMethod<&Self::Delete>("delete"),
                         InstanceMethod<&Self::MayHold>("mayHold"), InstanceMethod<&Self::Send>("send"),
@@ -96,6 +98,9 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
   void RemoveSlabs(const Napi::CallbackInfo &info) {
     auto slabs = info[1].As<Napi::Uint32Array>();
     for (size_t i = 0; i < slabs.ElementLength(); ++i) cache_->RemoveSlab(IdOf(info[0]), slabs[i]);
+  }
+  Napi::Value TamperedOf(const Napi::CallbackInfo &info) {
+    return Napi::Number::New(env_, static_cast<double>(cache_->TamperedOf(IdOf(info[0]))));
   }
   Napi::Value Vacate(const Napi::CallbackInfo &info) {
     const std::vector<uint32_t> slabs = cache_->Vacate(IdOf(info[0]), info[1].ToNumber().Uint32Value());
@@ -209,6 +214,17 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     cache_->Send();
   }
 
+  static int32_t WordOf(CacheAnswerKind kind) {
+    switch (kind) {
+      case CacheAnswerKind::kWritten:
+        return kPutDone;
+      case CacheAnswerKind::kTampered:
+        return kTamperedWith;
+      default:
+        return kMissed;
+    }
+  }
+
   // False: this thread is being terminated, or a callback threw.
   bool Hand(napi_env env, napi_value receive, const std::vector<CacheAnswer> &answers, size_t bytes) {
     napi_value arguments[2];
@@ -225,7 +241,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
       at += size;
       *word++ = static_cast<int32_t>(answer.token >> kBatchShift);
       *word++ = static_cast<int32_t>(answer.token);
-      *word++ = found ? static_cast<int32_t>(size) : answer.kind == CacheAnswerKind::kWritten ? kPutDone : kMissed;
+      *word++ = found ? static_cast<int32_t>(size) : WordOf(answer.kind);
     }
     napi_value receiver;
     return napi_get_undefined(env, &receiver) == napi_ok &&

@@ -89,6 +89,7 @@ export {
   type SealedCacheOptions,
   type SealedCacheStats,
   type SealMode,
+  tamperedMax,
 } from './sealed-cache.js';
 export {
   NbdDevice,

@@ -27,12 +27,17 @@ export const cacheKeyBytesMax = 4096;
 const deliveryAnswers = 64;
 /** Twice what a request and its answer take over loopback when neither end sleeps. */
 const defaultSpinMicroseconds = 40;
-/** Of an answer: its batch, its place there, and the value's length or one of the two below. */
+/** Of an answer: its batch, its place there, and the value's length or one of those below, or -1 for a miss. */
 const answerWords = 3;
-const missed = -1;
 const putDone = -2;
+const tamperedWith = -3;
 /** Batches are numbered in 31 bits, from 1 on again long before none of the old ones can be under way. */
 const batchesMax = 2 ** 30;
+/**
+ * Values of one session that were not what had been stored, until its producer is taken for a liar. One or two may be
+ * memory that fails without anybody's will.
+ */
+export const tamperedMax = 16;
 /** Keys of which the lookup says at once whether they are here: room for so many at first. */
 const hereFirst = 1024;
 const noValue = Buffer.alloc(0);
@@ -55,6 +60,7 @@ interface NativeSealedCache {
   addRegion(session: number, slabs: number, slabBytes: number): boolean;
   removeRegion(session: number): void;
   removeSlabs(session: number, slabs: Uint32Array): void;
+  tamperedOf(session: number): number;
   vacate(session: number, count: number): Uint32Array;
   get(keys: readonly Buffer[], batch: number, here: Uint8Array): number;
   put(keys: readonly Buffer[], values: readonly Buffer[], batch: number): number;
@@ -78,6 +84,7 @@ export class SealedCache implements CacheTier {
   readonly #native: NativeSealedCache;
   readonly #spin: SpinPolicy;
   readonly #sessions = new Set<SlabSession>();
+  #onLies: (session: SlabSession) => void = () => undefined;
   readonly #words = new Int32Array(answerWords * deliveryAnswers);
   readonly #reads = new Map<number, ReadBatch>();
   readonly #puts = new Map<number, { left: number; readonly resolve: () => void }>();
@@ -119,6 +126,11 @@ export class SealedCache implements CacheTier {
   /** Forgets a session's slabs, and at once every value in them. */
   removeMemory(session: SlabSession): void {
     if (this.#sessions.delete(session)) this.#native.removeRegion(session.number);
+  }
+
+  /** Calls back when a session's producer changed {@link tamperedMax} values; its memory is not used any more. */
+  onLies(callback: (session: SlabSession) => void): void {
+    this.#onLies = callback;
   }
 
   /**
@@ -244,6 +256,7 @@ export class SealedCache implements CacheTier {
   #receive(count: number, block?: Buffer): void {
     let at = 0;
     let settled = 0;
+    let isTampered = false;
     for (let word = 0; word < count * answerWords; word += answerWords) {
       const number = this.#words[word]!;
       const length = this.#words[word + 2]!;
@@ -253,10 +266,20 @@ export class SealedCache implements CacheTier {
       }
       let value: Buffer | undefined;
       if (length > 0) value = block!.subarray(at, (at += length));
-      else if (length !== missed) value = noValue;
+      else if (length === 0) value = noValue;
+      isTampered ||= length === tamperedWith;
       settled += this.#settleRead(number, this.#words[word + 1]!, value);
     }
     this.#spin.delivered(settled);
+    if (isTampered) this.#dropLiars();
+  }
+
+  #dropLiars(): void {
+    for (const session of this.#sessions) {
+      if (this.#native.tamperedOf(session.number) < tamperedMax) continue;
+      this.removeMemory(session);
+      this.#onLies(session);
+    }
   }
 
   /** @returns calls that are over by it. */

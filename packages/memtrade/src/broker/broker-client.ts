@@ -155,9 +155,9 @@ export class BrokerClient {
   }
 
   /** @returns US dollars refunded for the time not used. */
-  async releaseLease(leaseId: Buffer): Promise<number> {
+  async releaseLease(leaseId: Buffer, { tampered = false } = {}): Promise<number> {
     const reply = await this.#call<ReleaseLeaseReply__Output>((...rest) =>
-      this.#stub.releaseLease({ leaseId }, ...rest),
+      this.#stub.releaseLease({ leaseId, tampered }, ...rest),
     );
     return reply.refunded;
   }

@@ -78,7 +78,7 @@ export class BrokerService {
         lease: leaseMessage(book.extendLease(key, checkExtension(request, leaseSecondsMax), now())),
       })),
       ReleaseLease: unary((request, key) => ({
-        refunded: toDollars(book.releaseLease(key, checkLeaseId(request.leaseId), now())),
+        refunded: toDollars(book.releaseLease(key, checkLeaseId(request.leaseId), now(), request.tampered)),
       })),
       GetMarket: unary(() => marketMessage(book.market(now()))),
       WatchMarket: this.#watch(),

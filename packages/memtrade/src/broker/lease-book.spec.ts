@@ -65,6 +65,18 @@ describe('LeaseBook', () => {
     expect(book.market(startMs).revenue).toBe(20_833n);
   });
 
+  it('spares a consumer the producer that it complained of', () => {
+    report(producer, 10, startMs);
+    const [grant] = request(consumer, 4, startMs);
+    book.releaseLease(consumer, grant!.lease.id, startMs, true);
+    expect(() => request(consumer, 4, startMs)).toThrow(withCode('EXOPOOL_NO_MEMORY'));
+    expect(request(consumers[1]!, 4, startMs)).toHaveLength(1);
+    report(producers[1]!, 5, startMs);
+    expect(request(consumer, 8, startMs).map(({ lease }) => [lease.producer, lease.slabs])).toEqual([
+      [producers[1], 5],
+    ]);
+  });
+
   it('repeats a request and an extension without doing them twice', () => {
     report(producer, 10, startMs);
     const [first] = request(consumer, 4, startMs, { requestId: 'once' });

@@ -41,6 +41,7 @@ import type {
 } from './lease-book-types.js';
 import { place, type ProducerOffer } from './market/placement.js';
 import { priceNow } from './market/pricing.js';
+import { Reputation } from './market/reputation.js';
 import type { LeaseRecord, Repository } from './repository.js';
 
 interface LastReport extends UsageReport {
@@ -55,6 +56,7 @@ export class LeaseBook {
   /** By producer. Not stored: after a restart each producer reports within a second, and until then gets no lease. */
   readonly #reports = new Map<string, LastReport>();
   readonly #endpoints: Map<string, string>;
+  readonly #reputation = new Reputation();
 
   constructor(
     repository: Repository,
@@ -113,7 +115,7 @@ export class LeaseBook {
           `this broker keeps at most ${liveLeasesMax} leases at a time`,
         );
       }
-      const offers = this.#offers(live.slabsByProducer, nowMs);
+      const offers = this.#offers(consumer, live.slabsByProducer, nowMs);
       const placements = place(offers, { ...request, producersMax: leasesPerRequestMax });
       if (placements.length === 0) {
         const free = offers.reduce((sum, offer) => sum + offer.freeSlabs, 0);
@@ -158,9 +160,10 @@ export class LeaseBook {
   }
 
   /** Ends a lease now. @returns what was refunded; the same again when it was given back before. */
-  releaseLease(consumer: string, leaseId: string, nowMs: number): NanoDollars {
+  releaseLease(consumer: string, leaseId: string, nowMs: number, isTampered = false): NanoDollars {
     return this.#repository.transaction(() => {
       const lease = this.#owned(consumer, leaseId);
+      if (isTampered) this.#reputation.complain(consumer, lease.producer);
       if (lease.released !== undefined) return lease.released.refunded;
       const refund = refundTerms(lease.terms, nowMs);
       this.#repository.markReleased(leaseId, nowMs, refund.amount);
@@ -195,11 +198,14 @@ export class LeaseBook {
     return this.#repository.live(nowMs - clockSkewMs);
   }
 
-  #offers(leased: ReadonlyMap<string, number>, nowMs: number): ProducerOffer[] {
+  #offers(consumer: string, leased: ReadonlyMap<string, number>, nowMs: number): ProducerOffer[] {
     return [...this.#reports]
-      .filter(([, report]) => isFresh(report, nowMs))
+      .filter(
+        ([producer, report]) => isFresh(report, nowMs) && !this.#reputation.isAvoided(consumer, producer),
+      )
       .map(([producer, report]) => ({
         producer,
+        isDoubtful: this.#reputation.isDoubtful(producer),
         freeSlabs: Math.max(0, report.offeredSlabs - (leased.get(producer) ?? 0)),
       }));
   }

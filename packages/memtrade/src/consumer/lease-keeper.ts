@@ -58,6 +58,8 @@ interface Held<S> {
   notBeforeMs: number;
   connectFailures: number;
   extendFailures: number;
+  /** Its producer changed what was stored. */
+  isTampered: boolean;
 }
 
 const realDependencies: LeaseKeeperDependencies = {
@@ -74,6 +76,8 @@ export class LeaseKeeper<S extends LeasedSession> {
   readonly #options: LeaseOptions;
   readonly #by: LeaseKeeperDependencies;
   readonly #held = new Map<string, Held<S>>();
+  /** Producers that changed what was stored, by their keys. */
+  readonly #distrusted = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #counts = { requests: 0, extensions: 0, brokerFailures: 0, connectFailures: 0 };
   readonly #lost: Record<LossReason, number> = { revoked: 0, expired: 0, closed: 0 };
@@ -155,6 +159,20 @@ export class LeaseKeeper<S extends LeasedSession> {
     return (this.#closing ??= this.#giveUp());
   }
 
+  /** The session's producer changed what was stored: its leases are given back, the broker is told why. */
+  distrust(session: S): void {
+    const liar = [...this.#held.values()].find((held) => held.session === session);
+    if (liar === undefined) return;
+    const { producerKey } = liar.grant;
+    this.#distrusted.add(producerKey.toString('hex'));
+    for (const held of this.#held.values()) {
+      if (!held.grant.producerKey.equals(producerKey)) continue;
+      held.isTampered = true;
+      if (held.status !== 'busy') held.status = 'revoked';
+    }
+    this.#lastFailure = `the producer at ${liar.grant.endpoint} changed what was stored`;
+  }
+
   async #giveUp(): Promise<void> {
     this.#stopTimer();
     await Promise.allSettled(this.#underWay);
@@ -223,7 +241,7 @@ export class LeaseKeeper<S extends LeasedSession> {
         ...(maxPrice === undefined ? {} : { maxPrice }),
       });
       this.#requestId = randomUUID();
-      for (const grant of grants) this.#start(this.#connect(this.#hold(grant)));
+      for (const grant of grants) this.#take(this.#hold(grant));
     } catch (error) {
       if (!isOutage(error)) this.#requestId = randomUUID();
       this.#delayRequests();
@@ -234,10 +252,17 @@ export class LeaseKeeper<S extends LeasedSession> {
     }
   }
 
+  /** Of a producer that is not trusted any more nothing is taken, whatever the broker thinks of it. */
+  #take(held: Held<S>): void {
+    if (held.isTampered) this.#delayRequests();
+    this.#start(held.isTampered ? this.#return(held) : this.#connect(held));
+  }
+
   #hold(grant: LeaseGrant): Held<S> {
     const id = grant.leaseId.toString('hex');
     const fresh = { id, grant, session: undefined, notBeforeMs: 0, connectFailures: 0, extendFailures: 0 };
-    const held: Held<S> = { ...fresh, status: 'busy' };
+    const isTampered = this.#distrusted.has(grant.producerKey.toString('hex'));
+    const held: Held<S> = { ...fresh, isTampered, status: 'busy' };
     this.#held.set(id, held);
     return held;
   }
@@ -255,7 +280,7 @@ export class LeaseKeeper<S extends LeasedSession> {
         seed: this.#options.identity.seed,
       });
       held.session = session;
-      held.status = 'open';
+      held.status = held.isTampered ? 'revoked' : 'open';
       held.connectFailures = 0;
       this.#failuresInRow = 0;
       this.#user.addMemory(session);
@@ -295,7 +320,7 @@ export class LeaseKeeper<S extends LeasedSession> {
       this.#noteBrokerFailure(error);
     }
     // Unless the session was lost meanwhile.
-    if (held.session !== undefined) held.status = 'open';
+    if (held.session !== undefined) held.status = held.isTampered ? 'revoked' : 'open';
   }
 
   async #return(held: Held<S>): Promise<void> {
@@ -309,7 +334,9 @@ export class LeaseKeeper<S extends LeasedSession> {
     this.#held.delete(held.id);
     this.#chargedBefore += held.grant.charged;
     try {
-      this.#chargedBefore -= await this.#options.broker.releaseLease(held.grant.leaseId);
+      this.#chargedBefore -= await this.#options.broker.releaseLease(held.grant.leaseId, {
+        tampered: held.isTampered,
+      });
     } catch (error) {
       // It ends by itself; past its end the broker may not even know it any more.
       if (held.grant.expiresAtMs > this.#by.now()) this.#noteBrokerFailure(error);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SlabServer, SlabSession } from '@exopool/native';
+import { SlabServer, SlabSession, tamperedMax } from '@exopool/native';
 import { ExopoolError, Identity } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LeaseGrant, LeaseWish } from '../broker/broker-client.js';
@@ -18,6 +18,7 @@ class Market implements LeaseMarket {
   readonly requestIds: string[] = [];
   readonly maxPrices: (number | undefined)[] = [];
   readonly released: string[] = [];
+  readonly complaints: string[] = [];
   extended = 0;
   failing: ExopoolError | undefined;
 
@@ -46,9 +47,10 @@ class Market implements LeaseMarket {
     });
   }
 
-  releaseLease(leaseId: Buffer): Promise<number> {
+  releaseLease(leaseId: Buffer, { tampered = false } = {}): Promise<number> {
     return this.#answer(() => {
       this.released.push(leaseId.toString('hex'));
+      if (tampered) this.complaints.push(leaseId.toString('hex'));
       return 0.25;
     });
   }
@@ -123,6 +125,35 @@ afterEach(async () => {
 });
 
 const entry = [Buffer.from('key'), Buffer.from('value')] as const;
+
+describe('a producer that changes what was stored', () => {
+  it('loses the lease, is complained of, and gets none again', async () => {
+    const memory = await open({ slabs: 1 });
+    const [grant] = market.granted;
+    const entries = Array.from({ length: 100 }, (_, index) => [Buffer.from(`${index}`), entry[1]] as const);
+    await memory.tier.putMany(entries);
+    const liar = await SlabSession.connect({
+      host: '127.0.0.1',
+      port: server.port,
+      ticket: grant!.ticket,
+      seed: identity.seed,
+      producerKey: producer.publicKey,
+    });
+    await liar.writeMany([{ slab: 0, offset: 0, data: Buffer.alloc(slabBytes, 1) }]);
+    liar.close();
+    const few = entries.slice(0, tamperedMax - 1).map(([key]) => key);
+    expect(await memory.tier.getMany(few)).toEqual(few.map(() => undefined));
+    tick();
+    expect(market.released).toEqual([]);
+    await memory.tier.getMany(entries.map(([key]) => key));
+    expect(memory.tier.stats()).toMatchObject({ entries: 0, capacityBytes: 0 });
+    // This broker does not listen and offers the producer again, in vain.
+    await until(() => market.complaints.length > 1);
+    expect(market.complaints).toContain(grant!.leaseId.toString('hex'));
+    expect(memory.leases()).toEqual([]);
+    expect(memory.stats().lastFailure).toContain('changed what was stored');
+  });
+});
 
 describe('leased memory', () => {
   it('is leased, used, and given back', async () => {

@@ -33,7 +33,9 @@ export class RemoteMemory {
       addMemory: (session) => cache.addMemory(session),
       removeMemory: (session) => cache.removeMemory(session),
     };
-    return new RemoteMemory(cache, await LeaseKeeper.open(user, options, by));
+    const keeper = await LeaseKeeper.open(user, options, by);
+    cache.onLies((session) => keeper.distrust(session));
+    return new RemoteMemory(cache, keeper);
   }
 
   get tier(): CacheTier {

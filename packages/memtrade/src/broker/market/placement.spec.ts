@@ -18,6 +18,14 @@ it('fills from whoever has most free', () => {
   ]);
 });
 
+it('fills last from whoever several complain of', () => {
+  const doubted = offers.map((offer) => ({ ...offer, isDoubtful: offer.producer === 'b' }));
+  expect(place(doubted, { slabs: 4, minimumSlabs: 4, producersMax: 8 })).toEqual([
+    { producer: 'a', slabs: 3 },
+    { producer: 'b', slabs: 1 },
+  ]);
+});
+
 it('gives part of what was asked for, down to the minimum', () => {
   expect(place(offers, { slabs: 20, minimumSlabs: 13, producersMax: 8 })).toHaveLength(2);
   expect(place(offers, { slabs: 20, minimumSlabs: 14, producersMax: 8 })).toEqual([]);
