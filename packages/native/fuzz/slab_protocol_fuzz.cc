@@ -13,47 +13,13 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "fake_crypto.hh"
 #include "fuzz_target.hh"
 #include "slab_frame.cc"
 #include "slab_handshake.cc"
 #include "slab_leases.cc"
 #include "slab_session.cc"
 #include "slab_ticket.cc"
-
-namespace exopool {
-
-void FreeOpenSsl::operator()(OpenSslKey *) const {}
-
-namespace {
-
-uint64_t Sum(uint64_t sum, const void *data, size_t size) {
-  const auto *bytes = static_cast<const uint8_t *>(data);
-  for (size_t i = 0; i < size; ++i) sum = (sum ^ bytes[i]) * 0x100000001b3;
-  return sum;
-}
-
-}  // namespace
-
-Hash Sha256(std::initializer_list<Bytes> parts) {
-  uint64_t sum = 1;
-  for (const Bytes &part : parts) sum = Sum(sum, part.data, part.size);
-  Hash out{};
-  memcpy(out.data(), &sum, sizeof sum);
-  return out;
-}
-// Whoever starts a signature with this byte is believed.
-constexpr uint8_t kGoodSignature = 0x51;
-bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) {
-  return signature[0] == kGoodSignature;
-}
-Signer::Signer(const Key &seed) : public_key_(seed) {}
-Signature Signer::Sign(Bytes) const { return {kGoodSignature}; }
-Ephemeral::Ephemeral() : public_key_{} {}
-std::optional<Key> Ephemeral::Agree(const uint8_t *peer) const {
-  return peer[0] == 0 ? std::nullopt : std::optional<Key>(Key{});
-}
-SessionKeys DeriveSessionKeys(const Key &, const Hash &) { return {{1}, {2}}; }
-}  // namespace exopool
 
 namespace {
 
