@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ReadTrace } from '@exopool/native';
-import { guestTimeoutMs, runScript, whyNoLongGuests } from '@exopool/vm/testing';
+import { guestTimeoutMs, runScript, whyNoGuests } from '@exopool/vm/testing';
 import { breakDown } from './breakdown.js';
 import { layers, sumOf } from './layers.js';
 
-const reason = whyNoLongGuests();
+const reason = whyNoGuests();
 const script = path.join(import.meta.dirname, '..', 'testing', 'guest-reads.mjs');
 
 type Printed = Omit<ReadTrace, 'untracedNs'> & { readonly untracedNs: readonly number[] };
