@@ -48,7 +48,7 @@ const quick: HarvestPlan = {
     tailPercent: 90,
   },
   chunksPerApplication: 24,
-  floorShare: 0.57,
+  floorShare: 0.4,
   windowSeconds: 4,
   flatOutSeconds: 1,
   harvestSeconds: 10,
