@@ -24,17 +24,7 @@ const pollMs = 200;
 const quiet = ['--save', '', '--logfile', '/dev/null'];
 const redisWords = ['--port', port, '--bind', '127.0.0.1', '--enable-debug-command', 'yes', ...quiet];
 const options = {
-  command: [
-    'redis-server',
-    '--port',
-    port,
-    '--bind',
-    '127.0.0.1',
-    '--save',
-    '',
-    '--logfile',
-    '/dev/null',
-  ].concat(['--enable-debug-command', 'yes']),
+  command: ['redis-server', ...redisWords],
   stateDir,
   epochMs: 200,
   tail: 0.99,
