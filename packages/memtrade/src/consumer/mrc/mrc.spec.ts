@@ -1,8 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { blockTrace, whyNoTrace } from '../block-trace.fixture.js';
 import { hashKey } from './key-hash.js';
 import { meanAbsoluteError, type MissRatioCurve } from './miss-ratio-curve.js';
 import { RecencyTree } from './recency-tree.js';
@@ -114,18 +112,11 @@ describe('the sampled curve', () => {
     expect(new Shards().memoryBytes).toBeLessThanOrEqual(MiB);
   });
 
-  const file = fileURLToPath(
-    new URL('../../../../../../shared/data/cloudphysics-block-io.csv.gz', import.meta.url),
-  );
-  const reason = existsSync(file) ? undefined : `${file} is not there`;
+  const reason = whyNoTrace();
   it.skipIf(reason !== undefined)(
     `is within 2 % of it on block requests of a real machine${reason === undefined ? '' : `: ${reason}`}`,
     () => {
-      const lines = gunzipSync(readFileSync(file)).toString('latin1').trimEnd().split('\n').slice(1);
-      const uses = lines.map((line) => {
-        const [, , bytes, lbn] = line.split(',');
-        return { key: lbn!, bytes: Number(bytes) };
-      });
+      const uses = blockTrace();
       const exact = exactCurve(uses);
       const { curve, shards } = sample(uses);
       expect(shards.memoryBytes).toBeLessThanOrEqual(MiB);

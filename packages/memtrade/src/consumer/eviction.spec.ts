@@ -1,0 +1,53 @@
+/** What is kept when not everything fits, against a least-recently-used list of as many bytes. */
+import { describe, expect, it } from 'vitest';
+import { blockTrace, whyNoTrace, type BlockRequest } from './block-trace.fixture.js';
+import { openLeasedCache } from './leased-cache.fixture.js';
+
+const MiB = 1024 * 1024;
+/** A value has a 16th of the bytes of its block request: the working set is 121 MiB then. */
+const scale = 16;
+const capacities = [12, 30, 61];
+const reason =
+  process.env['EXOPOOL_TEST_ALL'] === '1'
+    ? whyNoTrace()
+    : 'a third of a million requests take half a minute: EXOPOOL_TEST_ALL=1 runs it';
+
+const bytesOf = ({ bytes }: BlockRequest): number => Math.max(1, Math.floor(bytes / scale));
+
+function hitsOfLru(requests: readonly BlockRequest[], capacityBytes: number): number {
+  const held = new Map<string, number>();
+  let [bytes, hits] = [0, 0];
+  for (const request of requests) {
+    const { key } = request;
+    const before = held.get(key);
+    if (before !== undefined) hits++;
+    held.delete(key);
+    held.set(key, bytesOf(request));
+    bytes += bytesOf(request) - (before ?? 0);
+    for (const [oldest, size] of held) {
+      if (bytes <= capacityBytes) break;
+      held.delete(oldest);
+      bytes -= size;
+    }
+  }
+  return hits;
+}
+
+describe.skipIf(reason !== undefined)(`eviction${reason === undefined ? '' : `: ${reason}`}`, () => {
+  it.each(capacities)(
+    'keeps more of what is asked for again than a list does, in %i MiB',
+    { timeout: 120_000 },
+    async (mib) => {
+      const requests = blockTrace();
+      const { cache, close } = await openLeasedCache(mib, MiB, 'off');
+      let hits = 0;
+      for (const request of requests) {
+        const key = Buffer.from(request.key);
+        if ((await cache.get(key)) !== undefined) hits++;
+        else await cache.putMany([[key, Buffer.alloc(bytesOf(request))]]);
+      }
+      close();
+      expect(hits).toBeGreaterThan(hitsOfLru(requests, mib * MiB));
+    },
+  );
+});
