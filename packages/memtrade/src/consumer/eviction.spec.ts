@@ -39,14 +39,15 @@ describe.skipIf(reason !== undefined)(`eviction${reason === undefined ? '' : `: 
     { timeout: 120_000 },
     async (mib) => {
       const requests = blockTrace();
-      const { cache, close } = await openLeasedCache(mib, MiB, 'off');
+      const leased = await openLeasedCache(mib, MiB, 'off');
+      const { cache } = leased;
       let hits = 0;
       for (const request of requests) {
         const key = Buffer.from(request.key);
         if ((await cache.get(key)) !== undefined) hits++;
         else await cache.putMany([[key, Buffer.alloc(bytesOf(request))]]);
       }
-      close();
+      leased.close();
       expect(hits).toBeGreaterThan(hitsOfLru(requests, mib * MiB));
     },
   );

@@ -16,6 +16,7 @@ import { spreadOf } from '../statistics.js';
 import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import type { CacheContender } from './contenders/contender.js';
 import { Producer } from './contenders/exopool.js';
+import { MemcachedServer } from './contenders/memcached.js';
 import { RedisServer } from './contenders/redis.js';
 import { measureLoss, type Loss } from './loss.js';
 import { drawKeys, fill, keyOf, measure } from './measure.js';
@@ -28,9 +29,9 @@ const respLoad = { connections: 50, batch: 16, requests: 100_000, valueBytes: 10
 
 export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
   const plan = cachePlan(options);
-  const notes: string[] = ['memcached does not take part: there is no client of ours for it'];
+  const notes: string[] = [];
   const rows: Row[] = [];
-  for (const valueBytes of valueSizes) rows.push(...(await sizeRows(plan, valueBytes, options)));
+  for (const valueBytes of valueSizes) rows.push(...(await sizeRows(plan, valueBytes, options, notes)));
   rows.push(...(await orNote(notes, () => respRows(options))).flat());
   const bytesPerPair = await pairBytes(plan, options.signal);
   rows.push({
@@ -47,7 +48,7 @@ export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
   return {
     suite: 'cache',
     setup: { ...plan, quick: options.quick, targets, targets_at_most: targetsAtMost },
-    notes,
+    notes: [...new Set(notes)],
     rows,
     ratios,
     checks: loss === undefined ? checks : { ...checks, loss_without_failures: loss.failures === 0 },
@@ -55,14 +56,21 @@ export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
   };
 }
 
-async function sizeRows(plan: CachePlan, valueBytes: number, options: SuiteOptions): Promise<Row[]> {
+async function sizeRows(
+  plan: CachePlan,
+  valueBytes: number,
+  options: SuiteOptions,
+  notes: string[],
+): Promise<Row[]> {
   const { signal, only } = options;
   const producer = await Producer.start(sealModes.length, signal);
   const redis = await RedisServer.start(signal);
+  const [memcached] = await orNote(notes, () => MemcachedServer.start(signal));
   const contenders: CacheContender[] = [];
   try {
     for (const mode of sealModes) contenders.push(await producer.lease(mode, 1));
     contenders.push(redis.plain(), redis.secured());
+    if (memcached !== undefined) contenders.push(await memcached.client());
     const taking = contenders.filter(
       ({ name }) => only === undefined || only.some((part) => name.includes(part)),
     );
@@ -88,6 +96,7 @@ async function sizeRows(plan: CachePlan, valueBytes: number, options: SuiteOptio
     );
   } finally {
     await Promise.allSettled(contenders.map((contender) => contender.close()));
+    await memcached?.close();
     await redis.close();
     await producer.close();
   }
