@@ -1,6 +1,6 @@
 /** For tests: caches over a real slab server, and a second session with the same lease, which sees the bytes. */
 import { afterEach } from 'vitest';
-import { SealedCache, type SealMode } from './sealed-cache.js';
+import { SealedCache, type SealedCacheOptions, type SealMode } from './sealed-cache.js';
 import { SlabSession } from './slab-client.js';
 import type { SlabServer, SlabServerOptions } from './slab-server.js';
 import { consumer, makeTicket, producer, startServer } from './slab-wire.fixture.js';
@@ -53,10 +53,11 @@ export async function cacheOver(
   slabs: number,
   slabBytes: number,
   mode: SealMode = 'aes-128-gcm',
+  options: SealedCacheOptions = {},
 ): Promise<{ cache: SealedCache; leased: Leased; session: SlabSession; ticket: Buffer }> {
   const leased = new Leased(slabBytes);
   const { session, ticket } = await leased.lease(slabs);
-  const cache = new SealedCache({ mode });
+  const cache = new SealedCache({ mode, ...options });
   cache.addMemory(session);
   return { cache, leased, session, ticket };
 }

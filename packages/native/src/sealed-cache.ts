@@ -52,6 +52,8 @@ export interface SealedCacheStats extends CacheTierStats {
 export interface SealedCacheOptions {
   /** Default 'aes-128-gcm'. */
   readonly mode?: SealMode;
+  /** Default {@link tamperedMax}. */
+  readonly tamperedMax?: number;
   /** How long a call waits on this thread for its answer; default 40, and 0 with a single processor. */
   readonly spinMicroseconds?: number;
 }
@@ -83,6 +85,7 @@ interface SealedCacheBinding {
 export class SealedCache implements CacheTier {
   readonly #native: NativeSealedCache;
   readonly #spin: SpinPolicy;
+  readonly #tamperedMax: number;
   readonly #sessions = new Set<SlabSession>();
   #onLies: (session: SlabSession) => void = () => undefined;
   readonly #words = new Int32Array(answerWords * deliveryAnswers);
@@ -97,9 +100,10 @@ export class SealedCache implements CacheTier {
   #rejected = 0;
 
   /** @throws ExopoolError `EXOPOOL_INVALID` for an unknown mode, `EXOPOOL_NATIVE` without the addon. */
-  constructor({ mode = 'aes-128-gcm', spinMicroseconds }: SealedCacheOptions = {}) {
+  constructor({ mode = 'aes-128-gcm', spinMicroseconds, tamperedMax: most }: SealedCacheOptions = {}) {
     const number = sealModes.indexOf(mode);
     if (number < 0) throw new ExopoolError('EXOPOOL_INVALID', `no seal mode ${mode}`);
+    this.#tamperedMax = most ?? tamperedMax;
     this.#spin = new SpinPolicy(
       spinMicroseconds ?? (availableParallelism() > 1 ? defaultSpinMicroseconds : 0),
     );
@@ -128,7 +132,7 @@ export class SealedCache implements CacheTier {
     if (this.#sessions.delete(session)) this.#native.removeRegion(session.number);
   }
 
-  /** Calls back when a session's producer changed {@link tamperedMax} values; its memory is not used any more. */
+  /** Calls back when a session's producer changed as many values as it may; its memory is not used any more. */
   onLies(callback: (session: SlabSession) => void): void {
     this.#onLies = callback;
   }
@@ -276,7 +280,7 @@ export class SealedCache implements CacheTier {
 
   #dropLiars(): void {
     for (const session of this.#sessions) {
-      if (this.#native.tamperedOf(session.number) < tamperedMax) continue;
+      if (this.#native.tamperedOf(session.number) < this.#tamperedMax) continue;
       this.removeMemory(session);
       this.#onLies(session);
     }
