@@ -64,10 +64,12 @@ describe.each(modes)('what a producer does to values sealed %s', (mode, stored) 
       await producer.writeMany([{ slab: 0, offset: 0, data: bytes }]);
       const { entries, tampered } = cache.stats();
       // Old and new values alike: what is left of earlier rounds was changed too.
-      const asked = Array.from({ length: round + 1 }, (_, each) => names(each)).flat();
+      const oldest = Math.max(0, round - 3);
+      const asked = Array.from({ length: round + 1 - oldest }, (_, each) => names(oldest + each)).flat();
       const got = await cache.getMany(asked);
       got.forEach((value, index) => {
-        if (value !== undefined) expect(value).toEqual(valueOf(Math.floor(index / count), index % count));
+        if (value !== undefined)
+          expect(value).toEqual(valueOf(oldest + Math.floor(index / count), index % count));
       });
       const wrong = cache.stats().tampered - tampered;
       cases += wrong;
