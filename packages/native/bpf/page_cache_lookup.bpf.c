@@ -7,6 +7,10 @@
  * caller's mapping, which is a copy out of the page cache when the data is warm. A page that is not there is
  * faulted in (the program may sleep), but a fault costs more than a read: this engine is for warm data.
  *
+ * Linux 6.19 could read the file without a mapping (bpf_dynptr_from_file, on the vm_file of a bpf_iter_task_vma). Tried
+ * on 7.2: 64 bytes take 1,240 counted instructions by that, and 350 by a copy from the mapping; a whole page 2,750. A hop
+ * is three or four small copies, so all kernels use the mapping.
+ *
  * Chains lie in an array map that the caller has mapped. Pages are not copied there, but to a desk:
  *
  *   chain (mapped)   --key-->  root desk (the root, once a batch)  --key-->  desk (every other page)

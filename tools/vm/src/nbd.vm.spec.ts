@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nbdSupport } from '@exopool/native';
-import { guestTimeoutMs, runScript, whyNoLongGuests } from './testing/guest-tests.js';
+import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 import { missingPrograms } from './testing/missing-programs.js';
 
 const support = nbdSupport();
-const reason = whyNoLongGuests() ?? (support.available ? whatIsMissing() : support.reason);
+const reason = whyNoGuests() ?? (support.available ? whatIsMissing() : support.reason);
 const script = path.join(import.meta.dirname, 'testing', 'guest-nbd.mjs');
 
 function whatIsMissing(): string | undefined {

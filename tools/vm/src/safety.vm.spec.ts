@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Store } from '@exopool/bpf-storage';
-import { guestTimeoutMs, runScript, whyNoLongGuests } from './testing/guest-tests.js';
+import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 
-const reason = whyNoLongGuests();
+const reason = whyNoGuests();
 const script = path.join(import.meta.dirname, 'testing', 'guest-safety.mjs');
 const entries = 20_000;
 const rounds = 2000;

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTraversal } from '@exopool/bpf-storage';
-import { guestTimeoutMs, runScript, whyNoLongGuests } from './testing/guest-tests.js';
+import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 
-const reason = whyNoLongGuests();
+const reason = whyNoGuests();
 const script = path.join(import.meta.dirname, 'testing', 'guest-traversals.mjs');
 const examples = path.resolve(import.meta.dirname, '../../../packages/bpf-storage/examples');
 const rows = 5000;

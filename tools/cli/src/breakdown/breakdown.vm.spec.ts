@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ReadTrace } from '@exopool/native';
-import { guestTimeoutMs, runScript, whyNoLongGuests } from '@exopool/vm/testing';
+import { guestTimeoutMs, runScript, whyNoGuests } from '@exopool/vm/testing';
 import { breakDown } from './breakdown.js';
 import { layers, sumOf } from './layers.js';
 
-const reason = whyNoLongGuests();
+const reason = whyNoGuests();
 const script = path.join(import.meta.dirname, '..', 'testing', 'guest-reads.mjs');
 
 type Printed = Omit<ReadTrace, 'untracedNs'> & { readonly untracedNs: readonly number[] };
@@ -30,8 +30,9 @@ describe.skipIf(reason !== undefined)(
       for (const trace of [nvme, zram]) {
         const { totalNs, layersNs } = breakDownPrinted(trace);
         expect(sumOf(layersNs) / totalNs).toBeCloseTo(1, 6);
-        expect(layersNs.device).toBeGreaterThan(0);
-        expect(layersNs['file system']).toBeGreaterThan(0);
+        // What is smaller than the cost of its probes, under emulation, counts as nothing; these are not.
+        expect(layersNs.driver + layersNs.device, JSON.stringify(layersNs)).toBeGreaterThan(0);
+        expect(layersNs.crossing, JSON.stringify(layersNs)).toBeGreaterThan(0);
       }
     });
   },

@@ -7,7 +7,7 @@ export function registerTest(program: Command): void {
     .command('test')
     .description('lint, type checks and all tests')
     .option('--all', 'the longer forms of the tests too')
-    .option('--vm', 'only the tests in guests with other kernels, all of them')
+    .option('--vm', 'only the tests in guests with other kernels')
     .option('--no-vm', 'all but these')
     .argument('[vitest...]', 'arguments for vitest, after --')
     .addHelpText(

@@ -18,15 +18,9 @@ export function whyNoGuests(): string | undefined {
   return inject('whyNoGuests');
 }
 
-/** As {@link whyNoGuests}, for tests of several minutes, which are not run along with all others. */
-export function whyNoLongGuests(): string | undefined {
-  const isAsked = process.env['EXOPOOL_TEST_VM'] === 'all';
-  return whyNoGuests() ?? (isAsked ? undefined : 'takes minutes; run by: ./exopool test --vm');
-}
-
 /** Why the kernel module is not tested in guests; undefined when it is. */
 export function whyNoDriver(): string | undefined {
-  const reason = whyNoLongGuests();
+  const reason = whyNoGuests();
   if (reason !== undefined) return reason;
   const missing = missingPrograms(['make', 'clang', 'xz', 'mkfs.xfs', 'mkfs.ext4']);
   return missing.length === 0
