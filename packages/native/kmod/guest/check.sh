@@ -179,7 +179,7 @@ check_log() {
 }
 
 if [ -n "$long" ]; then
-  chains=20000 lookups=250000 rounds=1500 deaths=100 fault_rounds=8
+  chains=20000 lookups=250000 rounds=1500 deaths=30 fault_rounds=8
 else
   chains=200 lookups=1280 rounds=20 deaths=4 fault_rounds=1
 fi
