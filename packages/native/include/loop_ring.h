@@ -80,4 +80,28 @@ EXO_ASSERT(sizeof(struct cqe) == EXO_LOOP_CQE_BYTES, "completion");
 /* Read from memory anew: what a loop decides by. */
 #define FRESH(place) (*(volatile __u32 *)(place))
 
+#define LOOP_INLINE static inline __attribute__((always_inline, unused))
+
+/* A read of a file, into memory that the ring has registered. */
+LOOP_INLINE void fill_read(struct sqe *sqe, __u64 offset, __u64 address, __u32 bytes) {
+  sqe->opcode = IORING_OP_READ_FIXED;
+  sqe->offset = offset;
+  sqe->address = address;
+  sqe->bytes = bytes;
+}
+
+/* The same as a command to the NVMe device: `bytes` from a logical block on. */
+LOOP_INLINE void fill_command(struct sqe *sqe, __u32 namespace_id, __u64 lba, __u32 lba_shift, __u64 address,
+                              __u32 bytes) {
+  sqe->opcode = IORING_OP_URING_CMD;
+  sqe->offset = NVME_URING_CMD_IO;
+  sqe->op_flags = IORING_URING_CMD_FIXED;
+  sqe->nvme.opcode = NVME_READ;
+  sqe->nvme.namespace_id = namespace_id;
+  sqe->nvme.address = address;
+  sqe->nvme.data_bytes = bytes;
+  sqe->nvme.lba = lba;
+  sqe->nvme.blocks_less_one = (bytes >> (lba_shift & 31)) - 1;
+}
+
 #endif

@@ -61,6 +61,7 @@ export {
   type ReadTraceOptions,
 } from './read-trace.js';
 export type { ReadProbe, ReadRoute } from './read-borders.js';
+export { addSwapFile } from './swap-file.js';
 export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 export {

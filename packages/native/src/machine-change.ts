@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
 import { removeLoopDevice } from './loop-device.js';
 import { releasePin } from './release-pin.js';
+import { removeSwapFile } from './swap-file.js';
 import { isOurZram, listZram, removeZram, swapOff, zramPath } from './swap.js';
 import { removeZramDisk } from './zram-disk.js';
 
@@ -23,6 +24,8 @@ export type Change =
   | { readonly kind: 'zram-disk'; readonly id: number; readonly uuid: string }
   /** A file is about to be made, and a loop device of it. */
   | { readonly kind: 'loop'; readonly file: string }
+  /** A file is about to be made, and swapped to. */
+  | { readonly kind: 'swap-file'; readonly path: string }
   /** The kernel is about to swap to it. */
   | { readonly kind: 'swap'; readonly id: number; readonly uuid: string };
 
@@ -56,6 +59,9 @@ export async function undoChange(change: Change): Promise<void> {
       return;
     case 'zram-disk':
       await removeZramDisk(change.id, change.uuid);
+      return;
+    case 'swap-file':
+      await removeSwapFile(change.path);
       return;
     case 'swap':
       if (isOurZram(change.id, change.uuid)) await swapOff(zramPath(change.id));

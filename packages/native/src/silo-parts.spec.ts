@@ -2,12 +2,14 @@
  * Compressed memory with a disk behind it: zram's writeback and zswap, in folders that stand for the kernel's (what is
  * read and written, not what the kernel does then), and the loop device for real.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MachineJournal, undoLeftovers } from './journal.js';
 import { addLoopDevice } from './loop-device.js';
+import { addSwapFile, removeSwapFile } from './swap-file.js';
+import { readSwapAreas } from './swap.js';
 import {
   hasZramWriteback,
   readZramBacking,
@@ -100,4 +102,28 @@ it('makes a loop device of a file, and leaves neither', async (context) => {
   expect(existsSync(file)).toBe(false);
   expect(existsSync(`/sys/block/${device.slice(5)}/loop/backing_file`) && backing() === file).toBe(false);
   expect(await undoLeftovers(join(folder, 'own'))).toEqual([]);
+});
+
+it('swaps to a file, and leaves neither', async (context) => {
+  if (process.getuid?.() !== 0) return context.skip('needs root');
+  const own = MachineJournal.open(join(folder, 'own'));
+  let file: string;
+  try {
+    file = await addSwapFile(own, folder, 1 << 20);
+  } catch (error) {
+    await own.undoAll();
+    return context.skip(`not on this file system: ${(error as Error).message}`);
+  }
+  expect(readSwapAreas().map(({ path }) => path)).toContain(file);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  await own.undoAll();
+  expect(readSwapAreas().map(({ path }) => path)).not.toContain(file);
+  expect(existsSync(file)).toBe(false);
+});
+
+it('removes no file that it did not make', async () => {
+  const file = join(folder, 'swapfile');
+  writeFileSync(file, 'of somebody');
+  await expect(removeSwapFile(file)).rejects.toMatchObject({ code: 'EXOPOOL_INVALID' });
+  expect(existsSync(file)).toBe(true);
 });

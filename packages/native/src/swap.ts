@@ -119,7 +119,7 @@ export async function addZramSwap(
     await run('swapon', ['--priority', String(swapPriority), path], toolOptions);
     return { id, path, sizeBytes };
   } catch (error) {
-    throw explain(error);
+    throw explainSwapError(error);
   }
 }
 
@@ -153,15 +153,15 @@ export function isOurZram(id: number, uuid: string): boolean {
 }
 
 /** The tools of util-linux are in folders that are not on every user's path. */
-const toolOptions = {
+export const toolOptions = {
   env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
 };
 
-function explain(error: unknown): ExopoolError {
+export function explainSwapError(error: unknown): ExopoolError {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' && syscall?.startsWith('spawn') === true) {
     const message = `${syscall.slice('spawn '.length)} is missing: install util-linux`;
     return new ExopoolError('EXOPOOL_UNSUPPORTED', message, { cause: error });
   }
-  return toExopoolError(error, 'cannot set up swap in zram (root is needed)');
+  return toExopoolError(error, 'cannot set up swap (root is needed)');
 }

@@ -1,35 +1,19 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Store } from '@exopool/bpf-storage';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
+import { makeTable, type TestTable } from './testing/table.js';
 
 const reason = whyNoGuests();
 const script = path.join(import.meta.dirname, 'testing', 'guest-engines.mjs');
 const entries = 60_000;
 /** Half of the keys are not in the table. */
 const lookups = 100_000;
-let folder: string;
-let table: string;
-
-function* records(): Generator<[string, Buffer]> {
-  for (let i = 0; i < entries; i += 1) {
-    yield [`key/${String(i).padStart(8, '0')}`, Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
-  }
-}
+let table: TestTable;
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'exopool-engines-'));
-  const store = await Store.open(folder);
-  await store.load(records());
-  await store.close();
-  table = path.join(
-    folder,
-    readdirSync(folder).find((name) => name.endsWith('.table'))!,
-  );
+  table = await makeTable(entries);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => table.remove());
 
 /** What guest-engines.mjs prints. */
 interface Found {
@@ -38,7 +22,7 @@ interface Found {
 }
 
 async function lookUpInGuest(kernel: string, count: number, blockBytes: 512 | 4096): Promise<Found> {
-  const words = JSON.stringify({ table, lookups: count, blockBytes });
+  const words = JSON.stringify({ table: table.path, lookups: count, blockBytes });
   const options = { nvmeBytes: 1100 << 20, nvmeBlockBytes: blockBytes };
   const { status, out, err } = await runScript(
     kernel,

@@ -1,9 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Store } from '@exopool/bpf-storage';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
+import { makeTable, type TestTable } from './testing/table.js';
 
 const reason = whyNoGuests();
 const script = path.join(import.meta.dirname, 'testing', 'guest-safety.mjs');
@@ -13,26 +11,12 @@ const changes = 300;
 /** What a damaged file may say; the last when its extents have holes. */
 const typed = ['EXOPOOL_CORRUPT', 'EXOPOOL_IO', 'EXOPOOL_NOT_FOUND', 'EXOPOOL_UNSUPPORTED'];
 const engines = ['pread', 'io-uring', 'page-cache-bpf', 'io-uring-bpf', 'nvme-bpf'];
-let folder: string;
-let table: string;
-
-function* records(): Generator<[string, Buffer]> {
-  for (let i = 0; i < entries; i += 1) {
-    yield [`key/${String(i).padStart(8, '0')}`, Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
-  }
-}
+let table: TestTable;
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'exopool-safety-'));
-  const store = await Store.open(folder);
-  await store.load(records());
-  await store.close();
-  table = path.join(
-    folder,
-    readdirSync(folder).find((name) => name.endsWith('.table'))!,
-  );
+  table = await makeTable(entries);
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => table.remove());
 
 /** What guest-safety.mjs prints of a file that somebody changes. */
 interface Changed {
@@ -56,7 +40,7 @@ describe.skipIf(reason !== undefined)(
       'give right answers or typed errors, and leave nothing behind',
       { timeout: guestTimeoutMs },
       async () => {
-        const words = JSON.stringify({ table, entries, rounds, changes });
+        const words = JSON.stringify({ table: table.path, entries, rounds, changes });
         const options = { nvmeBytes: 256 << 20 };
         const { status, out, err } = await runScript(
           '7.2',

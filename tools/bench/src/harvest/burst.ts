@@ -2,15 +2,19 @@
  * A burst on a harvested Redis: from one moment to the next three times as many requests, and for all data alike. How
  * long until its p99 is again what it is in the same burst when nothing was taken, with and without prefetch.
  */
+import { join } from 'node:path';
+import { addSwapFile, MachineJournal } from '@exopool/native';
 import { redis } from './applications/key-value.js';
 import type { RunningApplication } from './applications/application.js';
 import { Harvesting } from './harvesting.js';
 import type { LoadWindow } from './load/window.js';
+import type { BurstMedium } from './plan.js';
 import type { RoundOptions } from './rounds.js';
 import { spreadOf } from '../statistics.js';
 import type { Row } from '../suite.js';
 
 export interface BurstRound {
+  readonly medium: BurstMedium;
   readonly isPrefetching: boolean;
   readonly burst: LoadWindow;
   /** Milliseconds until the old p99; `undefined`: not within the burst. */
@@ -38,15 +42,34 @@ export async function burstRounds(options: RoundOptions): Promise<BurstResult> {
     await running.run(plan.windowSeconds / 2);
     const undisturbed = await burst(plan.burst.seconds);
     const rounds: BurstRound[] = [];
-    for (let round = 0; round < plan.burst.rounds; round += 1) {
-      for (const isPrefetching of round % 2 === 0 ? [true, false] : [false, true]) {
-        say(`burst: round ${round + 1} ${isPrefetching ? 'with' : 'without'} prefetch`);
-        rounds.push(await oneBurst(running, burst, isPrefetching, undisturbed, options));
-      }
-    }
+    for (const medium of plan.burst.media)
+      await swappingTo(medium, options, async () => {
+        for (let round = 0; round < plan.burst.rounds; round += 1)
+          for (const isPrefetching of round % 2 === 0 ? [true, false] : [false, true]) {
+            say(`burst: ${medium}, ${isPrefetching ? 'with' : 'without'} prefetch`);
+            const one = await oneBurst(running, burst, isPrefetching, undisturbed, options);
+            rounds.push({ ...one, medium });
+          }
+      });
     return { undisturbed, rounds };
   } finally {
     await running.close();
+  }
+}
+
+/** A producer that finds no swap makes zram; one that finds a disk's puts zswap before it, where the kernel has that. */
+async function swappingTo(
+  medium: BurstMedium,
+  { plan, folder }: RoundOptions,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (medium === 'zram') return work();
+  const journal = MachineJournal.open(join(folder, 'swap-journal'));
+  try {
+    await addSwapFile(journal, folder, plan.applicationBytes.redis);
+    await work();
+  } finally {
+    await journal.undoAll();
   }
 }
 
@@ -56,7 +79,7 @@ async function oneBurst(
   isPrefetching: boolean,
   undisturbed: LoadWindow,
   { plan, folder, signal }: RoundOptions,
-): Promise<BurstRound> {
+): Promise<Omit<BurstRound, 'medium'>> {
   const harvesting = await Harvesting.start({ application, plan, folder, signal, isPrefetching });
   try {
     await application.run(plan.harvestSeconds);
@@ -96,9 +119,12 @@ export function timeBack(
 export function burstRows({ undisturbed, rounds }: BurstResult): Row[] {
   const name = 'Redis in a burst: p50 of the ms until its p99 is back';
   const reference: Row = { name, contender: 'nothing taken', p99_us: pointP99(undisturbed) };
-  const rows = [true, false].map((isPrefetching): Row => {
-    const of = rounds.filter((round) => round.isPrefetching === isPrefetching);
-    const contender = isPrefetching ? 'zram, with prefetch' : 'zram, without prefetch';
+  const cases = [...new Set(rounds.map(({ medium }) => medium))].flatMap((medium) =>
+    [true, false].map((isPrefetching) => ({ medium, isPrefetching })),
+  );
+  const rows = cases.map(({ medium, isPrefetching }): Row => {
+    const of = rounds.filter((round) => round.medium === medium && round.isPrefetching === isPrefetching);
+    const contender = `${medium}, ${isPrefetching ? 'with' : 'without'} prefetch`;
     const back = of.flatMap(({ backMs }) => backMs ?? []);
     const swapped_bytes = spreadOf(of.map(({ swappedBytes }) => swappedBytes)).median;
     const p99_us = spreadOf(of.map(({ burst }) => burst.p99Us)).median;

@@ -5,6 +5,7 @@
  *   slab server   beside Redis, in turn
  *   give-back     memory on loan that is wanted back
  *   burst         on a harvested Redis
+ *   ablation      the harvester's constants, on a small Redis
  *   rounds        each application without and with a harvester, in turn
  *
  * A part that fails keeps its row, with the reason; the others go on.
@@ -21,6 +22,7 @@ import { memcached, redis } from './applications/key-value.js';
 import { postgresql } from './applications/postgresql.js';
 import { burstRounds, burstRows } from './burst.js';
 import { giveBackRounds, giveBackRows, graceMs, percentile } from './give-back.js';
+import { realAblationRows } from './real-ablation.js';
 import { planOf, type HarvestPlan } from './plan.js';
 import { ablationPlot, timePlot } from './plots.js';
 import { checksOf, harvestRatios, targets, targetsAtMost } from './ratios.js';
@@ -92,6 +94,10 @@ class HarvestRun {
     }
     await this.#part('burst', async () => {
       this.#rows.push(...burstRows(await burstRounds(this.#roundOptions)));
+    });
+    if (this.plan.ablation === undefined) return;
+    await this.#part('ablation', async () => {
+      this.#rows.push(...(await realAblationRows(this.#roundOptions)));
     });
   }
 

@@ -18,6 +18,8 @@ export interface HarvestingOptions {
   readonly plan: Pick<HarvestPlan, 'times' | 'floorShare' | 'chunksPerApplication'>;
   /** Default true. */
   readonly isPrefetching?: boolean;
+  /** Of the producer, over those that follow from the plan. */
+  readonly settings?: Readonly<Record<string, number>>;
   readonly folder: string;
   readonly signal: AbortSignal;
 }
@@ -80,7 +82,7 @@ export class Harvesting {
   }
 }
 
-function settingsOf({ application, plan, isPrefetching = true }: HarvestingOptions): object {
+function settingsOf({ application, plan, isPrefetching = true, settings }: HarvestingOptions): object {
   const { metric, dropSlack, cgroup } = application;
   const { times, floorShare, chunksPerApplication } = plan;
   const { usageBytes } = cgroup.sample();
@@ -99,5 +101,6 @@ function settingsOf({ application, plan, isPrefetching = true }: HarvestingOptio
     baselinePointsMin: times.baselinePoints,
     tailPercent: times.tailPercent,
     ...(isPrefetching ? {} : { severeEpochs: severeNever }),
+    ...settings,
   };
 }

@@ -14,6 +14,8 @@ export interface HarvestTimes {
   readonly tailPercent: number;
 }
 
+export type BurstMedium = 'zram' | 'disk';
+
 export interface HarvestPlan {
   readonly rounds: number;
   /** No further round is begun after this part of a run. */
@@ -28,7 +30,15 @@ export interface HarvestPlan {
   readonly windowSeconds: number;
   readonly flatOutSeconds: number;
   readonly harvestSeconds: number;
-  readonly burst: { readonly rounds: number; readonly seconds: number };
+  readonly burst: {
+    readonly rounds: number;
+    readonly seconds: number;
+    /** What is swapped to. */
+    readonly media: readonly BurstMedium[];
+  };
+  /** On a Redis of its own; `undefined`: not in this form. */
+  readonly ablation:
+    { readonly bytes: number; readonly harvestSeconds: number; readonly windowSeconds: number } | undefined;
   readonly giveBack: { readonly rounds: number; readonly graceRounds: number; readonly bytes: number };
   readonly slab: { readonly rounds: number; readonly seconds: number };
   /** Of the simulated harvester. */
@@ -48,11 +58,12 @@ const quick: HarvestPlan = {
     tailPercent: 90,
   },
   chunksPerApplication: 24,
-  floorShare: 0.57,
+  floorShare: 0.4,
   windowSeconds: 4,
   flatOutSeconds: 1,
   harvestSeconds: 10,
-  burst: { rounds: 1, seconds: 8 },
+  burst: { rounds: 1, seconds: 8, media: ['zram'] },
+  ablation: undefined,
   giveBack: { rounds: 10, graceRounds: 3, bytes: GiB / 4 },
   slab: { rounds: 3, seconds: 1 },
   simulatedHours: 6,
@@ -61,13 +72,14 @@ const quick: HarvestPlan = {
 const full: HarvestPlan = {
   ...quick,
   rounds: 3,
-  roundsUntilSeconds: 1140,
+  roundsUntilSeconds: 1080,
   applicationBytes: { redis: 3 * GiB, memcached: 3 * GiB, postgresql: 2 * GiB, batch: GiB },
   times: { ...quick.times, coolingSeconds: 1, recoverySeconds: 5, recentSeconds: 10, baselinePoints: 20 },
   windowSeconds: 12,
   flatOutSeconds: 3,
   harvestSeconds: 30,
-  burst: { rounds: 1, seconds: 20 },
+  burst: { rounds: 1, seconds: 20, media: ['zram', 'disk'] },
+  ablation: { bytes: 300 * MiB, harvestSeconds: 10, windowSeconds: 5 },
   giveBack: { rounds: 50, graceRounds: 10, bytes: GiB },
   slab: { rounds: 5, seconds: 2 },
   simulatedHours: 12,
