@@ -43,6 +43,7 @@ struct exo_account {
 
 static DEFINE_MUTEX(accounts_lock);
 static LIST_HEAD(accounts);
+static struct kmem_cache *cache;
 
 static DEFINE_SPINLOCK(totals_lock);
 static u64 total_by_mode[EXO_MODES];
@@ -57,7 +58,7 @@ struct exo_account *exo_account_get(void) {
   mutex_lock(&accounts_lock);
   list_for_each_entry(account, &accounts, entry)
     if (account->process == current->tgid) goto found;
-  account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
+  account = kmem_cache_zalloc(cache, GFP_KERNEL_ACCOUNT);
   if (!account) goto out;
   account->process = current->tgid;
   spin_lock_init(&account->lock);
@@ -73,7 +74,7 @@ void exo_account_put(struct exo_account *account) {
   mutex_lock(&accounts_lock);
   if (--account->sessions == 0) {
     list_del(&account->entry);
-    kfree(account);
+    kmem_cache_free(cache, account);
   }
   mutex_unlock(&accounts_lock);
 }
@@ -142,6 +143,14 @@ static int show(struct seq_file *to, void *unused) {
   return 0;
 }
 
-int exo_accounts_start(void) { return proc_create_single("exopool", 0444, NULL, show) ? 0 : -ENOMEM; }
+int exo_accounts_start(void) {
+  cache = EXO_CACHE(exo_account);
+  if (cache && proc_create_single("exopool", 0444, NULL, show)) return 0;
+  kmem_cache_destroy(cache);
+  return -ENOMEM;
+}
 
-void exo_accounts_stop(void) { remove_proc_entry("exopool", NULL); }
+void exo_accounts_stop(void) {
+  remove_proc_entry("exopool", NULL);
+  kmem_cache_destroy(cache);
+}

@@ -41,6 +41,7 @@
 #endif
 
 static struct workqueue_struct *workers;
+static struct kmem_cache *cache;
 
 static void on_bio_end(struct bio *bio);
 
@@ -302,7 +303,7 @@ u32 exo_modes_of(struct block_device *bdev) {
 }
 
 struct exo_batch *exo_batch_create(void) {
-  struct exo_batch *batch = kvzalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+  struct exo_batch *batch = kmem_cache_zalloc(cache, GFP_KERNEL_ACCOUNT);
   u32 i;
 
   if (!batch) return NULL;
@@ -331,12 +332,19 @@ void exo_batch_free(struct exo_batch *batch) {
     bio_uninit(&batch->flights[i].bio);
     free_page((unsigned long)batch->flights[i].block);
   }
-  kvfree(batch);
+  kmem_cache_free(cache, batch);
 }
 
 int exo_chains_start(void) {
+  cache = EXO_CACHE(exo_batch);
+  if (!cache) return -ENOMEM;
   workers = alloc_workqueue("exopool", WORKER_FLAGS, 0);
-  return workers ? 0 : -ENOMEM;
+  if (workers) return 0;
+  kmem_cache_destroy(cache);
+  return -ENOMEM;
 }
 
-void exo_chains_stop(void) { destroy_workqueue(workers); }
+void exo_chains_stop(void) {
+  destroy_workqueue(workers);
+  kmem_cache_destroy(cache);
+}

@@ -17,7 +17,7 @@
 
 #include "exopool.h"
 
-struct attached {
+struct exo_attached {
   struct file *file;
   struct exo_program *program;
   struct exo_snapshot *snapshot;
@@ -26,19 +26,21 @@ struct attached {
   bool pinned;
 };
 
-struct session {
+struct exo_session {
   struct mutex lock;
-  struct xarray files; /* struct attached by number */
+  struct xarray files; /* struct exo_attached by number */
   struct exo_account *account;
   struct exo_batch *batch;
   struct exo_request requests[EXO_FLIGHTS_MAX];
 };
 
-static void free_attached(struct attached *attached) {
+static struct kmem_cache *attachments, *sessions;
+
+static void free_attached(struct exo_attached *attached) {
   exo_snapshot_put(attached->snapshot, attached->pinned);
   exo_program_put(attached->program);
   fput(attached->file);
-  kfree(attached);
+  kmem_cache_free(attachments, attached);
 }
 
 static long show_info(struct exo_info __user *to) {
@@ -48,15 +50,15 @@ static long show_info(struct exo_info __user *to) {
   return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-static void describe(const struct attached *attached, struct exo_attach *call) {
+static void describe(const struct exo_attached *attached, struct exo_attach *call) {
   call->generation = attached->snapshot->generation;
   call->bytes = attached->snapshot->bytes;
   call->extents = attached->snapshot->count;
   call->modes = attached->modes;
 }
 
-static struct attached *attach(struct exo_attach *call) {
-  struct attached *attached;
+static struct exo_attached *attach(struct exo_attach *call) {
+  struct exo_attached *attached;
   long error = -EBADF;
 
   if (call->flags & ~EXO_ATTACH_PIN || call->reserved) return ERR_PTR(-EINVAL);
@@ -64,7 +66,7 @@ static struct attached *attach(struct exo_attach *call) {
     call->refusal = EXO_REFUSED_BLOCK;
     return ERR_PTR(-EINVAL);
   }
-  attached = kzalloc(sizeof(*attached), GFP_KERNEL_ACCOUNT);
+  attached = kmem_cache_zalloc(attachments, GFP_KERNEL_ACCOUNT);
   if (!attached) return ERR_PTR(-ENOMEM);
   attached->block_bytes = call->block_bytes;
   attached->pinned = call->flags & EXO_ATTACH_PIN;
@@ -90,12 +92,12 @@ no_snapshot:
 no_program:
   fput(attached->file);
 no_file:
-  kfree(attached);
+  kmem_cache_free(attachments, attached);
   return ERR_PTR(error);
 }
 
-static long add_file(struct session *session, struct exo_attach *call) {
-  struct attached *attached = attach(call);
+static long add_file(struct exo_session *session, struct exo_attach *call) {
+  struct exo_attached *attached = attach(call);
   long error;
 
   if (IS_ERR(attached)) {
@@ -111,8 +113,8 @@ static long add_file(struct session *session, struct exo_attach *call) {
   return 0;
 }
 
-static long refresh_file(struct session *session, struct exo_attach *call) {
-  struct attached *attached = xa_load(&session->files, call->file);
+static long refresh_file(struct exo_session *session, struct exo_attach *call) {
+  struct exo_attached *attached = xa_load(&session->files, call->file);
   struct exo_snapshot *snapshot;
 
   if (!attached) return -ENOENT;
@@ -128,8 +130,8 @@ static long refresh_file(struct session *session, struct exo_attach *call) {
   return 0;
 }
 
-static long remove_file(struct session *session, u32 file) {
-  struct attached *attached = xa_erase(&session->files, file);
+static long remove_file(struct exo_session *session, u32 file) {
+  struct exo_attached *attached = xa_erase(&session->files, file);
 
   if (!attached) return -ENOENT;
   free_attached(attached);
@@ -149,7 +151,7 @@ static enum exo_mode choose_mode(u32 wanted, u32 modes) {
 }
 
 /* Copies requests into flights. A chain gets the budget for all of its hops, or none. */
-static void load_flights(struct session *session, const struct exo_run *run, u32 block_bytes, u32 budget) {
+static void load_flights(struct exo_session *session, const struct exo_run *run, u32 block_bytes, u32 budget) {
   u32 i;
 
   for (i = 0; i < run->count; i++) {
@@ -164,7 +166,7 @@ static void load_flights(struct session *session, const struct exo_run *run, u32
   }
 }
 
-static void store_flights(struct session *session, struct exo_run *run, struct exo_tally *tally) {
+static void store_flights(struct exo_session *session, struct exo_run *run, struct exo_tally *tally) {
   u32 i;
 
   for (i = 0; i < run->count; i++) {
@@ -183,7 +185,7 @@ static void store_flights(struct session *session, struct exo_run *run, struct e
   tally->chains = run->count;
 }
 
-static void end_all(struct session *session, const struct exo_run *run, enum exo_end end, struct exo_tally *tally) {
+static void end_all(struct exo_session *session, const struct exo_run *run, enum exo_end end, struct exo_tally *tally) {
   u32 i;
 
   for (i = 0; i < run->count; i++) {
@@ -193,8 +195,8 @@ static void end_all(struct session *session, const struct exo_run *run, enum exo
   tally->chains = tally->ends[end] = run->count;
 }
 
-static long run_chains(struct session *session, struct exo_run *run) {
-  struct attached *attached = xa_load(&session->files, run->file);
+static long run_chains(struct exo_session *session, struct exo_run *run) {
+  struct exo_attached *attached = xa_load(&session->files, run->file);
   struct exo_batch *batch = session->batch;
   struct exo_tally tally = {};
   size_t bytes = run->count * sizeof(struct exo_request);
@@ -226,7 +228,7 @@ static long run_chains(struct session *session, struct exo_run *run) {
   return copy_to_user(u64_to_user_ptr(run->requests), session->requests, bytes) ? -EFAULT : 0;
 }
 
-static long run_ioctl(struct session *session, struct exo_run __user *at) {
+static long run_ioctl(struct exo_session *session, struct exo_run __user *at) {
   struct exo_run run;
   long result;
 
@@ -251,7 +253,7 @@ static int on_uring_command(struct io_uring_cmd *command, unsigned int flags) {
   return run_ioctl(command->file->private_data, u64_to_user_ptr(at));
 }
 
-static long attach_ioctl(struct session *session, unsigned int command, struct exo_attach __user *at) {
+static long attach_ioctl(struct exo_session *session, unsigned int command, struct exo_attach __user *at) {
   struct exo_attach call;
   long result;
 
@@ -270,7 +272,7 @@ static long attach_ioctl(struct session *session, unsigned int command, struct e
 }
 
 static long on_ioctl(struct file *file, unsigned int command, unsigned long argument) {
-  struct session *session = file->private_data;
+  struct exo_session *session = file->private_data;
 
   switch (command) {
     case EXO_IOC_INFO:
@@ -287,7 +289,7 @@ static long on_ioctl(struct file *file, unsigned int command, unsigned long argu
 }
 
 static int on_open(struct inode *inode, struct file *file) {
-  struct session *session = kvzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+  struct exo_session *session = kmem_cache_zalloc(sessions, GFP_KERNEL_ACCOUNT);
 
   if (!session) return -ENOMEM;
   mutex_init(&session->lock);
@@ -300,20 +302,20 @@ static int on_open(struct inode *inode, struct file *file) {
   }
   if (session->account) exo_account_put(session->account);
   if (session->batch) exo_batch_free(session->batch);
-  kvfree(session);
+  kmem_cache_free(sessions, session);
   return -ENOMEM;
 }
 
 static int on_release(struct inode *inode, struct file *file) {
-  struct session *session = file->private_data;
-  struct attached *attached;
+  struct exo_session *session = file->private_data;
+  struct exo_attached *attached;
   unsigned long number;
 
   exo_batch_free(session->batch);
   xa_for_each(&session->files, number, attached) free_attached(attached);
   xa_destroy(&session->files);
   exo_account_put(session->account);
-  kvfree(session);
+  kmem_cache_free(sessions, session);
   return 0;
 }
 
@@ -329,6 +331,23 @@ static const struct file_operations operations = {
 static struct miscdevice device = {
     .minor = MISC_DYNAMIC_MINOR, .name = "exopool", .mode = 0600, .fops = &operations};
 
-int exo_device_start(void) { return misc_register(&device); }
+static void destroy_caches(void) {
+  kmem_cache_destroy(sessions);
+  kmem_cache_destroy(attachments);
+}
 
-void exo_device_stop(void) { misc_deregister(&device); }
+int exo_device_start(void) {
+  int error = -ENOMEM;
+
+  attachments = EXO_CACHE(exo_attached);
+  /* Of a session the kernel lets nothing but the requests be copied from and to user space. */
+  sessions = KMEM_CACHE_USERCOPY(exo_session, SLAB_NO_MERGE, requests);
+  if (attachments && sessions) error = misc_register(&device);
+  if (error) destroy_caches();
+  return error;
+}
+
+void exo_device_stop(void) {
+  misc_deregister(&device);
+  destroy_caches();
+}

@@ -19,6 +19,10 @@
 #include <linux/workqueue.h>
 
 #include "driver_abi.h"
+#include "extents.h"
+
+/* A cache of its own for each type: /proc/slabinfo shows what is out, and unloading complains of what was lost. */
+#define EXO_CACHE(type) KMEM_CACHE(type, SLAB_NO_MERGE)
 
 /* programs.c */
 
@@ -29,7 +33,8 @@ struct exo_ops {
 
 struct exo_program;
 
-int exo_programs_register(void);
+int exo_programs_start(void);
+void exo_programs_stop(void);
 struct exo_program *exo_program_get(u64 id);
 void exo_program_put(struct exo_program *program);
 /* Between the two the program stays loaded. NULL: it is gone for good. */
@@ -48,11 +53,6 @@ bool exo_watch_saw_change(const struct exo_watch *watch);
 
 /* snapshot.c */
 
-struct exo_extent {
-  u64 start; /* in the file, bytes; the extent ends where the next one starts */
-  sector_t sector;
-};
-
 struct exo_snapshot {
   struct kref ref;
   struct list_head entry;
@@ -66,29 +66,18 @@ struct exo_snapshot {
   struct exo_extent *extents;
 };
 
+int exo_snapshots_start(void);
+void exo_snapshots_stop(void);
 struct exo_snapshot *exo_snapshot_get(struct file *file, u32 block_bytes, bool pin, u32 *refusal);
 void exo_snapshot_put(struct exo_snapshot *snapshot, bool pin);
 /* Between the two no block leaves the file. False: blocks may have left it since the snapshot. */
 bool exo_snapshot_enter(struct exo_snapshot *snapshot, bool pin);
 void exo_snapshot_leave(struct exo_snapshot *snapshot, bool pin);
 
-/* EXO_END_NONE, and where the block is on the device; else why it cannot be read. */
+/* As exo_extents_find. */
 static inline enum exo_end exo_snapshot_find(const struct exo_snapshot *snapshot, u64 offset, u32 block_bytes,
-                                             sector_t *sector) {
-  u32 low = 0, high = snapshot->count;
-
-  if (offset & (block_bytes - 1) || offset > snapshot->bytes - block_bytes) return EXO_END_OUTSIDE;
-  while (high - low > 1) {
-    u32 middle = (low + high) / 2;
-    if (snapshot->extents[middle].start <= offset)
-      low = middle;
-    else
-      high = middle;
-  }
-  if (low + 1 < snapshot->count && offset + block_bytes > snapshot->extents[low + 1].start)
-    return EXO_END_STRADDLE;
-  *sector = snapshot->extents[low].sector + ((offset - snapshot->extents[low].start) >> SECTOR_SHIFT);
-  return EXO_END_NONE;
+                                             u64 *sector) {
+  return exo_extents_find(snapshot->extents, snapshot->count, snapshot->bytes, offset, block_bytes, sector);
 }
 
 /* account.c */
@@ -121,7 +110,7 @@ struct exo_flight {
   struct exo_hop hop;
   struct exo_batch *batch;
   void *block;
-  sector_t sector;
+  u64 sector;
   u16 hops;
   u16 hops_max;
   u16 resubmitted;

@@ -39,8 +39,9 @@ static const struct {
   void (*stop)(void);
 } parts[] = {
     {exo_watch_start, exo_watch_stop},
+    {exo_snapshots_start, exo_snapshots_stop},
     {exo_chains_start, exo_chains_stop},
-    {exo_programs_register, NULL}, /* the kernel forgets it with the module */
+    {exo_programs_start, exo_programs_stop},
     {exo_accounts_start, exo_accounts_stop},
     {exo_hook_start, exo_hook_stop},
     {exo_device_start, exo_device_stop},
@@ -48,7 +49,7 @@ static const struct {
 
 static void stop_before(size_t end) {
   while (end-- > 0)
-    if (parts[end].stop) parts[end].stop();
+    parts[end].stop();
 }
 
 static int __init exo_start(void) {

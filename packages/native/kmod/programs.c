@@ -34,6 +34,7 @@ struct exo_program {
 
 static DEFINE_MUTEX(programs_lock);
 static LIST_HEAD(programs);
+static struct kmem_cache *cache;
 
 DEFINE_PER_CPU(struct exo_flight *, exo_stepping);
 
@@ -122,7 +123,7 @@ static int add_program(const struct exo_ops *ops) {
   int error = 0;
 
   if (!ops->next || !ops->id) return -EINVAL;
-  program = kzalloc(sizeof(*program), GFP_KERNEL);
+  program = kmem_cache_zalloc(cache, GFP_KERNEL);
   if (!program) return -ENOMEM;
   kref_init(&program->ref);
   init_waitqueue_head(&program->idle);
@@ -134,7 +135,7 @@ static int add_program(const struct exo_ops *ops) {
   else
     list_add(&program->entry, &programs);
   mutex_unlock(&programs_lock);
-  if (error) kfree(program);
+  if (error) kmem_cache_free(cache, program);
   return error;
 }
 
@@ -176,11 +177,19 @@ static struct bpf_struct_ops struct_ops = {
     .owner = THIS_MODULE,
 };
 
-int exo_programs_register(void) {
-  int error = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS, &exo_kfuncs);
+int exo_programs_start(void) {
+  int error;
 
-  return error ? error : register_bpf_struct_ops(&struct_ops, exo_ops);
+  cache = EXO_CACHE(exo_program);
+  if (!cache) return -ENOMEM;
+  error = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS, &exo_kfuncs);
+  if (!error) error = register_bpf_struct_ops(&struct_ops, exo_ops);
+  if (error) kmem_cache_destroy(cache);
+  return error;
 }
+
+/* What was registered the kernel forgets with the module. */
+void exo_programs_stop(void) { kmem_cache_destroy(cache); }
 
 struct exo_program *exo_program_get(u64 id) {
   struct exo_program *program;
@@ -192,7 +201,7 @@ struct exo_program *exo_program_get(u64 id) {
   return program;
 }
 
-static void free_program(struct kref *ref) { kfree(container_of(ref, struct exo_program, ref)); }
+static void free_program(struct kref *ref) { kmem_cache_free(cache, container_of(ref, struct exo_program, ref)); }
 
 void exo_program_put(struct exo_program *program) { kref_put(&program->ref, free_program); }
 

@@ -27,6 +27,7 @@
 
 static DEFINE_MUTEX(snapshots_lock);
 static LIST_HEAD(snapshots);
+static struct kmem_cache *cache;
 static u64 generations;
 
 static struct inode *inode_of(const struct exo_snapshot *snapshot) {
@@ -68,7 +69,7 @@ static int add_extent(struct exo_snapshot *snapshot, u32 *room, u64 start, secto
   if (snapshot->count == EXO_EXTENTS_MAX) return -E2BIG;
   if (snapshot->count == *room) {
     u32 more = *room ? *room * 2 : EXTENTS_AT_FIRST;
-    struct exo_extent *extents = kvmalloc_array(more, sizeof(*extents), GFP_KERNEL);
+    struct exo_extent *extents = kvmalloc_array(more, sizeof(*extents), GFP_KERNEL_ACCOUNT);
 
     if (!extents) return -ENOMEM;
     if (snapshot->count) memcpy(extents, snapshot->extents, snapshot->count * sizeof(*extents));
@@ -109,7 +110,7 @@ static void free_snapshot(struct exo_snapshot *snapshot) {
   if (snapshot->watch) exo_watch_put(snapshot->watch);
   kvfree(snapshot->extents);
   fput(snapshot->file);
-  kfree(snapshot);
+  kmem_cache_free(cache, snapshot);
 }
 
 static int take_file(struct exo_snapshot *snapshot, u32 *refusal) {
@@ -144,7 +145,7 @@ static int take_device(struct exo_snapshot *snapshot) {
 }
 
 static struct exo_snapshot *take_snapshot(struct file *file, u32 *refusal) {
-  struct exo_snapshot *snapshot = kzalloc(sizeof(*snapshot), GFP_KERNEL);
+  struct exo_snapshot *snapshot = kmem_cache_zalloc(cache, GFP_KERNEL_ACCOUNT);
   int error;
 
   if (!snapshot) return ERR_PTR(-ENOMEM);
@@ -264,3 +265,10 @@ bool exo_snapshot_enter(struct exo_snapshot *snapshot, bool is_pinned) {
 void exo_snapshot_leave(struct exo_snapshot *snapshot, bool is_pinned) {
   if (!is_pinned && snapshot->watch) inode_dio_end(inode_of(snapshot));
 }
+
+int exo_snapshots_start(void) {
+  cache = EXO_CACHE(exo_snapshot);
+  return cache ? 0 : -ENOMEM;
+}
+
+void exo_snapshots_stop(void) { kmem_cache_destroy(cache); }

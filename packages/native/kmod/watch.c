@@ -23,6 +23,7 @@ struct exo_watch {
 };
 
 static struct fsnotify_group *group;
+static struct kmem_cache *cache;
 
 static int handle_inode_event(struct fsnotify_mark *mark, u32 mask, struct inode *inode, struct inode *dir,
                               const struct qstr *name, u32 cookie) {
@@ -30,7 +31,9 @@ static int handle_inode_event(struct fsnotify_mark *mark, u32 mask, struct inode
   return 0;
 }
 
-static void free_mark(struct fsnotify_mark *mark) { kfree(container_of(mark, struct exo_watch, mark)); }
+static void free_mark(struct fsnotify_mark *mark) {
+  kmem_cache_free(cache, container_of(mark, struct exo_watch, mark));
+}
 
 static const struct fsnotify_ops fsnotify_ops = {
     .handle_inode_event = handle_inode_event,
@@ -38,18 +41,22 @@ static const struct fsnotify_ops fsnotify_ops = {
 };
 
 int exo_watch_start(void) {
+  cache = EXO_CACHE(exo_watch);
+  if (!cache) return -ENOMEM;
   /* Duplicates: an old snapshot of the same inode may still have a mark. */
   group = fsnotify_alloc_group(&fsnotify_ops, FSNOTIFY_GROUP_DUPS);
+  if (IS_ERR(group)) kmem_cache_destroy(cache);
   return PTR_ERR_OR_ZERO(group);
 }
 
 void exo_watch_stop(void) {
   fsnotify_put_group(group);
   fsnotify_wait_marks_destroyed(); /* marks are freed later, by code of this module */
+  kmem_cache_destroy(cache);
 }
 
 struct exo_watch *exo_watch_get(struct inode *inode) {
-  struct exo_watch *watch = kzalloc(sizeof(*watch), GFP_KERNEL);
+  struct exo_watch *watch = kmem_cache_zalloc(cache, GFP_KERNEL_ACCOUNT);
   int error;
 
   if (!watch) return ERR_PTR(-ENOMEM);

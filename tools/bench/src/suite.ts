@@ -61,6 +61,13 @@ export interface Row {
   readonly instructions_per_hop?: number | undefined;
   readonly instructions_per_hop_min?: number | undefined;
   readonly instructions_per_hop_max?: number | undefined;
+  /** By the clock. */
+  readonly ns_per_hop?: number | undefined;
+  readonly ns_per_hop_min?: number | undefined;
+  readonly ns_per_hop_max?: number | undefined;
+  readonly ns_per_lookup?: number | undefined;
+  /** Of a CPU: what is left to a process that wants all of it. */
+  readonly neighbour_share?: number | undefined;
   /** On the papers' device: see engines/projection.ts. */
   readonly projected_latency_us?: number | undefined;
   readonly projected_iops?: number | undefined;

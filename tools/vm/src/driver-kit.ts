@@ -51,13 +51,20 @@ export async function prepareDriver(
   return { release, folder, environment: existsSync(libbpf) ? { EXOPOOL_LIBBPF: libbpf } : {} };
 }
 
-/** Words that measure instructions a hop on a file system, for a guest with `--icount`, `--nvme 1G` and `--nvme-read-ms 1`. */
-export function measureCommand(
-  kit: DriverKit,
-  fileSystem: 'ext4' | 'xfs',
-  words: readonly string[] = [],
-): string[] {
-  return ['bash', join(native, 'kmod/guest/measure.sh'), kit.folder, fileSystem, ...words];
+/** What is measured in a guest, by a program of packages/native/kmod/guest. */
+export interface DriverMeasurement {
+  readonly program: 'instructions' | 'wall_time' | 'fairness';
+  /** Empty, and as large as a gigabyte. */
+  readonly device: '/dev/nvme0n1' | '/dev/nullb0';
+  readonly fileSystem: 'ext4' | 'xfs';
+  /** Of the program. */
+  readonly words: readonly string[];
+}
+
+/** The command for a guest that has the device. */
+export function measureCommand(kit: DriverKit, measurement: DriverMeasurement): string[] {
+  const { program, device, fileSystem, words } = measurement;
+  return ['bash', join(native, 'kmod/guest/measure.sh'), kit.folder, program, device, fileSystem, ...words];
 }
 
 async function buildModules(cache: string, release: string, options: ObtainOptions): Promise<string> {

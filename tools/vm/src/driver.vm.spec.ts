@@ -15,8 +15,10 @@ import { guestTimeoutMs, runScript, whyNoDriver } from './testing/guest-tests.js
 
 const reason = whyNoDriver();
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
-/** The first is what `./exopool test` has time for. */
-const kernels = isLong ? ['6.12', '7.2'] : ['6.12'];
+/** One that people run for years, and the newest. */
+const kernels = ['6.12', '7.2'];
+/** All checks take minutes under emulation: of the newest kernel only when everything is tested. */
+const checkedKernels = isLong ? kernels : kernels.slice(0, 1);
 const check = path.join(import.meta.dirname, '../../../packages/native/kmod/guest/check.sh');
 const storeScript = path.join(import.meta.dirname, 'testing', 'guest-driver.mjs');
 const entries = 10_000;
@@ -68,12 +70,16 @@ describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : `
       return runScript(kit.release, script, { nvmeBytes, environment });
     };
 
-    it('keeps its promises', { timeout: 2 * guestTimeoutMs }, async () => {
-      const words = `'${check}' '${kit.folder}' '${table}' ${entries}${isLong ? ' long' : ''}`;
-      const { status, out, err } = await run(`exec bash ${words}`);
-      expect(out.toString() + err).toContain('ok: all checks');
-      expect(status).toBe(0);
-    });
+    it.runIf(checkedKernels.includes(kernel))(
+      'keeps its promises',
+      { timeout: 2 * guestTimeoutMs },
+      async () => {
+        const words = `'${check}' '${kit.folder}' '${table}' ${entries}${isLong ? ' long' : ''}`;
+        const { status, out, err } = await run(`exec bash ${words}`);
+        expect(out.toString() + err).toContain('ok: all checks');
+        expect(status).toBe(0);
+      },
+    );
 
     it('answers for stores on ext4 and XFS as pread does', { timeout: 4 * guestTimeoutMs }, async () => {
       const fileSystems = ['ext4', 'xfs'];
@@ -82,6 +88,7 @@ describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : `
       expect({ status, err }).toEqual({ status: 0, err: '' });
       const found = JSON.parse(out.toString()) as Record<string, object>;
       expect(found['support']).toEqual({ engine: 'driver', available: true });
+      expect(found['complaints']).toEqual([]);
       for (const fileSystem of fileSystems) {
         expect(found[fileSystem]).toMatchObject({ differences: 0, unanswered: 0 });
         const { chains, irqBatches } = found[fileSystem] as { chains: number; irqBatches: number };

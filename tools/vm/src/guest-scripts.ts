@@ -104,7 +104,14 @@ bb poweroff -f
 /** Memory-backed, completing each request at once: what a driver costs, without a device. */
 function nullBlock(sizeMiB: number): string {
   const device = '/sys/kernel/config/nullb/nullb0';
-  const settings = { size: sizeMiB, memory_backed: 1, irqmode: 0, completion_nsec: 0, power: 1 };
+  const settings = {
+    size: sizeMiB,
+    memory_backed: 1,
+    irqmode: 0,
+    completion_nsec: 0,
+    poll_queues: 1,
+    power: 1,
+  };
   return [
     '/sbin/modprobe null_blk nr_devices=0',
     'bb mount -t configfs configfs /sys/kernel/config',

@@ -4,4 +4,10 @@
 export { runInGuest, type GuestOptions } from './run-in-guest.js';
 export { cacheFolder } from './cache-folder.js';
 export type { Output } from './guest.js';
-export { prepareDriver, measureCommand, type DriverKit, type DriverKitOptions } from './driver-kit.js';
+export {
+  prepareDriver,
+  measureCommand,
+  type DriverKit,
+  type DriverKitOptions,
+  type DriverMeasurement,
+} from './driver-kit.js';

@@ -64,10 +64,19 @@ make_filesystems() {
 mount_filesystems() { mount "${device}p1" /mnt/ext4 && mount "${device}p2" /mnt/xfs || fail mount; }
 unmount_filesystems() { umount /mnt/ext4 /mnt/xfs || fail umount; }
 
-# Kernel memory of the checks' group that is neither slab nor of a known kind: pages that nobody gave back.
-stray_bytes() {
-  awk '/^kernel / { sum += $2 } /^(kernel_stack|pagetables|sec_pagetables|percpu|vmalloc|slab) / { sum -= $2 }
+# Kernel memory that the checks' group is charged for: pages, and objects that nobody can reclaim. Not of it: what every
+# process has, and caches of files.
+charged_bytes() {
+  echo 3 >/proc/sys/vm/drop_caches
+  awk '/^kernel / { sum += $2 } /^(kernel_stack|pagetables|sec_pagetables|percpu|slab_reclaimable) / { sum -= $2 }
        END { print sum }' /sys/fs/cgroup/checks/memory.stat
+}
+
+# The module's objects of all kinds that are in use: shrunk, a cache has no others.
+live_objects() {
+  local cache
+  for cache in /sys/kernel/slab/exo_*; do echo 1 >"$cache/shrink"; done
+  awk '/^exo_/ { sum += $2 } END { print sum + 0 }' /proc/slabinfo
 }
 
 check_chases() {
@@ -95,7 +104,7 @@ check_remaps() {
   done
 }
 
-# dm-error under a part of the file, then dm-flakey under all of it, while chains fly.
+# dm-error under a part of the file, then dm-flakey under all of it, while chains fly: more than 10^5 of them.
 check_faults() {
   local sectors first
   if ! command -v dmsetup >/dev/null; then
@@ -168,7 +177,7 @@ check_log() {
 }
 
 if [ -n "$long" ]; then
-  chains=20000 lookups=250000 rounds=1500 deaths=100
+  chains=20000 lookups=250000 rounds=1500 deaths=30
 else
   chains=200 lookups=1280 rounds=20 deaths=4
 fi
@@ -193,16 +202,18 @@ mount_filesystems
 insmod "$built/exopool.ko" || fail "insmod exopool.ko"
 grep -q 'hook 1' /proc/exopool || fail "the driver that was built has no hook"
 check_rules
-before=$(stray_bytes)
+await '[ "$(live_objects)" = 0 ]'
+before=$(charged_bytes)
 check_chases
 check_lookups
 check_remaps
 check_faults
 check_deaths
 grep -v ' 0$' /proc/exopool
-after=$(stray_bytes)
-[ $((after - before)) -lt 1048576 ] || fail "$((after - before)) bytes of pages were not given back"
-echo "ok memory: $((after - before)) bytes of pages more than before"
+await '[ "$(live_objects)" = 0 ]'
+after=$(charged_bytes)
+[ $((after - before)) -lt 1048576 ] || fail "$((after - before)) bytes of kernel memory were not given back"
+echo "ok memory: of $(grep -c '^exo_' /proc/slabinfo) kinds of objects none is left, $((after - before)) bytes more than before"
 unload
 insmod "$built/exopool.ko" && unload
 echo "ok unload: refused while in use, clean after"

@@ -45,7 +45,9 @@ int main(int argc, char **argv) {
   TableFile::Options options;
   options.direct = true;
   auto table = TableFile::Open(argv[1], options, &failure);
-  if (table == nullptr) Die(std::string(argv[1]) + ": " + failure.detail);
+  // For pread, from the page cache: it is not what is checked here, and most of the time if each read has to sleep.
+  auto cached = TableFile::Open(argv[1], {}, &failure);
+  if (table == nullptr || cached == nullptr) Die(std::string(argv[1]) + ": " + failure.detail);
   std::string refusal = engine.Attach(table.get());
   if (!refusal.empty()) Die(refusal);
   for (uint32_t mode = EXO_MODE_WAIT; mode < EXO_MODES; mode++) {
@@ -59,7 +61,7 @@ int main(int argc, char **argv) {
       KeyBatch keys = RandomKeys(&random, entries, EXO_BATCH_MAX);
       LookupResult ours[EXO_BATCH_MAX], expected[EXO_BATCH_MAX];
       unanswered += engine.Lookup(0, *table, keys, all, EXO_BATCH_MAX, static_cast<exo_mode>(mode), ours);
-      LookupByPread(*table, keys, all, EXO_BATCH_MAX, expected);
+      LookupByPread(*cached, keys, all, EXO_BATCH_MAX, expected);
       for (size_t i = 0; i < EXO_BATCH_MAX; i++) {
         if (!Same(ours[i], expected[i])) {
           printf("%s: %.*s differs from pread's\n", kModes[mode], static_cast<int>(keys.length(i)),

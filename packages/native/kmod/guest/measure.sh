@@ -1,22 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Instructions a hop in a guest under --icount: measure.sh BUILT ext4|xfs [arguments of instructions]
+# Measures the driver in a guest: measure.sh BUILT instructions|wall_time|fairness DEVICE ext4|xfs [arguments]
 #
-# BUILT is as for check.sh. The guest has an empty NVMe device, /dev/nvme0n1, whose driver is replaced by the one with
-# the hook. Prints what guest/instructions.cc prints: a line of JSON for each engine, depth and number of chains.
+# BUILT is as for check.sh. DEVICE is empty. Where it is NVMe, its driver is replaced by the one with the hook. Prints
+# what the program prints (its source says what that is): lines of JSON.
 set -eu
-built=$1 filesystem=$2
-shift 2
-device=/dev/nvme0n1
+built=$1 program=$2 device=$3 filesystem=$4
+shift 4
+
+await_device() {
+  for _ in $(seq 100); do [ -b "$device" ] && return || sleep 0.1; done
+  echo "there is no $device" >&2
+  exit 1
+}
 
 modprobe "$filesystem"
-rmmod nvme
-insmod "$built/nvme.ko" poll_queues=1
-for _ in $(seq 100); do [ -b "$device" ] && break || sleep 0.1; done
+case $device in
+  /dev/nvme*)
+    rmmod nvme
+    insmod "$built/nvme.ko" poll_queues=1
+    ;;
+esac
+await_device
+# Nothing may be left for the kernel to do behind.
 case $filesystem in
-  ext4) mkfs.ext4 -q -b 4096 "$device" ;;
+  ext4) mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
   xfs) mkfs.xfs -q -f "$device" ;;
 esac
 insmod "$built/exopool.ko"
-mount "$device" /mnt
-exec "$built/instructions" --file-system "$filesystem" /mnt/chase "$built/driver_chase.bpf.o" "$@"
+mount -o noatime "$device" /mnt
+exec "$built/$program" --file-system "$filesystem" "$@" /mnt/chase "$built/driver_chase.bpf.o"

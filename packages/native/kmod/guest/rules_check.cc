@@ -105,6 +105,10 @@ void CheckRefusals(Test &test) {
         "blocks of 1 KiB are refused");
   Check(session.Attach(-1, test.program, kBlockBytes, false, &attached) == EBADF, "a bad descriptor is refused");
   close(fd);
+  fd = open(test.path.c_str(), O_PATH);
+  Check(fd >= 0 && session.Attach(fd, test.program, kBlockBytes, false, &attached) == EBADF,
+        "a descriptor that was opened for nothing is refused");
+  close(fd);
 }
 
 // XFS only: a file that shares blocks with another.

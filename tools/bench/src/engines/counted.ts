@@ -1,6 +1,6 @@
 /**
- * What the counting programs print in a guest: a JSON object a line, for what was counted or for what does not run.
- * They are packages/native/measure/lookup_instructions.cc and packages/native/kmod/guest/instructions.cc.
+ * What the measuring programs print: a JSON object a line. Those that count print one for what was counted or for what
+ * does not run. They are packages/native/measure/lookup_instructions.cc and packages/native/kmod/guest/instructions.cc.
  */
 import { z } from 'zod';
 import { ExopoolError } from '@exopool/shared';
@@ -13,11 +13,14 @@ const chainsMax = 1024;
 const shownCharactersMax = 100;
 
 const count = z.number().min(0).max(instructionsMax);
-const countedSchema = z.object({
+/** Who walked which chains. */
+export const walkedSchema = z.object({
   engine: z.string().min(1),
   fileSystem: z.string().min(1),
   depth: z.int().min(1).max(depthMax),
   chains: z.int().min(1).max(chainsMax),
+});
+const countedSchema = walkedSchema.extend({
   instructionsPerHop: count,
   /** Of the windows; the figure is their median. */
   low: count.optional(),
@@ -26,27 +29,32 @@ const countedSchema = z.object({
   hops: z.number().min(1),
 });
 const refusedSchema = z.object({ engine: z.string().min(1), refused: z.string() });
-const lineSchema = z.union([countedSchema, refusedSchema]);
+const countedLineSchema = z.union([countedSchema, refusedSchema]);
 
 /** Instructions of one engine on chains of one depth, so many in flight. */
 export type Counted = z.infer<typeof countedSchema>;
 export type Refused = z.infer<typeof refusedSchema>;
 
-/** Lines that do not start with a brace are the program's words to people. @throws ExopoolError `EXOPOOL_INTERNAL` for any other. */
+/** @throws as parseLines. */
 export function parseCounted(text: string): { readonly counted: Counted[]; readonly refused: Refused[] } {
   const counted: Counted[] = [];
   const refused: Refused[] = [];
-  for (const line of text.split('\n').filter((candidate) => candidate.startsWith('{'))) {
-    const found = parseLine(line);
+  for (const found of parseLines(text, countedLineSchema)) {
     if ('refused' in found) refused.push(found);
     else counted.push(found);
   }
   return { counted, refused };
 }
 
-function parseLine(line: string): Counted | Refused {
+/** Lines that do not start with a brace are the program's words to people. @throws ExopoolError `EXOPOOL_INTERNAL` for any other. */
+export function parseLines<T>(text: string, schema: z.ZodType<T>): T[] {
+  const lines = text.split('\n').filter((candidate) => candidate.startsWith('{'));
+  return lines.map((line) => parseLine(line, schema));
+}
+
+function parseLine<T>(line: string, schema: z.ZodType<T>): T {
   try {
-    return lineSchema.parse(JSON.parse(line));
+    return schema.parse(JSON.parse(line));
   } catch (cause) {
     const shown = line.slice(0, shownCharactersMax);
     throw new ExopoolError(

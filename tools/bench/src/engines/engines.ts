@@ -13,8 +13,9 @@ import { WorkFolder } from '../machine/work-folder.js';
 import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import { parseCounted } from './counted.js';
 import { buildCounter, countLookups, nvmeReadMs, ringKernel } from './guest-count.js';
-import { countDriver, driverKernel } from './guest-driver.js';
-import { guestPlan, type GuestPlan } from './guest-plan.js';
+import { extentRows, shareChecks, shareRows, timeRows } from './driver-figures.js';
+import { DriverBench, driverKernel } from './guest-driver.js';
+import { guestPlan, type GuestPart, type GuestPlan } from './guest-plan.js';
 import { guestRows, type Run } from './guest-rows.js';
 import { hostBytesNeeded, hostPlan, ratioRowName } from './host-plan.js';
 import { HostRun } from './host.js';
@@ -50,7 +51,7 @@ class EnginesRun {
       notes: this.#notes,
       rows: [...this.#rows, ...runs.flatMap(guestRows)],
       ratios,
-      checks: checksOf(ratios),
+      checks: { ...checksOf(ratios), ...shareChecks(this.#rows) },
       plots: enginePlots(runs),
     };
   }
@@ -72,16 +73,42 @@ class EnginesRun {
 
   async #guests(): Promise<void> {
     const plan = guestPlan(this.options);
-    await this.#orNote('in guests', async () => {
-      const program = await buildCounter(this.options.signal);
-      for (const fileSystem of plan.fileSystems)
-        await this.#orNote(fileSystem, async () => {
-          this.#say(`counting on ${fileSystem}, under Linux ${ringKernel}`);
-          this.#ring = this.#extend(this.#ring, await countLookups(program, fileSystem, plan, this.#context));
-        });
-    });
-    await this.#orNote('the driver is not counted', async () => {
-      this.#driver = this.#extend(this.#driver, await countDriver('ext4', plan, this.#context));
+    if (plan.parts.includes('ring')) await this.#orNote('in guests', () => this.#countRing(plan));
+    if (plan.parts.some((part) => part !== 'ring'))
+      await this.#orNote('the driver is not measured', () =>
+        DriverBench.with(plan, this.#context, (bench) => this.#measureDriver(plan, bench)),
+      );
+  }
+
+  async #countRing(plan: GuestPlan): Promise<void> {
+    const program = await buildCounter(this.options.signal);
+    for (const fileSystem of plan.fileSystems)
+      await this.#orNote(fileSystem, async () => {
+        this.#say(`counting on ${fileSystem}, under Linux ${ringKernel}`);
+        this.#ring = this.#extend(this.#ring, await countLookups(program, fileSystem, plan, this.#context));
+      });
+  }
+
+  async #measureDriver({ parts, fileSystems }: GuestPlan, bench: DriverBench): Promise<void> {
+    const step = async (part: GuestPart, what: string, work: () => Promise<void>): Promise<void> => {
+      if (!parts.includes(part)) return;
+      this.#say(what);
+      await this.#orNote(what, work);
+    };
+    for (const fileSystem of fileSystems) {
+      await step('driver', `counting the driver on ${fileSystem}`, async () => {
+        this.#driver = this.#extend(this.#driver, await bench.countInstructions(fileSystem));
+      });
+      await step('null-block', `timing the driver on ${fileSystem}`, async () => {
+        this.#rows.push(...timeRows(driverKernel, await bench.time(fileSystem)));
+      });
+    }
+    for (const device of ['/dev/nvme0n1', '/dev/nullb0'] as const)
+      await step('fairness', `sharing a CPU with the driver, on ${device}`, async () => {
+        this.#rows.push(...shareRows(driverKernel, device, await bench.shareCpu(device)));
+      });
+    await step('extents', 'looking extents up', async () => {
+      this.#rows.push(...extentRows(await bench.lookUpExtents()));
     });
   }
 
@@ -133,10 +160,11 @@ class EnginesRun {
 
 function guestSetup(
   options: SuiteOptions,
-): Omit<GuestPlan, 'fileSystems' | 'driverChains'> & Record<string, unknown> {
-  const { fileSystems, driverChains, ...plan } = guestPlan(options);
+): Omit<GuestPlan, 'parts' | 'fileSystems' | 'driverChains'> & Record<string, unknown> {
+  const { parts, fileSystems, driverChains, ...plan } = guestPlan(options);
   return {
     ...plan,
+    parts: parts.join(' '),
     driver_chains: driverChains.join(' '),
     file_systems: fileSystems.join(' '),
     nvme_read_ms: nvmeReadMs,

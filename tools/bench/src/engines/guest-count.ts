@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ExopoolError, GiB, MiB } from '@exopool/shared';
-import { runInGuest } from '@exopool/vm';
+import { runInGuest, type GuestOptions } from '@exopool/vm';
 import type { FileSystem, GuestPlan } from './guest-plan.js';
 
 /** The first that has the ring's BPF programs is 7.1. */
@@ -41,8 +41,17 @@ export async function buildCounter(signal: AbortSignal): Promise<string> {
 }
 
 /** Runs a script of the package `native`. @returns what it printed. */
-export async function runNode(words: readonly string[], signal: AbortSignal): Promise<string> {
-  const child = spawn(process.execPath, words, {
+async function runNode(words: readonly string[], signal: AbortSignal): Promise<string> {
+  return runProgramHere(process.execPath, words, signal);
+}
+
+/** @returns what it printed. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with its complaint. */
+export async function runProgramHere(
+  program: string,
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  const child = spawn(program, words, {
     cwd: fileURLToPath(nativeFolder),
     signal,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -59,7 +68,10 @@ export async function runNode(words: readonly string[], signal: AbortSignal): Pr
     child.once('close', resolve);
   });
   if (status === 0) return out;
-  throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${words[0]!} failed: ${complaint.trim()}`);
+  throw new ExopoolError(
+    'EXOPOOL_UNSUPPORTED',
+    `${[program, ...words].join(' ')} failed: ${complaint.trim()}`,
+  );
 }
 
 /** What the counting program prints, on one file system. @throws ExopoolError of the guest, or when the program fails. */
@@ -83,11 +95,17 @@ export interface Counting {
   readonly command: readonly string[];
   /** Beside the path. */
   readonly environment: Readonly<Record<string, string>>;
+  readonly hardware?: Hardware | undefined;
 }
+
+/** Whether the clock counts instructions, and the device to measure on. */
+export type Hardware = Pick<GuestOptions, 'icount' | 'nvmeBytes' | 'nvmeReadMs' | 'nullBlockBytes'>;
+
+const slowDisk: Hardware = { icount: true, nvmeBytes, nvmeReadMs };
 
 /** Runs a program of a guest, saying each line as it comes. @returns its standard output. */
 export async function runCounting(
-  { kernel, command, environment }: Counting,
+  { kernel, command, environment, hardware = slowDisk }: Counting,
   { signal, say }: CountOptions,
 ): Promise<string> {
   const lines = new PassThrough();
@@ -112,10 +130,8 @@ export async function runCounting(
       out: (bytes) => void lines.write(bytes),
       err: (bytes) => (complaint = (complaint + bytes.toString()).slice(-complaintCharactersMax)),
     },
-    icount: true,
+    ...hardware,
     memoryBytes,
-    nvmeBytes,
-    nvmeReadMs,
     signal,
     progress: say,
   }).finally(() => lines.end());
@@ -123,6 +139,6 @@ export async function runCounting(
   if (status === 0) return `${printed.join('\n')}\n`;
   throw new ExopoolError(
     'EXOPOOL_GUEST',
-    `counting in the guest failed with status ${status}: ${complaint.trim()}`,
+    `measuring in the guest failed with status ${status}: ${complaint.trim()}`,
   );
 }

@@ -1,39 +1,81 @@
 /**
- * Counts the instructions of the driver's modes, packages/native/kmod/guest/instructions.cc, in a guest with the module
- * and the hooked NVMe driver, which are built for its kernel. `pread` is counted in the same run, and ratios are against
- * that.
+ * Measures exopool.ko, in guests with the module and the hooked NVMe driver, which are built for their kernel; the
+ * programs are those of packages/native/kmod/guest. `pread` is measured in the same run, and ratios are against that.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { measureCommand, prepareDriver } from '@exopool/vm';
-import { runCounting, type CountOptions } from './guest-count.js';
+import { GiB } from '@exopool/shared';
+import { measureCommand, prepareDriver, type DriverKit, type DriverMeasurement } from '@exopool/vm';
+import { runCounting, runProgramHere, type CountOptions, type Hardware } from './guest-count.js';
 import type { FileSystem, GuestPlan } from './guest-plan.js';
 
 /** The series of Debian that most people run who can load the module. */
 export const driverKernel = '6.12';
+/** Reads a second that a process may chain: a tenth of what a CPU of the guest gets through on a null block device. */
+export const fairBudget = 15_000;
+const nullBlock: Hardware = { nullBlockBytes: GiB };
 
-/** @throws ExopoolError with the reason when the module cannot be built here, or something fails in the guest. */
-export async function countDriver(
-  fileSystem: FileSystem,
-  { depths, driverChains, driverWalks }: GuestPlan,
-  options: CountOptions,
-): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'exopool-driver-'));
-  try {
-    const { signal } = options;
-    const kit = await prepareDriver(driverKernel, folder, { signal, progress: (line) => options.say(line) });
-    const words = [
-      '--depths',
-      depths.join(','),
-      '--chains',
-      driverChains.join(','),
-      '--walks',
-      String(driverWalks),
-    ];
-    const command = measureCommand(kit, fileSystem, words);
-    return await runCounting({ kernel: kit.release, command, environment: kit.environment }, options);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+/** Each prints lines of JSON. @throws ExopoolError of the guest, or when a program fails in it. */
+export class DriverBench {
+  private constructor(
+    private readonly kit: DriverKit,
+    private readonly plan: GuestPlan,
+    private readonly options: CountOptions,
+  ) {}
+
+  /** @throws ExopoolError with the reason when the module cannot be built here. */
+  static async with<T>(
+    plan: GuestPlan,
+    options: CountOptions,
+    work: (bench: DriverBench) => Promise<T>,
+  ): Promise<T> {
+    const folder = await mkdtemp(join(tmpdir(), 'exopool-driver-'));
+    try {
+      const { signal } = options;
+      const kit = await prepareDriver(driverKernel, folder, {
+        signal,
+        progress: (line) => options.say(line),
+      });
+      return await work(new DriverBench(kit, plan, options));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  countInstructions(fileSystem: FileSystem): Promise<string> {
+    const words = this.#walkWords;
+    return this.#run({ program: 'instructions', device: '/dev/nvme0n1', fileSystem, words });
+  }
+
+  /** On a device that answers at once. */
+  time(fileSystem: FileSystem): Promise<string> {
+    const words = this.#walkWords;
+    return this.#run({ program: 'wall_time', device: '/dev/nullb0', fileSystem, words }, nullBlock);
+  }
+
+  /** With a budget and without, on a device that answers in its own time, and on one that answers at once. */
+  shareCpu(device: DriverMeasurement['device']): Promise<string> {
+    const hardware = device === '/dev/nullb0' ? nullBlock : { nvmeBytes: GiB };
+    const words = ['--seconds', String(this.plan.fairnessSeconds), '--budgets', `0,${fairBudget}`];
+    const measurement = { program: 'fairness', device, fileSystem: 'ext4', words } as const;
+    return this.#run(measurement, { ...hardware, icount: true });
+  }
+
+  /** On this machine. */
+  lookUpExtents(): Promise<string> {
+    return runProgramHere(join(this.kit.folder, 'extent_check'), [], this.options.signal);
+  }
+
+  get #walkWords(): string[] {
+    const { depths, driverChains, driverWalks } = this.plan;
+    const lists = ['--depths', depths.join(','), '--chains', driverChains.join(',')];
+    return [...lists, '--walks', String(driverWalks)];
+  }
+
+  #run(measurement: DriverMeasurement, hardware?: Hardware): Promise<string> {
+    const { release, environment } = this.kit;
+    const command = measureCommand(this.kit, measurement);
+    return runCounting({ kernel: release, command, environment, hardware }, this.options);
   }
 }

@@ -1,26 +1,40 @@
-/** What is counted in guests: decided before one boots. */
+/** What is measured in guests: decided before one boots. */
+import { ExopoolError } from '@exopool/shared';
 
 export interface GuestPlan {
+  readonly parts: readonly GuestPart[];
   readonly depths: readonly number[];
   readonly chains: readonly number[];
   readonly fileSystems: readonly FileSystem[];
   /** Engines take turns in each; the figure is their median. */
   readonly windows: number;
-  /** Of the driver, which is counted on ext4 only, as its file system is out of the way of all hops but the first. */
+  /** Of the driver. */
   readonly driverChains: readonly number[];
   /** Chains that each of its contenders walks in a round. */
   readonly driverWalks: number;
   /** Of a window; a multiple of depth and chains is taken that is near. */
   readonly hops: number;
+  /** Of one mode and budget beside a process that computes. */
+  readonly fairnessSeconds: number;
 }
 
 export type FileSystem = 'ext4' | 'xfs';
+
+/**
+ *   ring         instructions of the engines of the kernel's ring
+ *   driver       instructions of exopool.ko's modes
+ *   null-block   their time by the clock, without a device
+ *   fairness     what a process that computes keeps of the CPU beside them
+ *   extents      time of a look-up of extents, on this machine
+ */
+export const guestParts = ['ring', 'driver', 'null-block', 'fairness', 'extents'] as const;
+export type GuestPart = (typeof guestParts)[number];
 
 /** Depths and chains of all ratios of counted instructions. */
 export const ratioPoint = { depth: 6, chains: 16 } as const;
 
 /** With a disk that takes a millisecond to answer, a single chain takes half a second for 300 hops. */
-const quickPlan: GuestPlan = {
+const quickPlan = {
   depths: [1, 3, 6, 10],
   chains: [1, 16],
   fileSystems: ['ext4', 'xfs'],
@@ -28,25 +42,33 @@ const quickPlan: GuestPlan = {
   driverWalks: 48,
   windows: 3,
   hops: 240,
-};
+  fairnessSeconds: 0.5,
+} as const;
 
-const fullPlan: GuestPlan = {
+const fullPlan = {
   depths: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-  chains: [1, 16],
+  chains: [1, 4, 16, 64],
   fileSystems: ['ext4', 'xfs'],
   driverChains: [1, 4, 16, 64],
   driverWalks: 192,
   windows: 5,
   hops: 480,
-};
+  fairnessSeconds: 2,
+} as const;
 
+/** @throws ExopoolError `EXOPOOL_USAGE` when no part is left by `only`, names of parts or pieces of them. */
 export function guestPlan({
   quick,
   rounds,
+  only,
 }: {
   readonly quick: boolean;
   readonly rounds: number | undefined;
+  readonly only: readonly string[] | undefined;
 }): GuestPlan {
   const plan = quick ? quickPlan : fullPlan;
-  return { ...plan, windows: rounds ?? plan.windows };
+  const parts = guestParts.filter((part) => only?.some((piece) => part.includes(piece)) ?? true);
+  if (parts.length === 0)
+    throw new ExopoolError('EXOPOOL_USAGE', `no part is named so; there is ${guestParts.join(', ')}`);
+  return { ...plan, parts, windows: rounds ?? plan.windows };
 }

@@ -7,7 +7,7 @@ import { enginePlots } from './plots.js';
 import { project } from './projection.js';
 import { toSvg } from '../report/svg.js';
 
-const wishes = { rounds: undefined, windowSeconds: undefined };
+const wishes = { rounds: undefined, windowSeconds: undefined, only: undefined };
 const count = (engine: string, instructionsPerHop: number, depth = 6) => ({
   engine,
   fileSystem: 'ext4',
@@ -23,8 +23,15 @@ describe('plans', () => {
       expect(depths).toContain(ratioPoint.depth);
       expect(chains).toContain(ratioPoint.chains);
     }
-    expect(guestPlan({ quick, rounds: 7 }).windows).toBe(7);
+    expect(guestPlan({ quick, ...wishes, rounds: 7 }).windows).toBe(7);
     expect(hostPlan({ quick, rounds: 7, windowSeconds: 0.5 })).toMatchObject({ rounds: 7, window_s: 0.5 });
+  });
+
+  it('have the parts that are asked for', () => {
+    const parts = (only?: string[]): readonly string[] => guestPlan({ quick: true, ...wishes, only }).parts;
+    expect(parts()).toEqual(['ring', 'driver', 'null-block', 'fairness', 'extents']);
+    expect(parts(['null', 'fair'])).toEqual(['null-block', 'fairness']);
+    expect(() => parts(['lmdb'])).toThrow(expect.objectContaining({ code: 'EXOPOOL_USAGE' }));
   });
 });
 

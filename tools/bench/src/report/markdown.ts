@@ -52,6 +52,9 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['by', ({ engine }) => engine ?? ''],
   ['ops/s', rateCell],
   ['instructions/hop', instructionsCell],
+  ['ns/hop', nanosecondsCell],
+  ['ns', ({ ns_per_lookup }) => ns_per_lookup?.toFixed(1) ?? ''],
+  ['neighbour keeps', ({ neighbour_share }) => percent(neighbour_share)],
   ['µs/batch', ({ us_per_batch }) => microseconds(us_per_batch)],
   ['hops/s', ({ hops_per_s }) => countCell(hops_per_s)],
   ['projected µs', ({ projected_latency_us }) => microseconds(projected_latency_us)],
@@ -90,13 +93,20 @@ function rowTable(rows: readonly Row[]): string {
 }
 
 function fastestFirst(a: Row, b: Row): number {
-  const instructions = (row: Row): number => row.instructions_per_hop ?? Infinity;
+  const cost = (row: Row): number => row.instructions_per_hop ?? row.ns_per_hop ?? Infinity;
   const byRate = (b.ops_per_s ?? 0) - (a.ops_per_s ?? 0);
-  return byRate !== 0 || instructions(a) === instructions(b) ? byRate : instructions(a) - instructions(b);
+  return byRate !== 0 || cost(a) === cost(b) ? byRate : cost(a) - cost(b);
 }
 
 function instructionsCell(row: Row): string {
-  const { instructions_per_hop: median, instructions_per_hop_min: min, instructions_per_hop_max: max } = row;
+  return spreadCell(row.instructions_per_hop, row.instructions_per_hop_min, row.instructions_per_hop_max);
+}
+
+function nanosecondsCell(row: Row): string {
+  return spreadCell(row.ns_per_hop, row.ns_per_hop_min, row.ns_per_hop_max);
+}
+
+function spreadCell(median: number | undefined, min: number | undefined, max: number | undefined): string {
   if (median === undefined || min === undefined || max === undefined) return countCell(median);
   return `${formatCount(median)} [${formatCount(min)} – ${formatCount(max)}]`;
 }

@@ -68,7 +68,7 @@ Examples:
 
 With --engines there is no other store: engines that run on this kernel look keys up in memory and on disks (as root also
 on zram, which is as fast as the fastest), and with --vm instructions are counted in guests, for which it needs what
-exopool vm needs.`,
+exopool vm needs; --only then names parts: ring, driver, null-block, fairness, extents.`,
     )
     .action(bench);
 }

@@ -85,4 +85,6 @@ await useHookedDriver();
 const support = tableEngineSupport().find(({ engine }) => engine === 'driver');
 const result = { support };
 if (support.available) for (const fileSystem of fileSystems) result[fileSystem] = await check(fileSystem);
+const log = spawnSync('dmesg', { encoding: 'utf8' }).stdout;
+result.complaints = log.split('\n').filter((line) => /BUG|WARNING|Oops|Call Trace|refcount/.test(line));
 process.stdout.write(JSON.stringify(result));
