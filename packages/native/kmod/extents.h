@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * Where a block of a file is on its device. Apart from the rest, so that guest/extent_check.cc measures this very code at
- * user level.
+ * Where a block of a file is on its device. Apart from the rest, so that guest/extent_check.cc measures this very code
+ * at user level.
  */
 #ifndef EXOPOOL_EXTENTS_H
 #define EXOPOOL_EXTENTS_H

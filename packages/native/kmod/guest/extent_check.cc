@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The look-up of extents against a search from the first to the last, and how long it takes: extent_check
 //
-// Runs anywhere. Files of 1 to EXO_EXTENTS_MAX extents of random lengths; random blocks, within the file and beyond, also
-// such as lie in two extents. Prints a line of JSON for each number of extents; 1 at the first wrong answer.
+// Runs anywhere. Files of 1 to EXO_EXTENTS_MAX extents of random lengths; random blocks, within the file and beyond,
+// also such as lie in two extents. Prints a line of JSON for each number of extents; 1 at the first wrong answer.
 #include <cinttypes>
 
 #include "../extents.h"

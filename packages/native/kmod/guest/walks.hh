@@ -22,7 +22,7 @@ constexpr DriverMode kDriverModes[] = {{"driver-wait", EXO_MODE_WAIT},
 
 class Walks {
  public:
-  // Makes the file, and attaches it pinned, with the program `chase` of a BPF object. `count` chains are walked each time.
+  // Makes the file, and attaches it pinned, with the program `chase` of a BPF object. Each way walks `count` chains.
   Walks(const std::string &path, const std::string &object, uint64_t count) : count_(count) {
     std::string reason;
     program_ = DriverProgram::Load(object, "chase", 0, &reason);
