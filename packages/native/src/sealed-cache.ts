@@ -25,8 +25,11 @@ export const cacheKeyBytesMax = 4096;
 
 /** Answers of one delivery: SealedCacheObject::kDeliveryAnswers. */
 const deliveryAnswers = 64;
-/** Twice what a request and its answer take over loopback when neither end sleeps. */
-const defaultSpinMicroseconds = 40;
+/**
+ * A request and its answer take 20 µs over loopback when neither end sleeps. A server that has slept needs up to 100 more
+ * on a virtual machine; giving up before that puts both ends to sleep, and then each get takes 180.
+ */
+const defaultSpinMicroseconds = 200;
 /** Of an answer: its batch, its place there, and the value's length or one of those below, or -1 for a miss. */
 const answerWords = 3;
 const putDone = -2;

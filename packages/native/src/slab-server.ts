@@ -9,10 +9,10 @@ import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopoo
 import { loadBinding } from './load-binding.js';
 
 /**
- * Spinning before sleep saves a wake-up (10–30 µs) when requests follow each other closely. On two cores, a sequential
- * 1 KiB read took 65 µs without, 41 with 20 µs on both sides, and no less with 50 or 100; 200 starved everybody else.
+ * Spinning before sleep saves a wake-up (30 µs, on some machines 100) when requests follow each other closely: from
+ * JavaScript that is 20 to 30 µs. A server that spins for 40 catches most of them, one that spins for 20 half.
  */
-export const defaultServerSpinMicroseconds = 20;
+export const defaultServerSpinMicroseconds = 40;
 /** A longer spin than this only burns CPU: the wake-up that it saves costs less. */
 const spinMicrosecondsMax = 1000;
 const slabBytesMin = 4096;
