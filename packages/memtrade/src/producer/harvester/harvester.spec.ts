@@ -1,6 +1,6 @@
 /** The harvester against a real Redis server in a real cgroup, swapping to zram. */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -152,10 +152,13 @@ describe('Harvester', () => {
     expect(running.status.silo).toMatchObject({ kind: 'zram', diskBytes: 0 });
     expect(running.status.silo!.compressionRatio).toBeGreaterThan(1.2);
 
-    // A few reads miss something in every epoch, so that the bad time is our doing; most is asked for by nobody.
-    writeFileSync(metric, '100\n');
+    // A few reads miss something in most epochs, so that the bad time is our doing; most is asked for by nobody.
+    // An epoch that missed nothing is learned as a good one, however bad: so it gets worse and worse.
     let id = 0;
+    let latency = 100;
     const readSome = async (): Promise<number> => {
+      writeFileSync(`${metric}.next`, `${(latency += 10)}\n`);
+      renameSync(`${metric}.next`, metric);
       for (let index = 0; index < 20; index += 1) await redis.get(`key:${(id += 997) % 140_000}`);
       return running.status.prefetchedBytes;
     };
