@@ -113,6 +113,7 @@ export function noLookups(): LookupsByEngine {
     hops: 0,
     pagesVerified: 0,
     bytesRead: 0,
+    onCaller: 0,
     returned: { bound: 0, corrupt: 0, io: 0, stale: 0, straddle: 0 },
   }));
 }
@@ -129,6 +130,7 @@ function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
     hops: a.hops + b.hops,
     pagesVerified: a.pagesVerified + b.pagesVerified,
     bytesRead: a.bytesRead + b.bytesRead,
+    onCaller: a.onCaller + b.onCaller,
     returned: {
       bound: a.returned.bound + b.returned.bound,
       corrupt: a.returned.corrupt + b.returned.corrupt,

@@ -74,8 +74,8 @@ void BpfEngine::Load() {
     return;
   }
 
-  static_assert(WorkerPool::kWorkers <= EXO_DESKS);
-  constexpr size_t kChains = static_cast<size_t>(WorkerPool::kWorkers) * EXO_BATCH_MAX;
+  static_assert(WorkerPool::kWorkers == EXO_DESKS && kPresentWalker == EXO_DESKS);
+  constexpr size_t kChains = size_t{EXO_WALKERS} * EXO_BATCH_MAX;
   library.bpf_map__set_max_entries(map, kChains);
   int error = -library.bpf_object__load(object);
   if (error == 0) {
@@ -96,8 +96,8 @@ void BpfEngine::Load() {
   if (!lacks_rights && !first_warning.empty()) reason_ += " (" + first_warning + ")";
 }
 
-int BpfEngine::Walk(int worker, exo_walk *walk) const {
-  walk->first = static_cast<__u32>(worker) * EXO_BATCH_MAX;
+int BpfEngine::Walk(int walker, exo_walk *walk) const {
+  walk->first = static_cast<__u32>(walker) * EXO_BATCH_MAX;
   walk->done = 0;
   LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = walk, .ctx_size_in = sizeof(*walk));
   return -BpfLibrary::Get().bpf_prog_test_run_opts(program_fd_, &options);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lookup program (bpf/page_cache_lookup.bpf.c), loaded once for the process.
 //
-// The map of chains is one mapping shared with the kernel. It is cut into one part for each worker thread, so
-// workers walk at the same time without a lock.
+// The map of chains is one mapping shared with the kernel. It is cut into one part for each walker: the worker
+// threads, by their numbers, so that they walk at the same time without a lock, and one for threads that must not
+// wait, which take turns.
 #pragma once
 
 #include <cstddef>
+#include <mutex>
 #include <string>
 
 #include "chain.h"
@@ -21,10 +23,14 @@ class BpfEngine {
   const std::string &reason() const { return reason_; }  // why it is not available
   const std::string &fix() const { return fix_; }        // the line that would change that
 
-  // EXO_BATCH_MAX chains that only this worker uses.
-  exo_chain *chains(int worker) const { return chains_ + static_cast<size_t>(worker) * EXO_BATCH_MAX; }
-  // Runs the program over the first walk->count chains of a worker. Zero or an errno.
-  int Walk(int worker, exo_walk *walk) const;
+  // Walks with EXO_PRESENT_ONLY, for whoever has locked present_walker().
+  static constexpr int kPresentWalker = EXO_WALKERS - 1;
+  std::mutex &present_walker() { return present_walker_; }
+
+  // EXO_BATCH_MAX chains that only this walker uses.
+  exo_chain *chains(int walker) const { return chains_ + static_cast<size_t>(walker) * EXO_BATCH_MAX; }
+  // Runs the program over the first walk->count chains of a walker. Zero or an errno.
+  int Walk(int walker, exo_walk *walk) const;
 
  private:
   BpfEngine();
@@ -32,6 +38,7 @@ class BpfEngine {
 
   std::string reason_;
   std::string fix_;
+  std::mutex present_walker_;
   exo_chain *chains_ = nullptr;
   int program_fd_ = -1;
 };

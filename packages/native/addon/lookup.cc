@@ -119,22 +119,50 @@ void Lookup::Work(int worker) {
 }
 
 void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
-  uint64_t refused = 0;
   for (size_t t = first_table_; t < end_table_ && !some.empty(); t++) {
     TableFile &table = *version_->tables[t].file;
-    std::vector<uint32_t> asked;
-    for (uint32_t key : some) {
-      if (version_->Next(t, t + 1, keys_.view(key), keys_.hash(key), &refused) == t) asked.push_back(key);
-    }
+    std::vector<uint32_t> asked = AskedOf(t, some);
     if ((*engines_)[t] == Engine::kPageCacheBpf)
       LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else if ((*engines_)[t] == Engine::kDriver)
       LookupByDriver(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else
       LookupByPread(table, keys_, asked.data(), asked.size(), results_.data(), copies_leaves);
-    auto is_known = [this](uint32_t key) { return results_[key].is_known(); };
-    some.erase(std::remove_if(some.begin(), some.end(), is_known), some.end());
+    EraseKnown(&some);
   }
+}
+
+std::vector<uint32_t> Lookup::LookupPresent(std::vector<uint32_t> which) {
+  bool is_bpf = std::all_of(engines_->begin(), engines_->end(),
+                            [](Engine engine) { return engine == Engine::kPageCacheBpf; });
+  if (!is_bpf) return which;
+  std::vector<uint32_t> left;
+  for (size_t t = 0; t < engines_->size() && !which.empty(); t++) {
+    std::vector<uint32_t> left_here =
+        LookupPresentByBpf(*version_->tables[t].file, keys_, AskedOf(t, which), results_.data());
+    // An older table is no answer for them.
+    auto is_left = [&](uint32_t key) { return std::binary_search(left_here.begin(), left_here.end(), key); };
+    which.erase(std::remove_if(which.begin(), which.end(), is_left), which.end());
+    left.insert(left.end(), left_here.begin(), left_here.end());
+    EraseKnown(&which);
+  }
+  for (const LookupResult &result : results_) value_bytes_ += result.value.size();
+  return left;
+}
+
+// Of some keys those that the table may hold.
+std::vector<uint32_t> Lookup::AskedOf(size_t table, const std::vector<uint32_t> &some) const {
+  uint64_t refused = 0;
+  std::vector<uint32_t> asked;
+  for (uint32_t key : some) {
+    if (version_->Next(table, table + 1, keys_.view(key), keys_.hash(key), &refused) == table) asked.push_back(key);
+  }
+  return asked;
+}
+
+void Lookup::EraseKnown(std::vector<uint32_t> *keys) const {
+  auto is_known = [this](uint32_t key) { return results_[key].is_known(); };
+  keys->erase(std::remove_if(keys->begin(), keys->end(), is_known), keys->end());
 }
 
 void Lookup::FailForMemory(const std::vector<uint32_t> &some) {

@@ -47,6 +47,9 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   uint64_t value_bytes_max = UINT64_MAX;
   bool copies_leaves = false;
 
+  // Looks up keys which[...] where nothing has to be waited for, on the calling thread and before Start. Those that
+  // are left for it are returned.
+  std::vector<uint32_t> LookupPresent(std::vector<uint32_t> which);
   // Looks up keys which[...], the others being known already. `done` is called in any case, maybe at once.
   void Start(std::vector<uint32_t> which);
   bool is_too_long() const { return value_bytes_ > value_bytes_max; }
@@ -59,6 +62,8 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   void StartLoop();
   void Work(int worker);
   void WorkOn(int worker, std::vector<uint32_t> some);
+  std::vector<uint32_t> AskedOf(size_t table, const std::vector<uint32_t> &some) const;
+  void EraseKnown(std::vector<uint32_t> *keys) const;
   void FailForMemory(const std::vector<uint32_t> &some);
   bool IsStopped() const { return is_too_long() || (cancelled != nullptr && *cancelled); }
   // A key has come to the end of the stage, from any thread.

@@ -21,8 +21,12 @@ Napi::Object Failed(Napi::Env env, const Failure &failure, const TableFile *fail
 
 Napi::Value LookupJob::Start(Napi::Env env, const std::shared_ptr<JobChannel> &channel,
                              const std::shared_ptr<LookupJob> &job, std::vector<uint32_t> which) {
-  Napi::Value promise = channel->Begin(env, job.get());
   Lookup &lookup = *job->lookup_;
+  if (channel->MayRunHere(which.size())) {
+    which = lookup.LookupPresent(std::move(which));
+    if (which.empty()) return job->Finish(env);
+  }
+  Napi::Value promise = channel->Begin(env, job.get());
   lookup.value_bytes_max = kValuesMaxBytes;
   lookup.cancelled = &channel->closed();
   lookup.done = [channel, job] { channel->Complete(job); };

@@ -18,7 +18,8 @@ class LookupJob : public Job {
 
   explicit LookupJob(std::shared_ptr<Lookup> lookup) : lookup_(std::move(lookup)) {}
 
-  // Looks up keys which[...]; the results of the others are there. Promise<{ packed } | { failure }>
+  // Looks up keys which[...]; the results of the others are there. { packed } | { failure } when nothing had to be
+  // waited for, or a promise of it.
   static Napi::Value Start(Napi::Env env, const std::shared_ptr<JobChannel> &channel,
                            const std::shared_ptr<LookupJob> &job, std::vector<uint32_t> which);
   // { packed }: the length of each value (-1: none, -2: deleted) as a 32-bit number, then the values.

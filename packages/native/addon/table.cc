@@ -109,7 +109,7 @@ Napi::Value OpenTable(const Napi::CallbackInfo &info) {
 // closeTable(handle)
 void CloseTable(const Napi::CallbackInfo &info) { info[0].As<Napi::External<TableHandle>>().Data()->reset(); }
 
-// lookupTable(handle, engine, keys): Promise<{ packed } | { failure }>
+// lookupTable(handle, engine, keys): { packed } | { failure }, or a promise of it
 Napi::Value LookupTable(const Napi::CallbackInfo &info) {
   auto version = std::make_shared<TableVersion>();
   version->tables.push_back({*info[0].As<Napi::External<TableHandle>>().Data(), "", "", false});
@@ -151,6 +151,7 @@ Napi::Value Counters(const Napi::CallbackInfo &info) {
   set(object, "hops", counters.hops);
   set(object, "pagesVerified", counters.pages_verified);
   set(object, "bytesRead", counters.bytes_read);
+  set(object, "onCaller", counters.on_caller);
   Napi::Object returned = Napi::Object::New(info.Env());
   set(returned, "bound", counters.bound);
   set(returned, "corrupt", counters.corrupt);

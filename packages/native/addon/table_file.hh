@@ -62,6 +62,7 @@ constexpr size_t kEngines = 6;
 // instant.
 struct LookupCounters {
   std::atomic<uint64_t> lookups{0}, found{0}, not_found{0}, hops{0}, pages_verified{0}, bytes_read{0};
+  std::atomic<uint64_t> on_caller{0};  // of the lookups: on the thread that asked
   // Chains that ended without an answer, by reason.
   std::atomic<uint64_t> bound{0}, corrupt{0}, io{0}, stale{0}, straddle{0};
 };

@@ -7,9 +7,20 @@
 #include "table_pool.hh"
 
 namespace exopool {
+namespace {
+
+// Keys of a call that runs on the JavaScript thread: they take about the time of two wake-ups.
+constexpr size_t kKeysHere = 64;
+// In a turn of the event loop: about a millisecond.
+constexpr size_t kKeysHereInTurn = 512;
+// A call takes the time of so many keys.
+constexpr size_t kCallAsKeys = 8;
+
+}  // namespace
 
 JobChannel *JobChannel::Create(Napi::Env env) {
   auto channel = std::make_shared<JobChannel>();
+  if (napi_get_uv_event_loop(env, &channel->loop_) != napi_ok) throw Napi::Error::New(env);
   napi_value name = Napi::String::New(env, "exopool");
   napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
                                                        channel.get(), Deliver, &channel->function_);
@@ -27,6 +38,17 @@ JobChannel *JobChannel::Create(Napi::Env env) {
       },
       owner);
   return channel.get();
+}
+
+bool JobChannel::MayRunHere(size_t keys) {
+  // What the loop takes for the time changes when it turns.
+  if (uint64_t now_ms = uv_now(loop_); now_ms != turn_ms_) {
+    turn_ms_ = now_ms;
+    keys_here_ = 0;
+  }
+  if (keys > kKeysHere || keys_here_ >= kKeysHereInTurn) return false;
+  keys_here_ += keys + kCallAsKeys;
+  return true;
 }
 
 Napi::Value JobChannel::Begin(Napi::Env env, Job *job) {

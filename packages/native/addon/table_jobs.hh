@@ -7,6 +7,7 @@
 #pragma once
 
 #include <napi.h>
+#include <uv.h>
 
 #include <atomic>
 #include <memory>
@@ -43,6 +44,10 @@ class JobChannel : public std::enable_shared_from_this<JobChannel> {
   Napi::Value Start(Napi::Env env, std::shared_ptr<Job> job, int workers);
   // Start for a job that runs elsewhere: whoever runs it calls Complete at its end. On the JavaScript thread.
   Napi::Value Begin(Napi::Env env, Job *job);
+  // Whether a lookup of so many keys may be tried on the JavaScript thread, there and then: it is over before a worker
+  // would have woken up. Only so many of them in a turn of the event loop: whoever awaits one after the other would
+  // never let it turn.
+  bool MayRunHere(size_t keys);
   // Set when the environment has ended and nobody waits for its jobs.
   const std::atomic<bool> &closed() const { return closed_; }
   // Settles the job's promise. From any thread.
@@ -56,7 +61,11 @@ class JobChannel : public std::enable_shared_from_this<JobChannel> {
   std::mutex mutex_;
   std::atomic<bool> closed_{false};
   napi_threadsafe_function function_ = nullptr;
-  size_t in_flight_ = 0;  // used on the JavaScript thread only
+  // Used on the JavaScript thread only.
+  size_t in_flight_ = 0;
+  uv_loop_t *loop_ = nullptr;
+  uint64_t turn_ms_ = 0;   // when the event loop turned last
+  size_t keys_here_ = 0;   // since then, and calls as keys
 };
 
 }  // namespace exopool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "table_lookup.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -63,6 +64,35 @@ bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupR
   return status <= EXO_CHAIN_NOT_FOUND;
 }
 
+// Runs the keys' chains in one crossing; those that the kernel did not come to end with EXO_CHAIN_IO.
+exo_chain *WalkChains(TableFile &table, int walker, uint64_t mark, const KeyBatch &keys, const uint32_t *which,
+                      size_t count) {
+  const exo_table_header &header = table.header();
+  BpfEngine &engine = BpfEngine::Get();
+  exo_chain *chains = engine.chains(walker);
+  exo_walk walk{};
+  for (size_t i = 0; i < count; i++) {
+    StartChainBelowCached(table, keys, which[i], &chains[i]);
+    if (chains[i].hops == 0) walk.root = header.root;
+  }
+  walk.base = reinterpret_cast<__u64>(table.mapping()) | mark;
+  walk.file_size = header.file_size;
+  walk.table_id = header.table_id;
+  walk.height = header.height;
+  walk.count = static_cast<__u32>(count);
+  if (engine.Walk(walker, &walk) != 0) walk.done = 0;
+  for (size_t i = walk.done; i < count; i++) chains[i].status = EXO_CHAIN_IO;
+  return chains;
+}
+
+// Whether the chain has an answer for which nothing more is to be read.
+bool IsComplete(const TableFile &table, const exo_chain &chain) {
+  if (chain.status != EXO_CHAIN_FOUND && chain.status != EXO_CHAIN_NOT_FOUND) return false;
+  if (chain.status == EXO_CHAIN_FOUND && chain.value_kind == EXO_VALUE_OUTLINE) return false;
+  auto is_verified = [&](uint64_t offset) { return table.IsVerified(offset); };
+  return std::all_of(chain.path, chain.path + std::min<uint32_t>(chain.hops, EXO_HEIGHT_MAX), is_verified);
+}
+
 }  // namespace
 
 void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count,
@@ -75,32 +105,32 @@ void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which
 
 void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint32_t *which, size_t count,
                  LookupResult *results) {
-  const exo_table_header &header = table.header();
-  if (header.height == 0) return LookupByPread(table, keys, which, count, results);
-  BpfEngine &engine = BpfEngine::Get();
-  exo_chain *chains = engine.chains(worker);
-  exo_walk walk{};
-  for (size_t i = 0; i < count; i++) {
-    StartChainBelowCached(table, keys, which[i], &chains[i]);
-    if (chains[i].hops == 0) walk.root = header.root;
-  }
-  walk.base = reinterpret_cast<__u64>(table.mapping());
-  walk.file_size = header.file_size;
-  walk.table_id = header.table_id;
-  walk.height = header.height;
-  walk.count = static_cast<__u32>(count);
-  if (engine.Walk(worker, &walk) != 0) walk.done = 0;
-
+  if (table.header().height == 0) return LookupByPread(table, keys, which, count, results);
+  exo_chain *chains = WalkChains(table, worker, 0, keys, which, count);
   Tally tally, retried;
   ThreadScratch().walk.set_copies_leaves(false);
   for (size_t i = 0; i < count; i++) {
-    exo_chain &chain = chains[i];
-    if (i >= walk.done) chain.status = EXO_CHAIN_IO;
-    if (!AcceptChain(table, chain, &tally, &results[which[i]]))
+    if (!AcceptChain(table, chains[i], &tally, &results[which[i]]))
       LookupOneByPread(table, keys, which[i], &retried, &results[which[i]]);
   }
   tally.AddTo(&table.counters(Engine::kPageCacheBpf));
   retried.AddTo(&table.counters(Engine::kPread));
+}
+
+std::vector<uint32_t> LookupPresentByBpf(TableFile &table, const KeyBatch &keys, std::vector<uint32_t> which,
+                                         LookupResult *results) {
+  std::unique_lock<std::mutex> turn(BpfEngine::Get().present_walker(), std::try_to_lock);
+  if (!turn.owns_lock() || table.header().height == 0 || which.size() > EXO_BATCH_MAX) return which;
+  exo_chain *chains = WalkChains(table, BpfEngine::kPresentWalker, EXO_PRESENT_ONLY, keys, which.data(), which.size());
+  Tally tally;
+  std::vector<uint32_t> left_out;
+  for (size_t i = 0; i < which.size(); i++) {
+    bool has_answer = IsComplete(table, chains[i]) && AcceptChain(table, chains[i], &tally, &results[which[i]]);
+    if (!has_answer) left_out.push_back(which[i]);
+  }
+  tally.on_caller = tally.lookups;
+  tally.AddTo(&table.counters(Engine::kPageCacheBpf));
+  return left_out;
 }
 
 }  // namespace exopool

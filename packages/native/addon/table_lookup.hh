@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "table_file.hh"
 #include "table_walk.hh"
@@ -23,5 +24,9 @@ void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which
 // As above; at most EXO_BATCH_MAX keys, `worker` a number of the worker pool that the caller runs on.
 void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint32_t *which, size_t count,
                  LookupResult *results);
+// As above without waiting for anything, on any thread: keys whose pages are not all mapped and checked, or that have
+// values outside their leaves, are left out and returned.
+std::vector<uint32_t> LookupPresentByBpf(TableFile &table, const KeyBatch &keys, std::vector<uint32_t> which,
+                                         LookupResult *results);
 
 }  // namespace exopool

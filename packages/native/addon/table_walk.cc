@@ -45,6 +45,7 @@ void Tally::AddTo(LookupCounters *counters) const {
   add(counters->hops, hops);
   add(counters->pages_verified, pages_verified);
   add(counters->bytes_read, bytes_read);
+  add(counters->on_caller, on_caller);
   add(counters->bound, returned[EXO_CHAIN_BOUND]);
   add(counters->corrupt, returned[EXO_CHAIN_CORRUPT]);
   add(counters->io, returned[EXO_CHAIN_IO]);

@@ -63,7 +63,7 @@ struct LookupResult {
 
 // What some lookups did, added to the table's counters at their end.
 struct Tally {
-  uint64_t lookups = 0, found = 0, not_found = 0, hops = 0, pages_verified = 0, bytes_read = 0;
+  uint64_t lookups = 0, found = 0, not_found = 0, hops = 0, pages_verified = 0, bytes_read = 0, on_caller = 0;
   uint64_t returned[EXO_CHAIN_STRADDLE + 1] = {};  // by enum exo_chain_status
 
   void CountEnd(const exo_chain &chain, int status);

@@ -5,7 +5,8 @@
  * A lookup is a chain of dependent page reads. With the table's file mapped by the caller, the whole chain
  * can run inside one BPF_PROG_RUN: the program copies the parts of each page that a hop needs from the
  * caller's mapping, which is a copy out of the page cache when the data is warm. A page that is not there is
- * faulted in (the program may sleep), but a fault costs more than a read: this engine is for warm data.
+ * faulted in (the program may sleep), but a fault costs more than a read: this engine is for warm data. With
+ * EXO_PRESENT_ONLY nothing is faulted in and nothing sleeps, so that a thread that must not wait can walk too.
  *
  * Linux 6.19 could read the file without a mapping (bpf_dynptr_from_file, on the vm_file of a bpf_iter_task_vma). Tried
  * on 7.2: 64 bytes take 1,240 counted instructions by that, and 350 by a copy from the mapping; a whole page 2,750. A hop
@@ -18,8 +19,9 @@
  *
  * A map that is mapped lies in vmalloc memory, and copying user memory to there has the kernel look the area up
  * under a lock each time (usercopy hardening), which costs as much as the copy. Desks are few enough to be in
- * ordinary memory. There is one of each kind for each worker: the copies may sleep, so a desk per CPU could be
- * taken over by another walk in the middle of a hop.
+ * ordinary memory. There is one of each kind for each walker: the copies may sleep, so a desk per CPU could be
+ * taken over by another walk in the middle of a hop. The walker that never waits has a map of its own, since one
+ * more desk in the others would be too many for one piece of memory.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"
@@ -33,7 +35,7 @@ char LICENSE[] SEC("license") = "GPL";
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, EXO_BATCH_MAX); /* the loader makes it EXO_BATCH_MAX for each of its workers */
+  __uint(max_entries, EXO_BATCH_MAX); /* the loader makes it EXO_BATCH_MAX for each of its walkers */
   __type(key, __u32);
   __type(value, struct exo_chain);
 } chains SEC(".maps");
@@ -45,12 +47,35 @@ struct {
   __type(value, struct exo_chain);
 } root_desks SEC(".maps"), desks SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 2); /* the root's, the other pages' */
+  __type(key, __u32);
+  __type(value, struct exo_chain);
+} present_desks SEC(".maps");
+
+EXO_INLINE struct exo_chain *root_desk_of(const struct exo_walk *walk) {
+  __u32 walker = walk->first / EXO_BATCH_MAX, first = 0;
+  return walker < EXO_DESKS ? bpf_map_lookup_elem(&root_desks, &walker) : bpf_map_lookup_elem(&present_desks, &first);
+}
+
+EXO_INLINE struct exo_chain *desk_of(const struct exo_walk *walk) {
+  __u32 walker = walk->first / EXO_BATCH_MAX, second = 1;
+  return walker < EXO_DESKS ? bpf_map_lookup_elem(&desks, &walker) : bpf_map_lookup_elem(&present_desks, &second);
+}
+
+/* From an offset in the page at `source`, which may be marked EXO_PRESENT_ONLY. */
+EXO_INLINE int copy_from_caller(void *to, __u32 bytes, __u64 source, __u32 offset) {
+  const void *from = (const void *)((source & ~EXO_PRESENT_ONLY) + offset);
+  return (int)(source & EXO_PRESENT_ONLY ? bpf_probe_read_user(to, bytes, from) : bpf_copy_from_user(to, bytes, from));
+}
+
 /* The root is on its desk as a whole, and has no source. */
 EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
   if (!chain || offset >= EXO_PAGE_SIZE || length > EXO_FETCH_MAX) return -1;
   if (source == 0) return 0;
   chain->copied += length;
-  return (int)bpf_copy_from_user(chain->page + offset, length, (const void *)(source + offset));
+  return copy_from_caller(chain->page + offset, length, source, offset);
 }
 
 /* The key and its length, word by word; what comes behind the key does no harm. */
@@ -107,9 +132,7 @@ EXO_FUNCTION int visit_root(struct exo_chain *chain, struct exo_chain *desk, con
 
 EXO_FUNCTION int walk_chain(struct exo_chain *chain, const struct exo_walk *walk) {
   if (!chain || !walk) return EXO_CHAIN_CORRUPT;
-  __u32 worker = walk->first / EXO_BATCH_MAX;
-  struct exo_chain *root_desk = bpf_map_lookup_elem(&root_desks, &worker);
-  struct exo_chain *desk = bpf_map_lookup_elem(&desks, &worker);
+  struct exo_chain *root_desk = root_desk_of(walk), *desk = desk_of(walk);
   if (!root_desk || !desk) return EXO_CHAIN_IO;
 
   if (chain->hops == 0) {
@@ -126,11 +149,10 @@ EXO_FUNCTION int walk_chain(struct exo_chain *chain, const struct exo_walk *walk
 
 /* Brings the root to its desk. */
 EXO_INLINE int fetch_root(const struct exo_walk *walk) {
-  __u32 worker = walk->first / EXO_BATCH_MAX;
-  struct exo_chain *desk = bpf_map_lookup_elem(&root_desks, &worker);
+  struct exo_chain *desk = root_desk_of(walk);
 
   if (!desk || !exo_page_in_file(walk->root, walk->file_size)) return -1;
-  return (int)bpf_copy_from_user(desk->page, EXO_PAGE_SIZE, (const void *)(walk->base + walk->root));
+  return copy_from_caller(desk->page, EXO_PAGE_SIZE, walk->base + walk->root, 0);
 }
 
 SEC("syscall")

@@ -17,6 +17,8 @@
  * eight pages the kernel has them in one piece of ordinary memory.
  */
 #define EXO_DESKS 4
+/* One more walker, on threads that must not wait: see EXO_PRESENT_ONLY. */
+#define EXO_WALKERS (EXO_DESKS + 1)
 
 /* A walker copies the first kilobyte of each page, and past it only what it needs: see table_search.h. */
 #define EXO_HEAD_BYTES 1024
@@ -59,6 +61,9 @@ struct exo_chain {
    */
   __u8 page[EXO_PAGE_SIZE + EXO_FETCH_MAX];
 };
+
+/* In exo_walk.base, which is a page's address: a chain ends with EXO_CHAIN_IO where the caller has no page mapped. */
+#define EXO_PRESENT_ONLY 1ull
 
 /* The argument of one crossing: walk chains [first, first + count) of the map. */
 struct exo_walk {

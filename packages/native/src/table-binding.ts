@@ -42,6 +42,8 @@ export interface LookupCounters {
   readonly pagesVerified: number;
   /** Bytes that were read from the file, or copied out of the page cache. */
   readonly bytesRead: number;
+  /** Lookups that were answered on the thread that asked, since nothing had to be waited for. */
+  readonly onCaller: number;
   /** Chains that ended without an answer, by reason. Those of a kernel-side engine went on by `pread`. */
   readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io' | 'stale' | 'straddle', number>>;
 }
@@ -147,7 +149,7 @@ export interface TableBinding {
     | { failure: TableFailure }
     | { failure?: never; handle: TableHandle; header: TableHeader; direct: boolean };
   closeTable(handle: TableHandle): void;
-  lookupTable(handle: TableHandle, engine: number, keys: readonly Buffer[]): Promise<Packed>;
+  lookupTable(handle: TableHandle, engine: number, keys: readonly Buffer[]): Packed | Promise<Packed>;
   openLookupStream(
     receive: (count: number, values?: Buffer, failures?: readonly TableFailure[]) => void,
     words: Int32Array,
