@@ -21,7 +21,7 @@ namespace exopool {
 struct SealContext {};
 void FreeSealContext::operator()(SealContext *) const {}
 PageKey PageSeal::FreshKey() { return {}; }
-PageSeal::PageSeal(const PageKey &) {}
+PageSeal::PageSeal(const std::optional<PageKey> &) {}
 
 namespace {
 

@@ -42,11 +42,15 @@ PageKey PageSeal::FreshKey() {
   return key;
 }
 
-PageSeal::PageSeal(const PageKey &key)
-    : sealing_(MakeContext(key, true)), opening_(MakeContext(key, false)) {}
+PageSeal::PageSeal(const std::optional<PageKey> &key)
+    : sealing_(key ? MakeContext(*key, true) : nullptr), opening_(key ? MakeContext(*key, false) : nullptr) {}
 
 void PageSeal::Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t *sealed, PageTag *tag) {
   EVP_CIPHER_CTX *context = Evp(sealing_);
+  if (context == nullptr) {
+    memcpy(sealed, plain, kPageBytes);
+    return;
+  }
   const Nonce nonce = NonceOf(write);
   int size = 0;
   const bool good =
@@ -62,6 +66,10 @@ void PageSeal::Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t
 bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed,
                     uint8_t *plain) {
   EVP_CIPHER_CTX *context = Evp(opening_);
+  if (context == nullptr) {
+    memcpy(plain, sealed, kPageBytes);
+    return true;
+  }
   const Nonce nonce = NonceOf(write);
   PageTag expected = tag;
   int size = 0;

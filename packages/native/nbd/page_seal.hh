@@ -4,12 +4,13 @@
 // The nonce is the number of the write, which no two pages share; the page's place on the device is
 // associated data; number and tag stay here. So what comes back from a producer or from the file is the very
 // page that was written there last, or is refused: an older one has another number, a moved one another
-// place.
+// place. Without a key pages go as they are, and whatever comes back is believed.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace exopool {
 
@@ -28,12 +29,13 @@ class PageSeal {
  public:
   static PageKey FreshKey();
 
-  explicit PageSeal(const PageKey &key);
+  explicit PageSeal(const std::optional<PageKey> &key);
   void Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t *sealed, PageTag *tag);
   // False: not what was sealed; `plain` holds nothing of use then.
   bool Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed, uint8_t *plain);
 
  private:
+  // Null without a key.
   std::unique_ptr<SealContext, FreeSealContext> sealing_;
   std::unique_ptr<SealContext, FreeSealContext> opening_;
 };

@@ -51,12 +51,13 @@ class PageStore::Borrowed {
   std::unique_ptr<Workspace> space_;
 };
 
-PageStore::PageStore(uint64_t bytes, uint32_t frames, std::unique_ptr<BackingFile> file)
+PageStore::PageStore(uint64_t bytes, uint32_t frames, std::unique_ptr<BackingFile> file, bool is_sealed)
     : file_(std::move(file)),
       pages_(bytes / kPageBytes),
       places_(&pages_),
       buffer_(std::max(frames, kFramesMin), &mutex_, &pages_, file_.get()) {
-  const PageKey key = PageSeal::FreshKey();
+  std::optional<PageKey> key;
+  if (is_sealed) key = PageSeal::FreshKey();
   for (uint32_t i = 0; i < kWorkspaces; ++i) spaces_.push_back(std::make_unique<Workspace>(key));
 }
 

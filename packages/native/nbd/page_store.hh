@@ -57,7 +57,7 @@ class PageStore {
   static constexpr uint32_t kReadSteps = 2;
 
   // `bytes` in whole pages, at most kPagesMax; the file is as long.
-  PageStore(uint64_t bytes, uint32_t frames, std::unique_ptr<BackingFile> file);
+  PageStore(uint64_t bytes, uint32_t frames, std::unique_ptr<BackingFile> file, bool is_sealed = true);
   ~PageStore();
 
   void Start() { buffer_.Start(); }

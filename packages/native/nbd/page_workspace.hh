@@ -21,7 +21,7 @@ struct PageStore::Workspace {
     uint32_t transfer, request;
   };
 
-  explicit Workspace(const PageKey &key)
+  explicit Workspace(const std::optional<PageKey> &key)
       : seal(key), memory(new uint8_t[(kChunkPages + 4) * size_t{kPageBytes}]) {
     // Direct I/O wants whole pages.
     const auto start = reinterpret_cast<uintptr_t>(memory.get());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page store as a plugin of nbdkit, which speaks NBD to the clients. The consumer process starts it:
 //
-//   nbdkit -f -U SOCKET exopool-nbd.so size=BYTES folder=FOLDER buffer=BYTES control=FD
+//   nbdkit -f -U SOCKET exopool-nbd.so size=BYTES folder=FOLDER buffer=BYTES control=FD [sealed=false]
 //
 // When the consumer is gone the device stays for those who use it, without leases, and ends with the last of
 // them.
@@ -32,6 +32,7 @@ struct Settings {
   uint64_t buffer_bytes = 0;
   std::string folder;
   int control = -1;
+  bool is_sealed = true;
 };
 
 Settings settings;
@@ -62,10 +63,17 @@ bool ParseBytes(const char *text, uint64_t *bytes) {
   return parsed >= 0;
 }
 
+bool ParseFlag(const char *text, bool *flag) {
+  const int parsed = nbdkit_parse_bool(text);
+  *flag = parsed == 1;
+  return parsed >= 0;
+}
+
 int Config(const char *key, const char *value) {
   const std::string name = key;
   if (name == "size") return ParseBytes(value, &settings.bytes) ? 0 : -1;
   if (name == "buffer") return ParseBytes(value, &settings.buffer_bytes) ? 0 : -1;
+  if (name == "sealed") return ParseFlag(value, &settings.is_sealed) ? 0 : -1;
   if (name == "control") return nbdkit_parse_int("control", value, &settings.control);
   if (name != "folder") {
     nbdkit_error("there is no setting '%s'", key);
@@ -95,7 +103,8 @@ int GetReady() {
     exopool::BecomeFlusher();
     auto file = std::make_unique<exopool::BackingFile>(settings.folder, settings.bytes);
     const uint64_t frames = std::min<uint64_t>(settings.buffer_bytes / kPageBytes, exopool::kNone - 1);
-    store = new PageStore(settings.bytes, static_cast<uint32_t>(frames), std::move(file));
+    store = new PageStore(settings.bytes, static_cast<uint32_t>(frames), std::move(file),
+                          settings.is_sealed);
     control = new ControlChannel(settings.control, store, OnParentGone);
     return 0;
   });

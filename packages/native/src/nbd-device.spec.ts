@@ -1,7 +1,7 @@
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -27,9 +27,9 @@ let socket: string;
 let device: NbdDevice;
 const undo: (() => unknown)[] = [];
 
-async function startDevice(name: string, size = sizeBytes): Promise<NbdDevice> {
+async function startDevice(name: string, size = sizeBytes, isSealed = true): Promise<NbdDevice> {
   const listen = { socket: path.join(folder, name) };
-  return NbdDevice.start({ listen, sizeBytes: size, folder, bufferBytes: MiB });
+  return NbdDevice.start({ listen, sizeBytes: size, folder, bufferBytes: MiB, isSealed });
 }
 
 async function open(): Promise<NbdClient> {
@@ -241,6 +241,30 @@ describe.skipIf(!support.available)(
       }
     });
 
+    it('without a seal shows a producer its pages, and leaves no socket', async () => {
+      const server = startServer();
+      undo.push(() => server.close());
+      const data = randomBytes(2 * pageBytes);
+      let hasSeen = false;
+      const reader = await lyingProducer(server.port, (payload) => {
+        hasSeen ||= payload.equals(data);
+        return payload;
+      });
+      const plain = await startDevice('plain', sizeBytes, false);
+      const { seed } = consumer;
+      const place = { host: '127.0.0.1', port: portOf(reader), producerKey: producer.publicKey };
+      await plain.connect({ ...place, ticket: makeTicket(), seed });
+      const client = await NbdClient.connect(path.join(folder, 'plain'));
+      await client.write(0, data);
+      await client.flush();
+      expect((await client.read(0, data.length)).equals(data)).toBe(true);
+      expect(hasSeen).toBe(true);
+      await client.close();
+      await plain.close();
+      reader.close();
+      expect(existsSync(path.join(folder, 'plain'))).toBe(false);
+    });
+
     it('stands bytes that are no NBD', async () => {
       for (let round = 0; round < 50; round++) {
         const stranger = connect(socket);
@@ -266,6 +290,7 @@ describe.skipIf(!support.available)(
 
     it('cannot be where another one is', async () => {
       await expect(startDevice('device')).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
+      await open();
       await expect(
         NbdDevice.start({
           listen: { socket: path.join(folder, 'x') },

@@ -8,6 +8,7 @@
  * the last of them.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { ExopoolError, toExopoolError, type ErrorCode } from '@exopool/shared';
 import { NbdControl } from './nbd-control.js';
@@ -36,6 +37,8 @@ export interface NbdDeviceOptions {
   readonly folder: string;
   /** Pages on their way to the backing file; writers wait when it is full. */
   readonly bufferBytes: number;
+  /** Default true. Without, a producer reads the pages and may change them: for producers that are trusted. */
+  readonly isSealed?: boolean | undefined;
   /** Folder with `server-cert.pem`, `server-key.pem`, and `ca-cert.pem`: clients need a certificate of that CA. */
   readonly tlsCertificates?: string | undefined;
   /** File with `USER:HEX-KEY` lines: clients need one of the keys. */
@@ -131,11 +134,14 @@ class NbdProcess {
   readonly control: NbdControl;
   readonly failed: Promise<ExopoolError>;
   readonly #child: ChildProcess;
+  readonly #place: NbdPlace;
+  #isReady = false;
   readonly #ended: Promise<void>;
   #complaint = '';
   #closing: Promise<void> | undefined;
 
   constructor(options: NbdDeviceOptions) {
+    this.#place = options.listen;
     const support = nbdSupport();
     if (!support.available) {
       const text = `a block device cannot be served: ${support.reason}; to enable it: ${support.fix}`;
@@ -176,7 +182,9 @@ class NbdProcess {
       timer = setTimeout(() => reject(new ExopoolError('EXOPOOL_TIMEOUT', text)), readyTimeoutMs);
     });
     const line = this.control.next('ready').catch(async () => Promise.reject(await this.failed));
-    return Promise.race([line, late]).finally(() => clearTimeout(timer));
+    const words = await Promise.race([line, late]).finally(() => clearTimeout(timer));
+    this.#isReady = true;
+    return words;
   }
 
   close(): Promise<void> {
@@ -189,11 +197,13 @@ class NbdProcess {
     await this.#ended;
     clearTimeout(timer);
     this.control.close();
+    // nbdkit leaves its socket behind. One that was there before it is somebody else's.
+    if (this.#isReady && 'socket' in this.#place) rmSync(this.#place.socket, { force: true });
   }
 }
 
 function nbdkitArguments(plugin: string, options: NbdDeviceOptions): string[] {
-  const { listen, sizeBytes, folder, bufferBytes, tlsCertificates, tlsPsk } = options;
+  const { listen, sizeBytes, folder, bufferBytes, isSealed = true, tlsCertificates, tlsPsk } = options;
   const place =
     'socket' in listen ? ['--unix', listen.socket] : ['--ipaddr', listen.host, '--port', String(listen.port)];
   const tls =
@@ -202,7 +212,7 @@ function nbdkitArguments(plugin: string, options: NbdDeviceOptions): string[] {
       : tlsCertificates !== undefined
         ? ['--tls=require', `--tls-certificates=${tlsCertificates}`, '--tls-verify-peer']
         : ['--tls=off'];
-  const settings = { size: sizeBytes, folder, buffer: bufferBytes, control: controlFd };
+  const settings = { size: sizeBytes, folder, buffer: bufferBytes, control: controlFd, sealed: isSealed };
   const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return ['--foreground', ...place, ...tls, plugin, ...words];
 }

@@ -12,7 +12,7 @@ export interface SuiteOptions {
   readonly windowSeconds: number | undefined;
   /** Compares our lookup engines with each other, not the store with its peers. */
   readonly engines: boolean;
-  /** Counts instructions in guests, where engines run that this kernel does not have. */
+  /** Also in guests, which have what this kernel does not: engines, whose instructions are counted; nbd to swap to. */
   readonly vm: boolean;
   /** Folder under which the data is made; `undefined`: a temporary one. */
   readonly folder: string | undefined;

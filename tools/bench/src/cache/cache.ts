@@ -23,6 +23,7 @@ import { drawKeys, fill, keyOf, measure } from './measure.js';
 import { cachePlan, recordsOf, rowName, shapes, valueSizes, type CachePlan, type Shape } from './plan.js';
 import { cachePlots } from './plots.js';
 import { cacheRatios, checksOf, targets, targetsAtMost } from './ratios.js';
+import { swapRatios, swapRows } from './swap.js';
 
 /** redis-benchmark's: connections, requests of each at a time, and how many in all. */
 const respLoad = { connections: 50, batch: 16, requests: 100_000, valueBytes: 1024, keys: 20_000 } as const;
@@ -30,20 +31,10 @@ const respLoad = { connections: 50, batch: 16, requests: 100_000, valueBytes: 10
 export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
   const plan = cachePlan(options);
   const notes: string[] = [];
-  const rows: Row[] = [];
-  for (const valueBytes of valueSizes) rows.push(...(await sizeRows(plan, valueBytes, options, notes)));
-  rows.push(...(await orNote(notes, () => respRows(options))).flat());
-  const bytesPerPair = await pairBytes(plan, options.signal);
-  rows.push({
-    name: 'local memory',
-    contender: 'exopool',
-    engine: `${plan.pairs} pairs`,
-    metadata_bytes_per_pair: bytesPerPair,
-  });
-  options.say('a producer is killed');
-  const loss = (await orNote(notes, () => measureLoss(plan.lossSeconds, options.signal)))[0];
-  if (loss !== undefined) rows.push(lossRow(loss));
-  const ratios = cacheRatios(rows, bytesPerPair);
+  const isSwapAlone = options.vm && options.only?.every((name) => name === 'swap') === true;
+  const { rows, loss } = isSwapAlone ? { rows: [] } : await hostRows(plan, options, notes);
+  if (options.vm) rows.push(...(await orNote(notes, () => swapRows(options))).flat());
+  const ratios = { ...cacheRatios(rows), ...swapRatios(rows) };
   const checks = checksOf(ratios);
   return {
     suite: 'cache',
@@ -54,6 +45,26 @@ export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
     checks: loss === undefined ? checks : { ...checks, loss_without_failures: loss.failures === 0 },
     plots: cachePlots(rows, loss),
   };
+}
+
+async function hostRows(
+  plan: CachePlan,
+  options: SuiteOptions,
+  notes: string[],
+): Promise<{ rows: Row[]; loss?: Loss | undefined }> {
+  const rows: Row[] = [];
+  for (const valueBytes of valueSizes) rows.push(...(await sizeRows(plan, valueBytes, options, notes)));
+  rows.push(...(await orNote(notes, () => respRows(options))).flat());
+  rows.push({
+    name: 'local memory',
+    contender: 'exopool',
+    engine: `${plan.pairs} pairs`,
+    metadata_bytes_per_pair: await pairBytes(plan, options.signal),
+  });
+  options.say('a producer is killed');
+  const [loss] = await orNote(notes, () => measureLoss(plan.lossSeconds, options.signal));
+  if (loss !== undefined) rows.push(lossRow(loss));
+  return { rows, loss };
 }
 
 async function sizeRows(

@@ -20,7 +20,7 @@ const plain = 'exopool off';
 const redis = 'ioredis';
 const secured = 'ioredis, TLS, encrypting';
 
-export function cacheRatios(rows: readonly Row[], bytesPerPair: number): Record<string, number> {
+export function cacheRatios(rows: readonly Row[]): Record<string, number> {
   const of = (shape: typeof inFlight, contender: string): Row | undefined =>
     rows.find((row) => row.name === rowName(ratioBytes, shape) && row.contender === contender);
   const rate = (contender: string): number => of(inFlight, contender)?.ops_per_s ?? NaN;
@@ -30,7 +30,7 @@ export function cacheRatios(rows: readonly Row[], bytesPerPair: number): Record<
     get_1k_gcm_vs_ioredis_sequential_p50: p50(redis) / p50(ours),
     get_1k_gcm_vs_secured_redis: rate(ours) / rate(secured),
     gcm_cost_p50: p50(ours) / p50(plain),
-    metadata_bytes_per_pair: bytesPerPair,
+    metadata_bytes_per_pair: rows.find((row) => row.metadata_bytes_per_pair)?.metadata_bytes_per_pair ?? NaN,
   };
   return Object.fromEntries(Object.entries(ratios).filter(([, ratio]) => Number.isFinite(ratio)));
 }

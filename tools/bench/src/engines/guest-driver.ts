@@ -13,7 +13,7 @@ import type { FileSystem, GuestPlan } from './guest-plan.js';
 /** The series of Debian that most people run who can load the module. */
 export const driverKernel = '6.12';
 /** Reads a second that a process may chain: a tenth of what a CPU of the guest gets through on a null block device. */
-export const fairBudget = 15_000;
+export const fairBudget = 12_000;
 const nullBlock: Hardware = { nullBlockBytes: GiB };
 
 /** Each prints lines of JSON. @throws ExopoolError of the guest, or when a program fails in it. */

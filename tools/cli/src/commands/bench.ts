@@ -45,7 +45,10 @@ export function registerBench(program: Command): void {
     .option('--dir <folder>', 'where the data is made: on the disk to be measured; else $TMPDIR or /var/tmp')
     .option('--keep', 'leave the data, and take it as it is the next time')
     .option('--engines', 'our lookup engines against each other, by depth and chains in flight')
-    .option('--vm', 'with --engines: instructions per hop, counted in guests of other kernels')
+    .option(
+      '--vm',
+      'also in guests: with --engines instructions per hop, of other kernels; of suite cache swap',
+    )
     .addHelpText(
       'after',
       `
@@ -64,22 +67,23 @@ Examples:
   exopool bench lookup --only exopool,lmdb --records 1000000 --keep
   sudo exopool bench harvest --only redis,slab
   sudo exopool bench lookup --engines
+  exopool bench cache --vm --only swap
   exopool bench lookup --engines --vm --quick
 
 With --engines there is no other store: engines that run on this kernel look keys up in memory and on disks (as root also
 on zram, which is as fast as the fastest), and with --vm instructions are counted in guests, for which it needs what
-exopool vm needs; --only then names parts: ring, driver, null-block, fairness, extents.`,
+exopool vm needs; --only then names parts: ring, driver, null-block, fairness, extents.
+
+Suite cache with --vm also compares swap to leased memory with swap to a disk, in guests with the kernel's nbd; --only swap
+leaves it at that.`,
     )
     .action(bench);
 }
 
 async function bench(name: string, options: BenchOptions): Promise<void> {
   const suite = findSuite(name);
-  if (options.vm && !options.engines)
-    throw new ExopoolError(
-      'EXOPOOL_USAGE',
-      '--vm counts instructions of lookup engines: give --engines, too',
-    );
+  if (options.vm && !options.engines && name !== 'cache')
+    throw new ExopoolError('EXOPOOL_USAGE', '--vm is for the suite cache, and with --engines for lookup');
   // Better refused now than after an hour of measuring.
   if (options.json !== undefined) await writeText(options.json, '');
   const result = await withShutdown((signal) =>

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { signTicket } from '@exopool/memtrade';
-import { SealedCache, SlabSession, type SealMode } from '@exopool/native';
+import { SealedCache, SlabSession, type SealMode, type SlabSessionOptions } from '@exopool/native';
 import { Identity, MiB } from '@exopool/shared';
 import type { SlabServerAnswer, SlabServerArgument } from '../../harvest/slab-server-main.js';
 import { CagedProcess } from '../../machine/caged-process.js';
@@ -49,7 +49,8 @@ export class Producer {
     }
   }
 
-  async lease(mode: SealMode, slabs: number): Promise<LeasedCache> {
+  /** What a session is opened with that has leased so many slabs of 64 MiB. */
+  sessionOptions(slabs: number): SlabSessionOptions {
     const { producer, broker, consumer } = this.#identities;
     const nowMs = Date.now();
     const ticket = signTicket(
@@ -65,13 +66,12 @@ export class Producer {
       },
       broker,
     );
-    const session = await SlabSession.connect({
-      host: '127.0.0.1',
-      port: this.#port,
-      ticket,
-      seed: consumer.seed,
-      producerKey: producer.publicKey,
-    });
+    const { seed } = consumer;
+    return { host: '127.0.0.1', port: this.#port, ticket, seed, producerKey: producer.publicKey };
+  }
+
+  async lease(mode: SealMode, slabs: number): Promise<LeasedCache> {
+    const session = await SlabSession.connect(this.sessionOptions(slabs));
     const cache = new SealedCache({ mode });
     cache.addMemory(session);
     return {
