@@ -35,6 +35,8 @@ export interface Row {
   readonly p50_us?: number | undefined;
   readonly p99_us?: number | undefined;
   readonly p999_us?: number | undefined;
+  /** Where the hypervisor took no time: see harvest/stolen-time.ts. */
+  readonly calm_p99_us?: number | undefined;
   readonly cpu_s?: number | undefined;
   readonly bytes_read_per_op?: number | undefined;
   readonly size_on_disk_bytes?: number | undefined;

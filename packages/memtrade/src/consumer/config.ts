@@ -55,6 +55,14 @@ export const consumerConfig = z.object({
     .describe(
       'how values are sealed before a producer gets them: integrity shows them to it, off trusts it in everything, paper is AES-128-CBC with HMAC-SHA-256',
     ),
+  secondCopy: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0)
+    .describe(
+      'share of the slabs, at most, for second copies of what is hot, with producers that hold nothing else; needs leases of two producers',
+    ),
   probe: z
     .boolean()
     .default(false)

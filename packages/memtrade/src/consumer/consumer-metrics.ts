@@ -27,6 +27,7 @@ const cacheGauges: readonly Figure<ConsumerStats>[] = [
   ['capacity_bytes', 'Bytes that could be held', (stats) => stats.tier.capacityBytes],
   ['value_bytes', 'Bytes of values held', (stats) => stats.tier.bytes],
   ['entries', 'Values held', (stats) => stats.tier.entries],
+  ['second_copies', 'Values that are there twice', (stats) => stats.copies?.copies ?? 0],
 ];
 
 const cacheCounters: readonly Figure<ConsumerStats>[] = [
@@ -35,6 +36,7 @@ const cacheCounters: readonly Figure<ConsumerStats>[] = [
   ['puts_total', 'Values offered', (stats) => stats.tier.puts],
   ['rejected_total', 'Values not admitted', (stats) => stats.tier.rejected],
   ['evictions_total', 'Values pushed out', (stats) => stats.tier.evictions],
+  ['rescued_total', 'Values found in their second copy', (stats) => stats.copies?.rescued ?? 0],
   ['tampered_total', 'Values whose seal did not verify', (stats) => stats.tier.tampered],
 ];
 

@@ -15,13 +15,11 @@ let broker: RunningBroker;
 let server: SlabServer;
 let producer: BrokerClient;
 
-/** A broker, and one producer that offers 8 slabs of 1 MiB. */
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'exopool-consumer-'));
-  broker = await runBroker(brokerConfig.parse({ port: 0, stateDir: join(folder, 'broker'), slabMib: 1 }));
+/** A producer that offers 8 slabs of 1 MiB. */
+async function startProducer(): Promise<{ server: SlabServer; client: BrokerClient }> {
   const identity = new Identity();
   const slabBytes = 1024 * 1024;
-  server = SlabServer.start({
+  const started = SlabServer.start({
     host: '127.0.0.1',
     port: 0,
     seed: identity.seed,
@@ -29,9 +27,20 @@ beforeEach(async () => {
     slabBytes,
     capacitySlabs: 8,
   });
-  producer = await BrokerClient.connect({ endpoint: broker.endpoint, caFile: broker.caFile, identity });
-  await producer.registerProducer({ endpoint: `127.0.0.1:${server.port}`, slabBytes });
-  await producer.reportUsage({ offeredSlabs: 8, harvestedBytes: 0, cpuLoad: 0 });
+  const client = await BrokerClient.connect({
+    endpoint: broker.endpoint,
+    caFile: broker.caFile,
+    identity,
+  });
+  await client.registerProducer({ endpoint: `127.0.0.1:${started.port}`, slabBytes });
+  await client.reportUsage({ offeredSlabs: 8, harvestedBytes: 0, cpuLoad: 0 });
+  return { server: started, client };
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'exopool-consumer-'));
+  broker = await runBroker(brokerConfig.parse({ port: 0, stateDir: join(folder, 'broker'), slabMib: 1 }));
+  ({ server, client: producer } = await startProducer());
 });
 afterEach(async () => {
   producer.close();
@@ -80,6 +89,31 @@ describe('a consumer', () => {
       expect(await consumer.tier.getMany([Buffer.from('k')])).toEqual([Buffer.from('v')]);
     } finally {
       await consumer.close();
+    }
+  });
+
+  it('keeps second copies of what is hot with another producer', async () => {
+    const other = await startProducer();
+    // As much as the two have together.
+    const consumer = await runConsumer(config({ slabs: 16, minimumSlabs: 16, secondCopy: 0.5 }));
+    try {
+      const keys = Array.from({ length: 200 }, (_, index) => Buffer.from(`key ${index}`));
+      const hot = keys.slice(0, 5);
+      await consumer.tier.putMany(keys.map((key) => [key, key]));
+      const copies = (): number => consumer.status().stats.copies?.copies ?? 0;
+      while (copies() < hot.length) await consumer.tier.getMany(hot);
+      // Values are with one of the two; whichever, the copies are with the other.
+      const leases = consumer.status().leases.map(({ endpoint }) => endpoint);
+      expect(new Set(leases).size).toBe(2);
+      const holder = server.stats().bytesWritten > other.server.stats().bytesWritten ? server : other.server;
+      holder.close();
+      await vi.waitUntil(() => consumer.status().stats.lost.closed > 0);
+      expect(await consumer.tier.getMany(hot)).toEqual(hot);
+      expect(consumer.status().stats.copies?.rescued).toBeGreaterThanOrEqual(hot.length);
+    } finally {
+      await consumer.close();
+      other.client.close();
+      other.server.close();
     }
   });
 

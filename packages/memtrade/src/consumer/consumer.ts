@@ -52,7 +52,7 @@ export async function runConsumer(config: ConsumerConfig): Promise<RunningConsum
     const holder: { memory?: RemoteMemory } = {};
     const purchaser = openPurchaser(config, broker, demand, () => holder.memory?.leases() ?? []);
     undo.push(() => purchaser?.close());
-    const { leaseSeconds, seal } = config;
+    const { leaseSeconds, seal, secondCopy } = config;
     const { slabs, maxPrice } = purchaser?.plan ?? config;
     const memory = await RemoteMemory.open({
       broker,
@@ -61,6 +61,7 @@ export async function runConsumer(config: ConsumerConfig): Promise<RunningConsum
       minimumSlabs: Math.min(config.minimumSlabs, slabs),
       leaseSeconds,
       seal,
+      secondCopy,
       ...(maxPrice === undefined ? {} : { maxPrice }),
       ...(purchaser === undefined ? {} : { plan: () => purchaser.plan }),
     });

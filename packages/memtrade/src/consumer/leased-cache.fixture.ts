@@ -31,7 +31,9 @@ export async function openLeasedCache(
   });
   const cache = new SealedCache(mode === undefined ? {} : { mode });
   let session: SlabSession | undefined;
+  let released = Promise.resolve();
   const leaseAgain = async (): Promise<void> => {
+    await released;
     const issuedAtMs = Date.now();
     const ticket = signTicket(
       {
@@ -54,7 +56,7 @@ export async function openLeasedCache(
   const lose = (): void => {
     if (session === undefined) return;
     cache.removeMemory(session);
-    void session.release();
+    released = session.release();
     session = undefined;
   };
   await leaseAgain();

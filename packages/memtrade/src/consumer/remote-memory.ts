@@ -1,20 +1,43 @@
 /** Leased memory as one cache: the keeper's slabs hold the sealed values. */
-import { SealedCache, SlabSession } from '@exopool/native';
+import { SealedCache, SlabSession, type SealMode } from '@exopool/native';
 import type { CacheTier } from '@exopool/shared';
+import { CopiedMemory } from './copied-memory.js';
 import { LeaseKeeper, type LeaseKeeperDependencies, type LeaseUser } from './lease-keeper.js';
 import type { ConsumerStats, LeaseInfo, RemoteMemoryOptions } from './remote-memory.types.js';
+import type { SecondCopyStats } from './second-copy.js';
 
 /** What tests replace. */
 export interface RemoteMemoryDependencies extends LeaseKeeperDependencies {
   readonly connect: typeof SlabSession.connect;
 }
 
+/** Where sessions go. */
+interface Memory {
+  readonly tier: CacheTier;
+  addMemory(session: SlabSession, producer: string): void;
+  removeMemory(session: SlabSession): void;
+  onLies(callback: (session: SlabSession) => void): void;
+  /** Of second copies. */
+  stats(): SecondCopyStats | undefined;
+}
+
+function singleMemory(mode: SealMode | undefined): Memory {
+  const cache = new SealedCache(mode === undefined ? {} : { mode });
+  return {
+    tier: cache,
+    addMemory: (session) => cache.addMemory(session),
+    removeMemory: (session) => cache.removeMemory(session),
+    onLies: (callback) => cache.onLies(callback),
+    stats: () => undefined,
+  };
+}
+
 export class RemoteMemory {
-  readonly #cache: SealedCache;
+  readonly #memory: Memory;
   readonly #keeper: LeaseKeeper<SlabSession>;
 
-  private constructor(cache: SealedCache, keeper: LeaseKeeper<SlabSession>) {
-    this.#cache = cache;
+  private constructor(memory: Memory, keeper: LeaseKeeper<SlabSession>) {
+    this.#memory = memory;
     this.#keeper = keeper;
   }
 
@@ -27,19 +50,25 @@ export class RemoteMemory {
     options: RemoteMemoryOptions,
     { connect, ...by }: Partial<RemoteMemoryDependencies> = {},
   ): Promise<RemoteMemory> {
-    const cache = new SealedCache(options.seal === undefined ? {} : { mode: options.seal });
+    const { seal, secondCopy = 0 } = options;
+    const memory = secondCopy > 0 ? new CopiedMemory(secondCopy, seal) : singleMemory(seal);
+    const producers = new WeakMap<SlabSession, string>();
     const user: LeaseUser<SlabSession> = {
-      connect: (target) => (connect ?? ((to) => SlabSession.connect(to)))(target),
-      addMemory: (session) => cache.addMemory(session),
-      removeMemory: (session) => cache.removeMemory(session),
+      connect: async (target) => {
+        const session = await (connect ?? ((to) => SlabSession.connect(to)))(target);
+        producers.set(session, target.producerKey.toString('hex'));
+        return session;
+      },
+      addMemory: (session) => memory.addMemory(session, producers.get(session) ?? ''),
+      removeMemory: (session) => memory.removeMemory(session),
     };
     const keeper = await LeaseKeeper.open(user, options, by);
-    cache.onLies((session) => keeper.distrust(session));
-    return new RemoteMemory(cache, keeper);
+    memory.onLies((session) => keeper.distrust(session));
+    return new RemoteMemory(memory, keeper);
   }
 
   get tier(): CacheTier {
-    return this.#cache;
+    return this.#memory.tier;
   }
 
   leases(): LeaseInfo[] {
@@ -47,7 +76,12 @@ export class RemoteMemory {
   }
 
   stats(): ConsumerStats {
-    return { tier: this.#cache.stats(), ...this.#keeper.stats() };
+    const copies = this.#memory.stats();
+    return {
+      tier: this.#memory.tier.stats(),
+      ...(copies === undefined ? {} : { copies }),
+      ...this.#keeper.stats(),
+    };
   }
 
   /** Gives every lease back. What cannot be given back ends by itself. Idempotent. */

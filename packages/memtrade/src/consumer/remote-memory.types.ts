@@ -2,6 +2,7 @@
 import type { LossReason, SealMode } from '@exopool/native';
 import type { CacheTierStats, Identity } from '@exopool/shared';
 import type { BrokerClient } from '../broker/broker-client.js';
+import type { SecondCopyStats } from './second-copy.js';
 
 /** What is needed of a broker; its client is one. */
 export type LeaseMarket = Pick<BrokerClient, 'requestLease' | 'extendLease' | 'releaseLease'>;
@@ -27,6 +28,8 @@ export interface LeaseOptions {
 export interface RemoteMemoryOptions extends LeaseOptions {
   /** Default 'aes-128-gcm'. */
   readonly seal?: SealMode;
+  /** Share of the slabs, at most, for second copies of what is hot, with producers of their own; default 0. */
+  readonly secondCopy?: number;
 }
 
 /** What is wanted now. */
@@ -73,4 +76,5 @@ export interface LeaseStats {
 
 export interface ConsumerStats extends LeaseStats {
   readonly tier: CacheTierStats;
+  readonly copies?: SecondCopyStats;
 }

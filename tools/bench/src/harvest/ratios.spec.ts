@@ -18,6 +18,7 @@ const round = (operations: number, p99Us: number, harvestedBytes: number): Harve
   undisturbed: load(1000, 100),
   settling: load(1000, 100),
   harvested: load(operations, p99Us),
+  calmP99Us: { undisturbed: 100, harvested: p99Us },
   flatOut: undefined,
   workloadBytes: 1000,
   points: [],

@@ -29,7 +29,7 @@ export function harvestRatios(name: string, rounds: readonly HarvestRound[]): Re
   return {
     [`${name}_harvested_share`]: of((round) => round.harvestedBytes / round.workloadBytes),
     [`${name}_throughput_kept`]: of((round) => rateOf(round.harvested) / rateOf(round.undisturbed)),
-    [`${name}_p99_kept`]: of((round) => round.undisturbed.p99Us / round.harvested.p99Us),
+    [`${name}_p99_kept`]: of(({ calmP99Us }) => calmP99Us.undisturbed / calmP99Us.harvested),
   };
 }
 

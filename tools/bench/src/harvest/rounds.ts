@@ -9,11 +9,14 @@ import type { Application, RunningApplication } from './applications/application
 import { Harvesting, type HarvestPoint } from './harvesting.js';
 import type { LoadWindow } from './load/window.js';
 import type { HarvestPlan } from './plan.js';
+import { calmP99Us, StolenTime } from './stolen-time.js';
 
 export interface HarvestRound {
   readonly undisturbed: LoadWindow;
   readonly settling: LoadWindow;
   readonly harvested: LoadWindow;
+  /** Of both, where the hypervisor did not interfere. */
+  readonly calmP99Us: { readonly undisturbed: number; readonly harvested: number };
   readonly flatOut: { readonly undisturbed: LoadWindow; readonly harvested: LoadWindow } | undefined;
   /** Of the application, before the harvester came. */
   readonly workloadBytes: number;
@@ -45,7 +48,7 @@ export async function harvestRounds(
   const running = await application.start({ bytes, folder, signal });
   try {
     // Caches of the server, and what the load's own compiler does at first.
-    await running.run(plan.windowSeconds / 2);
+    await running.run(plan.windowSeconds);
     const rounds: HarvestRound[] = [];
     while (rounds.length < plan.rounds && (rounds.length === 0 || !isLate())) {
       signal.throwIfAborted();
@@ -62,6 +65,7 @@ async function oneRound(
   application: RunningApplication,
   { plan, folder, signal }: RoundOptions,
 ): Promise<HarvestRound> {
+  const stolen = new StolenTime();
   const undisturbed = await application.run(plan.windowSeconds);
   const flatBefore = await application.runFlatOut?.(plan.flatOutSeconds);
   const { usageBytes } = application.cgroup.sample();
@@ -77,6 +81,7 @@ async function oneRound(
       undisturbed,
       settling,
       harvested,
+      calmP99Us: { undisturbed: calmP99Us(undisturbed, stolen), harvested: calmP99Us(harvested, stolen) },
       flatOut:
         flatBefore === undefined || flatAfter === undefined
           ? undefined
@@ -88,6 +93,7 @@ async function oneRound(
       siloHitRate: during.at(-1)?.status.silo?.hitRate,
     };
   } finally {
+    stolen.close();
     await harvesting.close();
   }
 }

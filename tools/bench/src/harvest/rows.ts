@@ -13,17 +13,21 @@ export function harvestRows(name: string, workload: string, rounds: readonly Har
       'harvested',
       rounds.map((round) => round.harvested),
     ),
+    calm_p99_us: of(({ calmP99Us }) => calmP99Us.harvested),
     workload_bytes: of(({ workloadBytes }) => workloadBytes),
     swapped_bytes: of(({ swappedBytes }) => swappedBytes),
     harvested_bytes: of(({ harvestedBytes }) => harvestedBytes),
     harvested_share: of((round) => round.harvestedBytes / round.workloadBytes),
     ...(hits.length === 0 ? {} : { silo_hit_share: spreadOf(hits).median }),
   };
-  const undisturbed = loadRow(
-    name,
-    'undisturbed',
-    rounds.map((round) => round.undisturbed),
-  );
+  const undisturbed: Row = {
+    ...loadRow(
+      name,
+      'undisturbed',
+      rounds.map((round) => round.undisturbed),
+    ),
+    calm_p99_us: of(({ calmP99Us }) => calmP99Us.undisturbed),
+  };
   const flat = rounds.flatMap(({ flatOut }) => flatOut ?? []);
   if (flat.length === 0) return [{ ...undisturbed, engine: workload }, harvested];
   return [

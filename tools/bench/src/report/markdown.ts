@@ -61,6 +61,7 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['projected IOPS', ({ projected_iops }) => countCell(projected_iops)],
   ['p50 µs', ({ p50_us }) => microseconds(p50_us)],
   ['p99 µs', ({ p99_us }) => microseconds(p99_us)],
+  ['calm p99 µs', ({ calm_p99_us }) => microseconds(calm_p99_us)],
   ['p99.9 µs', ({ p999_us }) => microseconds(p999_us)],
   ['CPU s', ({ cpu_s }) => cpu_s?.toFixed(2) ?? ''],
   ['read/op', ({ bytes_read_per_op }) => bytesCell(bytes_read_per_op)],

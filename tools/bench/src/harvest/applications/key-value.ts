@@ -21,10 +21,10 @@ const burstFactor = 3;
 const loadMain = fileURLToPath(new URL('../load/load-main.js', import.meta.url));
 
 /**
- * What a command of Redis may take more on average, in µs: a twentieth of what its client waits for it. The metric's own
- * slack of half a microsecond is for servers whose commands are all that is waited for.
+ * What a command of Redis may take more on average, in µs: a fiftieth of the half millisecond that one client in a hundred
+ * waits for it. The metric's own slack of half a microsecond is for servers whose commands are all that is waited for.
  */
-const commandSlackUs = 5;
+const commandSlackUs = 9;
 
 interface Server {
   readonly protocol: Protocol;

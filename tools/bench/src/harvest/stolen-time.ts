@@ -1,0 +1,62 @@
+/**
+ * Time that the hypervisor took from this machine's CPUs, from /proc/stat, and a p99 that it did not spoil: a guest that is
+ * off its CPU for 10 ms has a p99 of 10 ms for half a second, whatever the application does.
+ */
+import { readFileSync } from 'node:fs';
+import { spreadOf } from '../statistics.js';
+import type { LoadPoint, LoadWindow } from './load/window.js';
+
+/** Of the CPUs' time: one tick of one of two CPUs in half a second. */
+const calmShareMax = 0.011;
+/** Of a window's points: as many are taken, the calmest, where fewer are calm. */
+const takenShareMin = 0.25;
+const lookMs = 100;
+/** As the columns of /proc/stat are ordered. */
+const [stealColumn, columns] = [7, 8];
+
+interface Look {
+  readonly atMs: number;
+  readonly stolen: number;
+  readonly all: number;
+}
+
+export class StolenTime {
+  readonly #looks: Look[] = [look()];
+  readonly #timer = setInterval(() => this.#looks.push(look()), lookMs).unref();
+
+  /** Of all CPUs' time between two Unix times, milliseconds. */
+  shareBetween(fromMs: number, toMs: number): number {
+    const from = this.#looks.findLast(({ atMs }) => atMs <= fromMs) ?? this.#looks[0]!;
+    const to = this.#looks.find(({ atMs }) => atMs >= toMs) ?? this.#looks.at(-1)!;
+    return to.all === from.all ? 0 : (to.stolen - from.stolen) / (to.all - from.all);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** The median p99 of the window's points in which (nearly) nothing was stolen. */
+export function calmP99Us(
+  { points, p99Us }: Pick<LoadWindow, 'points' | 'p99Us'>,
+  stolen: Pick<StolenTime, 'shareBetween'>,
+): number {
+  const shareOf = ({ atMs }: LoadPoint, index: number): number =>
+    stolen.shareBetween(points[index - 1]?.atMs ?? atMs - lookMs, atMs);
+  const byShare = points
+    .map((point, index) => ({ share: shareOf(point, index), p99Us: point.p99Us }))
+    .sort((a, b) => a.share - b.share);
+  const calm = byShare.filter(({ share }) => share <= calmShareMax).length;
+  const taken = byShare.slice(0, Math.max(calm, Math.ceil(takenShareMin * points.length)));
+  return taken.length === 0 ? p99Us : spreadOf(taken.map((point) => point.p99Us)).median;
+}
+
+function look(): Look {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+  const ticks = line
+    .trim()
+    .split(/\s+/)
+    .slice(1, 1 + columns)
+    .map(Number);
+  return { atMs: Date.now(), stolen: ticks[stealColumn] ?? 0, all: ticks.reduce((sum, n) => sum + n, 0) };
+}
