@@ -2,16 +2,16 @@
  * exopool.ko in guests: its own checks (packages/native/kmod/guest/check.sh), and a store that reads by it. Modules are
  * built for the guest's kernel, from headers and sources of the Debian archive.
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Store } from '@exopool/bpf-storage';
 import { cacheFolder } from './cache-folder.js';
 import { prepareDriver, type DriverKit } from './driver-kit.js';
 import { obtainKernel } from './kernel-cache.js';
 import { obtainKernelSources } from './kernel-sources.js';
 import { guestTimeoutMs, runScript, whyNoDriver } from './testing/guest-tests.js';
+import { makeTable, type TestTable } from './testing/table.js';
 
 const reason = whyNoDriver();
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
@@ -26,24 +26,18 @@ const lookups = isLong ? 1_000_000 : 4000;
 const nvmeBytes = 1 << 30;
 const prepareTimeoutMs = 900_000;
 let folder: string;
-let table: string;
-
-/** Keys of lookup_check: long, so that the table is high. */
-function* records(): Generator<[string, Buffer]> {
-  for (let i = 0; i < entries; i += 1)
-    yield [`key-${String(2 * i).padStart(400, '0')}`, Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
-}
+let table: TestTable;
 
 describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : ` (${reason})`}`, () => {
   beforeAll(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'exopool-driver-'));
-    const store = await Store.open(path.join(folder, 'store'));
-    await store.load(records());
-    await store.close();
-    const name = readdirSync(path.join(folder, 'store')).find((file) => file.endsWith('.table'))!;
-    table = path.join(folder, 'store', name);
+    // Keys of lookup_check: long, so that the table is high.
+    table = await makeTable(entries, (i) => `key-${String(2 * i).padStart(400, '0')}`);
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => {
+    table.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   describe.each(kernels)('on Linux %s', (kernel) => {
     let kit: DriverKit;
@@ -74,7 +68,7 @@ describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : `
       'keeps its promises',
       { timeout: 2 * guestTimeoutMs },
       async () => {
-        const words = `'${check}' '${kit.folder}' '${table}' ${entries}${isLong ? ' long' : ''}`;
+        const words = `'${check}' '${kit.folder}' '${table.path}' ${entries}${isLong ? ' long' : ''}`;
         const { status, out, err } = await run(`exec bash ${words}`);
         expect(out.toString() + err).toContain('ok: all checks');
         expect(status).toBe(0);
