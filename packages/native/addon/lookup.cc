@@ -122,6 +122,7 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
   for (size_t t = first_table_; t < end_table_ && !some.empty(); t++) {
     TableFile &table = *version_->tables[t].file;
     std::vector<uint32_t> asked = AskedOf(t, some);
+    if (asked.empty()) continue;
     if ((*engines_)[t] == Engine::kPageCacheBpf)
       LookupByBpf(table, worker, keys_, asked.data(), asked.size(), results_.data());
     else if ((*engines_)[t] == Engine::kDriver)
@@ -132,14 +133,18 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
   }
 }
 
+bool Lookup::CanLookupPresent() const {
+  return std::all_of(engines_->begin(), engines_->end(),
+                     [](Engine engine) { return engine == Engine::kPageCacheBpf; });
+}
+
 std::vector<uint32_t> Lookup::LookupPresent(std::vector<uint32_t> which) {
-  bool is_bpf = std::all_of(engines_->begin(), engines_->end(),
-                            [](Engine engine) { return engine == Engine::kPageCacheBpf; });
-  if (!is_bpf) return which;
   std::vector<uint32_t> left;
   for (size_t t = 0; t < engines_->size() && !which.empty(); t++) {
+    std::vector<uint32_t> asked = AskedOf(t, which);
+    if (asked.empty()) continue;
     std::vector<uint32_t> left_here =
-        LookupPresentByBpf(*version_->tables[t].file, keys_, AskedOf(t, which), results_.data());
+        LookupPresentByBpf(*version_->tables[t].file, keys_, std::move(asked), results_.data());
     // An older table is no answer for them.
     auto is_left = [&](uint32_t key) { return std::binary_search(left_here.begin(), left_here.end(), key); };
     which.erase(std::remove_if(which.begin(), which.end(), is_left), which.end());
@@ -155,7 +160,8 @@ std::vector<uint32_t> Lookup::AskedOf(size_t table, const std::vector<uint32_t> 
   uint64_t refused = 0;
   std::vector<uint32_t> asked;
   for (uint32_t key : some) {
-    if (version_->Next(table, table + 1, keys_.view(key), keys_.hash(key), &refused) == table) asked.push_back(key);
+    if (version_->Next(table, table + 1, keys_.view(key), keys_.hash(key), &refused) == table)
+      asked.push_back(key);
   }
   return asked;
 }

@@ -47,8 +47,10 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   uint64_t value_bytes_max = UINT64_MAX;
   bool copies_leaves = false;
 
-  // Looks up keys which[...] where nothing has to be waited for, on the calling thread and before Start. Those that
-  // are left for it are returned.
+  // Whether all tables have an engine that can look up without waiting.
+  bool CanLookupPresent() const;
+  // Looks up keys which[...] where nothing has to be waited for, on the calling thread and before Start. Those
+  // that are left for it are returned.
   std::vector<uint32_t> LookupPresent(std::vector<uint32_t> which);
   // Looks up keys which[...], the others being known already. `done` is called in any case, maybe at once.
   void Start(std::vector<uint32_t> which);

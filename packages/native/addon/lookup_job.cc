@@ -22,7 +22,7 @@ Napi::Object Failed(Napi::Env env, const Failure &failure, const TableFile *fail
 Napi::Value LookupJob::Start(Napi::Env env, const std::shared_ptr<JobChannel> &channel,
                              const std::shared_ptr<LookupJob> &job, std::vector<uint32_t> which) {
   Lookup &lookup = *job->lookup_;
-  if (channel->MayRunHere(which.size())) {
+  if (lookup.CanLookupPresent() && channel->MayRunHere(which.size())) {
     which = lookup.LookupPresent(std::move(which));
     if (which.empty()) return job->Finish(env);
   }

@@ -2,7 +2,8 @@
  * One open table file: batches of point lookups by a choice of engines, and reads of whole pages.
  *
  * A batch crosses into native code once: its keys are packed there, native threads walk the chains, and all values
- * come back in one block of memory.
+ * come back in one block of memory. A small batch by `page-cache-bpf` is walked on the calling thread, as far as its
+ * pages are mapped: nothing is waited for there, and waking a thread would take longer.
  *
  * ```
  *   lookupMany(keys) -> [ packed keys ] -> worker threads: pread | one BPF_PROG_RUN for 64 chains, or the ring's

@@ -25,7 +25,8 @@ export class CopiedMemory {
     this.tier = new SecondCopyTier(this.#caches.first, this.#caches.second);
   }
 
-  addMemory(session: SlabSession, producer: string): void {
+  addMemory(session: SlabSession, producerKey: Buffer): void {
+    const producer = producerKey.toString('hex');
     const side = sideOf(producer, session.slabs, this.#held(), this.share);
     this.#uses.set(session, { side, producer });
     this.#caches[side].addMemory(session);

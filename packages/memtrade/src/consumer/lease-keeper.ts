@@ -36,8 +36,8 @@ export interface LeasedSession {
 /** Who uses the slabs. */
 export interface LeaseUser<S extends LeasedSession> {
   connect(options: SlabSessionOptions): Promise<S>;
-  /** The session's slabs may be used from now on, */
-  addMemory(session: S): void;
+  /** The session's slabs, of the producer with this key, may be used from now on, */
+  addMemory(session: S, producerKey: Buffer): void;
   /** or not any more: everything in them is to be forgotten. */
   removeMemory(session: S): void;
 }
@@ -283,7 +283,7 @@ export class LeaseKeeper<S extends LeasedSession> {
       held.status = held.isTampered ? 'revoked' : 'open';
       held.connectFailures = 0;
       this.#failuresInRow = 0;
-      this.#user.addMemory(session);
+      this.#user.addMemory(session, producerKey);
       session.onLost((reason) => this.#onLost(held, session, reason));
     } catch (error) {
       held.status = isOutage(error) ? 'lost' : 'revoked';

@@ -14,7 +14,7 @@ export interface RemoteMemoryDependencies extends LeaseKeeperDependencies {
 /** Where sessions go. */
 interface Memory {
   readonly tier: CacheTier;
-  addMemory(session: SlabSession, producer: string): void;
+  addMemory(session: SlabSession, producerKey: Buffer): void;
   removeMemory(session: SlabSession): void;
   onLies(callback: (session: SlabSession) => void): void;
   /** Of second copies. */
@@ -52,14 +52,9 @@ export class RemoteMemory {
   ): Promise<RemoteMemory> {
     const { seal, secondCopy = 0 } = options;
     const memory = secondCopy > 0 ? new CopiedMemory(secondCopy, seal) : singleMemory(seal);
-    const producers = new WeakMap<SlabSession, string>();
     const user: LeaseUser<SlabSession> = {
-      connect: async (target) => {
-        const session = await (connect ?? ((to) => SlabSession.connect(to)))(target);
-        producers.set(session, target.producerKey.toString('hex'));
-        return session;
-      },
-      addMemory: (session) => memory.addMemory(session, producers.get(session) ?? ''),
+      connect: (target) => (connect ?? ((to) => SlabSession.connect(to)))(target),
+      addMemory: (session, producerKey) => memory.addMemory(session, producerKey),
       removeMemory: (session) => memory.removeMemory(session),
     };
     const keeper = await LeaseKeeper.open(user, options, by);

@@ -1,7 +1,7 @@
 /**
  * A second copy of what is hot, with another producer than the first, so that losing a producer hurts less.
  *
- *   get  -> first -- a hit, one in some hundred --> copied to second
+ *   get  -> first -- one in some hundred, if a hit --> copied to second
  *             `-- a miss --> second, if it has the key --> put back into first
  *   put, delete -> away from second, then first
  *
@@ -10,8 +10,8 @@
  */
 import type { CacheTier, CacheTierStats } from '@exopool/shared';
 
-/** A hit of so many is copied: a hundredth of the puts that copying everything would take. */
-const hitsPerCopy = 128;
+/** One get of so many is copied: it costs next to nothing, and what is read often is soon drawn. */
+const getsPerCopy = 128;
 
 /** What the copies need of a tier: its local word whether a key is there. */
 type LocalTier = CacheTier & Required<Pick<CacheTier, 'mayHold'>>;
@@ -28,7 +28,7 @@ export class SecondCopyTier implements CacheTier {
   readonly #second: LocalTier;
   /** Keys whose value is on its way from one tier to the other, until somebody writes them. */
   readonly #underWay = new Map<string, symbol>();
-  #hitsUntilCopy = hitsPerCopy;
+  #getsUntilCopy = getsPerCopy;
   #rescued = 0;
 
   constructor(first: LocalTier, second: LocalTier) {
@@ -78,9 +78,10 @@ export class SecondCopyTier implements CacheTier {
 
   /** To be called before the read. @returns what is to be called with its values. */
   #drawCopy(keys: readonly Buffer[]): (values: readonly (Buffer | undefined)[]) => void {
-    this.#hitsUntilCopy -= keys.length;
-    if (this.#hitsUntilCopy > 0 || this.#second.stats().capacityBytes === 0) return () => undefined;
-    this.#hitsUntilCopy += Math.max(1, Math.ceil(-this.#hitsUntilCopy / hitsPerCopy)) * hitsPerCopy;
+    this.#getsUntilCopy -= keys.length;
+    if (this.#getsUntilCopy > 0) return () => undefined;
+    this.#getsUntilCopy = getsPerCopy;
+    if (this.#second.stats().capacityBytes === 0) return () => undefined;
     const index = Math.floor(Math.random() * keys.length);
     const key = keys[index];
     if (key === undefined || this.#second.mayHold(key)) return () => undefined;

@@ -12,12 +12,7 @@ import { MiB } from '@exopool/shared';
 import { Producer } from './contenders/exopool.js';
 import type { HogAnswer, HogArgument } from './swap-hog-main.js';
 
-export const swapContenders = [
-  'no swap',
-  'disk',
-  'leased memory, aes-128-gcm',
-  'leased memory, off',
-] as const;
+const swapContenders = ['no swap', 'disk', 'leased memory, aes-128-gcm', 'leased memory, off'] as const;
 export type SwapContender = (typeof swapContenders)[number];
 
 export interface SwapFigures extends HogAnswer {

@@ -7,6 +7,7 @@
 import { fileURLToPath } from 'node:url';
 import { GiB, MiB } from '@exopool/shared';
 import { runCounting } from '../engines/guest-count.js';
+import { needProgram } from '../harvest/applications/programs.js';
 import type { Row, SuiteOptions } from '../suite.js';
 import type { SwapArgument, SwapContender, SwapFigures } from './swap-guest-main.js';
 
@@ -23,7 +24,17 @@ const ratioNames: Partial<Record<SwapContender, string>> = {
   'leased memory, off': 'off',
 };
 
+/** Found in the guest where they are here, with the packages of Debian that have them. */
+const programs = [
+  ['mkfs.ext4', 'e2fsprogs'],
+  ['mkswap', 'util-linux'],
+  ['nbd-client', 'nbd-client'],
+  ['nbdkit', 'nbdkit'],
+] as const;
+
+/** @throws ExopoolError with what is missing, or of the guest. */
 export async function swapRows(options: SuiteOptions): Promise<Row[]> {
+  for (const [name, aptPackage] of programs) needProgram(name, aptPackage);
   const argument: SwapArgument = { limitBytes: 96 * MiB, visits: options.quick ? 4000 : 20_000 };
   const rows: Row[] = [];
   for (const { name, readMs } of swapDisks) {

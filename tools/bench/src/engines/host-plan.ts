@@ -25,7 +25,8 @@ export function hostPlan(wishes: {
   const { quick, rounds = 3, windowSeconds } = wishes;
   return {
     depths: quick ? [1, 3, 6, 10] : [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-    chains: quick ? [1, 16, 64] : [1, 4, 16, 64],
+    // Past 64 all engines use threads.
+    chains: quick ? [1, 16, 64, 256] : [1, 4, 16, 64, 256],
     rounds,
     window_s: windowSeconds ?? (quick ? 0.1 : 0.3),
   };

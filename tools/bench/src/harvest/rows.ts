@@ -7,31 +7,27 @@ import type { HarvestRound } from './rounds.js';
 export function harvestRows(name: string, workload: string, rounds: readonly HarvestRound[]): Row[] {
   const of = (pick: (round: HarvestRound) => number): number => spreadOf(rounds.map(pick)).median;
   const hits = rounds.flatMap(({ siloHitRate }) => siloHitRate ?? []);
-  const harvested: Row = {
+  const windows = (kind: 'undisturbed' | 'harvested'): Row => ({
     ...loadRow(
       name,
-      'harvested',
-      rounds.map((round) => round.harvested),
+      kind,
+      rounds.map((round) => round[kind]),
     ),
-    calm_p99_us: of(({ calmP99Us }) => calmP99Us.harvested),
+    calm_p99_us: of(({ calmP99Us }) => calmP99Us[kind]),
+  });
+  const harvested: Row = {
+    ...windows('harvested'),
     workload_bytes: of(({ workloadBytes }) => workloadBytes),
     swapped_bytes: of(({ swappedBytes }) => swappedBytes),
     harvested_bytes: of(({ harvestedBytes }) => harvestedBytes),
     harvested_share: of((round) => round.harvestedBytes / round.workloadBytes),
     ...(hits.length === 0 ? {} : { silo_hit_share: spreadOf(hits).median }),
   };
-  const undisturbed: Row = {
-    ...loadRow(
-      name,
-      'undisturbed',
-      rounds.map((round) => round.undisturbed),
-    ),
-    calm_p99_us: of(({ calmP99Us }) => calmP99Us.undisturbed),
-  };
+  const undisturbed: Row = { ...windows('undisturbed'), engine: workload };
   const flat = rounds.flatMap(({ flatOut }) => flatOut ?? []);
-  if (flat.length === 0) return [{ ...undisturbed, engine: workload }, harvested];
+  if (flat.length === 0) return [undisturbed, harvested];
   return [
-    { ...undisturbed, engine: workload },
+    undisturbed,
     harvested,
     loadRow(
       `${name}, flat out`,

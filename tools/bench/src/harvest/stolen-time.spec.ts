@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { calmP99Us, StolenTime } from './stolen-time.js';
 
 const points = [700, 9000, 720, 8000, 740, 710].map((p99Us, index) => ({
@@ -21,8 +21,23 @@ it('is of the calmest quarter where all were disturbed, and of all where there a
 });
 
 it('is a share of the time', () => {
-  const stolen = new StolenTime();
-  const nowMs = Date.now();
-  expect(stolen.shareBetween(nowMs - 1000, nowMs)).toBe(0);
-  stolen.close();
+  vi.useFakeTimers({ now: 0 });
+  try {
+    // 20 ticks in each look; 5 of them are stolen from the third look on, which is at 200 ms.
+    let looks = -1;
+    const stolen = new StolenTime(() => {
+      looks += 1;
+      const taken = 5 * Math.max(0, looks - 1);
+      return `cpu  0 0 0 ${20 * looks - taken} 0 0 0 ${taken} 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n`;
+    });
+    vi.advanceTimersByTime(500);
+    expect(stolen.shareBetween(0, 100)).toBe(0);
+    expect(stolen.shareBetween(200, 400)).toBe(0.25);
+    expect(stolen.shareBetween(0, 200)).toBe(0.125);
+    stolen.close();
+    vi.advanceTimersByTime(500);
+    expect(looks).toBe(5);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -21,8 +21,14 @@ interface Look {
 }
 
 export class StolenTime {
-  readonly #looks: Look[] = [look()];
-  readonly #timer = setInterval(() => this.#looks.push(look()), lookMs).unref();
+  readonly #looks: Look[];
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param read the text of /proc/stat. */
+  constructor(read = () => readFileSync('/proc/stat', 'utf8')) {
+    this.#looks = [lookOf(read())];
+    this.#timer = setInterval(() => this.#looks.push(lookOf(read())), lookMs).unref();
+  }
 
   /** Of all CPUs' time between two Unix times, milliseconds. */
   shareBetween(fromMs: number, toMs: number): number {
@@ -51,8 +57,8 @@ export function calmP99Us(
   return taken.length === 0 ? p99Us : spreadOf(taken.map((point) => point.p99Us)).median;
 }
 
-function look(): Look {
-  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+function lookOf(stat: string): Look {
+  const [line = ''] = stat.split('\n');
   const ticks = line
     .trim()
     .split(/\s+/)

@@ -1,5 +1,4 @@
 /** A running consumer whose leased memory is a block device: leases kept going, nbdkit at work, metrics. */
-import { rmSync } from 'node:fs';
 import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native';
 import { Identity, type ExopoolError } from '@exopool/shared';
 import { BrokerClient } from '../../broker/broker-client.js';
@@ -41,7 +40,7 @@ export interface RunningNbdConsumer {
  */
 export async function runNbdConsumer(config: ConsumerConfig): Promise<RunningNbdConsumer> {
   const options = await nbdOptions(config);
-  const { listen, sizeBytes } = options;
+  const { sizeBytes } = options;
   const identity = Identity.loadOrCreate(config.identityFile);
   const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
   const undo: (() => Promise<void> | void)[] = [() => broker.close()];
@@ -50,11 +49,7 @@ export async function runNbdConsumer(config: ConsumerConfig): Promise<RunningNbd
   };
   try {
     const device = await NbdDevice.start(options);
-    undo.push(async () => {
-      await device.close();
-      // nbdkit leaves it.
-      if ('socket' in listen) rmSync(listen.socket, { force: true });
-    });
+    undo.push(() => device.close());
     const keeper = await openKeeper(config, device, broker, identity);
     undo.push(() => keeper.close());
 
