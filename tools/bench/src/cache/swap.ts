@@ -13,7 +13,7 @@ import type { SwapArgument, SwapContender, SwapFigures } from './swap-guest-main
 
 const kernel = '6.12';
 const guestMain = fileURLToPath(new URL('swap-guest-main.js', import.meta.url));
-/** QEMU's NVMe device, and the same with an answer that is held back: the guest sees about half a millisecond of it. */
+/** QEMU's NVMe device, and the same with answers that are held back by a millisecond. */
 export const swapDisks = [
   { name: 'swap, local disk', ratio: 'local_disk', readMs: undefined },
   { name: 'swap, disk behind a network', ratio: 'network_disk', readMs: 1 },
