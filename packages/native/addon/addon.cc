@@ -22,6 +22,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exopool::RegisterSlabLoad(env, exports);
   exopool::RegisterPaging(env, exports);
   exopool::RegisterPressureTrigger(env, exports);
+  exopool::RegisterIdleWrite(env, exports);
   exopool::RegisterReadTrace(env, exports);
   return exports;
 }

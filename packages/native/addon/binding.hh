@@ -25,6 +25,7 @@ void RegisterSlabClient(Napi::Env env, Napi::Object exports);
 void RegisterSlabLoad(Napi::Env env, Napi::Object exports);
 void RegisterPaging(Napi::Env env, Napi::Object exports);
 void RegisterPressureTrigger(Napi::Env env, Napi::Object exports);
+void RegisterIdleWrite(Napi::Env env, Napi::Object exports);
 void RegisterReadTrace(Napi::Env env, Napi::Object exports);
 
 }  // namespace exopool

@@ -60,7 +60,11 @@ describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
       pressure: { someAvg10: 2 },
     });
     const own = MachineJournal.open(join(folder, 'own'));
-    expect(await group.setLimit(own, 1 * MiB)).toBe(MiB);
+    // Nothing was pushed out: nobody is held to less than what is used.
+    expect(await group.setLimit(own, 1 * MiB)).toBe(4_096_000);
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('4096000');
+    expect(await group.setLimit(own, 5 * MiB, MiB)).toBe(5 * MiB);
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe(String(6 * MiB));
     expect(await group.setLimit(own, undefined)).toBeUndefined();
     await group.setLimit(own, 2 * MiB);
     await own.undoAll();
@@ -82,11 +86,30 @@ describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
     const group = MemoryCgroup.at(path);
     await group.setLimit(journal, 4_000_000);
     expect(readFileSync(join(path, 'memory.reclaim'), 'utf8')).toBe('96000');
-    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('4000000');
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('4096000');
     expect(group.pressureFile).toBe(join(path, 'memory.pressure'));
-    expect(await group.setLimit(journal, 3_000_000, 500_000)).toBe(3_000_000);
-    expect(readFileSync(join(path, 'memory.reclaim'), 'utf8')).toBe('1096000');
-    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('3500000');
+    // As much as a slice at a time.
+    expect(await group.setLimit(journal, 0, 500_000)).toBe(4_096_000);
+    expect(readFileSync(join(path, 'memory.reclaim'), 'utf8')).toBe('4096000');
+    expect(readFileSync(join(path, 'memory.high'), 'utf8')).toBe('4596000');
+  });
+
+  it('lifts a limit at once, and for good, while it is being lowered', async () => {
+    const path = join(folder, 'exopool-app');
+    mkdirSync(path);
+    const files = { 'memory.high': 'max\n', 'memory.current': '4096000\n', 'memory.pressure': '' };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+    const group = MemoryCgroup.at(path);
+    const lowered = group.setLimit(journal, 1000);
+    const again = group.setLimit(journal, 2000);
+    const lifted = group.setLimit(journal, undefined);
+    expect(await Promise.all([lowered, again, lifted])).toEqual([undefined, undefined, undefined]);
+    expect(group.limitBytes()).toBeUndefined();
+    await group.setLimit(journal, 3000);
+    expect(group.limitBytes()).toBe(4_096_000);
+    // The cgroup went away: said, and no obstacle to the next.
+    rmSync(path, { recursive: true });
+    await expect(group.setLimit(journal, 3000)).rejects.toMatchObject({ code: 'EXOPOOL_NOT_FOUND' });
   });
 
   it('is found by the unit that runs in it', () => {

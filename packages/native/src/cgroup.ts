@@ -19,6 +19,7 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 import type { MachineJournal } from './journal.js';
 import { cgroupPrefix } from './machine-change.js';
 import { readMemoryPressure, type MemoryPressure } from './memory-info.js';
+import { pushOut } from './push-out.js';
 
 export interface CgroupHierarchy {
   readonly version: 1 | 2;
@@ -47,9 +48,6 @@ const files = {
 /** On v1 "no limit" is the largest multiple of a page; anything near it is none. */
 const unlimitedBytesV1 = 2 ** 62;
 
-/** A limit that cannot be reached at once is approached in halves, so often. */
-const shrinkStepsMax = 4;
-
 /**
  * The hierarchy that controls memory: v1 where it is mounted, else v2.
  * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when there is neither.
@@ -76,6 +74,9 @@ export class MemoryCgroup {
   readonly path: string;
   readonly version: 1 | 2;
   #isLimited = false;
+  /** Of the calls that set the limit: the latest alone goes on. */
+  #turn = 0;
+  #pushing: Promise<unknown> = Promise.resolve();
 
   /**
    * A cgroup that is there.
@@ -149,31 +150,56 @@ export class MemoryCgroup {
   }
 
   /**
-   * Sets the limit (`undefined`: none), and on the way down pushes out what is above it. The first call writes down
-   * in the journal what the limit was. The kernel pushes pages out inside the write, which may take a while.
+   * Sets the limit (`undefined`: none), and on the way down pushes out what is above it, in time that nobody else
+   * wants; a later call ends that. The first call writes down in the journal what the limit was.
    *
    * A process at its limit pushes a page out, itself, for every one that it brings back: a fault of 9 µs (zram) then
    * takes 36. With `headroomBytes` the kernel's limit is higher by so much than what usage was pushed down to, and
-   * setting the same limit again pushes out what has come back since, in the caller's time.
-   * @returns the usage that was reached: higher than asked for when pages could not be pushed out.
+   * setting the same limit again pushes out what has come back since.
+   * @returns the usage that was reached: higher than asked for when pages could not be pushed out. `undefined` for no
+   *   limit, and when a later call came in between.
    */
   async setLimit(
     journal: MachineJournal,
     bytes: number | undefined,
     headroomBytes = 0,
   ): Promise<number | undefined> {
+    const turn = (this.#turn += 1);
     if (!this.#isLimited) {
-      await this.#rememberLimit(journal);
       this.#isLimited = true;
+      await this.#rememberLimit(journal);
     }
-    if (bytes === undefined) {
-      await this.#write(files[this.version].limit, files[this.version].unlimited);
-      return undefined;
-    }
-    const reached = await this.#shrinkTo(bytes);
-    if (headroomBytes > 0)
-      await this.#write(files[this.version].limit, String(reached + Math.round(headroomBytes)));
+    // At once: who waits for memory does not wait for what is under way as well …
+    if (bytes === undefined) await this.#lift();
+    await this.#pushing;
+    if (turn !== this.#turn) return undefined;
+    // … and then for good, since that may have set a limit once more.
+    if (bytes === undefined) await this.#lift();
+    if (bytes === undefined) return undefined;
+    const reached = this.#pushDown(bytes, headroomBytes, () => turn === this.#turn);
+    this.#pushing = reached.catch(() => undefined);
     return reached;
+  }
+
+  async #lift(): Promise<void> {
+    await this.#write(files[this.version].limit, files[this.version].unlimited);
+  }
+
+  async #pushDown(
+    bytes: number,
+    headroomBytes: number,
+    isWanted: () => boolean,
+  ): Promise<number | undefined> {
+    const reclaimFile = join(this.path, 'memory.reclaim');
+    const reached = await pushOut({
+      targetBytes: bytes,
+      headroomBytes: Math.round(headroomBytes),
+      limitFile: join(this.path, files[this.version].limit),
+      reclaimFile: this.version === 2 && existsSync(reclaimFile) ? reclaimFile : undefined,
+      usageBytes: () => Number(this.#read(files[this.version].usage)),
+      isWanted,
+    });
+    return isWanted() ? reached : undefined;
   }
 
   async #rememberLimit(journal: MachineJournal): Promise<void> {
@@ -191,28 +217,6 @@ export class MemoryCgroup {
   get pressureFile(): string | undefined {
     const file = join(this.path, 'memory.pressure');
     return this.version === 2 && existsSync(file) ? file : undefined;
-  }
-
-  /** Pushes pages out without limiting anybody, where the kernel can (v2, Linux 5.19). As far as it gets. */
-  async #reclaim(bytes: number): Promise<void> {
-    if (this.version === 1 || bytes <= 0 || !existsSync(join(this.path, 'memory.reclaim'))) return;
-    // EAGAIN: less than that could be pushed out.
-    await this.#write('memory.reclaim', String(bytes)).catch(() => undefined);
-  }
-
-  async #shrinkTo(bytes: number): Promise<number> {
-    let target = bytes;
-    await this.#reclaim(this.sample().usageBytes - bytes);
-    for (let step = 0; step < shrinkStepsMax; step += 1) {
-      try {
-        await this.#write(files[this.version].limit, String(target));
-        break;
-      } catch (error) {
-        if ((error as { cause?: NodeJS.ErrnoException }).cause?.code !== 'EBUSY') throw error;
-        target = Math.round((target + this.sample().usageBytes) / 2);
-      }
-    }
-    return this.limitBytes() ?? bytes;
   }
 
   #sampleV1(): CgroupSample {

@@ -64,8 +64,10 @@ export type { ReadProbe, ReadRoute } from './read-borders.js';
 export { addSwapFile } from './swap-file.js';
 export { SwappedPages } from './swapped-pages.js';
 export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
+export { writeInIdleTime } from './idle-write.js';
 export {
   addZramSwap,
+  compactZram,
   readSwapAreas,
   readZramStats,
   zramControl,

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MachineJournal, undoLeftovers } from './journal.js';
 import { addLoopDevice } from './loop-device.js';
 import { addSwapFile, removeSwapFile } from './swap-file.js';
-import { readSwapAreas } from './swap.js';
+import { compactZram, readSwapAreas } from './swap.js';
 import {
   hasZramWriteback,
   readZramBacking,
@@ -38,7 +38,7 @@ function fakeZram(files: Record<string, string>): string {
 }
 const said = (sysfs: string, name: string): string => readFileSync(join(sysfs, 'block/zram3', name), 'utf8');
 
-it('moves idle pages to the backing device, by their age', () => {
+it('moves idle pages to the backing device, by their age', async () => {
   const sysfs = fakeZram({
     backing_dev: 'none\n',
     bd_stat: '10 3 12\n',
@@ -50,10 +50,17 @@ it('moves idle pages to the backing device, by their age', () => {
   expect(hasZramWriteback(join(folder, 'nothing'))).toBe(false);
   setZramBacking(3, '/dev/loop9', sysfs);
   expect(said(sysfs, 'backing_dev')).toBe('/dev/loop9');
-  expect(new ZramWriteback(3, 299.5, sysfs).turn(0)).toBe(true);
+  expect(await new ZramWriteback(3, 299.5, sysfs).turn(0)).toBe(true);
   expect([said(sysfs, 'idle'), said(sysfs, 'writeback')]).toEqual(['300', 'idle']);
   expect(readZramBacking(3, sysfs)).toEqual({ storedBytes: 40_960, readBytes: 12_288, writtenBytes: 49_152 });
   expect(readZramReadBytes(3, sysfs)).toBe(40_960);
+});
+
+it('compacts, in idle time', async () => {
+  const sysfs = fakeZram({ compact: '' });
+  await compactZram(3, sysfs);
+  expect(said(sysfs, 'compact')).toBe('1');
+  await expect(compactZram(4, sysfs)).rejects.toMatchObject({ code: 'EXOPOOL_NOT_FOUND' });
 });
 
 it('says so when there is no backing device', () => {

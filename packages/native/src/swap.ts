@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { writeInIdleTime } from './idle-write.js';
 import type { MachineJournal } from './journal.js';
 import { addLoopDevice } from './loop-device.js';
 import { setZramBacking } from './zram-writeback.js';
@@ -39,7 +40,9 @@ export interface SwapArea {
 export interface ZramStats {
   /** Of the pages stored, before compression. */
   readonly originalBytes: number;
-  /** Memory taken by the device, with its own overhead. */
+  /** The same after it. */
+  readonly compressedBytes: number;
+  /** Memory taken by the device: with its own overhead, and the gaps that pages left which came back. */
   readonly usedBytes: number;
 }
 
@@ -79,7 +82,12 @@ export function zramPath(id: number): string {
 
 export function readZramStats(id: number): ZramStats {
   const fields = readFileSync(`/sys/block/zram${id}/mm_stat`, 'utf8').trim().split(/\s+/).map(Number);
-  return { originalBytes: fields[0] ?? 0, usedBytes: fields[2] ?? 0 };
+  return { originalBytes: fields[0] ?? 0, compressedBytes: fields[1] ?? 0, usedBytes: fields[2] ?? 0 };
+}
+
+/** Moves what is stored together, so that the gaps between can be given back. In idle time. */
+export function compactZram(id: number, sysfs = '/sys'): Promise<void> {
+  return writeInIdleTime(`${sysfs}/block/zram${id}/compact`, '1');
 }
 
 export interface ZramBackingFile {

@@ -10,6 +10,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toExopoolError } from '@exopool/shared';
+import { writeInIdleTime } from './idle-write.js';
 
 const pageBytes = 4096;
 
@@ -62,12 +63,12 @@ export class ZramWriteback {
     this.#sysfs = sysfs;
   }
 
-  /** Moves what has been idle for long enough. The kernel writes inside of this call. @returns whether anything was. */
-  turn(nowMs: number): boolean {
+  /** Moves what has been idle for long enough, in idle time. @returns whether anything was. */
+  async turn(nowMs: number): Promise<boolean> {
     if (this.#hasAges) {
       try {
         write(block(this.#sysfs, this.#id, 'idle'), String(Math.ceil(this.#idleSeconds)));
-        return this.#writeIdle();
+        return await this.#writeIdle();
       } catch (error) {
         if ((error as { cause?: NodeJS.ErrnoException }).cause?.code !== 'EINVAL') throw error;
         this.#hasAges = false;
@@ -75,14 +76,14 @@ export class ZramWriteback {
     }
     if (this.#markedMs !== undefined && nowMs - this.#markedMs < this.#idleSeconds * 1000) return false;
     const isMarked = this.#markedMs !== undefined;
-    if (isMarked) this.#writeIdle();
+    if (isMarked) await this.#writeIdle();
     write(block(this.#sysfs, this.#id, 'idle'), 'all');
     this.#markedMs = nowMs;
     return isMarked;
   }
 
-  #writeIdle(): boolean {
-    write(block(this.#sysfs, this.#id, 'writeback'), 'idle');
+  async #writeIdle(): Promise<boolean> {
+    await writeInIdleTime(block(this.#sysfs, this.#id, 'writeback'), 'idle');
     return true;
   }
 }

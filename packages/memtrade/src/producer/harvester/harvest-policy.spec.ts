@@ -31,6 +31,7 @@ const calm: HarvestSample = {
   usageBytes: 1000,
   swappedBytes: 0,
   isStalled: false,
+  isPushingOut: false,
   pressure: 0,
   swapFreeBytes: 1e9,
 };
@@ -117,6 +118,14 @@ describe('HarvestPolicy', () => {
     );
   });
 
+  it('takes no step while the last one is being pushed out', () => {
+    const policy = new HarvestPolicy(settings);
+    play(policy, 0, times(3));
+    const decisions = play(policy, 5000, [...times(3, { isPushingOut: true }), {}]);
+    expect(decisions.map(({ limitBytes }) => limitBytes)).toEqual([900, 900, 900, 800]);
+    expect(play(policy, 9000, [{ isPushingOut: true, isStalled: true }])[0]).toMatchObject({ isDrop: true });
+  });
+
   it('takes less under pressure when it is guided by it', () => {
     const policy = new HarvestPolicy({ ...settings, stepGuide: 'pressure', chunkBytes: 1 << 20 });
     const usageBytes = 100 << 20;
@@ -145,6 +154,7 @@ describe('HarvestPolicy, whatever happens', () => {
       { weight: 9, arbitrary: fc.constant(false) },
       { weight: 1, arbitrary: fc.constant(true) },
     ),
+    isPushingOut: fc.boolean(),
     pressure: fc.nat(25),
     swapFreeBytes: fc.nat(5000),
   });
@@ -175,6 +185,7 @@ describe('HarvestPolicy, whatever happens', () => {
               expect(decision.limitBytes).toBeUndefined();
             }
             if (decision.phase === 'harvesting') {
+              expect(epoch.isPushingOut).toBe(false);
               expect(known).toBeGreaterThanOrEqual(settings.baselinePointsMin);
               expect(nowMs - lastStepMs).toBeGreaterThanOrEqual(settings.coolingMs);
               expect(nowMs - lastDropMs).toBeGreaterThanOrEqual(settings.recoveryMs);

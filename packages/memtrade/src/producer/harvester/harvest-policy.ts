@@ -57,6 +57,8 @@ export interface HarvestSample {
   readonly isStalled: boolean;
   /** Per cent of the time; 0 when it is not known. */
   readonly pressure: number;
+  /** The last step is not done: pages are still being pushed out. */
+  readonly isPushingOut: boolean;
   /** Room left in swap: a step needs a chunk of it. */
   readonly swapFreeBytes: number;
 }
@@ -138,7 +140,7 @@ export class HarvestPolicy {
     const { baselinePointsMin, floorBytes, chunkBytes } = this.#settings;
     if (sample.nowMs < this.#recoverUntilMs) return 'recovering';
     if (this.#baseline.size < baselinePointsMin) return 'learning';
-    if (sample.nowMs < this.#coolUntilMs) return 'cooling';
+    if (sample.nowMs < this.#coolUntilMs || sample.isPushingOut) return 'cooling';
     // Without a limit a bad time is not our doing; it is no time to begin either.
     if (this.#severeEpochs > 0 || this.#isDrop(sample) || this.#stepBytes(sample) === 0) return 'cooling';
     if (this.#nextLimit(sample) >= sample.usageBytes || (this.#limitBytes ?? Infinity) <= floorBytes)

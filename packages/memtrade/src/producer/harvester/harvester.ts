@@ -92,6 +92,7 @@ export class Harvester {
   #lastEpochMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #epoch: Promise<void> = Promise.resolve();
+  #pushing: Promise<void> | undefined;
   #isInEpoch = false;
   #isClosed = false;
 
@@ -136,7 +137,9 @@ export class Harvester {
     // Before it is stopped: an application that waits for memory would not hear SIGTERM.
     if (this.#status.limitBytes !== undefined)
       await this.#cgroup?.setLimit(this.#journal, undefined).catch(() => undefined);
+    await this.#pushing;
     await this.#command?.stop();
+    await this.#silo?.settled();
     await this.#journal.undoAll();
   }
 
@@ -226,6 +229,7 @@ export class Harvester {
       usageBytes: now.usageBytes,
       swappedBytes: now.swappedBytes,
       isStalled: now.isStalled,
+      isPushingOut: this.#pushing !== undefined,
       pressure: (now.pressure ?? readMemoryPressure())?.someAvg10 ?? 0,
       swapFreeBytes: readMemoryInfo().swapFreeBytes,
     });
@@ -242,19 +246,36 @@ export class Harvester {
     usageBytes: number,
   ): Promise<number> {
     const { limitBytes, isDrop, prefetchBytes } = decision;
-    const isLower = limitBytes !== undefined && limitBytes !== this.#status.limitBytes;
-    // What came back since is pushed out here, and not by the application while it waits for a page.
-    const hasGrown = limitBytes !== undefined && usageBytes > limitBytes;
-    if (isLower || isDrop || hasGrown) {
-      const reached = await cgroup.setLimit(this.#journal, limitBytes, this.#options.chunkBytes);
-      if (reached !== undefined && isLower) policy.reached(reached);
-      // Looked at after each step: what is out now and was not before went with it.
-      if (isLower) await this.#observe(cgroup);
-    }
+    // It ends what is being pushed out.
+    if (isDrop) this.#goesOn(cgroup.setLimit(this.#journal, undefined));
+    else if (limitBytes !== undefined) this.#pushOut(cgroup, policy, limitBytes, usageBytes);
     if (prefetchBytes === 0) return 0;
     // An application that grew under its limit pushed out pages without a step of ours.
     await this.#observe(cgroup);
     return this.#swappedPages.prefetch(prefetchBytes).catch(() => 0);
+  }
+
+  /** The epochs go on meanwhile: in idle time it may take long, and bad news must be heard. */
+  #pushOut(cgroup: MemoryCgroup, policy: HarvestPolicy, limitBytes: number, usageBytes: number): void {
+    const isLower = limitBytes !== this.#status.limitBytes;
+    // What came back since is pushed out here, and not by the application while it waits for a page.
+    if (this.#pushing !== undefined || (!isLower && usageBytes <= limitBytes)) return;
+    const pushed = cgroup.setLimit(this.#journal, limitBytes, this.#options.chunkBytes);
+    if (!isLower) return this.#goesOn(pushed);
+    const isOver = pushed.then(async (reached) => {
+      if (reached !== undefined) policy.reached(reached);
+      // Looked at after each step: what is out now and was not before went with it.
+      await this.#observe(cgroup);
+    });
+    this.#goesOn(isOver);
+  }
+
+  /** Beside the epochs. A cgroup that is gone ends the loop when it is looked at next. */
+  #goesOn(work: Promise<unknown>): void {
+    const all = Promise.allSettled([this.#pushing, work]).then(() => {
+      if (this.#pushing === all) this.#pushing = undefined;
+    });
+    this.#pushing = all;
   }
 
   /** What cannot be looked at (the kernel lacks the call, a process just ended) is not brought back early. */

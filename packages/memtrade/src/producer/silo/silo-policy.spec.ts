@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { GiB, MiB } from '@exopool/shared';
-import { planSilo, type SiloMachine } from './silo-policy.js';
+import { isWorthCompacting, planSilo, type SiloMachine } from './silo-policy.js';
 
 const machine: SiloMachine = {
   totalBytes: 8 * GiB,
@@ -35,6 +35,14 @@ it('uses the swap that is there, with zswap before a disk', () => {
 it('says why there is none', () => {
   expect(planSilo({ ...machine, hasZram: false }, settings)).toMatchObject({ reason: /modprobe zram/ });
   expect(planSilo(machine, { ...settings, swapBytes: 0 })).toMatchObject({ reason: /--swap-mib/ });
+});
+
+it('compacts where there is something to win', () => {
+  expect(isWorthCompacting({ compressedBytes: 700 * MiB, memoryBytes: 800 * MiB })).toBe(true);
+  expect(isWorthCompacting({ compressedBytes: 770 * MiB, memoryBytes: 800 * MiB })).toBe(false);
+  // Of a small pool no gap is worth it, not even half of it.
+  expect(isWorthCompacting({ compressedBytes: 4 * MiB, memoryBytes: 8 * MiB })).toBe(false);
+  expect(isWorthCompacting({ compressedBytes: 0, memoryBytes: 0 })).toBe(false);
 });
 
 it('keeps to its bounds, in whole pages', () => {

@@ -62,3 +62,23 @@ export function planSilo(machine: SiloMachine, settings: SiloSettings): SiloPlan
   // The device's size counts pages wherever they are: what has gone to the file makes room in memory.
   return { kind: 'zram with writeback', sizeBytes: inMemory + backingBytes, backingBytes };
 }
+
+export interface PoolFill {
+  /** Of the pages that are stored, after compression. */
+  readonly compressedBytes: number;
+  /** What the pool takes of memory. */
+  readonly memoryBytes: number;
+}
+
+/** The part of a pool that may be gaps: what compacting it further would win is not worth the work. */
+const gapShareMax = 0.06;
+/** Neither are gaps of less than this. */
+const gapBytesMin = 8 * 1024 * 1024;
+
+/**
+ * Whether compressed memory should be compacted: pages that came back leave gaps between those that stay, which are
+ * memory that nobody has. Half of the pages back left a pool at twice what is in it.
+ */
+export function isWorthCompacting({ compressedBytes, memoryBytes }: PoolFill): boolean {
+  return memoryBytes - compressedBytes > Math.max(gapBytesMin, memoryBytes * gapShareMax);
+}

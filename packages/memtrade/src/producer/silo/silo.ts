@@ -6,6 +6,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   addZramSwap,
+  compactZram,
   enableZswap,
   hasZramWriteback,
   hasZswap,
@@ -20,7 +21,7 @@ import {
   type MachineJournal,
 } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
-import { planSilo, type SiloMachine, type SiloPlan } from './silo-policy.js';
+import { isWorthCompacting, planSilo, type SiloMachine, type SiloPlan } from './silo-policy.js';
 
 export interface SiloOptions {
   readonly swapBytes: number;
@@ -45,8 +46,9 @@ export interface SiloStatus {
 }
 
 const pageBytes = 4096;
-/** The kernel looks through all pages for idle ones: not in every epoch. */
+/** The kernel looks through all pages for idle ones, and for gaps: not in every epoch. */
 const writebackIntervalMsMin = 10_000;
+const compactIntervalMs = 10_000;
 
 export class Silo {
   readonly #plan: SiloPlan;
@@ -54,6 +56,8 @@ export class Silo {
   readonly #writebackIntervalMs: number;
   readonly #zswapAtStart = readZswapStats();
   #wroteBackMs = -Infinity;
+  #compactedMs = -Infinity;
+  #work: Promise<void> | undefined;
 
   /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with what would help, `EXOPOOL_PERMISSION` without root. */
   static async open(journal: MachineJournal, options: SiloOptions): Promise<Silo> {
@@ -73,11 +77,30 @@ export class Silo {
     if (writebackId !== undefined) this.#writeback = new ZramWriteback(writebackId, coolingMs / 1000);
   }
 
-  /** Moves what cooled down to the disk, now and then. */
+  /** Moves what cooled down to the disk, and closes gaps in compressed memory, now and then and in idle time. */
   turn(nowMs: number): void {
-    if (this.#writeback === undefined || nowMs - this.#wroteBackMs < this.#writebackIntervalMs) return;
-    this.#wroteBackMs = nowMs;
-    this.#writeback.turn(nowMs);
+    // What fails is tried again in a later turn.
+    this.#work ??= this.#tidy(nowMs)
+      .catch(() => undefined)
+      .finally(() => (this.#work = undefined));
+  }
+
+  /** Resolves when nothing of it is under way: its devices may be taken away. */
+  async settled(): Promise<void> {
+    await this.#work;
+  }
+
+  async #tidy(nowMs: number): Promise<void> {
+    if (this.#writeback !== undefined && nowMs - this.#wroteBackMs >= this.#writebackIntervalMs) {
+      this.#wroteBackMs = nowMs;
+      await this.#writeback.turn(nowMs);
+    }
+    if (nowMs - this.#compactedMs < compactIntervalMs) return;
+    this.#compactedMs = nowMs;
+    for (const id of zramSwapIds()) {
+      const { compressedBytes, usedBytes: memoryBytes } = readZramStats(id);
+      if (isWorthCompacting({ compressedBytes, memoryBytes })) await compactZram(id);
+    }
   }
 
   status(): SiloStatus {
@@ -121,18 +144,27 @@ function zramFigures(): Figures {
   const total = { storedBytes: 0, memoryBytes: 0, diskBytes: 0, hits: 0, misses: 0 };
   for (const { path, usedBytes } of readSwapAreas()) {
     total.storedBytes += usedBytes;
-    const id = /^\/dev\/zram(\d+)$/.exec(path)?.[1];
+    const id = zramIdOf(path);
     if (id === undefined) {
       total.diskBytes += usedBytes;
       continue;
     }
-    const backing = readZramBacking(Number(id));
-    total.memoryBytes += readZramStats(Number(id)).usedBytes;
+    const backing = readZramBacking(id);
+    total.memoryBytes += readZramStats(id).usedBytes;
     total.diskBytes += backing?.storedBytes ?? 0;
     total.misses += backing?.readBytes ?? 0;
-    total.hits += Math.max(0, readZramReadBytes(Number(id)) - (backing?.readBytes ?? 0));
+    total.hits += Math.max(0, readZramReadBytes(id) - (backing?.readBytes ?? 0));
   }
   return total;
+}
+
+function zramIdOf(path: string): number | undefined {
+  const id = /^\/dev\/zram(\d+)$/.exec(path)?.[1];
+  return id === undefined ? undefined : Number(id);
+}
+
+function zramSwapIds(): number[] {
+  return readSwapAreas().flatMap(({ path }) => zramIdOf(path) ?? []);
 }
 
 function look({ backingBytes, backingDir }: SiloOptions): SiloMachine {

@@ -81,6 +81,7 @@ export class SimulatedApplication {
         usageBytes: memoryBytes - swappedBytes,
         swappedBytes,
         isStalled: false,
+        isPushingOut: false,
         pressure: 0,
         swapFreeBytes: Infinity,
       },
