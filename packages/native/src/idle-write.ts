@@ -19,5 +19,8 @@ export async function writeInIdleTime(file: string, ...texts: readonly string[])
   const errno = await (loadBinding() as unknown as IdleWriteBinding).idleWrite(file, texts);
   if (errno === 0) return;
   const name = getSystemErrorName(-errno);
-  throw toExopoolError(Object.assign(new Error(name), { code: name }), `cannot write ${file} (root is needed)`);
+  throw toExopoolError(
+    Object.assign(new Error(name), { code: name }),
+    `cannot write ${file} (root is needed)`,
+  );
 }
