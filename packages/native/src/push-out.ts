@@ -5,7 +5,7 @@
  *   target ███████████▏····                     the same breath, so that the processes are not at it for longer
  *   limit  ████████████████▏····         at the end: what was reached, and the headroom
  */
-import { ExopoolError } from '@exopool/shared';
+import type { ExopoolError } from '@exopool/shared';
 import { writeInIdleTime } from './idle-write.js';
 
 export interface PushOutOptions {

@@ -261,13 +261,18 @@ export class Harvester {
     // What came back since is pushed out here, and not by the application while it waits for a page.
     if (this.#pushing !== undefined || (!isLower && usageBytes <= limitBytes)) return;
     const pushed = cgroup.setLimit(this.#journal, limitBytes, this.#options.chunkBytes);
-    if (!isLower) return this.#goesOn(pushed);
-    const isOver = pushed.then(async (reached) => {
-      if (reached !== undefined) policy.reached(reached);
-      // Looked at after each step: what is out now and was not before went with it.
-      await this.#observe(cgroup);
-    });
-    this.#goesOn(isOver);
+    this.#goesOn(isLower ? this.#stepDone(cgroup, policy, pushed) : pushed);
+  }
+
+  async #stepDone(
+    cgroup: MemoryCgroup,
+    policy: HarvestPolicy,
+    pushed: Promise<number | undefined>,
+  ): Promise<void> {
+    const reached = await pushed;
+    if (reached !== undefined) policy.reached(reached);
+    // Looked at after each step: what is out now and was not before went with it.
+    await this.#observe(cgroup);
   }
 
   /** Beside the epochs. A cgroup that is gone ends the loop when it is looked at next. */
