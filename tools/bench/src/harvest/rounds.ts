@@ -6,7 +6,7 @@
  * The end of a producer brings back all that it had swapped out, so the next round begins as this one did.
  */
 import type { Application, RunningApplication } from './applications/application.js';
-import { Harvesting, type HarvestPoint } from './harvesting.js';
+import { Harvesting, type HarvestingOptions, type HarvestPoint } from './harvesting.js';
 import type { LoadWindow } from './load/window.js';
 import type { HarvestPlan } from './plan.js';
 import { calmP99Us, StolenTime } from './stolen-time.js';
@@ -25,6 +25,8 @@ export interface HarvestRound {
   /** Means over the harvested window. */
   readonly harvestedBytes: number;
   readonly swappedBytes: number;
+  /** Of what was swapped out: on a disk. */
+  readonly diskBytes: number;
   /** `undefined` when no page came back. */
   readonly siloHitRate: number | undefined;
 }
@@ -32,6 +34,8 @@ export interface HarvestRound {
 export interface RoundOptions {
   readonly plan: HarvestPlan;
   readonly folder: string;
+  /** Of the producer, over those that follow from the plan. */
+  readonly settings?: HarvestingOptions['settings'];
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -63,13 +67,13 @@ export async function harvestRounds(
 
 async function oneRound(
   application: RunningApplication,
-  { plan, folder, signal }: RoundOptions,
+  { plan, folder, settings = {}, signal }: RoundOptions,
 ): Promise<HarvestRound> {
   const stolen = new StolenTime();
   const undisturbed = await application.run(plan.windowSeconds);
   const flatBefore = await application.runFlatOut?.(plan.flatOutSeconds);
   const { usageBytes } = application.cgroup.sample();
-  const harvesting = await Harvesting.start({ application, plan, folder, signal });
+  const harvesting = await Harvesting.start({ application, plan, settings, folder, signal });
   try {
     const settling = await application.run(plan.harvestSeconds);
     const fromMs = Date.now();
@@ -90,6 +94,7 @@ async function oneRound(
       points: harvesting.points,
       harvestedBytes: meanOf(during, ({ status }) => status.harvestedBytes),
       swappedBytes: meanOf(during, ({ status }) => status.swappedBytes),
+      diskBytes: meanOf(during, ({ status }) => status.silo?.diskBytes ?? 0),
       siloHitRate: during.at(-1)?.status.silo?.hitRate,
     };
   } finally {
