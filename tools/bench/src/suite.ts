@@ -44,7 +44,7 @@ export interface Row {
   readonly peak_rss_bytes?: number | undefined;
   /** Of the application before anything was taken from it. */
   readonly workload_bytes?: number | undefined;
-  /** Swapped out; of it on a disk; and all less what its compressed form takes of memory. */
+  /** Swapped out; on a disk, also of pages that came back; and the first less what its compressed form takes. */
   readonly swapped_bytes?: number | undefined;
   readonly silo_disk_bytes?: number | undefined;
   readonly harvested_bytes?: number | undefined;

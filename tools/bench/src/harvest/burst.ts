@@ -33,10 +33,11 @@ const tolerance = 1.25;
 /** Points in a row that must be as before. */
 const calmPoints = 2;
 
-export async function burstRounds(options: RoundOptions): Promise<BurstResult> {
+/** @param application has bursts. Default: Redis. */
+export async function burstRounds(options: RoundOptions, application = redis): Promise<BurstResult> {
   const { plan, folder, signal, say } = options;
   say('burst: starting and filling Redis');
-  const running = await redis.start({ bytes: plan.applicationBytes.redis, folder, signal });
+  const running = await application.start({ bytes: plan.applicationBytes.redis, folder, signal });
   try {
     const burst = (seconds: number): Promise<LoadWindow> => running.runBurst!(seconds);
     await running.run(plan.windowSeconds / 2);
@@ -63,7 +64,7 @@ async function swappingTo(
   { plan, folder }: RoundOptions,
   work: () => Promise<void>,
 ): Promise<void> {
-  if (medium === 'zram') return work();
+  if (medium !== 'disk') return work();
   const journal = MachineJournal.open(join(folder, 'swap-journal'));
   try {
     await addSwapFile(journal, folder, plan.applicationBytes.redis);
@@ -78,9 +79,9 @@ async function oneBurst(
   burst: (seconds: number) => Promise<LoadWindow>,
   isPrefetching: boolean,
   undisturbed: LoadWindow,
-  { plan, folder, signal }: RoundOptions,
+  { plan, folder, settings = {}, signal }: RoundOptions,
 ): Promise<Omit<BurstRound, 'medium'>> {
-  const harvesting = await Harvesting.start({ application, plan, folder, signal, isPrefetching });
+  const harvesting = await Harvesting.start({ application, plan, settings, folder, signal, isPrefetching });
   try {
     await application.run(plan.harvestSeconds);
     const swappedBytes = harvesting.status?.swappedBytes ?? 0;
@@ -116,8 +117,8 @@ export function timeBack(
   return undefined;
 }
 
-export function burstRows({ undisturbed, rounds }: BurstResult): Row[] {
-  const name = 'Redis in a burst: p50 of the ms until its p99 is back';
+export function burstRows({ undisturbed, rounds }: BurstResult, where = ''): Row[] {
+  const name = `Redis in a burst${where}: p50 of the ms until its p99 is back`;
   const reference: Row = { name, contender: 'nothing taken', p99_us: pointP99(undisturbed) };
   const cases = [...new Set(rounds.map(({ medium }) => medium))].flatMap((medium) =>
     [true, false].map((isPrefetching) => ({ medium, isPrefetching })),

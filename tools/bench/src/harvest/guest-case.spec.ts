@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
+  guestArgument,
   guestCases,
   guestName,
-  guestPlan,
   guestRatios,
   guestRows,
   isFigures,
@@ -22,7 +22,7 @@ const load = (operations: number, p99Us: number): LoadWindow => ({
   p999Us: 3,
   points: [],
 });
-const round = (swappedBytes: number, diskBytes: number): HarvestRound => ({
+const round = (storedBytes: number, diskBytes: number): HarvestRound => ({
   undisturbed: load(1000, 100),
   settling: load(1000, 100),
   harvested: load(990, 125),
@@ -31,7 +31,8 @@ const round = (swappedBytes: number, diskBytes: number): HarvestRound => ({
   workloadBytes: 1000,
   points: [],
   harvestedBytes: 300,
-  swappedBytes,
+  swappedBytes: 350,
+  storedBytes,
   diskBytes,
   siloHitRate: 0.75,
 });
@@ -83,7 +84,7 @@ describe('figures of a guest', () => {
       contender: 'undisturbed',
       engine: expect.stringContaining('one CPU') as string,
     });
-    expect(harvested).toMatchObject({ swapped_bytes: 500, silo_disk_bytes: 125, silo_hit_share: 0.75 });
+    expect(harvested).toMatchObject({ swapped_bytes: 350, silo_disk_bytes: 125, silo_hit_share: 0.75 });
   });
 
   it('have names and prefixes that differ', () => {
@@ -92,7 +93,33 @@ describe('figures of a guest', () => {
   });
 });
 
-it.each([true, false])('harvests until the silo has moved idle pages twice (quick: %s)', (quick) => {
-  const plan = guestPlan(planOf({ quick, rounds: undefined, windowSeconds: undefined }), { quick });
-  expect(plan.harvestSeconds).toBeGreaterThan(20);
+it.each([true, false])('harvests until the silo has moved idle pages (quick: %s)', (quick) => {
+  const plan = planOf({ quick, rounds: undefined, windowSeconds: undefined });
+  for (const one of guestCases) {
+    const argument = guestArgument(one, plan, { quick });
+    expect(argument.plan.harvestSeconds).toBeGreaterThan(one.experiment === 'burst' ? 10 : 20);
+    expect(argument.plan.burst.media).toContain(one.silo);
+  }
+});
+
+it('has the rows of a burst, too, and no ratios of it', () => {
+  const medium = 'zram with writeback';
+  const point = { medium, burst: load(1000, 100), prefetchedBytes: 0, swappedBytes: 7 } as const;
+  const burst = {
+    undisturbed: load(1000, 90),
+    rounds: [
+      { ...point, isPrefetching: true, backMs: 500 },
+      { ...point, isPrefetching: false, backMs: undefined },
+    ],
+  };
+  const one = guestCases.find(({ experiment }) => experiment === 'burst')!;
+  const rows = guestRows(one, { workload: 'reads', burst });
+  expect(rows.map(({ contender, p50_ms, failed }) => [contender, p50_ms ?? failed])).toEqual([
+    ['nothing taken', undefined],
+    ['zram with writeback, with prefetch', 500],
+    ['zram with writeback, without prefetch', 'not back within the burst'],
+  ]);
+  expect(rows[0]!.name).toContain('6.12 guest');
+  expect(guestRatios(one, { workload: 'reads', burst })).toEqual({});
+  expect(parseGuestFigures(JSON.stringify({ workload: 'reads', burst })).burst).toBeDefined();
 });

@@ -4,6 +4,7 @@
  */
 import { ExopoolError, MiB } from '@exopool/shared';
 import type { Row } from '../suite.js';
+import { burstRows, type BurstResult } from './burst.js';
 import type { HarvestPlan } from './plan.js';
 import { harvestRatios } from './ratios.js';
 import type { HarvestRound } from './rounds.js';
@@ -12,56 +13,76 @@ import { harvestRows } from './rows.js';
 export const guestKernel = '6.12';
 
 export interface GuestCase {
+  readonly experiment: 'rounds' | 'burst';
   readonly application: 'redis' | 'memcached';
   /** As a producer's status calls it. */
   readonly silo: 'zram' | 'zram with writeback';
-  /** Of its ratios. */
+  /** Of its ratios; a burst has none. */
   readonly prefix: string;
 }
 
+const written = { experiment: 'rounds', silo: 'zram with writeback' } as const;
 export const guestCases: readonly GuestCase[] = [
-  { application: 'redis', silo: 'zram with writeback', prefix: 'guest_redis' },
-  { application: 'redis', silo: 'zram', prefix: 'guest_redis_zram' },
-  { application: 'memcached', silo: 'zram with writeback', prefix: 'guest_memcached' },
+  { ...written, application: 'redis', prefix: 'guest_redis' },
+  { ...written, application: 'redis', prefix: 'guest_redis_zram', silo: 'zram' },
+  { ...written, application: 'redis', prefix: 'guest_burst', experiment: 'burst' },
+  { ...written, application: 'memcached', prefix: 'guest_memcached' },
 ];
 
 /** What a guest is asked for, and prints as a line of JSON. */
 export interface GuestArgument extends GuestCase {
   readonly plan: HarvestPlan;
+  readonly requestsPerSecond: number;
 }
 
 export interface GuestFigures {
   readonly workload: string;
   /** Without what the harvester reported all the time. */
-  readonly rounds: readonly HarvestRound[];
+  readonly rounds?: readonly HarvestRound[];
+  readonly burst?: BurstResult;
 }
 
-/** The guest's one CPU does some hundred million instructions a second of the host's time: hence a small application. */
-const applicationBytes = 256 * MiB;
-/** The silo moves idle pages every 10 s: twice before the window that is measured. */
-const harvestSeconds = 22;
+/** An eighth of what Redis does on a processor of one instruction a nanosecond, which it shares with the load. */
+const requestsPerSecond = 2000;
+/** A second of the guest takes some ten: hence a small application. */
+const applicationBytes = 192 * MiB;
+/** The silo moves idle pages every 10 s: twice before the window that is measured, once before a burst. */
+const harvestSeconds = { rounds: 22, burst: 13 } as const;
 const flatOutSeconds = 0.5;
+const burstSeconds = 5;
 
-export function guestPlan(plan: HarvestPlan, { quick }: { readonly quick: boolean }): HarvestPlan {
+export function guestArgument(
+  one: GuestCase,
+  plan: HarvestPlan,
+  { quick }: { readonly quick: boolean },
+): GuestArgument {
+  const sizes = { redis: applicationBytes, memcached: applicationBytes };
   return {
-    ...plan,
-    rounds: quick ? 1 : 2,
-    applicationBytes: { ...plan.applicationBytes, redis: applicationBytes, memcached: applicationBytes },
-    windowSeconds: quick ? 3 : 6,
-    flatOutSeconds,
-    harvestSeconds,
+    ...one,
+    requestsPerSecond,
+    plan: {
+      ...plan,
+      rounds: quick ? 1 : 2,
+      applicationBytes: { ...plan.applicationBytes, ...sizes },
+      windowSeconds: quick ? 3 : 6,
+      flatOutSeconds,
+      harvestSeconds: harvestSeconds[one.experiment],
+      burst: { rounds: 1, seconds: burstSeconds, media: quick ? [one.silo] : [one.silo, 'disk'] },
+    },
   };
 }
 
 /** Also the name of the part, for `--only`. */
-export function guestName({ application, silo }: Omit<GuestCase, 'prefix'>): string {
-  return `${application}, ${guestKernel} guest, ${silo}`;
+export function guestName({ application, silo, experiment }: Omit<GuestCase, 'prefix'>): string {
+  const what = experiment === 'burst' ? `${application} in a burst` : application;
+  return `${what}, ${guestKernel} guest, ${silo}`;
 }
 
 /** @throws ExopoolError `EXOPOOL_GUEST` when there is no line of figures among what the guest printed. */
 export function parseGuestFigures(printed: string): GuestFigures {
   const figures = parsed(printed.split('\n').findLast(isFigures));
-  if (figures?.workload === undefined || figures.rounds === undefined || figures.rounds.length === 0)
+  const { rounds = [], burst } = figures ?? {};
+  if (figures?.workload === undefined || (rounds.length === 0 && burst === undefined))
     throw new ExopoolError('EXOPOOL_GUEST', 'the guest ended without figures');
   return figures as GuestFigures;
 }
@@ -80,17 +101,24 @@ function parsed(line = ''): Partial<GuestFigures> | undefined {
   }
 }
 
-export function guestRows(one: GuestCase, { workload, rounds }: GuestFigures): Row[] {
-  return harvestRows(guestName(one), `${workload}; one CPU for it, the load and the producer`, rounds);
+export function guestRows(one: GuestCase, { workload, rounds = [], burst }: GuestFigures): Row[] {
+  const how = `${workload}; one CPU for it, the load and the producer`;
+  return [
+    ...(rounds.length === 0 ? [] : harvestRows(guestName(one), how, rounds)),
+    ...(burst === undefined ? [] : burstRows(burst, `, ${guestKernel} guest`)),
+  ];
 }
 
-/** Those of any application, and how much of what was swapped out had gone to the disk. */
-export function guestRatios({ prefix, silo }: GuestCase, { rounds }: GuestFigures): Record<string, number> {
+/** Those of any application, and how much of what swap holds had gone to the disk. */
+export function guestRatios(
+  { prefix, silo }: GuestCase,
+  { rounds = [] }: GuestFigures,
+): Record<string, number> {
   const ratios = harvestRatios(prefix, rounds);
-  if (silo === 'zram') return ratios;
+  if (silo === 'zram' || rounds.length === 0) return ratios;
   const sum = (pick: (round: HarvestRound) => number): number =>
     rounds.reduce((total, round) => total + pick(round), 0);
-  const swappedBytes = sum((round) => round.swappedBytes);
-  const share = swappedBytes === 0 ? 0 : sum((round) => round.diskBytes) / swappedBytes;
+  const storedBytes = sum((round) => round.storedBytes);
+  const share = storedBytes === 0 ? 0 : sum((round) => round.diskBytes) / storedBytes;
   return { ...ratios, [`${prefix}_disk_share`]: share };
 }

@@ -5,32 +5,40 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { formatBytes, ExopoolError } from '@exopool/shared';
-import { memcached, redis } from './applications/key-value.js';
+import { memcachedAt, redisAt } from './applications/key-value.js';
+import { burstRounds } from './burst.js';
 import type { GuestArgument, GuestFigures } from './guest-case.js';
-import { harvestRounds, type HarvestRound } from './rounds.js';
+import { harvestRounds, type HarvestRound, type RoundOptions } from './rounds.js';
 
 const [disk, folder] = ['/dev/nvme0n1', '/mnt/harvest'];
 /** More than what is harvested takes before it is compressed. */
 const siloDiskMib = 512;
-const applications = { redis, memcached } as const;
+const { experiment, application, silo, plan, requestsPerSecond } = JSON.parse(
+  process.argv[2] ?? '{}',
+) as GuestArgument;
+const harvested = { redis: redisAt, memcached: memcachedAt }[application](requestsPerSecond);
+const options: RoundOptions = {
+  plan,
+  folder,
+  signal: new AbortController().signal,
+  say: (line) => console.log(line),
+  ...(silo === 'zram' ? {} : { settings: { siloDiskMib, siloDir: folder } }),
+};
 
-const { application, silo, plan } = JSON.parse(process.argv[2] ?? '{}') as GuestArgument;
 prepare();
-const rounds = await harvestRounds(
-  applications[application],
-  {
-    plan,
-    folder,
-    signal: new AbortController().signal,
-    say: (line) => console.log(line),
-    ...(silo === 'zram' ? {} : { settings: { siloDiskMib, siloDir: folder } }),
-  },
-  () => false,
-);
-for (const round of rounds) check(round);
-const { workload } = applications[application];
-const figures: GuestFigures = { workload, rounds: rounds.map((round) => ({ ...round, points: [] })) };
+const figures: GuestFigures = {
+  workload: harvested.workload,
+  ...(experiment === 'burst'
+    ? { burst: await burstRounds(options, harvested) }
+    : { rounds: await checkedRounds() }),
+};
 console.log(JSON.stringify(figures));
+
+async function checkedRounds(): Promise<HarvestRound[]> {
+  const rounds = await harvestRounds(harvested, options, () => false);
+  for (const round of rounds) check(round);
+  return rounds.map((round) => ({ ...round, points: [] }));
+}
 
 function prepare(): void {
   run('mkfs.ext4', '-q', disk);
@@ -43,11 +51,11 @@ function prepare(): void {
 }
 
 /** Figures of another silo than the one asked for would have the wrong name. */
-function check({ points, swappedBytes, diskBytes }: HarvestRound): void {
+function check({ points, swappedBytes, storedBytes, diskBytes }: HarvestRound): void {
   const status = points.at(-1)?.status;
   console.log(
-    `${status?.silo?.kind}: ${formatBytes(swappedBytes)} swapped out, ${formatBytes(diskBytes)} of it on the disk; ` +
-      `${status?.steps} steps, ${status?.drops} drops`,
+    `${status?.silo?.kind}: ${formatBytes(swappedBytes)} swapped out; of ${formatBytes(storedBytes)} stored ` +
+      `${formatBytes(diskBytes)} on the disk; ${status?.steps} steps, ${status?.drops} drops`,
   );
   if (status?.silo?.kind !== silo)
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', `pages went to ${status?.silo?.kind}, not to ${silo}`);

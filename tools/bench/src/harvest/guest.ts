@@ -8,11 +8,10 @@ import { runCounting } from '../engines/guest-count.js';
 import type { SuiteOptions } from '../suite.js';
 import { needProgram } from './applications/programs.js';
 import {
+  guestArgument,
   guestKernel,
-  guestPlan,
   isFigures,
   parseGuestFigures,
-  type GuestArgument,
   type GuestCase,
   type GuestFigures,
 } from './guest-case.js';
@@ -43,8 +42,7 @@ export async function measureInGuest(
 ): Promise<GuestFigures> {
   for (const [name, aptPackage] of [programs[one.application], ...programs.tools])
     needProgram(name, aptPackage);
-  const argument: GuestArgument = { ...one, plan: guestPlan(plan, { quick }) };
-  const command = [process.execPath, guestMain, JSON.stringify(argument)];
+  const command = [process.execPath, guestMain, JSON.stringify(guestArgument(one, plan, { quick }))];
   const printed = await runCounting(
     { kernel: guestKernel, command, environment: {}, hardware },
     { signal, say: (line) => void (isFigures(line) || say(line)) },

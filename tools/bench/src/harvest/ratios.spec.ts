@@ -24,6 +24,7 @@ const round = (operations: number, p99Us: number, harvestedBytes: number): Harve
   points: [],
   harvestedBytes,
   swappedBytes: 2 * harvestedBytes,
+  storedBytes: 2 * harvestedBytes,
   diskBytes: 0,
   siloHitRate: undefined,
 });

@@ -25,7 +25,8 @@ export interface HarvestRound {
   /** Means over the harvested window. */
   readonly harvestedBytes: number;
   readonly swappedBytes: number;
-  /** Of what was swapped out: on a disk. */
+  /** Slots of swap that are taken, also those of pages that came back unchanged; and of these on a disk. */
+  readonly storedBytes: number;
   readonly diskBytes: number;
   /** `undefined` when no page came back. */
   readonly siloHitRate: number | undefined;
@@ -94,6 +95,7 @@ async function oneRound(
       points: harvesting.points,
       harvestedBytes: meanOf(during, ({ status }) => status.harvestedBytes),
       swappedBytes: meanOf(during, ({ status }) => status.swappedBytes),
+      storedBytes: meanOf(during, ({ status }) => status.silo?.storedBytes ?? 0),
       diskBytes: meanOf(during, ({ status }) => status.silo?.diskBytes ?? 0),
       siloHitRate: during.at(-1)?.status.silo?.hitRate,
     };
