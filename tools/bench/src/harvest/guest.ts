@@ -43,9 +43,12 @@ export async function measureInGuest(
   for (const [name, aptPackage] of [programs[one.application], ...programs.tools])
     needProgram(name, aptPackage);
   const command = [process.execPath, guestMain, JSON.stringify(guestArgument(one, plan, { quick }))];
+  const sayProgress = (line: string): void => {
+    if (!isFigures(line)) say(line);
+  };
   const printed = await runCounting(
     { kernel: guestKernel, command, environment: {}, hardware },
-    { signal, say: (line) => void (isFigures(line) || say(line)) },
+    { signal, say: sayProgress },
   );
   return parseGuestFigures(printed);
 }
