@@ -1,6 +1,7 @@
 /**
- * Harvesting in guests whose clock counts instructions, one a nanosecond: what the host does otherwise is not in their
- * figures. Redis, the load and the producer share the guest's one CPU.
+ * Harvesting in guests whose clock counts instructions, one a nanosecond: work takes the same time whatever the host
+ * does. Waiting does not: QEMU lets the clock of an idle CPU go as the host's, and wakes it late where that is busy. Redis,
+ * the load and the producer share the guest's one CPU.
  */
 import { fileURLToPath } from 'node:url';
 import { GiB } from '@exopool/shared';
@@ -32,7 +33,7 @@ const programs = {
 } as const;
 
 export const guestNote =
-  "rows of a guest are by its clock, one nanosecond an instruction, of one CPU that the application, the load and the producer share: compare them with each other, not with the host's";
+  "rows of a guest are by its clock, one nanosecond an instruction, of one CPU that the application, the load and the producer share: compare them with each other, not with the host's; a busy host wakes an idle guest late, which p99s show";
 
 /** @throws ExopoolError with what is missing, or of the guest. */
 export async function measureInGuest(
