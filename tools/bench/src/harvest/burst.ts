@@ -20,7 +20,9 @@ export interface BurstRound {
   /** Milliseconds until the old p99; `undefined`: not within the burst. */
   readonly backMs: number | undefined;
   readonly prefetchedBytes: number;
+  /** Before the burst: swapped out; and on a disk. */
   readonly swappedBytes: number;
+  readonly diskBytes: number;
 }
 
 export interface BurstResult {
@@ -85,6 +87,7 @@ async function oneBurst(
   try {
     await application.run(plan.harvestSeconds);
     const swappedBytes = harvesting.status?.swappedBytes ?? 0;
+    const diskBytes = harvesting.status?.silo?.diskBytes ?? 0;
     const before = harvesting.status?.prefetchedBytes ?? 0;
     const startMs = Date.now();
     const window = await burst(plan.burst.seconds);
@@ -94,6 +97,7 @@ async function oneBurst(
       backMs: timeBack(window, startMs, pointP99(undisturbed) * tolerance),
       prefetchedBytes: (harvesting.status?.prefetchedBytes ?? 0) - before,
       swappedBytes,
+      diskBytes,
     };
   } finally {
     await harvesting.close();
@@ -128,10 +132,12 @@ export function burstRows({ undisturbed, rounds }: BurstResult, where = ''): Row
     const contender = `${medium}, ${isPrefetching ? 'with' : 'without'} prefetch`;
     const back = of.flatMap(({ backMs }) => backMs ?? []);
     const swapped_bytes = spreadOf(of.map(({ swappedBytes }) => swappedBytes)).median;
+    const diskBytes = spreadOf(of.map((round) => round.diskBytes)).median;
+    const silo_disk_bytes = diskBytes === 0 ? undefined : diskBytes;
     const p99_us = spreadOf(of.map(({ burst }) => burst.p99Us)).median;
     if (back.length < of.length)
-      return { name, contender, failed: 'not back within the burst', swapped_bytes, p99_us };
-    return { name, contender, p50_ms: spreadOf(back).median, swapped_bytes, p99_us };
+      return { name, contender, failed: 'not back within the burst', swapped_bytes, silo_disk_bytes, p99_us };
+    return { name, contender, p50_ms: spreadOf(back).median, swapped_bytes, silo_disk_bytes, p99_us };
   });
   return [reference, ...rows];
 }

@@ -104,7 +104,13 @@ it.each([true, false])('harvests until the silo has moved idle pages (quick: %s)
 
 it('has the rows of a burst, too, and no ratios of it', () => {
   const medium = 'zram with writeback';
-  const point = { medium, burst: load(1000, 100), prefetchedBytes: 0, swappedBytes: 7 } as const;
+  const point = {
+    medium,
+    burst: load(1000, 100),
+    prefetchedBytes: 0,
+    swappedBytes: 7,
+    diskBytes: 5,
+  } as const;
   const burst = {
     undisturbed: load(1000, 90),
     rounds: [
@@ -119,6 +125,7 @@ it('has the rows of a burst, too, and no ratios of it', () => {
     ['zram with writeback, with prefetch', 500],
     ['zram with writeback, without prefetch', 'not back within the burst'],
   ]);
+  expect(rows[1]).toMatchObject({ swapped_bytes: 7, silo_disk_bytes: 5 });
   expect(rows[0]!.name).toContain('6.12 guest');
   expect(guestRatios(one, { workload: 'reads', burst })).toEqual({});
   expect(parseGuestFigures(JSON.stringify({ workload: 'reads', burst })).burst).toBeDefined();

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { formatBytes, ExopoolError } from '@exopool/shared';
 import { memcachedAt, redisAt } from './applications/key-value.js';
-import { burstRounds } from './burst.js';
+import { burstRounds, type BurstResult } from './burst.js';
 import type { GuestArgument, GuestFigures } from './guest-case.js';
 import { harvestRounds, type HarvestRound, type RoundOptions } from './rounds.js';
 
@@ -28,9 +28,7 @@ const options: RoundOptions = {
 prepare();
 const figures: GuestFigures = {
   workload: harvested.workload,
-  ...(experiment === 'burst'
-    ? { burst: await burstRounds(options, harvested) }
-    : { rounds: await checkedRounds() }),
+  ...(experiment === 'burst' ? { burst: await bursts() } : { rounds: await checkedRounds() }),
 };
 console.log(JSON.stringify(figures));
 
@@ -38,6 +36,16 @@ async function checkedRounds(): Promise<HarvestRound[]> {
   const rounds = await harvestRounds(harvested, options, () => false);
   for (const round of rounds) check(round);
   return rounds.map((round) => ({ ...round, points: [] }));
+}
+
+async function bursts(): Promise<BurstResult> {
+  const result = await burstRounds(options, harvested);
+  for (const { medium, swappedBytes, diskBytes, prefetchedBytes } of result.rounds)
+    console.log(
+      `${medium}: ${formatBytes(swappedBytes)} swapped out, ${formatBytes(diskBytes)} on the disk; ` +
+        `${formatBytes(prefetchedBytes)} brought back early`,
+    );
+  return result;
 }
 
 function prepare(): void {
