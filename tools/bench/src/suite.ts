@@ -12,7 +12,7 @@ export interface SuiteOptions {
   readonly windowSeconds: number | undefined;
   /** Compares our lookup engines with each other, not the store with its peers. */
   readonly engines: boolean;
-  /** Also in guests, which have what this kernel does not: engines, whose instructions are counted; nbd to swap to. */
+  /** Also in guests, which have what this kernel does not: engines, nbd to swap to, zram with writeback. */
   readonly vm: boolean;
   /** Folder under which the data is made; `undefined`: a temporary one. */
   readonly folder: string | undefined;
@@ -44,8 +44,9 @@ export interface Row {
   readonly peak_rss_bytes?: number | undefined;
   /** Of the application before anything was taken from it. */
   readonly workload_bytes?: number | undefined;
-  /** Swapped out; and that less what its compressed form takes. */
+  /** Swapped out; on a disk, also of pages that came back; and the first less what its compressed form takes. */
   readonly swapped_bytes?: number | undefined;
+  readonly silo_disk_bytes?: number | undefined;
   readonly harvested_bytes?: number | undefined;
   /** 0 … 1: of the pages that came back, those from memory; and what of 1 was kept or used. */
   readonly silo_hit_share?: number | undefined;

@@ -99,7 +99,7 @@ export interface Counting {
 }
 
 /** Whether the clock counts instructions, and the device to measure on. */
-export type Hardware = Pick<GuestOptions, 'icount' | 'nvmeBytes' | 'nvmeReadMs' | 'nullBlockBytes'>;
+export type Hardware = Pick<GuestOptions, 'icount' | 'nvmeBytes' | 'nvmeReadMs' | 'nullBlockBytes' | 'memoryBytes'>;
 
 const slowDisk: Hardware = { icount: true, nvmeBytes, nvmeReadMs };
 
@@ -130,8 +130,8 @@ export async function runCounting(
       out: (bytes) => void lines.write(bytes),
       err: (bytes) => (complaint = (complaint + bytes.toString()).slice(-complaintCharactersMax)),
     },
-    ...hardware,
     memoryBytes,
+    ...hardware,
     signal,
     progress: say,
   }).finally(() => lines.end());

@@ -20,7 +20,9 @@ export interface BurstRound {
   /** Milliseconds until the old p99; `undefined`: not within the burst. */
   readonly backMs: number | undefined;
   readonly prefetchedBytes: number;
+  /** Before the burst: swapped out; and on a disk. */
   readonly swappedBytes: number;
+  readonly diskBytes: number;
 }
 
 export interface BurstResult {
@@ -33,10 +35,11 @@ const tolerance = 1.25;
 /** Points in a row that must be as before. */
 const calmPoints = 2;
 
-export async function burstRounds(options: RoundOptions): Promise<BurstResult> {
+/** @param application has bursts. Default: Redis. */
+export async function burstRounds(options: RoundOptions, application = redis): Promise<BurstResult> {
   const { plan, folder, signal, say } = options;
   say('burst: starting and filling Redis');
-  const running = await redis.start({ bytes: plan.applicationBytes.redis, folder, signal });
+  const running = await application.start({ bytes: plan.applicationBytes.redis, folder, signal });
   try {
     const burst = (seconds: number): Promise<LoadWindow> => running.runBurst!(seconds);
     await running.run(plan.windowSeconds / 2);
@@ -63,7 +66,7 @@ async function swappingTo(
   { plan, folder }: RoundOptions,
   work: () => Promise<void>,
 ): Promise<void> {
-  if (medium === 'zram') return work();
+  if (medium !== 'disk') return work();
   const journal = MachineJournal.open(join(folder, 'swap-journal'));
   try {
     await addSwapFile(journal, folder, plan.applicationBytes.redis);
@@ -78,12 +81,13 @@ async function oneBurst(
   burst: (seconds: number) => Promise<LoadWindow>,
   isPrefetching: boolean,
   undisturbed: LoadWindow,
-  { plan, folder, signal }: RoundOptions,
+  { plan, folder, settings = {}, signal }: RoundOptions,
 ): Promise<Omit<BurstRound, 'medium'>> {
-  const harvesting = await Harvesting.start({ application, plan, folder, signal, isPrefetching });
+  const harvesting = await Harvesting.start({ application, plan, settings, folder, signal, isPrefetching });
   try {
     await application.run(plan.harvestSeconds);
     const swappedBytes = harvesting.status?.swappedBytes ?? 0;
+    const diskBytes = harvesting.status?.silo?.diskBytes ?? 0;
     const before = harvesting.status?.prefetchedBytes ?? 0;
     const startMs = Date.now();
     const window = await burst(plan.burst.seconds);
@@ -93,6 +97,7 @@ async function oneBurst(
       backMs: timeBack(window, startMs, pointP99(undisturbed) * tolerance),
       prefetchedBytes: (harvesting.status?.prefetchedBytes ?? 0) - before,
       swappedBytes,
+      diskBytes,
     };
   } finally {
     await harvesting.close();
@@ -116,8 +121,8 @@ export function timeBack(
   return undefined;
 }
 
-export function burstRows({ undisturbed, rounds }: BurstResult): Row[] {
-  const name = 'Redis in a burst: p50 of the ms until its p99 is back';
+export function burstRows({ undisturbed, rounds }: BurstResult, where = ''): Row[] {
+  const name = `Redis in a burst${where}: p50 of the ms until its p99 is back`;
   const reference: Row = { name, contender: 'nothing taken', p99_us: pointP99(undisturbed) };
   const cases = [...new Set(rounds.map(({ medium }) => medium))].flatMap((medium) =>
     [true, false].map((isPrefetching) => ({ medium, isPrefetching })),
@@ -127,10 +132,12 @@ export function burstRows({ undisturbed, rounds }: BurstResult): Row[] {
     const contender = `${medium}, ${isPrefetching ? 'with' : 'without'} prefetch`;
     const back = of.flatMap(({ backMs }) => backMs ?? []);
     const swapped_bytes = spreadOf(of.map(({ swappedBytes }) => swappedBytes)).median;
+    const diskBytes = spreadOf(of.map((round) => round.diskBytes)).median;
+    const silo_disk_bytes = diskBytes === 0 ? undefined : diskBytes;
     const p99_us = spreadOf(of.map(({ burst }) => burst.p99Us)).median;
     if (back.length < of.length)
-      return { name, contender, failed: 'not back within the burst', swapped_bytes, p99_us };
-    return { name, contender, p50_ms: spreadOf(back).median, swapped_bytes, p99_us };
+      return { name, contender, failed: 'not back within the burst', swapped_bytes, silo_disk_bytes, p99_us };
+    return { name, contender, p50_ms: spreadOf(back).median, swapped_bytes, silo_disk_bytes, p99_us };
   });
   return [reference, ...rows];
 }

@@ -7,6 +7,7 @@
  *   burst         on a harvested Redis
  *   ablation      the harvester's constants, on a small Redis
  *   rounds        each application without and with a harvester, in turn
+ *   guests        the same of some, where zram moves idle pages to a disk (`--vm`)
  *
  * A part that fails keeps its row, with the reason; the others go on.
  */
@@ -21,6 +22,8 @@ import { batch } from './applications/batch.js';
 import { memcached, redis } from './applications/key-value.js';
 import { postgresql } from './applications/postgresql.js';
 import { burstRounds, burstRows } from './burst.js';
+import { guestNote, measureInGuest } from './guest.js';
+import { guestCases, guestName, guestRatios, guestRows } from './guest-case.js';
 import { giveBackRounds, giveBackRows, graceMs, percentile } from './give-back.js';
 import { realAblationRows } from './real-ablation.js';
 import { planOf, type HarvestPlan } from './plan.js';
@@ -73,6 +76,7 @@ class HarvestRun {
     if (process.getuid?.() !== 0)
       this.#note('nothing was harvested: limiting an application needs root, so run as root');
     else await this.#measureHarvests();
+    if (this.options.vm) await this.#measureGuests();
     return {
       suite: 'harvest',
       setup: setupOf(this.plan),
@@ -99,6 +103,17 @@ class HarvestRun {
     await this.#part('ablation', async () => {
       this.#rows.push(...(await realAblationRows(this.#roundOptions)));
     });
+  }
+
+  async #measureGuests(): Promise<void> {
+    for (const one of guestCases)
+      await this.#part(guestName(one), async () => {
+        const say = (line: string): void => this.#say(line);
+        const figures = await measureInGuest(one, this.plan, { ...this.options, say });
+        this.#rows.push(...guestRows(one, figures));
+        Object.assign(this.#ratios, guestRatios(one, figures));
+        if (!this.#notes.includes(guestNote)) this.#note(guestNote);
+      });
   }
 
   /** @param lateMs a round that cannot be expected to end by then is not begun. */

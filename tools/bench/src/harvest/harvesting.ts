@@ -19,7 +19,7 @@ export interface HarvestingOptions {
   /** Default true. */
   readonly isPrefetching?: boolean;
   /** Of the producer, over those that follow from the plan. */
-  readonly settings?: Readonly<Record<string, number>>;
+  readonly settings?: Readonly<Record<string, number | string>>;
   readonly folder: string;
   readonly signal: AbortSignal;
 }

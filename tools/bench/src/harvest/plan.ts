@@ -14,7 +14,7 @@ export interface HarvestTimes {
   readonly tailPercent: number;
 }
 
-export type BurstMedium = 'zram' | 'disk';
+export type BurstMedium = 'zram' | 'zram with writeback' | 'disk';
 
 export interface HarvestPlan {
   readonly rounds: number;

@@ -24,6 +24,8 @@ const round = (operations: number, p99Us: number, harvestedBytes: number): Harve
   points: [],
   harvestedBytes,
   swappedBytes: 2 * harvestedBytes,
+  storedBytes: 2 * harvestedBytes,
+  diskBytes: 0,
   siloHitRate: undefined,
 });
 const rounds = [round(900, 200, 100), round(1000, 100, 200), round(990, 125, 300)];

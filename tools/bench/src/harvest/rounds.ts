@@ -6,7 +6,7 @@
  * The end of a producer brings back all that it had swapped out, so the next round begins as this one did.
  */
 import type { Application, RunningApplication } from './applications/application.js';
-import { Harvesting, type HarvestPoint } from './harvesting.js';
+import { Harvesting, type HarvestingOptions, type HarvestPoint } from './harvesting.js';
 import type { LoadWindow } from './load/window.js';
 import type { HarvestPlan } from './plan.js';
 import { calmP99Us, StolenTime } from './stolen-time.js';
@@ -25,6 +25,9 @@ export interface HarvestRound {
   /** Means over the harvested window. */
   readonly harvestedBytes: number;
   readonly swappedBytes: number;
+  /** Slots of swap that are taken, also those of pages that came back unchanged; and of these on a disk. */
+  readonly storedBytes: number;
+  readonly diskBytes: number;
   /** `undefined` when no page came back. */
   readonly siloHitRate: number | undefined;
 }
@@ -32,6 +35,8 @@ export interface HarvestRound {
 export interface RoundOptions {
   readonly plan: HarvestPlan;
   readonly folder: string;
+  /** Of the producer, over those that follow from the plan. */
+  readonly settings?: HarvestingOptions['settings'];
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -63,13 +68,13 @@ export async function harvestRounds(
 
 async function oneRound(
   application: RunningApplication,
-  { plan, folder, signal }: RoundOptions,
+  { plan, folder, settings = {}, signal }: RoundOptions,
 ): Promise<HarvestRound> {
   const stolen = new StolenTime();
   const undisturbed = await application.run(plan.windowSeconds);
   const flatBefore = await application.runFlatOut?.(plan.flatOutSeconds);
   const { usageBytes } = application.cgroup.sample();
-  const harvesting = await Harvesting.start({ application, plan, folder, signal });
+  const harvesting = await Harvesting.start({ application, plan, settings, folder, signal });
   try {
     const settling = await application.run(plan.harvestSeconds);
     const fromMs = Date.now();
@@ -90,6 +95,8 @@ async function oneRound(
       points: harvesting.points,
       harvestedBytes: meanOf(during, ({ status }) => status.harvestedBytes),
       swappedBytes: meanOf(during, ({ status }) => status.swappedBytes),
+      storedBytes: meanOf(during, ({ status }) => status.silo?.storedBytes ?? 0),
+      diskBytes: meanOf(during, ({ status }) => status.silo?.diskBytes ?? 0),
       siloHitRate: during.at(-1)?.status.silo?.hitRate,
     };
   } finally {

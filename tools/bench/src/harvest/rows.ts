@@ -7,6 +7,7 @@ import type { HarvestRound } from './rounds.js';
 export function harvestRows(name: string, workload: string, rounds: readonly HarvestRound[]): Row[] {
   const of = (pick: (round: HarvestRound) => number): number => spreadOf(rounds.map(pick)).median;
   const hits = rounds.flatMap(({ siloHitRate }) => siloHitRate ?? []);
+  const diskBytes = of((round) => round.diskBytes);
   const windows = (kind: 'undisturbed' | 'harvested'): Row => ({
     ...loadRow(
       name,
@@ -19,6 +20,7 @@ export function harvestRows(name: string, workload: string, rounds: readonly Har
     ...windows('harvested'),
     workload_bytes: of(({ workloadBytes }) => workloadBytes),
     swapped_bytes: of(({ swappedBytes }) => swappedBytes),
+    ...(diskBytes === 0 ? {} : { silo_disk_bytes: diskBytes }),
     harvested_bytes: of(({ harvestedBytes }) => harvestedBytes),
     harvested_share: of((round) => round.harvestedBytes / round.workloadBytes),
     ...(hits.length === 0 ? {} : { silo_hit_share: spreadOf(hits).median }),

@@ -74,6 +74,7 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['of a core', ({ cpu_share }) => percent(cpu_share)],
   ['workload', ({ workload_bytes }) => bytesCell(workload_bytes)],
   ['swapped out', ({ swapped_bytes }) => bytesCell(swapped_bytes)],
+  ['on a disk', ({ silo_disk_bytes }) => bytesCell(silo_disk_bytes)],
   ['harvested', ({ harvested_bytes }) => bytesCell(harvested_bytes)],
   ['share', ({ harvested_share }) => percent(harvested_share)],
   ['slowdown', ({ slowdown_share }) => percent(slowdown_share)],

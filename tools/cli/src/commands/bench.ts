@@ -47,7 +47,7 @@ export function registerBench(program: Command): void {
     .option('--engines', 'our lookup engines against each other, by depth and chains in flight')
     .option(
       '--vm',
-      'also in guests: with --engines instructions per hop, of other kernels; of suite cache swap',
+      'also in guests: with --engines instructions per hop, of other kernels; of suite cache swap; of suite harvest a disk for idle pages',
     )
     .addHelpText(
       'after',
@@ -68,6 +68,7 @@ Examples:
   sudo exopool bench harvest --only redis,slab
   sudo exopool bench lookup --engines
   exopool bench cache --vm --only swap
+  exopool bench harvest --vm --quick --only guest
   exopool bench lookup --engines --vm --quick
 
 With --engines there is no other store: engines that run on this kernel look keys up in memory and on disks (as root also
@@ -75,15 +76,19 @@ on zram, which is as fast as the fastest), and with --vm instructions are counte
 exopool vm needs; --only then names parts: ring, driver, null-block, fairness, extents.
 
 Suite cache with --vm also compares swap to leased memory with swap to a disk, in guests with the kernel's nbd; --only swap
-leaves it at that.`,
+leaves it at that. Suite harvest with --vm also harvests Redis and memcached in guests of Linux 6.12, with zram and with zram
+whose idle pages go to a disk; --only guest leaves it at that.`,
     )
     .action(bench);
 }
 
 async function bench(name: string, options: BenchOptions): Promise<void> {
   const suite = findSuite(name);
-  if (options.vm && !options.engines && name !== 'cache')
-    throw new ExopoolError('EXOPOOL_USAGE', '--vm is for the suite cache, and with --engines for lookup');
+  if (options.vm && !options.engines && name === 'lookup')
+    throw new ExopoolError(
+      'EXOPOOL_USAGE',
+      '--vm is for the suites cache and harvest, and with --engines for lookup',
+    );
   // Better refused now than after an hour of measuring.
   if (options.json !== undefined) await writeText(options.json, '');
   const result = await withShutdown((signal) =>

@@ -46,17 +46,26 @@ const memcachedServer: Server = {
   metric: (socket) => `memcached://${socket}`,
 };
 
-export const redis: Application = {
-  name: 'redis',
-  workload: `95 % GET, 5 % SET, 1000 bytes, Zipf ${theta}, ${requestsPerSecond} requests/s over ${connections} connections`,
-  start: (plan) => startServer(redisServer, plan),
-};
+/** @param rate requests a second. Default: a tenth of what it can do on a machine of two cores. */
+export function redisAt(rate = requestsPerSecond): Application {
+  return {
+    name: 'redis',
+    workload: `95 % GET, 5 % SET, 1000 bytes, Zipf ${theta}, ${rate} requests/s over ${connections} connections`,
+    start: (plan) => startServer(redisServer, plan, rate),
+  };
+}
 
-export const memcached: Application = {
-  name: 'memcached',
-  workload: `95 % get, 5 % set, 1000 bytes, Zipf ${theta}, ${requestsPerSecond} requests/s over ${connections} connections`,
-  start: (plan) => startServer(memcachedServer, plan),
-};
+/** @param rate as for {@link redisAt}. */
+export function memcachedAt(rate = requestsPerSecond): Application {
+  return {
+    name: 'memcached',
+    workload: `95 % get, 5 % set, 1000 bytes, Zipf ${theta}, ${rate} requests/s over ${connections} connections`,
+    start: (plan) => startServer(memcachedServer, plan, rate),
+  };
+}
+
+export const redis = redisAt();
+export const memcached = memcachedAt();
 
 function redisCommand(socket: string): string[] {
   const program = needProgram('redis-server', 'redis-server');
@@ -73,6 +82,7 @@ function memcachedCommand(socket: string, bytes: number): string[] {
 async function startServer(
   { protocol, command, metric, dropSlack }: Server,
   { bytes, folder, signal }: ApplicationPlan,
+  rate: number,
 ): Promise<RunningApplication> {
   const socket = join(folder, `${protocol}.sock`);
   const server = await CagedProgram.start(protocol, command(socket, bytes), folder);
@@ -98,13 +108,13 @@ async function startServer(
       cgroup: server.cgroup,
       metric: metric(socket),
       ...(dropSlack === undefined ? {} : { dropSlack }),
-      run: async (seconds) => (await ask({ type: 'run', seconds, rate: requestsPerSecond })) as LoadWindow,
+      run: async (seconds) => (await ask({ type: 'run', seconds, rate })) as LoadWindow,
       runFlatOut: async (seconds) => (await ask({ type: 'run', seconds, rate: undefined })) as LoadWindow,
       runBurst: async (seconds) =>
         (await ask({
           type: 'run',
           seconds,
-          rate: requestsPerSecond * burstFactor,
+          rate: rate * burstFactor,
           isUniform: true,
         })) as LoadWindow,
       close,
