@@ -23,7 +23,7 @@ const load = (operations: number, p99Us: number): LoadWindow => ({
   points: [],
 });
 const round = (storedBytes: number, diskBytes: number): HarvestRound => ({
-  undisturbed: load(1000, 100),
+  undisturbed: [load(1000, 100), load(1000, 100)],
   settling: load(1000, 100),
   harvested: load(990, 125),
   calmP99Us: { undisturbed: 100, harvested: 125 },

@@ -4,7 +4,7 @@ import { planOf } from './plan.js';
 it('has time for every application and the burst within the minutes that are promised', () => {
   for (const [quick, minutes] of [
     [true, 6],
-    [false, 30],
+    [false, 50],
   ] as const) {
     const { roundsUntilSeconds, burst, harvestSeconds, ablation } = planOf({
       quick,

@@ -8,7 +8,12 @@ const bytesPerMiB = 2 ** 20;
 
 /** One for each application: its first round. */
 export function timePlot(name: string, { points, ...round }: HarvestRound): Plot {
-  const windows: readonly LoadWindow[] = [round.undisturbed, round.settling, round.harvested];
+  const windows: readonly LoadWindow[] = [
+    round.undisturbed[0],
+    round.settling,
+    round.harvested,
+    round.undisturbed[1],
+  ];
   const loads: readonly LoadPoint[] = windows.flatMap((window) => window.points);
   const startMs = Math.min(...loads.map(({ atMs }) => atMs), ...points.map(({ atMs }) => atMs));
   const seconds = (atMs: number): number => (atMs - startMs) / 1000;

@@ -15,7 +15,8 @@ const load = (operations: number, p99Us: number): LoadWindow => ({
   points: [],
 });
 const round = (operations: number, p99Us: number, harvestedBytes: number): HarvestRound => ({
-  undisturbed: load(1000, 100),
+  // Slower before, faster after.
+  undisturbed: [load(900, 100), load(1100, 100)],
   settling: load(1000, 100),
   harvested: load(operations, p99Us),
   calmP99Us: { undisturbed: 100, harvested: p99Us },

@@ -28,7 +28,10 @@ export function harvestRatios(name: string, rounds: readonly HarvestRound[]): Re
   const of = (pick: (round: HarvestRound) => number): number => spreadOf(rounds.map(pick)).median;
   return {
     [`${name}_harvested_share`]: of((round) => round.harvestedBytes / round.workloadBytes),
-    [`${name}_throughput_kept`]: of((round) => rateOf(round.harvested) / rateOf(round.undisturbed)),
+    [`${name}_throughput_kept`]: of(
+      ({ harvested, undisturbed: [before, after] }) =>
+        (2 * rateOf(harvested)) / (rateOf(before) + rateOf(after)),
+    ),
     [`${name}_p99_kept`]: of(({ calmP99Us }) => calmP99Us.undisturbed / calmP99Us.harvested),
   };
 }

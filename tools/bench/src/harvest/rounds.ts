@@ -1,9 +1,12 @@
 /**
  * An application without and with a harvester, in turn:
  *
- *   round   undisturbed | flat out | producer starts: learns, harvests | harvested | flat out | producer ends
+ *   flat out | producer starts: learns, harvests | harvested | flat out | producer ends | undisturbed
+ *                                                                                         also the next round's first
  *
- * The end of a producer brings back all that it had swapped out, so the next round begins as this one did.
+ * The end of a producer brings back all that it had swapped out, so the next round begins as this one did. A harvested
+ * window is compared with the undisturbed ones on both sides of it: a machine that gets slower or faster on the way
+ * is neither's doing.
  */
 import type { Application, RunningApplication } from './applications/application.js';
 import { Harvesting, type HarvestingOptions, type HarvestPoint } from './harvesting.js';
@@ -12,10 +15,11 @@ import type { HarvestPlan } from './plan.js';
 import { calmP99Us, StolenTime } from './stolen-time.js';
 
 export interface HarvestRound {
-  readonly undisturbed: LoadWindow;
+  /** Before the harvester came, and after it had gone. */
+  readonly undisturbed: readonly [LoadWindow, LoadWindow];
   readonly settling: LoadWindow;
   readonly harvested: LoadWindow;
-  /** Of both, where the hypervisor did not interfere. */
+  /** Of all three, where the hypervisor did not interfere; undisturbed is the mean of two. */
   readonly calmP99Us: { readonly undisturbed: number; readonly harvested: number };
   readonly flatOut: { readonly undisturbed: LoadWindow; readonly harvested: LoadWindow } | undefined;
   /** Of the application, before the harvester came. */
@@ -51,58 +55,81 @@ export async function harvestRounds(
   say(`${application.name}: starting and filling it`);
   const bytes = plan.applicationBytes[application.name];
   const running = await application.start({ bytes, folder, signal });
+  const stolen = new StolenTime();
   try {
     // Caches of the server, and what the load's own compiler does at first.
-    await running.run(plan.windowSeconds);
+    await running.run(2 * plan.windowSeconds);
     const rounds: HarvestRound[] = [];
+    let before = await running.run(plan.windowSeconds);
     while (rounds.length < plan.rounds && (rounds.length === 0 || !isLate())) {
       signal.throwIfAborted();
       say(`${application.name}: round ${rounds.length + 1}`);
-      rounds.push(await oneRound(running, options));
+      const round = await oneRound(running, before, stolen, options);
+      rounds.push(round);
+      before = round.undisturbed[1];
     }
     return rounds;
   } finally {
+    stolen.close();
     await running.close();
   }
 }
 
 async function oneRound(
   application: RunningApplication,
-  { plan, folder, settings = {}, signal }: RoundOptions,
+  before: LoadWindow,
+  stolen: StolenTime,
+  options: RoundOptions,
 ): Promise<HarvestRound> {
-  const stolen = new StolenTime();
-  const undisturbed = await application.run(plan.windowSeconds);
+  const { plan, folder, settings = {}, signal } = options;
   const flatBefore = await application.runFlatOut?.(plan.flatOutSeconds);
   const { usageBytes } = application.cgroup.sample();
   const harvesting = await Harvesting.start({ application, plan, settings, folder, signal });
-  try {
-    const settling = await application.run(plan.harvestSeconds);
-    const fromMs = Date.now();
-    const harvested = await application.run(plan.windowSeconds);
-    const toMs = Date.now();
-    const flatAfter = await application.runFlatOut?.(plan.flatOutSeconds);
-    const during = harvesting.points.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
-    return {
-      undisturbed,
-      settling,
-      harvested,
-      calmP99Us: { undisturbed: calmP99Us(undisturbed, stolen), harvested: calmP99Us(harvested, stolen) },
-      flatOut:
-        flatBefore === undefined || flatAfter === undefined
-          ? undefined
-          : { undisturbed: flatBefore, harvested: flatAfter },
-      workloadBytes: usageBytes,
-      points: harvesting.points,
-      harvestedBytes: meanOf(during, ({ status }) => status.harvestedBytes),
-      swappedBytes: meanOf(during, ({ status }) => status.swappedBytes),
-      storedBytes: meanOf(during, ({ status }) => status.silo?.storedBytes ?? 0),
-      diskBytes: meanOf(during, ({ status }) => status.silo?.diskBytes ?? 0),
-      siloHitRate: during.at(-1)?.status.silo?.hitRate,
-    };
-  } finally {
-    stolen.close();
-    await harvesting.close();
-  }
+  const { harvested, flatAfter, ...figures } = await harvestedWindow(application, harvesting, plan).finally(
+    () => harvesting.close(),
+  );
+  const after = await application.run(plan.windowSeconds);
+  const calm = (window: LoadWindow): number => calmP99Us(window, stolen);
+  return {
+    undisturbed: [before, after],
+    harvested,
+    calmP99Us: { undisturbed: (calm(before) + calm(after)) / 2, harvested: calm(harvested) },
+    flatOut:
+      flatBefore === undefined || flatAfter === undefined
+        ? undefined
+        : { undisturbed: flatBefore, harvested: flatAfter },
+    workloadBytes: usageBytes,
+    points: harvesting.points,
+    ...figures,
+  };
+}
+
+type Harvested = Pick<
+  HarvestRound,
+  'settling' | 'harvested' | 'harvestedBytes' | 'swappedBytes' | 'storedBytes' | 'diskBytes' | 'siloHitRate'
+> & { readonly flatAfter: LoadWindow | undefined };
+
+async function harvestedWindow(
+  application: RunningApplication,
+  { points }: Harvesting,
+  plan: HarvestPlan,
+): Promise<Harvested> {
+  const settling = await application.run(plan.harvestSeconds);
+  const fromMs = Date.now();
+  const harvested = await application.run(plan.windowSeconds);
+  const toMs = Date.now();
+  const flatAfter = await application.runFlatOut?.(plan.flatOutSeconds);
+  const during = points.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
+  return {
+    settling,
+    harvested,
+    flatAfter,
+    harvestedBytes: meanOf(during, ({ status }) => status.harvestedBytes),
+    swappedBytes: meanOf(during, ({ status }) => status.swappedBytes),
+    storedBytes: meanOf(during, ({ status }) => status.silo?.storedBytes ?? 0),
+    diskBytes: meanOf(during, ({ status }) => status.silo?.diskBytes ?? 0),
+    siloHitRate: during.at(-1)?.status.silo?.hitRate,
+  };
 }
 
 function meanOf<T>(items: readonly T[], numberOf: (item: T) => number): number {

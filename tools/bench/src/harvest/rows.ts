@@ -12,7 +12,7 @@ export function harvestRows(name: string, workload: string, rounds: readonly Har
     ...loadRow(
       name,
       kind,
-      rounds.map((round) => round[kind]),
+      rounds.flatMap((round) => round[kind]),
     ),
     calm_p99_us: of(({ calmP99Us }) => calmP99Us[kind]),
   });
