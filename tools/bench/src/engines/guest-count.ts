@@ -99,7 +99,10 @@ export interface Counting {
 }
 
 /** Whether the clock counts instructions, and the device to measure on. */
-export type Hardware = Pick<GuestOptions, 'icount' | 'nvmeBytes' | 'nvmeReadMs' | 'nullBlockBytes' | 'memoryBytes'>;
+export type Hardware = Pick<
+  GuestOptions,
+  'icount' | 'nvmeBytes' | 'nvmeReadMs' | 'nullBlockBytes' | 'memoryBytes'
+>;
 
 const slowDisk: Hardware = { icount: true, nvmeBytes, nvmeReadMs };
 
