@@ -143,21 +143,13 @@ it('notices that somebody else took it', async () => {
 });
 
 it('says what is missing, and changes nothing then', async () => {
-  const open = (): Promise<Damon> => Damon.open(journal, settings, admin());
-  await expect(open()).rejects.toMatchObject({
-    code: 'EXOPOOL_UNSUPPORTED',
-    message: expect.stringMatching(/CONFIG_DAMON_SYSFS/),
-  });
+  const refusal = async (): Promise<unknown> =>
+    Damon.open(journal, settings, admin()).catch((error: unknown) => error);
+  expect(String(await refusal())).toContain('CONFIG_DAMON_SYSFS');
   fakeDamon({ nr_kdamonds: '1' });
-  await expect(open()).rejects.toMatchObject({
-    code: 'EXOPOOL_UNSUPPORTED',
-    message: expect.stringMatching(/somebody else/),
-  });
+  expect(String(await refusal())).toContain('somebody else');
   expect(said('nr_kdamonds')).toBe('1');
   fakeDamon({ [`${context}/avail_operations`]: 'paddr' });
-  await expect(open()).rejects.toMatchObject({
-    code: 'EXOPOOL_UNSUPPORTED',
-    message: expect.stringMatching(/CONFIG_DAMON_VADDR/),
-  });
+  expect(String(await refusal())).toContain('CONFIG_DAMON_VADDR');
   expect(said('nr_kdamonds')).toBe('0');
 });

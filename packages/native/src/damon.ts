@@ -20,6 +20,7 @@ import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import type { MachineJournal } from './journal.js';
 import type { AddressRange } from './page-out.js';
@@ -46,6 +47,9 @@ const damonFolder = '/sys/kernel/mm/damon/admin';
 /** The mark of our kdamond is the greatest age that it tells of: of 100 ms or longer each, more than 6 years. */
 const markMin = 2 ** 31;
 const markMax = 2 ** 32 - 1;
+/** Some times an aggregation of a few seconds. */
+const busyTimeoutMs = 10_000;
+const busyPollMs = 20;
 const anySize = '18446744073709551615';
 
 export class Damon {
@@ -176,10 +180,25 @@ export class Damon {
 export async function removeDamon(kdamonds: string, mark: number): Promise<void> {
   if (!existsSync(kdamonds) || count(join(kdamonds, 'nr_kdamonds')) !== 1) return;
   const found = readMark(kdamonds);
-  if (found !== mark && !(found === undefined && isBlank(kdamonds))) return;
-  // It stops by itself when the process ends, and cannot be stopped then.
-  if (isRunning(kdamonds)) await writeFile(join(kdamonds, '0/state'), 'off').catch(() => undefined);
-  await writeFile(join(kdamonds, 'nr_kdamonds'), '0');
+  if (found !== mark && !(found === undefined && (await patiently(() => isBlank(kdamonds))))) return;
+  await patiently(async () => {
+    // It stops by itself when the process ends, and cannot be stopped then.
+    if (isRunning(kdamonds)) await writeFile(join(kdamonds, '0/state'), 'off').catch(() => undefined);
+    await writeFile(join(kdamonds, 'nr_kdamonds'), '0');
+  });
+}
+
+/** A request of a process that was killed still keeps the kernel's side busy until it is done. */
+async function patiently<T>(work: () => Promise<T> | T): Promise<T> {
+  const deadlineMs = Date.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || Date.now() > deadlineMs) throw error;
+    }
+    await sleep(busyPollMs);
+  }
 }
 
 function checkFree(kdamonds: string): void {

@@ -30,9 +30,9 @@ export async function residentRanges<T extends AddressRange>(
   pid: number,
   ranges: readonly T[],
 ): Promise<(T & SizedRange)[]> {
-  const { countResident } = loadBinding() as unknown as PageOutBinding;
+  const binding = loadBinding() as unknown as PageOutBinding;
   const words = flatten(ranges.map(({ start, end }) => ({ start, end, bytes: 0 })));
-  const isThere = pageCallResult(pid, await countResident(pid, words)) !== undefined;
+  const isThere = pageCallResult(pid, await binding.countResident(pid, words)) !== undefined;
   return ranges.map((range, index) => ({ ...range, bytes: isThere ? words[3 * index + 2]! : 0 }));
 }
 

@@ -22,6 +22,7 @@ import {
 } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { Silo, type SiloOptions, type SiloStatus } from '../silo/silo.js';
+import { Aim, type AimStatus } from './aim.js';
 import { applicationCgroup, Command, commandWords, type ApplicationChoice } from './application.js';
 import {
   HarvestPolicy,
@@ -46,6 +47,8 @@ export interface HarvesterOptions
   readonly metricDirection?: Direction | undefined;
   readonly epochMs: number;
   readonly stateDir: string;
+  /** What goes first at a step: what the kernel chooses (the default), or what nobody touched for the cooling period. */
+  readonly victims?: 'squeeze' | 'idle' | undefined;
 }
 
 export interface HarvestStatus {
@@ -67,6 +70,8 @@ export interface HarvestStatus {
   readonly drops: number;
   /** Brought back before it was asked for, since the start. */
   readonly prefetchedBytes: number;
+  /** With `victims: 'idle'`. */
+  readonly aim?: AimStatus;
   /** Where the swapped-out pages are. */
   readonly silo?: SiloStatus;
 }
@@ -84,6 +89,7 @@ export class Harvester {
   #command: Command | undefined;
   #cgroup: MemoryCgroup | undefined;
   #silo: Silo | undefined;
+  #aim: Aim | undefined;
   #metric: PerformanceMetric | undefined;
   #policy: HarvestPolicy | undefined;
   #trigger: PressureTrigger | undefined;
@@ -170,6 +176,7 @@ export class Harvester {
     const dropSlack = this.#options.dropSlack ?? metric.defaultSlack;
     this.#policy = new HarvestPolicy({ ...this.#options, direction: metric.direction, dropSlack });
     this.#status = { state: 'learning', metric: metric.name, ...nothing };
+    if (this.#options.victims === 'idle') this.#aim = await Aim.open(this.#journal, this.#options.coolingMs);
     this.#lastPageIns = cgroup.sample().pageIns;
     this.#lastEpochMs = performance.now();
     const file = cgroup.pressureFile;
@@ -245,6 +252,7 @@ export class Harvester {
     const isLower = limitBytes !== undefined && limitBytes !== this.#status.limitBytes;
     // What came back since is pushed out here, and not by the application while it waits for a page.
     const hasGrown = limitBytes !== undefined && usageBytes > limitBytes;
+    if (!isDrop) await this.#pushIdle(cgroup, usageBytes - (limitBytes ?? Infinity));
     if (isLower || isDrop || hasGrown) {
       const reached = await cgroup.setLimit(this.#journal, limitBytes, this.#options.chunkBytes);
       if (reached !== undefined && isLower) policy.reached(reached);
@@ -255,6 +263,11 @@ export class Harvester {
     // An application that grew under its limit pushed out pages without a step of ours.
     await this.#observe(cgroup);
     return this.#swappedPages.prefetch(prefetchBytes).catch(() => 0);
+  }
+
+  /** Whatever this leaves of `bytes` goes by the limit. With nothing to push out it is only watched what is idle. */
+  async #pushIdle(cgroup: MemoryCgroup, bytes: number): Promise<void> {
+    await this.#aim?.push(cgroupProcesses(cgroup.path), bytes);
   }
 
   /** What cannot be looked at (the kernel lacks the call, a process just ended) is not brought back early. */
@@ -284,6 +297,7 @@ export class Harvester {
       steps: this.#status.steps + (phase === 'harvesting' ? 1 : 0),
       drops: this.#status.drops + (isDrop ? 1 : 0),
       prefetchedBytes: this.#status.prefetchedBytes + prefetchedBytes,
+      ...(this.#aim === undefined ? {} : { aim: this.#aim.status }),
       silo,
     };
   }
