@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// SwapHistory for JavaScript. Both calls take as long as the process is large, so they run on libuv's threads;
-// ../src/swapped-pages.ts makes them one after the other.
+// SwapHistory and page-out for JavaScript. The calls take as long as the process is large, so they run on libuv's
+// threads; ../src/swapped-pages.ts and ../src/page-out.ts make them one after the other.
 #include "binding.hh"
+#include "page_out.hh"
 #include "swap_history.hh"
 
 namespace exopool {
 namespace {
 
-// Runs one call on a history; resolves with a number, or with minus an errno.
-class HistoryCall : public Napi::AsyncWorker {
+// Runs one call; resolves with a number, or with minus an errno.
+class PagingCall : public Napi::AsyncWorker {
  public:
-  HistoryCall(Napi::Env env, Napi::Object owner, std::function<double()> work)
+  PagingCall(Napi::Env env, Napi::Object owner, std::function<double()> work)
       : Napi::AsyncWorker(env), promise_(env), owner_(Napi::Persistent(owner)), work_(std::move(work)) {}
 
   Napi::Promise promise() const { return promise_.Promise(); }
@@ -19,10 +20,17 @@ class HistoryCall : public Napi::AsyncWorker {
 
  private:
   Napi::Promise::Deferred promise_;
-  Napi::ObjectReference owner_;  // keeps the history while the call runs
+  Napi::ObjectReference owner_;  // keeps what the call works on while it runs
   std::function<double()> work_;
   double result_ = 0;
 };
+
+Napi::Value Start(const Napi::Object &owner, std::function<double()> work) {
+  auto *call = new PagingCall(owner.Env(), owner, std::move(work));
+  const Napi::Promise promise = call->promise();
+  call->Queue();
+  return promise;
+}
 
 class SwapHistoryObject : public Napi::ObjectWrap<SwapHistoryObject> {
  public:
@@ -42,7 +50,7 @@ class SwapHistoryObject : public Napi::ObjectWrap<SwapHistoryObject> {
   // (step) -> pages that are swapped out
   Napi::Value Observe(const Napi::CallbackInfo &info) {
     const uint32_t step = info[0].ToNumber().Uint32Value();
-    return Start(info, [this, step]() -> double {
+    return Start(Value(), [this, step]() -> double {
       const int failure = history_.Observe(step);
       return failure == 0 ? static_cast<double>(history_.pages()) : -failure;
     });
@@ -51,27 +59,51 @@ class SwapHistoryObject : public Napi::ObjectWrap<SwapHistoryObject> {
   // (bytes) -> bytes that were asked for
   Napi::Value Prefetch(const Napi::CallbackInfo &info) {
     const auto bytes = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
-    return Start(info, [this, bytes]() -> double {
+    return Start(Value(), [this, bytes]() -> double {
       uint64_t asked = 0;
       const int failure = history_.Prefetch(bytes, &asked);
       return failure == 0 ? static_cast<double>(asked) : -failure;
     });
   }
 
-  Napi::Value Start(const Napi::CallbackInfo &info, std::function<double()> work) {
-    auto *call = new HistoryCall(info.Env(), Value(), std::move(work));
-    const Napi::Promise promise = call->promise();
-    call->Queue();
-    return promise;
-  }
-
   SwapHistory history_;
 };
+
+// Ranges as JavaScript passes them: start, end and bytes of each, in memory that the call keeps.
+struct Ranges {
+  explicit Ranges(Napi::Float64Array array)
+      : first(reinterpret_cast<PageOutRange *>(array.Data())), count(array.ElementLength() / 3) {}
+
+  PageOutRange *first;
+  size_t count;
+};
+
+// (pid, ranges) -> 0; sets the bytes of each range
+Napi::Value CountResidentCall(const Napi::CallbackInfo &info) {
+  const pid_t pid = info[0].ToNumber().Int32Value();
+  const auto array = info[1].As<Napi::Float64Array>();
+  return Start(array, [pid, ranges = Ranges(array)]() -> double {
+    return -CountResident(pid, ranges.first, ranges.count);
+  });
+}
+
+// (pid, ranges) -> bytes that the kernel was told to push out
+Napi::Value PageOutCall(const Napi::CallbackInfo &info) {
+  const pid_t pid = info[0].ToNumber().Int32Value();
+  const auto array = info[1].As<Napi::Float64Array>();
+  return Start(array, [pid, ranges = Ranges(array)]() -> double {
+    uint64_t pushed = 0;
+    const int failure = PageOut(pid, ranges.first, ranges.count, &pushed);
+    return failure == 0 ? static_cast<double>(pushed) : -failure;
+  });
+}
 
 }  // namespace
 
 void RegisterPaging(Napi::Env env, Napi::Object exports) {
   exports.Set("SwapHistory", SwapHistoryObject::Define(env));
+  exports.Set("countResident", Napi::Function::New<CountResidentCall>(env, "countResident"));
+  exports.Set("pageOut", Napi::Function::New<PageOutCall>(env, "pageOut"));
 }
 
 }  // namespace exopool

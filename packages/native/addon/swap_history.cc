@@ -4,55 +4,17 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <numeric>
-#include <string>
 
+#include "process_pages.hh"
 #include "slab_poller.hh"
 
 namespace exopool {
-namespace {
-
-constexpr uint64_t kPageBytes = 4096;
-constexpr uint64_t kSwappedBit = uint64_t{1} << 62;
-constexpr size_t kEntries = 8192;      // of pagemap read at once: 32 MiB of address space
-constexpr size_t kRangesPerCall = 512; // of process_madvise; the kernel takes 1024
-
-std::string ProcPath(pid_t pid, const char *name) {
-  return "/proc/" + std::to_string(pid) + "/" + name;
-}
-
-// Appends what of [first, end) is swapped out.
-int ScanPages(int pagemap, uint64_t first, uint64_t end, std::vector<SwapRun> *runs) {
-  std::vector<uint64_t> entries(kEntries);
-  for (uint64_t page = first; page < end;) {
-    const size_t wanted = std::min<uint64_t>(kEntries, end - page);
-    const ssize_t got = pread(pagemap, entries.data(), wanted * sizeof(uint64_t),
-                              static_cast<off_t>(page * sizeof(uint64_t)));
-    if (got < 0) return errno;
-    const size_t count = static_cast<size_t>(got) / sizeof(uint64_t);
-    if (count == 0) return 0;  // above the process's own address space
-    for (size_t i = 0; i < count; ++i, ++page) {
-      if ((entries[i] & kSwappedBit) == 0) continue;
-      if (!runs->empty() && runs->back().page + runs->back().pages == page) {
-        ++runs->back().pages;
-      } else {
-        runs->push_back({page, 1, 0});
-      }
-    }
-  }
-  return 0;
-}
-
-}  // namespace
-
-std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<SwapRun> &now,
+std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now,
                                uint32_t step) {
   std::vector<SwapRun> out;
   const auto append = [&out](uint64_t page, uint64_t pages, uint32_t of_step) {
@@ -63,7 +25,7 @@ std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::ve
     }
   };
   size_t at = 0;
-  for (const SwapRun &run : now) {
+  for (const PageRun &run : now) {
     const uint64_t end = run.page + run.pages;
     for (uint64_t page = run.page; page < end;) {
       while (at < before.size() && before[at].page + before[at].pages <= page) ++at;
@@ -80,24 +42,18 @@ std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::ve
 }
 
 int SwapHistory::Observe(uint32_t step) {
-  std::unique_ptr<FILE, int (*)(FILE *)> maps(fopen(ProcPath(pid_, "maps").c_str(), "re"), fclose);
-  if (!maps) return errno;
+  std::vector<PageRun> areas;
+  if (const int failure = ReadableAreas(pid_, &areas)) return failure;
   const FileDescriptor pagemap(open(ProcPath(pid_, "pagemap").c_str(), O_RDONLY | O_CLOEXEC));
   if (pagemap.get() < 0) return errno;
-  std::vector<SwapRun> now;
-  char *line = nullptr;
-  size_t room = 0;
-  int failure = 0;
-  while (failure == 0 && getline(&line, &room, maps.get()) > 0) {
-    unsigned long long first, end;
-    char rights;
-    // What may not even be read is address space that was set aside, often very much of it.
-    if (sscanf(line, "%llx-%llx %c", &first, &end, &rights) != 3 || rights != 'r') continue;
-    failure = ScanPages(pagemap.get(), first / kPageBytes, end / kPageBytes, &now);
+  std::vector<PageRun> now;
+  for (const PageRun &area : areas) {
+    if (const int failure = ScanPages(pagemap.get(), area.page, area.page + area.pages, kSwappedBit,
+                                      kSwappedBit, UINT64_MAX, &now))
+      return failure;
   }
-  free(line);
-  if (failure == 0) runs_ = MergeRuns(runs_, now, step);
-  return failure;
+  runs_ = MergeRuns(runs_, now, step);
+  return 0;
 }
 
 int SwapHistory::Prefetch(uint64_t bytes, uint64_t *asked) {
@@ -109,16 +65,6 @@ int SwapHistory::Prefetch(uint64_t bytes, uint64_t *asked) {
   std::stable_sort(order.begin(), order.end(),
                    [this](size_t a, size_t b) { return runs_[a].step > runs_[b].step; });
   std::vector<iovec> ranges;
-  const auto advise = [&]() -> int {
-    if (ranges.empty()) return 0;
-    const long done =
-        syscall(SYS_process_madvise, process.get(), ranges.data(), ranges.size(), MADV_WILLNEED, 0);
-    ranges.clear();
-    // A range that was unmapped meanwhile stops the call; what follows is asked for the next time.
-    if (done < 0) return errno == ENOMEM ? 0 : errno;
-    *asked += static_cast<uint64_t>(done);
-    return 0;
-  };
   uint64_t left = bytes / kPageBytes;
   for (const size_t index : order) {
     SwapRun &run = runs_[index];
@@ -132,10 +78,8 @@ int SwapHistory::Prefetch(uint64_t bytes, uint64_t *asked) {
       run.page += pages;
       run.pages -= pages;
     }
-    if (ranges.size() < kRangesPerCall) continue;
-    if (const int failure = advise()) return failure;
   }
-  return advise();
+  return AdviseRanges(process.get(), ranges, MADV_WILLNEED, asked);
 }
 
 uint64_t SwapHistory::pages() const {

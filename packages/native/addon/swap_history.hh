@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "process_pages.hh"
+
 namespace exopool {
 
 struct SwapRun {
@@ -23,9 +25,9 @@ struct SwapRun {
   uint32_t step;   // that it went in; 0: was brought back by us, so the last to be brought back again
 };
 
-// The runs that are out now (`now`, steps not set), with the steps that `before` knows, else `step`. Both are
-// in order and do not overlap; so is the result.
-std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<SwapRun> &now,
+// The runs that are out now, with the steps that `before` knows, else `step`. Both are in order and do not
+// overlap; so is the result.
+std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now,
                                uint32_t step);
 
 class SwapHistory {

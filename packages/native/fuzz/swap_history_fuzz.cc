@@ -6,6 +6,7 @@
 #include <map>
 
 #include "fuzz_target.hh"
+#include "process_pages.cc"
 #include "slab_poller.cc"
 #include "swap_history.cc"
 
@@ -15,13 +16,13 @@ using exopool::SwapRun;
 
 constexpr uint32_t kStep = 1000;
 
-std::vector<SwapRun> Runs(const uint8_t *data, size_t size, bool with_steps) {
+std::vector<SwapRun> Runs(const uint8_t *data, size_t size) {
   std::vector<SwapRun> runs;
   uint64_t page = 0;
   for (size_t i = 0; i + 1 < size; i += 2) {
     page += data[i] % 8;
     const uint64_t pages = 1 + data[i + 1] % 8;
-    runs.push_back({page, pages, with_steps ? data[i + 1] / 64u : 0});
+    runs.push_back({page, pages, data[i + 1] / 64u});
     page += pages;
   }
   return runs;
@@ -42,11 +43,15 @@ void Require(bool condition) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  const std::vector<SwapRun> before = Runs(data, size / 2, true);
-  const std::vector<SwapRun> now = Runs(data + size / 2, size - size / 2, false);
+  const std::vector<SwapRun> before = Runs(data, size / 2);
+  std::vector<exopool::PageRun> now;
+  for (const SwapRun &run : Runs(data + size / 2, size - size / 2)) now.push_back({run.page, run.pages});
   const std::map<uint64_t, uint32_t> known = Pages(before);
-  std::map<uint64_t, uint32_t> expected = Pages(now);
-  for (auto &[page, step] : expected) step = known.count(page) != 0 ? known.at(page) : kStep;
+  std::map<uint64_t, uint32_t> expected;
+  for (const exopool::PageRun &run : now) {
+    for (uint64_t page = run.page; page < run.page + run.pages; ++page)
+      expected[page] = known.count(page) != 0 ? known.at(page) : kStep;
+  }
   const std::vector<SwapRun> merged = exopool::MergeRuns(before, now, kStep);
   Require(Pages(merged) == expected);
   for (size_t i = 1; i < merged.size(); ++i)

@@ -77,7 +77,7 @@ function damon(): Capability {
     'harvest',
     isThere,
     isThere ? path : `${path} is not there`,
-    'a kernel with CONFIG_DAMON_SYSFS',
+    'a kernel with CONFIG_DAMON_SYSFS and CONFIG_DAMON_VADDR',
   );
 }
 

@@ -47,8 +47,11 @@ export {
 export { MemoryCgroup, findMemoryHierarchy, type CgroupHierarchy, type CgroupSample } from './cgroup.js';
 export { MemoryCage } from './memory-cage.js';
 export { machineCapabilities, type Capability, type CapabilityGroup } from './capabilities.js';
+export { Damon, type DamonSettings, type IdleRange } from './damon.js';
 export { MachineJournal, defaultStateDir, undoLeftovers } from './journal.js';
 export { cgroupProcesses, type Change } from './machine-change.js';
+export { pageOut, residentRanges, type AddressRange, type SizedRange } from './page-out.js';
+export { privateAreas } from './private-areas.js';
 export { readMemoryInfo, readMemoryPressure, type MemoryInfo, type MemoryPressure } from './memory-info.js';
 export { watchPressure, type PressureTrigger, type PressureTriggerOptions } from './pressure-trigger.js';
 export {
@@ -63,7 +66,7 @@ export {
 export type { ReadProbe, ReadRoute } from './read-borders.js';
 export { addSwapFile } from './swap-file.js';
 export { SwappedPages } from './swapped-pages.js';
-export { isRunning, processIdentity, type ProcessIdentity } from './process.js';
+export { isRunning, processIdentity, residentBytes, type ProcessIdentity } from './process.js';
 export { writeInIdleTime } from './idle-write.js';
 export {
   addZramSwap,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
+import { removeDamon } from './damon.js';
 import { removeLoopDevice } from './loop-device.js';
 import { releasePin } from './release-pin.js';
 import { removeSwapFile } from './swap-file.js';
@@ -26,6 +27,8 @@ export type Change =
   | { readonly kind: 'loop'; readonly file: string }
   /** A file is about to be made, and swapped to. */
   | { readonly kind: 'swap-file'; readonly path: string }
+  /** DAMON is about to be given a kdamond with this mark; there was none before. */
+  | { readonly kind: 'damon'; readonly kdamonds: string; readonly mark: number }
   /** The kernel is about to swap to it. */
   | { readonly kind: 'swap'; readonly id: number; readonly uuid: string };
 
@@ -47,6 +50,9 @@ export async function undoChange(change: Change): Promise<void> {
       return;
     case 'file':
       restoreFile(change.path, change.old);
+      return;
+    case 'damon':
+      await removeDamon(change.kdamonds, change.mark);
       return;
     case 'loop':
       await removeLoopDevice(change.file);

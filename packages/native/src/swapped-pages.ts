@@ -2,8 +2,8 @@
  * The swapped-out pages of the processes of a cgroup, by the step in which they went; the newest can be brought back
  * before they are asked for.
  */
-import { ExopoolError } from '@exopool/shared';
 import { loadBinding } from './load-binding.js';
+import { pageCallResult } from './page-call.js';
 
 interface NativeSwapHistory {
   /** Resolves with the pages that are out, or minus an errno. */
@@ -15,12 +15,6 @@ interface NativeSwapHistory {
 interface PagingBinding {
   readonly SwapHistory: new (pid: number) => NativeSwapHistory;
 }
-
-/** The process ended; or is a kernel thread, which has no memory of its own. */
-const goneErrnos = new Set([2, 3]);
-const permissionErrnos = new Set([1, 13]);
-/** The kernel before 5.10. */
-const noSuchCallErrno = 38;
 
 export class SwappedPages {
   readonly #histories = new Map<number, NativeSwapHistory>();
@@ -67,14 +61,8 @@ export class SwappedPages {
       history = new SwapHistory(pid);
       this.#histories.set(pid, history);
     }
-    const result = await call(history);
-    if (result >= 0) return result;
-    this.#histories.delete(pid);
-    if (goneErrnos.has(-result)) return 0;
-    if (permissionErrnos.has(-result))
-      throw new ExopoolError('EXOPOOL_PERMISSION', `looking at the pages of process ${pid} needs root`);
-    if (-result === noSuchCallErrno)
-      throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'bringing pages back needs Linux 5.10 or later');
-    throw new ExopoolError('EXOPOOL_IO', `cannot look at the pages of process ${pid}: error ${-result}`);
+    const code = await call(history);
+    if (code < 0) this.#histories.delete(pid);
+    return pageCallResult(pid, code) ?? 0;
   }
 }

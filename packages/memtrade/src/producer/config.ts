@@ -146,6 +146,12 @@ const harvest = {
     .enum(['fixed', 'pressure'])
     .default('fixed')
     .describe('fixed: a chunk a step; pressure: less the more the application waits'),
+  victims: z
+    .enum(['squeeze', 'idle'])
+    .default('squeeze')
+    .describe(
+      'what a step pushes out; squeeze: what the kernel chooses; idle: first what DAMON finds untouched',
+    ),
   dropSlack: z
     .number()
     .min(0)

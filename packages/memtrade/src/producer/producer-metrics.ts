@@ -31,6 +31,11 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
     (stats) => stats.harvest.drops,
   ],
   [
+    'idle_pushed_bytes',
+    'Memory pushed out because nobody touched it, with victims idle',
+    (stats) => stats.harvest.aim?.pushedBytes ?? 0,
+  ],
+  [
     'prefetched_bytes',
     'Memory brought back before it was asked for',
     (stats) => stats.harvest.prefetchedBytes,

@@ -9,11 +9,9 @@
  * help; a command is started all the same. Whatever is changed is written in the journal first, and undone at close.
  */
 import {
-  cgroupProcesses,
   MachineJournal,
   readMemoryInfo,
   readMemoryPressure,
-  SwappedPages,
   undoLeftovers,
   watchPressure,
   type CgroupSample,
@@ -22,6 +20,7 @@ import {
 } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { Silo, type SiloOptions, type SiloStatus } from '../silo/silo.js';
+import { Aim, type AimStatus } from './aim.js';
 import { applicationCgroup, Command, commandWords, type ApplicationChoice } from './application.js';
 import {
   HarvestPolicy,
@@ -31,6 +30,7 @@ import {
 } from './harvest-policy.js';
 import { openMetric } from './metrics/open-metric.js';
 import { promotionRate, type Direction, type PerformanceMetric } from './metrics/performance-metric.js';
+import { Squeeze } from './squeeze.js';
 
 export interface HarvesterOptions
   extends
@@ -46,6 +46,8 @@ export interface HarvesterOptions
   readonly metricDirection?: Direction | undefined;
   readonly epochMs: number;
   readonly stateDir: string;
+  /** What goes first at a step: what the kernel chooses (the default), or what nobody touched for the cooling period. */
+  readonly victims?: 'squeeze' | 'idle' | undefined;
 }
 
 export interface HarvestStatus {
@@ -67,6 +69,8 @@ export interface HarvestStatus {
   readonly drops: number;
   /** Brought back before it was asked for, since the start. */
   readonly prefetchedBytes: number;
+  /** With `victims: 'idle'`. */
+  readonly aim?: AimStatus;
   /** Where the swapped-out pages are. */
   readonly silo?: SiloStatus;
 }
@@ -80,10 +84,11 @@ const triggerWindowMs = 500;
 export class Harvester {
   readonly #options: HarvesterOptions;
   readonly #journal: MachineJournal;
-  readonly #swappedPages = new SwappedPages();
   #command: Command | undefined;
   #cgroup: MemoryCgroup | undefined;
   #silo: Silo | undefined;
+  #aim: Aim | undefined;
+  #squeeze: Squeeze | undefined;
   #metric: PerformanceMetric | undefined;
   #policy: HarvestPolicy | undefined;
   #trigger: PressureTrigger | undefined;
@@ -92,7 +97,6 @@ export class Harvester {
   #lastEpochMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #epoch: Promise<void> = Promise.resolve();
-  #pushing: Promise<void> | undefined;
   #isInEpoch = false;
   #isClosed = false;
 
@@ -135,9 +139,8 @@ export class Harvester {
     this.#metric?.close();
     await this.#epoch;
     // Before it is stopped: an application that waits for memory would not hear SIGTERM.
-    if (this.#status.limitBytes !== undefined)
-      await this.#cgroup?.setLimit(this.#journal, undefined).catch(() => undefined);
-    await this.#pushing;
+    if (this.#status.limitBytes !== undefined) this.#squeeze?.lift();
+    await this.#squeeze?.settled();
     await this.#command?.stop();
     await this.#silo?.settled();
     await this.#journal.undoAll();
@@ -173,6 +176,9 @@ export class Harvester {
     const dropSlack = this.#options.dropSlack ?? metric.defaultSlack;
     this.#policy = new HarvestPolicy({ ...this.#options, direction: metric.direction, dropSlack });
     this.#status = { state: 'learning', metric: metric.name, ...nothing };
+    if (this.#options.victims === 'idle') this.#aim = await Aim.open(this.#journal, this.#options.coolingMs);
+    const headroomBytes = this.#options.chunkBytes;
+    this.#squeeze = new Squeeze({ cgroup, journal: this.#journal, headroomBytes, aim: this.#aim });
     this.#lastPageIns = cgroup.sample().pageIns;
     this.#lastEpochMs = performance.now();
     const file = cgroup.pressureFile;
@@ -229,63 +235,25 @@ export class Harvester {
       usageBytes: now.usageBytes,
       swappedBytes: now.swappedBytes,
       isStalled: now.isStalled,
-      isPushingOut: this.#pushing !== undefined,
+      isPushingOut: this.#squeeze!.isBusy,
       pressure: (now.pressure ?? readMemoryPressure())?.someAvg10 ?? 0,
       swapFreeBytes: readMemoryInfo().swapFreeBytes,
     });
-    const prefetchedBytes = await this.#apply(cgroup, policy, decision, now.usageBytes);
+    const prefetchedBytes = await this.#apply(decision, policy, now.usageBytes);
     this.#silo!.turn(nowMs);
     this.#report(cgroup.sample(), decision, value, prefetchedBytes);
   }
 
   /** @returns bytes that were asked back from swap. */
   async #apply(
-    cgroup: MemoryCgroup,
+    { limitBytes, isDrop, prefetchBytes }: HarvestDecision,
     policy: HarvestPolicy,
-    decision: HarvestDecision,
     usageBytes: number,
   ): Promise<number> {
-    const { limitBytes, isDrop, prefetchBytes } = decision;
-    // It ends what is being pushed out.
-    if (isDrop) this.#goesOn(cgroup.setLimit(this.#journal, undefined));
-    else if (limitBytes !== undefined) this.#pushOut(cgroup, policy, limitBytes, usageBytes);
-    if (prefetchBytes === 0) return 0;
-    // An application that grew under its limit pushed out pages without a step of ours.
-    await this.#observe(cgroup);
-    return this.#swappedPages.prefetch(prefetchBytes).catch(() => 0);
-  }
-
-  /** The epochs go on meanwhile: in idle time it may take long, and bad news must be heard. */
-  #pushOut(cgroup: MemoryCgroup, policy: HarvestPolicy, limitBytes: number, usageBytes: number): void {
-    const isLower = limitBytes !== this.#status.limitBytes;
-    // What came back since is pushed out here, and not by the application while it waits for a page.
-    if (this.#pushing !== undefined || (!isLower && usageBytes <= limitBytes)) return;
-    const pushed = cgroup.setLimit(this.#journal, limitBytes, this.#options.chunkBytes);
-    this.#goesOn(isLower ? this.#stepDone(cgroup, policy, pushed) : pushed);
-  }
-
-  async #stepDone(
-    cgroup: MemoryCgroup,
-    policy: HarvestPolicy,
-    pushed: Promise<number | undefined>,
-  ): Promise<void> {
-    const reached = await pushed;
-    if (reached !== undefined) policy.reached(reached);
-    // Looked at after each step: what is out now and was not before went with it.
-    await this.#observe(cgroup);
-  }
-
-  /** Beside the epochs. A cgroup that is gone ends the loop when it is looked at next. */
-  #goesOn(work: Promise<unknown>): void {
-    const all = Promise.allSettled([this.#pushing, work]).then(() => {
-      if (this.#pushing === all) this.#pushing = undefined;
-    });
-    this.#pushing = all;
-  }
-
-  /** What cannot be looked at (the kernel lacks the call, a process just ended) is not brought back early. */
-  async #observe(cgroup: MemoryCgroup): Promise<void> {
-    await this.#swappedPages.observe(cgroupProcesses(cgroup.path)).catch(() => 0);
+    const squeeze = this.#squeeze!;
+    if (isDrop) squeeze.lift();
+    else squeeze.hold(limitBytes, usageBytes, (bytes) => policy.reached(bytes));
+    return prefetchBytes === 0 ? 0 : squeeze.prefetch(prefetchBytes);
   }
 
   #report(
@@ -310,6 +278,7 @@ export class Harvester {
       steps: this.#status.steps + (phase === 'harvesting' ? 1 : 0),
       drops: this.#status.drops + (isDrop ? 1 : 0),
       prefetchedBytes: this.#status.prefetchedBytes + prefetchedBytes,
+      ...(this.#aim === undefined ? {} : { aim: this.#aim.status }),
       silo,
     };
   }

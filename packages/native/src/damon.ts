@@ -1,0 +1,234 @@
+/**
+ * DAMON, the kernel's monitor of memory accesses, by its folder in sysfs: which ranges of a process nobody touches.
+ *
+ *   kdamonds/0/state                        on | off | commit | update_schemes_tried_regions
+ *             /contexts/0/operations        fvaddr: given ranges of an address space
+ *                        /targets/0         the process, and the ranges
+ *                        /schemes/0         `stat` (nothing is done) on what had no access for so long
+ *                                  /tried_regions/N     what that was: start, end, age
+ *
+ * It looks at one page of a region per sample, and splits and merges regions by what it sees: an idle range may hold
+ * pages that are in use, the more so the larger the regions. Gaps and swapped-out pages are idle too. With `vaddr` it
+ * would choose the ranges itself, all but the two largest gaps: 55 TB for a process of Node.js, whose heap lies
+ * scattered, and no region of that is ever as small as what is in use.
+ *
+ * One process is watched at a time. `tried_regions` does not say which process a region is of, so each would need a
+ * kdamond of its own, and their number can be changed only while none runs: all ages would be lost with every process
+ * that comes or goes. Somebody else's kdamonds are never touched: where there are any, we do without.
+ */
+import { randomInt } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import type { MachineJournal } from './journal.js';
+import type { AddressRange } from './page-out.js';
+
+export interface DamonSettings {
+  /** Time between two looks at a region, and until they are counted together: the unit of ages. */
+  readonly sampleUs: number;
+  readonly aggregationUs: number;
+  /** At least 3. */
+  readonly regionsMin: number;
+  /** At least 10, what the kernel has for the lower bound at first. */
+  readonly regionsMax: number;
+  /** What is younger is not told. */
+  readonly idleMs: number;
+}
+
+export interface IdleRange extends AddressRange {
+  /** For so long no access to it was seen. */
+  readonly ageMs: number;
+}
+
+const damonFolder = '/sys/kernel/mm/damon/admin';
+
+/** The mark of our kdamond is the greatest age that it tells of: of 100 ms or longer each, more than 6 years. */
+const markMin = 2 ** 31;
+const markMax = 2 ** 32 - 1;
+/** Some times an aggregation of a few seconds. */
+const busyTimeoutMs = 10_000;
+const busyPollMs = 20;
+const anySize = '18446744073709551615';
+
+export class Damon {
+  readonly #kdamonds: string;
+  readonly #settings: DamonSettings;
+  readonly #mark: number;
+  #pid: number | undefined;
+
+  /**
+   * Sets a kdamond up that does not run yet; the journal knows how to remove it.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when the kernel lacks what it takes or somebody else uses DAMON,
+   *   `EXOPOOL_PERMISSION` without root.
+   */
+  static async open(journal: MachineJournal, settings: DamonSettings, folder = damonFolder): Promise<Damon> {
+    const kdamonds = join(folder, 'kdamonds');
+    checkFree(kdamonds);
+    const mark = randomInt(markMin, markMax);
+    journal.record({ kind: 'damon', kdamonds, mark });
+    const damon = new Damon(kdamonds, settings, mark);
+    try {
+      await damon.#setUp();
+      return damon;
+    } catch (error) {
+      await removeDamon(kdamonds, mark);
+      throw toExopoolError(error, `cannot set up ${kdamonds} (root is needed)`);
+    }
+  }
+
+  private constructor(kdamonds: string, settings: DamonSettings, mark: number) {
+    this.#kdamonds = kdamonds;
+    this.#settings = settings;
+    this.#mark = mark;
+  }
+
+  /**
+   * Watches these ranges of this process from now on, and nothing else. Ages of what was watched already go on.
+   * @param areas in order of address, without overlaps. None: nothing changes.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when the kernel refuses: the process is gone, or DAMON is taken.
+   */
+  async watch(pid: number, areas: readonly AddressRange[]): Promise<void> {
+    this.#checkOurs();
+    if (areas.length === 0) return;
+    const isOn = isRunning(this.#kdamonds);
+    try {
+      if (isOn && pid !== this.#pid) await this.#write('state', 'off');
+      await this.#describe(pid, areas);
+      await this.#write('state', isOn && pid === this.#pid ? 'commit' : 'on');
+      this.#pid = pid;
+    } catch (error) {
+      const message = `DAMON cannot watch process ${pid}: it ended, or one of the kernel's own users has DAMON`;
+      throw new ExopoolError('EXOPOOL_UNSUPPORTED', message, { cause: error });
+    }
+  }
+
+  async #describe(pid: number, areas: readonly AddressRange[]): Promise<void> {
+    const target = 'contexts/0/targets/0';
+    await this.#write(`${target}/pid_target`, String(pid));
+    await this.#write(`${target}/regions/nr_regions`, String(areas.length));
+    for (const [index, { start, end }] of areas.entries()) {
+      await this.#write(`${target}/regions/${index}/start`, String(start));
+      await this.#write(`${target}/regions/${index}/end`, String(end));
+    }
+  }
+
+  /**
+   * What nobody touched for `idleMs` or longer, oldest first; the kernel answers within an aggregation. None while no
+   * process is watched.
+   */
+  async idleRanges(): Promise<IdleRange[]> {
+    this.#checkOurs();
+    if (!isRunning(this.#kdamonds)) return [];
+    await this.#write('state', 'update_schemes_tried_regions');
+    const folder = join(this.#kdamonds, '0/contexts/0/schemes/0/tried_regions');
+    return readdirSync(folder)
+      .filter((name) => /^\d+$/.test(name))
+      .map((name) => this.#readRange(join(folder, name)))
+      .sort((a, b) => b.ageMs - a.ageMs);
+  }
+
+  #readRange(folder: string): IdleRange {
+    const read = (name: string): number => Number(readFileSync(join(folder, name), 'utf8'));
+    const ageMs = (read('age') * this.#settings.aggregationUs) / 1000;
+    return { start: read('start'), end: read('end'), ageMs };
+  }
+
+  async #setUp(): Promise<void> {
+    const { sampleUs, aggregationUs, regionsMin, regionsMax, idleMs } = this.#settings;
+    await writeFile(join(this.#kdamonds, 'nr_kdamonds'), '1');
+    await this.#write('contexts/nr_contexts', '1');
+    // The mark comes before any target: what has neither is ours as well.
+    await this.#write('contexts/0/schemes/nr_schemes', '1');
+    await this.#write('contexts/0/schemes/0/access_pattern/age/max', String(this.#mark));
+    this.#checkOperations();
+    const files = [
+      ['operations', 'fvaddr'],
+      ['targets/nr_targets', '1'],
+      ['monitoring_attrs/intervals/sample_us', sampleUs],
+      ['monitoring_attrs/intervals/aggr_us', aggregationUs],
+      ['monitoring_attrs/nr_regions/max', regionsMax],
+      ['monitoring_attrs/nr_regions/min', regionsMin],
+      ['schemes/0/action', 'stat'],
+      ['schemes/0/access_pattern/sz/max', anySize],
+      ['schemes/0/access_pattern/nr_accesses/max', 0],
+      ['schemes/0/access_pattern/age/min', Math.ceil((idleMs * 1000) / aggregationUs)],
+    ] as const;
+    for (const [name, value] of files) await this.#write(`contexts/0/${name}`, String(value));
+  }
+
+  #checkOperations(): void {
+    const operations = readFileSync(join(this.#kdamonds, '0/contexts/0/avail_operations'), 'utf8');
+    if (operations.split(/\s+/).includes('fvaddr')) return;
+    const message = 'DAMON of this kernel cannot watch processes: one with CONFIG_DAMON_VADDR is needed';
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+  }
+
+  #checkOurs(): void {
+    if (readMark(this.#kdamonds) === this.#mark) return;
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'somebody else has taken DAMON: stop that, and start anew');
+  }
+
+  /** The kernel does what is written to `state` inside of the write, which takes up to an aggregation. */
+  async #write(name: string, value: string): Promise<void> {
+    await writeFile(join(this.#kdamonds, '0', name), value);
+  }
+}
+
+/** Stops and removes the kdamond that has this mark, or one of which nothing was said yet. Leaves any other alone. */
+export async function removeDamon(kdamonds: string, mark: number): Promise<void> {
+  if (!existsSync(kdamonds) || count(join(kdamonds, 'nr_kdamonds')) !== 1) return;
+  const found = readMark(kdamonds);
+  if (found !== mark && !(found === undefined && (await patiently(() => isBlank(kdamonds))))) return;
+  await patiently(async () => {
+    // It stops by itself when the process ends, and cannot be stopped then.
+    if (isRunning(kdamonds)) await writeFile(join(kdamonds, '0/state'), 'off').catch(() => undefined);
+    await writeFile(join(kdamonds, 'nr_kdamonds'), '0');
+  });
+}
+
+/** A request of a process that was killed still keeps the kernel's side busy until it is done. */
+async function patiently<T>(work: () => Promise<T> | T): Promise<T> {
+  const deadlineMs = Date.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || Date.now() > deadlineMs) throw error;
+    }
+    await sleep(busyPollMs);
+  }
+}
+
+function checkFree(kdamonds: string): void {
+  if (!existsSync(kdamonds)) {
+    const message = `${kdamonds} is not there: a kernel with CONFIG_DAMON_SYSFS and CONFIG_DAMON_VADDR is needed`;
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+  }
+  const others = count(join(kdamonds, 'nr_kdamonds'));
+  if (others === 0) return;
+  const message = `somebody else uses DAMON (${others} kdamonds): stop that, then echo 0 > ${kdamonds}/nr_kdamonds`;
+  throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+}
+
+/** Of a file `nr_…`; 0 when it is not there. */
+function count(file: string): number {
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+}
+
+/** It never ran, nor was it told what to watch. */
+function isBlank(kdamonds: string): boolean {
+  return !isRunning(kdamonds) && count(join(kdamonds, '0/contexts/0/targets/nr_targets')) === 0;
+}
+
+function isRunning(kdamonds: string): boolean {
+  return readFileSync(join(kdamonds, '0/state'), 'utf8').trim() === 'on';
+}
+
+/** `undefined`: no scheme, or one that nobody has described yet. */
+function readMark(kdamonds: string): number | undefined {
+  const file = join(kdamonds, '0/contexts/0/schemes/0/access_pattern/age/max');
+  const mark = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  return mark === 0 ? undefined : mark;
+}
