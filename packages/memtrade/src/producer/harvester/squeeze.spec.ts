@@ -30,11 +30,12 @@ function squeezeWith(aim?: Aim): Squeeze {
   return new Squeeze({ cgroup: MemoryCgroup.at(folder), journal, headroomBytes: 1000, aim });
 }
 
-/** Notes what it is asked to push out; `work` goes on meanwhile. */
-function fakeAim(asked: number[], work: () => Promise<void> = async () => undefined): Aim {
-  const push = async (_pids: readonly number[], bytes: number): Promise<void> => {
+/** Notes what it is asked to push out; something may happen meanwhile. */
+function fakeAim(asked: number[], meanwhile: () => void = () => undefined): Aim {
+  const push = (_pids: readonly number[], bytes: number): Promise<void> => {
     asked.push(bytes);
-    await work();
+    meanwhile();
+    return Promise.resolve();
   };
   return { push } as unknown as Aim;
 }
@@ -82,7 +83,7 @@ it('aims first, at what is above the limit, and learns where there is none', asy
 });
 
 it('sets no limit after a drop that came while it aimed', async () => {
-  const squeeze: Squeeze = squeezeWith(fakeAim([], async () => squeeze.lift()));
+  const squeeze: Squeeze = squeezeWith(fakeAim([], () => squeeze.lift()));
   squeeze.hold(4_000_000, 4_096_000, () => undefined);
   await squeeze.settled();
   expect(limit()).toBe('max');
