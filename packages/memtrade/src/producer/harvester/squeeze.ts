@@ -68,11 +68,7 @@ export class Squeeze {
     await this.#work;
   }
 
-  async #pushOut(
-    limitBytes: number,
-    usageBytes: number,
-    onReached: (bytes: number) => void,
-  ): Promise<void> {
+  async #pushOut(limitBytes: number, usageBytes: number, onReached: (bytes: number) => void): Promise<void> {
     const { cgroup, journal, headroomBytes, aim } = this.#options;
     const isStep = limitBytes !== this.#reachedBytes;
     await aim?.push(this.#pids, usageBytes - limitBytes);
