@@ -58,7 +58,7 @@ ${names.join('\n')}
 Suite lookup: each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
 page cache included. They take turns; figures are medians of the rounds, with the least and the most. A ratio above 1
 means that ours is better. Ctrl-C ends all of it and leaves nothing behind. The full form of lookup takes up to an hour,
-and 40 GB of disk. Suite harvest takes up to 30 minutes (6 with --quick), and 8 GB of memory. Other work on the machine
+and 40 GB of disk. Suite harvest takes up to 50 minutes (6 with --quick), and 8 GB of memory. Other work on the machine
 spoils the figures: look at the spread.
 
 Examples:
