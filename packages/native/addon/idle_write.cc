@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -58,17 +59,24 @@ Napi::Value IdleWrite(const Napi::CallbackInfo &info) {
   const auto texts = info[1].As<Napi::Array>();
   for (uint32_t i = 0; i < texts.Length(); ++i) job->texts.push_back(texts.Get(i).ToString());
   const Napi::Promise promise = call->promise.Promise();
-  const Done done = Done::New(env, "exopool idle write", 0, 1, call,
-                              [](Napi::Env, void *, Call *ended) { delete ended; },
-                              static_cast<void *>(nullptr));
-  std::thread([job, done]() mutable {
-    // Nobody is refused this; where it fails all the same, the write is made at the usual priority.
-    const sched_param none{};
-    sched_setscheduler(0, SCHED_IDLE, &none);
-    job->Run();
+  Done done = Done::New(env, "exopool idle write", 0, 1, call,
+                        [](Napi::Env, void *, Call *ended) { delete ended; },
+                        static_cast<void *>(nullptr));
+  try {
+    std::thread([job, done]() mutable {
+      // Nobody is refused this; where it fails all the same, the write is made at the usual priority.
+      const sched_param none{};
+      sched_setscheduler(0, SCHED_IDLE, &none);
+      job->Run();
+      done.BlockingCall();
+      done.Release();
+    }).detach();
+  } catch (const std::system_error &error) {
+    // The machine has no thread to spare.
+    job->failure = error.code().value();
     done.BlockingCall();
     done.Release();
-  }).detach();
+  }
   return promise;
 }
 

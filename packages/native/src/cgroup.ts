@@ -174,8 +174,10 @@ export class MemoryCgroup {
     await this.#pushing;
     if (turn !== this.#turn) return undefined;
     // … and then for good, since that may have set a limit once more.
-    if (bytes === undefined) await this.#lift();
-    if (bytes === undefined) return undefined;
+    if (bytes === undefined) {
+      await this.#lift();
+      return undefined;
+    }
     const reached = this.#pushDown(bytes, headroomBytes, () => turn === this.#turn);
     this.#pushing = reached.catch(() => undefined);
     return reached;

@@ -1,7 +1,7 @@
 /**
  * Writes to files of the kernel in which the write itself is the work, such as `memory.reclaim`: on a thread at
- * SCHED_IDLE, which the processor leaves for anybody else who wants it. Beside a server that is asked 5000 times a
- * second the same work at the usual priority made its p99 two to three times what it was.
+ * SCHED_IDLE, which the processor leaves for anybody else who wants it. At the usual priority a server beside it waits
+ * for that work when it wakes up.
  */
 import { getSystemErrorName } from 'node:util';
 import { toExopoolError } from '@exopool/shared';

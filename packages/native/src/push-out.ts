@@ -22,7 +22,7 @@ export interface PushOutOptions {
 /** A few milliseconds of work: so long who no longer wants it waits. */
 const sliceBytes = 4 * 1024 * 1024;
 /** Slices in a row that get nowhere. */
-const idleSlicesMax = 4;
+const stuckSlicesMax = 4;
 /** What the kernel answers when it finds nothing that it could push out. */
 const stuckErrnos = new Set(['EAGAIN', 'EBUSY']);
 
@@ -30,15 +30,17 @@ const stuckErrnos = new Set(['EAGAIN', 'EBUSY']);
 export async function pushOut(options: PushOutOptions): Promise<number> {
   const { targetBytes, headroomBytes, limitFile, usageBytes, isWanted } = options;
   let usage = usageBytes();
-  for (let idle = 0; isWanted() && usage > targetBytes && idle < idleSlicesMax;) {
+  for (let stuck = 0; isWanted() && usage > targetBytes && stuck < stuckSlicesMax;) {
     await pushSlice(options, usage);
     const now = usageBytes();
-    idle = now < usage ? 0 : idle + 1;
+    stuck = now < usage ? 0 : stuck + 1;
     usage = now;
   }
-  for (let attempt = 0; isWanted() && attempt < idleSlicesMax; attempt += 1) {
+  for (let attempt = 0; isWanted() && attempt < stuckSlicesMax; attempt += 1) {
     const reached = Math.max(targetBytes, usageBytes());
-    if (await isTaken(writeInIdleTime(limitFile, String(reached + headroomBytes)))) return reached;
+    // A hard limit is refused below usage, which may have grown since it was looked at.
+    const limit = reached + headroomBytes + attempt * sliceBytes;
+    if (await isTaken(writeInIdleTime(limitFile, String(limit)))) return reached;
   }
   return Math.max(targetBytes, usageBytes());
 }

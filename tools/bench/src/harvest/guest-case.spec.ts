@@ -9,33 +9,21 @@ import {
   parseGuestFigures,
   type GuestFigures,
 } from './guest-case.js';
-import type { LoadWindow } from './load/window.js';
 import { planOf } from './plan.js';
 import { checksOf } from './ratios.js';
+import { harvestRound, loadWindow } from './rounds.fixture.js';
 import type { HarvestRound } from './rounds.js';
 
-const load = (operations: number, p99Us: number): LoadWindow => ({
-  operations,
-  seconds: 2,
-  p50Us: 1,
-  p99Us,
-  p999Us: 3,
-  points: [],
-});
-const round = (storedBytes: number, diskBytes: number): HarvestRound => ({
-  undisturbed: [load(1000, 100), load(1000, 100)],
-  settling: load(1000, 100),
-  harvested: load(990, 125),
-  calmP99Us: { undisturbed: 100, harvested: 125 },
-  flatOut: undefined,
-  workloadBytes: 1000,
-  points: [],
-  harvestedBytes: 300,
-  swappedBytes: 350,
-  storedBytes,
-  diskBytes,
-  siloHitRate: 0.75,
-});
+const round = (storedBytes: number, diskBytes: number): HarvestRound =>
+  harvestRound({
+    harvested: loadWindow(990, 125),
+    calmP99Us: { undisturbed: 100, harvested: 125 },
+    harvestedBytes: 300,
+    swappedBytes: 350,
+    storedBytes,
+    diskBytes,
+    siloHitRate: 0.75,
+  });
 const [written, plain] = [guestCases[0]!, guestCases[1]!];
 const figures: GuestFigures = { workload: 'reads', rounds: [round(400, 100), round(600, 150)] };
 
@@ -106,13 +94,13 @@ it('has the rows of a burst, too, and no ratios of it', () => {
   const medium = 'zram with writeback';
   const point = {
     medium,
-    burst: load(1000, 100),
+    burst: loadWindow(1000, 100),
     prefetchedBytes: 0,
     swappedBytes: 7,
     diskBytes: 5,
   } as const;
   const burst = {
-    undisturbed: load(1000, 90),
+    undisturbed: loadWindow(1000, 90),
     rounds: [
       { ...point, isPrefetching: true, backMs: 500 },
       { ...point, isPrefetching: false, backMs: undefined },

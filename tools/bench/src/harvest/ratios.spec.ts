@@ -1,34 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import type { LoadWindow } from './load/window.js';
 import { checksOf, harvestRatios } from './ratios.js';
 import { harvestRows } from './rows.js';
+import { harvestRound, loadWindow } from './rounds.fixture.js';
 import type { HarvestRound } from './rounds.js';
 import { slabRatios } from './slab-rows.js';
 import type { ServerLoad } from './slab-against-redis.js';
 
-const load = (operations: number, p99Us: number): LoadWindow => ({
-  operations,
-  seconds: 2,
-  p50Us: 1,
-  p99Us,
-  p999Us: 3,
-  points: [],
-});
-const round = (operations: number, p99Us: number, harvestedBytes: number): HarvestRound => ({
-  // Slower before, faster after.
-  undisturbed: [load(900, 100), load(1100, 100)],
-  settling: load(1000, 100),
-  harvested: load(operations, p99Us),
-  calmP99Us: { undisturbed: 100, harvested: p99Us },
-  flatOut: undefined,
-  workloadBytes: 1000,
-  points: [],
-  harvestedBytes,
-  swappedBytes: 2 * harvestedBytes,
-  storedBytes: 2 * harvestedBytes,
-  diskBytes: 0,
-  siloHitRate: undefined,
-});
+const round = (operations: number, p99Us: number, harvestedBytes: number): HarvestRound =>
+  harvestRound({
+    // Slower before, faster after.
+    undisturbed: [loadWindow(900, 100), loadWindow(1100, 100)],
+    harvested: loadWindow(operations, p99Us),
+    calmP99Us: { undisturbed: 100, harvested: p99Us },
+    harvestedBytes,
+    swappedBytes: 2 * harvestedBytes,
+  });
 const rounds = [round(900, 200, 100), round(1000, 100, 200), round(990, 125, 300)];
 
 describe('harvestRatios', () => {

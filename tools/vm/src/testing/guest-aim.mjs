@@ -11,11 +11,12 @@ import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { MachineJournal, MemoryCgroup, readSwapAreas, undoLeftovers } from '@exopool/native';
 import { attempt, run } from './guest-commands.mjs';
+import { eagerHarvester } from './guest-harvester.mjs';
 
 const { harvester, cgroup: cgroupPath } = JSON.parse(process.argv[2]);
 const { Harvester } = await import(harvester);
 const MiB = 1 << 20;
-const stateDir = '/run/exopool-state';
+const { stateDir } = eagerHarvester;
 const mailbox = '/run/exopool-application';
 const damon = '/sys/kernel/mm/damon/admin/kdamonds';
 const swappedMin = 60 * MiB;
@@ -45,28 +46,14 @@ const application = `
   }, 100);`;
 
 const options = (path, victims) => ({
+  ...eagerHarvester,
   command: [],
   cgroup: path,
-  stateDir,
   victims,
-  epochMs: 200,
-  tail: 0.99,
-  // What the mechanism does is looked at, and nothing under emulation is to be taken for a drop.
-  dropThreshold: 1e6,
-  dropSlack: 1e9,
-  severeEpochs: 1e6,
-  pressureMax: 100,
-  stepGuide: 'fixed',
-  baselineWindowMs: 60_000,
-  recentWindowMs: 5000,
   // Long enough for DAMON to know what was idle for the cooling period.
   baselinePointsMin: 25,
-  recentPointsMin: 3,
-  chunkBytes: 16 * MiB,
   coolingMs: 3000,
-  recoveryMs: 60_000,
   floorBytes: 64 * MiB,
-  swapBytes: 256 * MiB,
   backingBytes: 0,
   backingDir: '/run',
 });

@@ -10,12 +10,13 @@ import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { MemoryCgroup, readSwapAreas } from '@exopool/native';
 import { run } from './guest-commands.mjs';
+import { eagerHarvester } from './guest-harvester.mjs';
 
 const { harvester } = JSON.parse(process.argv[2]);
 const { Harvester } = await import(harvester);
 const MiB = 1 << 20;
 const silo = '/mnt/silo';
-const stateDir = '/run/exopool-state';
+const { stateDir } = eagerHarvester;
 const port = '7777';
 const keys = 120_000;
 const waitMs = 240_000;
@@ -24,25 +25,11 @@ const pollMs = 200;
 const quiet = ['--save', '', '--logfile', '/dev/null'];
 const redisWords = ['--port', port, '--bind', '127.0.0.1', '--enable-debug-command', 'yes', ...quiet];
 const options = {
+  ...eagerHarvester,
   command: ['redis-server', ...redisWords],
-  stateDir,
-  epochMs: 200,
-  tail: 0.99,
-  // What the mechanism does is looked at, and nothing under emulation is to be taken for a drop.
-  dropThreshold: 1e6,
-  dropSlack: 1e9,
-  severeEpochs: 1e6,
-  pressureMax: 100,
-  stepGuide: 'fixed',
-  baselineWindowMs: 60_000,
-  recentWindowMs: 5000,
   baselinePointsMin: 3,
-  recentPointsMin: 3,
-  chunkBytes: 16 * MiB,
   coolingMs: 500,
-  recoveryMs: 60_000,
   floorBytes: 48 * MiB,
-  swapBytes: 256 * MiB,
   backingBytes: 256 * MiB,
   backingDir: silo,
 };

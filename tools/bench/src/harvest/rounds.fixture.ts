@@ -1,0 +1,29 @@
+/** Rounds that were not measured. */
+import type { LoadWindow } from './load/window.js';
+import type { HarvestRound } from './rounds.js';
+
+export const loadWindow = (operations: number, p99Us: number): LoadWindow => ({
+  operations,
+  seconds: 2,
+  p50Us: 1,
+  p99Us,
+  p999Us: 3,
+  points: [],
+});
+
+/** One in which nothing was harvested and nothing lost, but for what is given. */
+export const harvestRound = (given: Partial<HarvestRound>): HarvestRound => ({
+  undisturbed: [loadWindow(1000, 100), loadWindow(1000, 100)],
+  settling: loadWindow(1000, 100),
+  harvested: loadWindow(1000, 100),
+  calmP99Us: { undisturbed: 100, harvested: 100 },
+  flatOut: undefined,
+  workloadBytes: 1000,
+  points: [],
+  harvestedBytes: 0,
+  swappedBytes: 0,
+  storedBytes: 0,
+  diskBytes: 0,
+  siloHitRate: undefined,
+  ...given,
+});
