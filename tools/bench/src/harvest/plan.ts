@@ -40,7 +40,8 @@ export interface HarvestPlan {
   readonly ablation:
     { readonly bytes: number; readonly harvestSeconds: number; readonly windowSeconds: number } | undefined;
   readonly giveBack: { readonly rounds: number; readonly graceRounds: number; readonly bytes: number };
-  readonly slab: { readonly rounds: number; readonly seconds: number };
+  /** At 10,000 requests a second what it takes to connect would show in a short window. */
+  readonly slab: { readonly rounds: number; readonly seconds: number; readonly pacedSeconds: number };
   /** Of the simulated harvester. */
   readonly simulatedHours: number;
 }
@@ -65,7 +66,7 @@ const quick: HarvestPlan = {
   burst: { rounds: 1, seconds: 8, media: ['zram'] },
   ablation: undefined,
   giveBack: { rounds: 10, graceRounds: 3, bytes: GiB / 4 },
-  slab: { rounds: 3, seconds: 1 },
+  slab: { rounds: 3, seconds: 1, pacedSeconds: 3 },
   simulatedHours: 6,
 };
 
@@ -82,7 +83,7 @@ const full: HarvestPlan = {
   burst: { rounds: 1, seconds: 20, media: ['zram', 'disk'] },
   ablation: { bytes: 300 * MiB, harvestSeconds: 10, windowSeconds: 5 },
   giveBack: { rounds: 50, graceRounds: 10, bytes: GiB },
-  slab: { rounds: 5, seconds: 2 },
+  slab: { rounds: 5, seconds: 2, pacedSeconds: 5 },
   simulatedHours: 12,
 };
 

@@ -20,6 +20,7 @@ import { processCpuSeconds } from '../machine/process-cpu.js';
 import { needProgram } from './applications/programs.js';
 import { listens } from './applications/caged-program.js';
 import type { HarvestPlan } from './plan.js';
+import { calmest } from './stolen-time.js';
 import { redisBenchmark, type RedisBenchmark } from './redis-benchmark.js';
 import type { SlabServerAnswer, SlabServerArgument } from './slab-server-main.js';
 
@@ -72,20 +73,22 @@ export async function slabRounds(plan: HarvestPlan['slab'], signal: AbortSignal)
 }
 
 async function oneRound(
-  { seconds }: HarvestPlan['slab'],
+  { seconds, pacedSeconds }: HarvestPlan['slab'],
   redis: RedisServer,
   slab: SlabTarget,
   isRedisFirst: boolean,
 ): Promise<SlabRound> {
   const loadRedis = async (): Promise<SlabRound['redis']> => ({
-    pipelined: await redis.load(shapes.pipelined, seconds),
-    single: await redis.load(shapes.single, seconds),
+    pipelined: await calmest(() => redis.load(shapes.pipelined, seconds)),
+    single: await calmest(() => redis.load(shapes.single, seconds)),
   });
   const first = isRedisFirst ? await loadRedis() : undefined;
-  const pipelined = await slab.load({ ...shapes.pipelined, seconds });
-  const single = await slab.load({ ...shapes.single, seconds });
+  const pipelined = await calmest(() => slab.load({ ...shapes.pipelined, seconds }));
+  const single = await calmest(() => slab.load({ ...shapes.single, seconds }));
   const cpuShare = async (batch: number): Promise<number> => {
-    const { cpuUs, opsPerSecond } = await slab.load({ ...paced, batch, seconds });
+    const { cpuUs, opsPerSecond } = await calmest(() =>
+      slab.load({ ...paced, batch, seconds: pacedSeconds }),
+    );
     return (cpuUs * opsPerSecond) / 1e6;
   };
   const cpuShare10k = {

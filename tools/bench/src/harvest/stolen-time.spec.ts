@@ -1,5 +1,5 @@
-import { expect, it, vi } from 'vitest';
-import { calmP99Us, StolenTime } from './stolen-time.js';
+import { describe, expect, it, vi } from 'vitest';
+import { calmest, calmP99Us, StolenTime } from './stolen-time.js';
 
 const points = [700, 9000, 720, 8000, 740, 710].map((p99Us, index) => ({
   atMs: 500 * (index + 1),
@@ -40,4 +40,30 @@ it('is a share of the time', () => {
   } finally {
     vi.useRealTimers();
   }
+});
+
+describe('the calmest of some measurements', () => {
+  /** The n-th measurement's result is n; what was stolen meanwhile, of 100 ticks. */
+  const withStolen = async (...stolen: number[]): Promise<number> => {
+    let [idle, taken, measured] = [0, 0, 0];
+    return await calmest(
+      () => {
+        const ticks = stolen[measured]!;
+        measured += 1;
+        taken += ticks;
+        idle += 100 - ticks;
+        return Promise.resolve(measured);
+      },
+      () => `cpu  0 0 0 ${idle} 0 0 0 ${taken} 0 0\n`,
+    );
+  };
+
+  it('is the first in which nothing was taken', async () => {
+    expect(await withStolen(1)).toBe(1);
+    expect(await withStolen(5, 4, 0)).toBe(3);
+  });
+
+  it('is the least bad of four where each was disturbed', async () => {
+    expect(await withStolen(5, 3, 9, 4)).toBe(2);
+  });
 });
