@@ -20,8 +20,8 @@ import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { count, isRunning, readMark, removeDamon } from './damon-removal.js';
 import type { MachineJournal } from './journal.js';
 import type { AddressRange } from './page-out.js';
 
@@ -47,9 +47,6 @@ const damonFolder = '/sys/kernel/mm/damon/admin';
 /** The mark of our kdamond is the greatest age that it tells of: of 100 ms or longer each, more than 6 years. */
 const markMin = 2 ** 31;
 const markMax = 2 ** 32 - 1;
-/** Some times an aggregation of a few seconds. */
-const busyTimeoutMs = 10_000;
-const busyPollMs = 20;
 const anySize = '18446744073709551615';
 
 export class Damon {
@@ -176,31 +173,6 @@ export class Damon {
   }
 }
 
-/** Stops and removes the kdamond that has this mark, or one of which nothing was said yet. Leaves any other alone. */
-export async function removeDamon(kdamonds: string, mark: number): Promise<void> {
-  if (!existsSync(kdamonds) || count(join(kdamonds, 'nr_kdamonds')) !== 1) return;
-  const found = readMark(kdamonds);
-  if (found !== mark && !(found === undefined && (await patiently(() => isBlank(kdamonds))))) return;
-  await patiently(async () => {
-    // It stops by itself when the process ends, and cannot be stopped then.
-    if (isRunning(kdamonds)) await writeFile(join(kdamonds, '0/state'), 'off').catch(() => undefined);
-    await writeFile(join(kdamonds, 'nr_kdamonds'), '0');
-  });
-}
-
-/** A request of a process that was killed still keeps the kernel's side busy until it is done. */
-async function patiently<T>(work: () => Promise<T> | T): Promise<T> {
-  const deadlineMs = Date.now() + busyTimeoutMs;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || Date.now() > deadlineMs) throw error;
-    }
-    await sleep(busyPollMs);
-  }
-}
-
 function checkFree(kdamonds: string): void {
   if (!existsSync(kdamonds)) {
     const message = `${kdamonds} is not there: a kernel with CONFIG_DAMON_SYSFS and CONFIG_DAMON_VADDR is needed`;
@@ -210,25 +182,4 @@ function checkFree(kdamonds: string): void {
   if (others === 0) return;
   const message = `somebody else uses DAMON (${others} kdamonds): stop that, then echo 0 > ${kdamonds}/nr_kdamonds`;
   throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
-}
-
-/** Of a file `nr_…`; 0 when it is not there. */
-function count(file: string): number {
-  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-}
-
-/** It never ran, nor was it told what to watch. */
-function isBlank(kdamonds: string): boolean {
-  return !isRunning(kdamonds) && count(join(kdamonds, '0/contexts/0/targets/nr_targets')) === 0;
-}
-
-function isRunning(kdamonds: string): boolean {
-  return readFileSync(join(kdamonds, '0/state'), 'utf8').trim() === 'on';
-}
-
-/** `undefined`: no scheme, or one that nobody has described yet. */
-function readMark(kdamonds: string): number | undefined {
-  const file = join(kdamonds, '0/contexts/0/schemes/0/access_pattern/age/max');
-  const mark = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-  return mark === 0 ? undefined : mark;
 }

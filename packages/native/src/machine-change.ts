@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
-import { removeDamon } from './damon.js';
+import { removeDamon } from './damon-removal.js';
 import { removeLoopDevice } from './loop-device.js';
 import { releasePin } from './release-pin.js';
 import { removeSwapFile } from './swap-file.js';

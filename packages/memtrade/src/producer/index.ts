@@ -1,7 +1,7 @@
 /** The producer: the process that leases a machine's idle memory. */
 export { producerConfig, type ProducerConfig } from './config.js';
 export { lookIntervalMs, runProducer, type ProducerStats, type RunningProducer } from './producer.js';
-export type { HarvestStatus } from './harvester/harvester.js';
+export type { HarvestStatus } from './harvester/harvest-status.js';
 export {
   HarvestPolicy,
   type HarvestDecision,

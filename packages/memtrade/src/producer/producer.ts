@@ -13,7 +13,8 @@ import { offeredSlabsMax } from '../limits.js';
 import { BrokerAgent, type BrokerState } from './broker-agent.js';
 import { BrokerKeyFile } from './broker-key-file.js';
 import type { ProducerConfig } from './config.js';
-import { Harvester, type HarvestStatus } from './harvester/harvester.js';
+import { nothingHarvested, type HarvestStatus } from './harvester/harvest-status.js';
+import { Harvester } from './harvester/harvester.js';
 import { ProducerMetrics } from './producer-metrics.js';
 import { SlabManager, type SlabManagerSettings, type SlabManagerStats } from './slab-manager.js';
 
@@ -124,12 +125,7 @@ async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[
 const switchedOff: HarvestStatus = {
   state: 'off',
   reason: 'harvesting is switched off: give --harvest',
-  usageBytes: 0,
-  swappedBytes: 0,
-  harvestedBytes: 0,
-  steps: 0,
-  drops: 0,
-  prefetchedBytes: 0,
+  ...nothingHarvested,
 };
 
 function managerSettings(config: ProducerConfig): SlabManagerSettings {

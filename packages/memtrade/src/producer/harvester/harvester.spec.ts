@@ -132,7 +132,7 @@ describe('Harvester', () => {
       return running.status.drops;
     };
     await expect.poll(readAll, { timeout: 30_000 }).toBeGreaterThan(0);
-    await expect.poll(() => cgroup.limitBytes()).toBeUndefined();
+    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeUndefined();
     redis.disconnect();
   });
 
@@ -166,7 +166,7 @@ describe('Harvester', () => {
     expect(running.status).toMatchObject({ drops: 1, state: 'recovering' });
     expect(cgroupOf(running).limitBytes()).toBeUndefined();
     await expect.poll(readSome, { timeout: 20_000, interval: 10 }).toBeGreaterThan(48 * MiB);
-    await expect.poll(() => running.status.swappedBytes).toBeLessThan(20 * MiB);
+    await expect.poll(() => running.status.swappedBytes, { timeout: 20_000 }).toBeLessThan(20 * MiB);
     redis.disconnect();
   });
 

@@ -14,20 +14,15 @@ import {
   readMemoryPressure,
   undoLeftovers,
   watchPressure,
-  type CgroupSample,
   type MemoryCgroup,
   type PressureTrigger,
 } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { Silo, type SiloOptions, type SiloStatus } from '../silo/silo.js';
-import { Aim, type AimStatus } from './aim.js';
+import { Silo, type SiloOptions } from '../silo/silo.js';
+import { Aim } from './aim.js';
 import { applicationCgroup, Command, commandWords, type ApplicationChoice } from './application.js';
-import {
-  HarvestPolicy,
-  type HarvestDecision,
-  type HarvestPhase,
-  type HarvestSettings,
-} from './harvest-policy.js';
+import { HarvestPolicy, type HarvestDecision, type HarvestSettings } from './harvest-policy.js';
+import { nextStatus, nothingHarvested, type HarvestStatus } from './harvest-status.js';
 import { openMetric } from './metrics/open-metric.js';
 import { promotionRate, type Direction, type PerformanceMetric } from './metrics/performance-metric.js';
 import { Squeeze } from './squeeze.js';
@@ -50,33 +45,6 @@ export interface HarvesterOptions
   readonly victims?: 'squeeze' | 'idle' | undefined;
 }
 
-export interface HarvestStatus {
-  readonly state: 'off' | 'ended' | HarvestPhase;
-  /** Why it is off, and what would enable it. */
-  readonly reason?: string;
-  /** The metric, with its unit. */
-  readonly metric?: string;
-  readonly performance?: number;
-  readonly baselineP99?: number;
-  readonly recentP99?: number;
-  /** The application's memory now, and its limit when there is one. */
-  readonly usageBytes: number;
-  readonly limitBytes?: number;
-  readonly swappedBytes: number;
-  /** Memory won: swapped out, less what its compressed form takes. */
-  readonly harvestedBytes: number;
-  readonly steps: number;
-  readonly drops: number;
-  /** Brought back before it was asked for, since the start. */
-  readonly prefetchedBytes: number;
-  /** With `victims: 'idle'`. */
-  readonly aim?: AimStatus;
-  /** Where the swapped-out pages are. */
-  readonly silo?: SiloStatus;
-}
-
-const nothing = { usageBytes: 0, swappedBytes: 0, harvestedBytes: 0, steps: 0, drops: 0, prefetchedBytes: 0 };
-
 /** A fifth of the time in which somebody waits is no longer a passing matter. */
 const triggerStallMs = 100;
 const triggerWindowMs = 500;
@@ -92,7 +60,7 @@ export class Harvester {
   #metric: PerformanceMetric | undefined;
   #policy: HarvestPolicy | undefined;
   #trigger: PressureTrigger | undefined;
-  #status: HarvestStatus = { state: 'off', ...nothing };
+  #status: HarvestStatus = { state: 'off', ...nothingHarvested };
   #lastPageIns = 0;
   #lastEpochMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -164,7 +132,7 @@ export class Harvester {
       this.#silo = await Silo.open(this.#journal, this.#options);
     } catch (error) {
       if (!(error instanceof ExopoolError) || !isLack(error)) throw error;
-      this.#status = { state: 'off', reason: error.message, ...nothing };
+      this.#status = { state: 'off', reason: error.message, ...nothingHarvested };
     }
     if (words !== undefined) this.#command = await Command.start(words, this.#cgroup);
     if (this.#silo !== undefined) await this.#startLoop(this.#cgroup!);
@@ -175,7 +143,7 @@ export class Harvester {
     this.#metric = metric;
     const dropSlack = this.#options.dropSlack ?? metric.defaultSlack;
     this.#policy = new HarvestPolicy({ ...this.#options, direction: metric.direction, dropSlack });
-    this.#status = { state: 'learning', metric: metric.name, ...nothing };
+    this.#status = { state: 'learning', metric: metric.name, ...nothingHarvested };
     if (this.#options.victims === 'idle') this.#aim = await Aim.open(this.#journal, this.#options.coolingMs);
     const headroomBytes = this.#options.chunkBytes;
     this.#squeeze = new Squeeze({ cgroup, journal: this.#journal, headroomBytes, aim: this.#aim });
@@ -211,7 +179,7 @@ export class Harvester {
         (error: unknown) => {
           this.#status = {
             ...this.#status,
-            ...nothing,
+            ...nothingHarvested,
             state: 'ended',
             reason: toExopoolError(error).message,
           };
@@ -241,7 +209,17 @@ export class Harvester {
     });
     const prefetchedBytes = await this.#apply(decision, policy, now.usageBytes);
     this.#silo!.turn(nowMs);
-    this.#report(cgroup.sample(), decision, value, prefetchedBytes);
+    this.#status = nextStatus(this.#status, {
+      metric: this.#metric!.name,
+      value,
+      tails: policy.tails,
+      decision,
+      sample: cgroup.sample(),
+      silo: this.#silo!.status(),
+      aim: this.#aim?.status,
+      prefetchedBytes,
+      hasEnded: this.#command !== undefined && !this.#command.isRunning,
+    });
   }
 
   /** @returns bytes that were asked back from swap. */
@@ -255,41 +233,9 @@ export class Harvester {
     else squeeze.hold(limitBytes, usageBytes, (bytes) => policy.reached(bytes));
     return prefetchBytes === 0 ? 0 : squeeze.prefetch(prefetchBytes);
   }
-
-  #report(
-    sample: CgroupSample,
-    { phase, isDrop, limitBytes }: HarvestDecision,
-    value: number | undefined,
-    prefetchedBytes: number,
-  ): void {
-    const { baseline, recent } = this.#policy!.tails;
-    const hasEnded = this.#command !== undefined && !this.#command.isRunning;
-    const silo = this.#silo!.status();
-    this.#status = {
-      state: hasEnded ? 'ended' : phase,
-      metric: this.#metric!.name,
-      ...(value === undefined ? {} : { performance: value }),
-      ...(baseline === undefined ? {} : { baselineP99: baseline }),
-      ...(recent === undefined ? {} : { recentP99: recent }),
-      ...(limitBytes === undefined ? {} : { limitBytes }),
-      usageBytes: sample.usageBytes,
-      swappedBytes: sample.swappedBytes,
-      harvestedBytes: harvestedBytes(sample, silo),
-      steps: this.#status.steps + (phase === 'harvesting' ? 1 : 0),
-      drops: this.#status.drops + (isDrop ? 1 : 0),
-      prefetchedBytes: this.#status.prefetchedBytes + prefetchedBytes,
-      ...(this.#aim === undefined ? {} : { aim: this.#aim.status }),
-      silo,
-    };
-  }
 }
 
 /** What the machine lacks, as opposed to what the user got wrong. */
 function isLack(error: ExopoolError): boolean {
   return error.code === 'EXOPOOL_UNSUPPORTED' || error.code === 'EXOPOOL_PERMISSION';
-}
-
-/** Swapped out, less the share that swap in compressed memory takes for its pages. */
-function harvestedBytes({ swappedBytes }: CgroupSample, { storedBytes, memoryBytes }: SiloStatus): number {
-  return storedBytes === 0 ? 0 : Math.round(swappedBytes * Math.max(0, 1 - memoryBytes / storedBytes));
 }
