@@ -41,6 +41,7 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
                            InstanceMethod<&SlabServer::SetBrokerKey>("setBrokerKey"),
                            InstanceMethod<&SlabServer::Revoke>("revoke"),
                            InstanceMethod<&SlabServer::Leases>("leases"),
+                           InstanceMethod<&SlabServer::LeasedSlabs>("leasedSlabs"),
                            InstanceMethod<&SlabServer::Stats>("stats"),
                            InstanceMethod<&SlabServer::Close>("close"),
                        });
@@ -144,6 +145,10 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
       out.Set(i, row);
     }
     return out;
+  }
+
+  Napi::Value LeasedSlabs(const Napi::CallbackInfo &info) {
+    return Napi::Number::New(info.Env(), loop_->leased_slabs());
   }
 
   Napi::Value Stats(const Napi::CallbackInfo &info) {

@@ -44,6 +44,7 @@ void SlabServerLoop::Run(const std::function<void(SlabService &)> &task) {
     std::lock_guard<std::mutex> lock(mutex_);
     tasks_.emplace_back([&] {
       task(*service_);
+      leased_slabs_ = service_->leases.leased_slabs();
       done.set_value();
     });
   }
@@ -70,6 +71,7 @@ void SlabServerLoop::Loop() {
       Tick(now_ms);
       ticked_ms = now_ms;
     }
+    leased_slabs_ = service_->leases.leased_slabs();
     TellChanges(now_ms);
     if (cpu_share_max_ < 1) KeepCap(now_ms);
     std::lock_guard<std::mutex> lock(mutex_);

@@ -10,6 +10,7 @@
 // turns.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -41,6 +42,7 @@ class SlabServerLoop {
   // Runs `task` on the thread and returns when it is done.
   void Run(const std::function<void(SlabService &)> &task);
   size_t sessions() const { return sessions_.size(); }  // inside of Run only
+  uint32_t leased_slabs() const { return leased_slabs_; }  // from any thread, without waiting for this one
 
  private:
   struct Connection {
@@ -77,6 +79,7 @@ class SlabServerLoop {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> sessions_;
   uint64_t next_tag_ = 1;
   uint64_t told_changes_ = 0;
+  std::atomic<uint32_t> leased_slabs_{0};
   bool accepting_ = true;
   const double cpu_share_max_;  // of one core; 1: no cap
   uint64_t window_ms_ = 0;      // when the cap's window began, and the thread's CPU time then

@@ -8,15 +8,16 @@ import { toExopoolError } from '@exopool/shared';
 import { loadBinding } from './load-binding.js';
 
 interface IdleWriteBinding {
-  idleWrite(file: string, texts: readonly string[]): Promise<number>;
+  idleWrite(file: string, texts: readonly string[], together: number): Promise<number>;
 }
 
 /**
  * Makes these writes one after the other, until one fails. On a machine without idle time it may take long.
+ * @param together writes between two rests, each as long as the writes took. Default: 1.
  * @throws ExopoolError with the code that fits the kernel's; its cause has the `code` of the kernel's own.
  */
-export async function writeInIdleTime(file: string, ...texts: readonly string[]): Promise<void> {
-  const errno = await (loadBinding() as unknown as IdleWriteBinding).idleWrite(file, texts);
+export async function writeInIdleTime(file: string, texts: readonly string[], together = 1): Promise<void> {
+  const errno = await (loadBinding() as unknown as IdleWriteBinding).idleWrite(file, texts, together);
   if (errno === 0) return;
   const name = getSystemErrorName(-errno);
   throw toExopoolError(

@@ -38,7 +38,7 @@ export interface RunningProducer {
   close(): Promise<void>;
 }
 
-/** How often the machine is looked at, 0.1 ms each time: an emergency is to be over after a quarter of a second. */
+/** How often the machine is looked at while something is on loan: an emergency is to be over after a quarter of a second. */
 export const lookIntervalMs = 50;
 /** Waiting for memory in a tenth of the time is a reason to look at once. */
 const triggerStallMs = 50;
@@ -78,7 +78,7 @@ async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[
     (ms) => metrics.reclaimed(ms),
   );
   manager.adjust();
-  const timer = setInterval(() => manager.adjust(), lookIntervalMs);
+  const timer = setInterval(() => manager.turn(), lookIntervalMs);
   undo.push(() => clearInterval(timer));
   const trigger = watchPressure({ stallMs: triggerStallMs, windowMs: triggerWindowMs }, () =>
     manager.adjust(),

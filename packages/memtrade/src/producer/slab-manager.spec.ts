@@ -126,3 +126,35 @@ it.each([
   expect(reclaimedMs).toHaveLength(1);
   if (left > 0) expect(await old.readMany([{ slab: 0, offset: 0, length: 1 }])).toEqual([Buffer.alloc(1)]);
 });
+
+it('looks seldom while nothing is on loan, and every time while something is', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const manager = manage(60_000);
+    let looks = 0;
+    const seen = { ...machine };
+    machine = new Proxy(seen, {
+      get: (target, name: keyof MachineMemory) => {
+        if (name === 'availableBytes') looks += 1;
+        return target[name];
+      },
+    });
+    const turns = (count: number): number => {
+      looks = 0;
+      for (let turn = 0; turn < count; turn += 1) {
+        vi.advanceTimersByTime(50);
+        manager.turn();
+      }
+      return looks;
+    };
+    expect(turns(40)).toBe(2);
+    const session = await lease(2);
+    expect(server.leasedSlabs).toBe(2);
+    expect(turns(10)).toBe(10);
+    for (const slab of [0, 1]) await session.releaseSlab(slab);
+    await vi.waitUntil(() => server.leasedSlabs === 0);
+    expect(turns(40)).toBe(2);
+  } finally {
+    vi.useRealTimers();
+  }
+});

@@ -50,7 +50,7 @@ async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackReques
   const noHarvest = (): number => 0;
   const manager = new SlabManager(server, settings, noHarvest, undefined, () => machine);
   manager.adjust();
-  const timer = setInterval(() => manager.adjust(), lookIntervalMs);
+  const timer = setInterval(() => manager.turn(), lookIntervalMs);
   try {
     const slabs = Math.ceil(bytes / slabBytes);
     const nowMs = Date.now();
