@@ -48,6 +48,8 @@ export interface Row {
   readonly swapped_bytes?: number | undefined;
   readonly silo_disk_bytes?: number | undefined;
   readonly harvested_bytes?: number | undefined;
+  /** Pages that the application waited for. */
+  readonly page_ins_per_op?: number | undefined;
   /** 0 … 1: of the pages that came back, those from memory; and what of 1 was kept or used. */
   readonly silo_hit_share?: number | undefined;
   readonly harvested_share?: number | undefined;

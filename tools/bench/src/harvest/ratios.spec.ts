@@ -14,6 +14,7 @@ const round = (operations: number, p99Us: number, harvestedBytes: number): Harve
     calmP99Us: { undisturbed: 100, harvested: p99Us },
     harvestedBytes,
     swappedBytes: 2 * harvestedBytes,
+    pageIns: operations / 4,
   });
 const rounds = [round(900, 200, 100), round(1000, 100, 200), round(990, 125, 300)];
 
@@ -49,6 +50,7 @@ it('has a row for both, the spread of the rounds in them', () => {
     harvested_bytes: 200,
     swapped_bytes: 400,
     harvested_share: 0.2,
+    page_ins_per_op: 0.25,
   });
 });
 

@@ -24,6 +24,7 @@ export const harvestRound = (given: Partial<HarvestRound>): HarvestRound => ({
   swappedBytes: 0,
   storedBytes: 0,
   diskBytes: 0,
+  pageIns: 0,
   siloHitRate: undefined,
   ...given,
 });

@@ -32,6 +32,8 @@ export interface HarvestRound {
   /** Slots of swap that are taken, also those of pages that came back unchanged; and of these on a disk. */
   readonly storedBytes: number;
   readonly diskBytes: number;
+  /** In the harvested window. */
+  readonly pageIns: number;
   /** `undefined` when no page came back. */
   readonly siloHitRate: number | undefined;
 }
@@ -106,7 +108,14 @@ async function oneRound(
 
 type Harvested = Pick<
   HarvestRound,
-  'settling' | 'harvested' | 'harvestedBytes' | 'swappedBytes' | 'storedBytes' | 'diskBytes' | 'siloHitRate'
+  | 'settling'
+  | 'harvested'
+  | 'harvestedBytes'
+  | 'swappedBytes'
+  | 'storedBytes'
+  | 'diskBytes'
+  | 'pageIns'
+  | 'siloHitRate'
 > & { readonly flatAfter: LoadWindow | undefined };
 
 async function harvestedWindow(
@@ -115,9 +124,11 @@ async function harvestedWindow(
   plan: HarvestPlan,
 ): Promise<Harvested> {
   const settling = await application.run(plan.harvestSeconds);
+  const pageInsBefore = application.cgroup.sample().pageIns;
   const fromMs = Date.now();
   const harvested = await application.run(plan.windowSeconds);
   const toMs = Date.now();
+  const pageIns = application.cgroup.sample().pageIns - pageInsBefore;
   const flatAfter = await application.runFlatOut?.(plan.flatOutSeconds);
   const during = points.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
   return {
@@ -128,6 +139,7 @@ async function harvestedWindow(
     swappedBytes: meanOf(during, ({ status }) => status.swappedBytes),
     storedBytes: meanOf(during, ({ status }) => status.silo?.storedBytes ?? 0),
     diskBytes: meanOf(during, ({ status }) => status.silo?.diskBytes ?? 0),
+    pageIns,
     siloHitRate: during.at(-1)?.status.silo?.hitRate,
   };
 }

@@ -23,6 +23,7 @@ export function harvestRows(name: string, workload: string, rounds: readonly Har
     ...(diskBytes === 0 ? {} : { silo_disk_bytes: diskBytes }),
     harvested_bytes: of(({ harvestedBytes }) => harvestedBytes),
     harvested_share: of((round) => round.harvestedBytes / round.workloadBytes),
+    page_ins_per_op: of(({ pageIns, harvested: { operations } }) => pageIns / Math.max(1, operations)),
     ...(hits.length === 0 ? {} : { silo_hit_share: spreadOf(hits).median }),
   };
   const undisturbed: Row = { ...windows('undisturbed'), engine: workload };

@@ -78,6 +78,7 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['harvested', ({ harvested_bytes }) => bytesCell(harvested_bytes)],
   ['share', ({ harvested_share }) => percent(harvested_share)],
   ['slowdown', ({ slowdown_share }) => percent(slowdown_share)],
+  ['page-ins/op', ({ page_ins_per_op }) => page_ins_per_op?.toFixed(2) ?? ''],
   ['Silo hits', ({ silo_hit_share }) => percent(silo_hit_share)],
   ['index B/pair', ({ metadata_bytes_per_pair }) => metadata_bytes_per_pair?.toFixed(1) ?? ''],
   ['hits before', ({ hit_share_before }) => percent(hit_share_before)],
