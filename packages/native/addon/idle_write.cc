@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes to files of the kernel in which the write itself is the work: pushing pages out, compacting compressed
-// memory. Each runs on a thread of its own at SCHED_IDLE, so it takes only time that nobody else wants: what
-// wakes up takes the processor from it at the kernel's next look.
+// Writes to files of the kernel in which the write itself is the work: pushing pages out, compacting
+// compressed memory. Each runs on a thread of its own at SCHED_IDLE, so it takes only time that nobody else
+// wants: what wakes up takes the processor from it at the kernel's next look.
 //
 // That holds among the threads of one task group. Where sessions are groups (autogroup) or services are, the
-// kernel shares a processor out between groups first, and this thread's turn may last its 3 ms whoever waits. So
-// between writes it rests, as long as those before took: nobody waits for more than these.
+// kernel shares a processor out between groups first, and this thread's turn may last its 3 ms whoever waits.
+// So between writes it rests, as long as those before took: nobody waits for more than these.
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
