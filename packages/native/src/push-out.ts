@@ -23,7 +23,7 @@ export interface PushOutOptions {
 
 /** Some ten milliseconds, rests included: so long who no longer wants it waits. */
 const sliceBytes = 4 * 1024 * 1024;
-/** 32 pages, the least that the kernel takes at once: 0.1 to 0.3 ms of work. */
+/** 32 pages, the least that the kernel takes at once. */
 const biteBytes = 128 * 1024;
 /** Slices in a row that get nowhere. */
 const stuckSlicesMax = 4;
