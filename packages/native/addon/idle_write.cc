@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes to files of the kernel in which the write itself is the work: pushing pages out, compacting
-// compressed memory. Each runs on a thread of its own at SCHED_IDLE, so it takes only time that nobody else
-// wants: what wakes up takes the processor from it at the kernel's next look.
+// Writes to files of the kernel in which the write itself is the work: pushing pages out, compacting compressed
+// memory. Each runs on a thread of its own at SCHED_IDLE, so it takes only time that nobody else wants: what
+// wakes up takes the processor from it at the kernel's next look.
 //
-// That holds among the threads of one task group. Where sessions are groups (autogroup) or services are, the
-// kernel shares a processor out between groups first, and this thread's turn may last its 3 ms whoever waits.
-// So between writes it rests, as long as those before took: nobody waits for more than these.
+// Of the same task group, that is. Where each session is one (autogroup) or each service, the kernel shares a
+// processor out between groups first, and the thread has its turn of some milliseconds whoever waits. Small
+// writes with rests between them did not measure better: the work takes twice as long, and one wake-up of
+// others in ten waits for longer.
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -25,29 +24,21 @@
 namespace exopool {
 namespace {
 
-constexpr uint64_t kRestMaxNs = 10'000'000;  // after a write that itself had to wait for the processor
-
 // What the thread has. It outlives the environment when that ends first.
 struct Job {
   std::string file;
   std::vector<std::string> texts;
-  size_t together = 1;
   int failure = 0;
 
-  // Each text as one write, in order, until one fails; rests after every `together` of them.
+  // Each text as one write, in order, until one fails.
   void Run() {
-    for (size_t i = 0; i < texts.size() && failure == 0;) {
-      const uint64_t start_ns = MonotonicNs();
-      for (const size_t end = std::min(i + together, texts.size()); i < end && failure == 0; ++i)
-        failure = Write(texts[i]);
-      const uint64_t rest_ns = std::min(MonotonicNs() - start_ns, kRestMaxNs);
-      if (i < texts.size()) std::this_thread::sleep_for(std::chrono::nanoseconds(rest_ns));
+    for (const std::string &text : texts) {
+      const FileDescriptor opened(open(file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+      if (opened.get() < 0 || write(opened.get(), text.data(), text.size()) < 0) {
+        failure = errno;
+        return;
+      }
     }
-  }
-
-  int Write(const std::string &text) const {
-    const FileDescriptor opened(open(file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
-    return opened.get() < 0 || write(opened.get(), text.data(), text.size()) < 0 ? errno : 0;
   }
 };
 
@@ -64,7 +55,7 @@ void Resolve(Napi::Env env, Napi::Function, Call *call, void *) {
 
 using Done = Napi::TypedThreadSafeFunction<Call, void, Resolve>;
 
-// (file, texts, writes between two rests) -> promise of 0 or an errno
+// (file, texts) -> promise of 0 or an errno
 Napi::Value IdleWrite(const Napi::CallbackInfo &info) {
   const Napi::Env env = info.Env();
   auto *call = new Call(env);
@@ -72,7 +63,6 @@ Napi::Value IdleWrite(const Napi::CallbackInfo &info) {
   job->file = info[0].ToString();
   const auto texts = info[1].As<Napi::Array>();
   for (uint32_t i = 0; i < texts.Length(); ++i) job->texts.push_back(texts.Get(i).ToString());
-  job->together = std::max(1u, info[2].ToNumber().Uint32Value());
   const Napi::Promise promise = call->promise.Promise();
   Done done = Done::New(env, "exopool idle write", 0, 1, call,
                         [](Napi::Env, void *, Call *ended) { delete ended; },

@@ -71,8 +71,8 @@ void SlabServerLoop::Loop() {
       Tick(now_ms);
       ticked_ms = now_ms;
     }
-    leased_slabs_ = service_->leases.leased_slabs();
     TellChanges(now_ms);
+    leased_slabs_ = service_->leases.leased_slabs();
     if (cpu_share_max_ < 1) KeepCap(now_ms);
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_ && tasks_.empty()) return;

@@ -12,11 +12,11 @@ it('makes the writes in their order, and stops at the first that fails', async (
   const folder = mkdtempSync(join(tmpdir(), 'exopool-idle-'));
   const file = join(folder, 'file');
   writeFileSync(file, 'something longer');
-  await writeInIdleTime(file, ['first', 'second']);
+  await writeInIdleTime(file, 'first', 'second');
   expect(readFileSync(file, 'utf8')).toBe('second');
-  await writeInIdleTime(file, []);
+  await writeInIdleTime(file);
   expect(readFileSync(file, 'utf8')).toBe('second');
-  await expect(writeInIdleTime(join(folder, 'none'), ['1'])).rejects.toMatchObject({
+  await expect(writeInIdleTime(join(folder, 'none'), '1')).rejects.toMatchObject({
     code: 'EXOPOOL_NOT_FOUND',
     cause: { code: 'ENOENT' },
   });
@@ -30,7 +30,7 @@ it('makes them on a thread that gives way to all others', async () => {
   const main = (): number => policyOf(readFileSync(`/proc/self/task/${process.pid}/stat`, 'utf8'));
   const before = main();
   // Opening a pipe waits for a reader: the thread is there to be looked at.
-  const written = writeInIdleTime(pipe, ['text']);
+  const written = writeInIdleTime(pipe, 'text');
   await expect.poll(policies).toContain(idlePolicy);
   expect(main()).toBe(before);
   expect(readFileSync(pipe, 'utf8')).toBe('text');

@@ -6,7 +6,6 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { pushOut, type PushOutOptions } from './push-out.js';
 
 const MiB = 1024 * 1024;
-const bite = MiB / 8;
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'exopool-push-'));
@@ -30,9 +29,9 @@ function pushing(levels: readonly number[], more: Partial<PushOutOptions> = {}):
   };
 }
 
-it('goes down in slices, and in these in bites, the last as large as what is left', async () => {
-  expect(await pushOut(pushing([15 * MiB, 11 * MiB + 5000, 10 * MiB]))).toBe(10 * MiB);
-  expect(said('reclaim')).toBe('5000');
+it('goes down in slices, the last as large as what is left', async () => {
+  expect(await pushOut(pushing([15 * MiB, 11 * MiB, 10 * MiB]))).toBe(10 * MiB);
+  expect(said('reclaim')).toBe(String(MiB));
   expect(said('limit')).toBe(String(11 * MiB));
 });
 
@@ -41,8 +40,7 @@ it('sets the limit and lifts it, where the kernel has nothing else', async () =>
   const isWanted = (): boolean => isAsked.push(said('limit')) > 0;
   const options = pushing([15 * MiB, 11 * MiB, 9 * MiB], { reclaimFile: undefined, isWanted });
   expect(await pushOut(options)).toBe(10 * MiB);
-  // A mebibyte above what usage was before the last bite of 4 MiB, then of 1.
-  expect(isAsked.slice(0, 3)).toEqual(['none', String(12 * MiB + bite), String(11 * MiB + bite)]);
+  expect(isAsked.slice(0, 3)).toEqual(['none', String(16 * MiB), String(12 * MiB)]);
   expect(said('limit')).toBe(String(11 * MiB));
 });
 
@@ -55,7 +53,7 @@ it('stops where it gets nowhere, and holds nobody to less than that', async () =
 it('sets no limit once it is not wanted', async () => {
   let looks = 0;
   await pushOut(pushing([30 * MiB, 26 * MiB, 22 * MiB], { isWanted: () => (looks += 1) < 3 }));
-  expect(said('reclaim')).toBe(String(bite));
+  expect(said('reclaim')).toBe(String(4 * MiB));
   expect(said('limit')).toBe('none');
 });
 

@@ -4,8 +4,6 @@
  *   usage  ████████████████████          slice: v2 memory.reclaim; else the limit, set below usage and lifted again in
  *   target ███████████▏····                     the same breath, so that the processes are not at it for longer
  *   limit  ████████████████▏····         at the end: what was reached, and the headroom
- *
- * A slice is made of bites with rests between them: so long at most the kernel keeps a processor from who wakes up.
  */
 import type { ExopoolError } from '@exopool/shared';
 import { writeInIdleTime } from './idle-write.js';
@@ -21,10 +19,8 @@ export interface PushOutOptions {
   readonly isWanted: () => boolean;
 }
 
-/** Some ten milliseconds, rests included: so long who no longer wants it waits. */
+/** A few milliseconds of work: so long who no longer wants it waits. */
 const sliceBytes = 4 * 1024 * 1024;
-/** 32 pages, the least that the kernel takes at once. */
-const biteBytes = 128 * 1024;
 /** Slices in a row that get nowhere. */
 const stuckSlicesMax = 4;
 /** What the kernel answers when it finds nothing that it could push out. */
@@ -44,32 +40,19 @@ export async function pushOut(options: PushOutOptions): Promise<number> {
     const reached = Math.max(targetBytes, usageBytes());
     // A hard limit is refused below usage, which may have grown since it was looked at.
     const limit = reached + headroomBytes + attempt * sliceBytes;
-    if (await isTaken(writeInIdleTime(limitFile, [String(limit)]))) return reached;
+    if (await isTaken(writeInIdleTime(limitFile, String(limit)))) return reached;
   }
   return Math.max(targetBytes, usageBytes());
 }
 
 async function pushSlice(options: PushOutOptions, usage: number): Promise<void> {
   const { targetBytes, headroomBytes, limitFile, reclaimFile } = options;
-  const bites = bitesOf(usage, Math.max(targetBytes, usage - sliceBytes));
+  const next = Math.max(targetBytes, usage - sliceBytes);
   await isTaken(
     reclaimFile === undefined
-      ? // What is lowered is lifted before the rest: the processes would be at it meanwhile.
-        writeInIdleTime(limitFile, bites.flatMap(({ from, to }) => [to, from + headroomBytes]).map(String), 2)
-      : writeInIdleTime(
-          reclaimFile,
-          bites.map(({ from, to }) => String(from - to)),
-        ),
+      ? writeInIdleTime(limitFile, String(next), String(usage + headroomBytes))
+      : writeInIdleTime(reclaimFile, String(usage - next)),
   );
-}
-
-/** From one usage down to another. */
-function bitesOf(usage: number, next: number): { readonly from: number; readonly to: number }[] {
-  const count = Math.ceil((usage - next) / biteBytes);
-  return Array.from({ length: count }, (_, index) => {
-    const from = usage - index * biteBytes;
-    return { from, to: Math.max(next, from - biteBytes) };
-  });
 }
 
 async function isTaken(write: Promise<void>): Promise<boolean> {

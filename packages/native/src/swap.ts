@@ -87,7 +87,7 @@ export function readZramStats(id: number): ZramStats {
 
 /** Moves what is stored together, so that the gaps between can be given back. In idle time. */
 export function compactZram(id: number, sysfs = '/sys'): Promise<void> {
-  return writeInIdleTime(`${sysfs}/block/zram${id}/compact`, ['1']);
+  return writeInIdleTime(`${sysfs}/block/zram${id}/compact`, '1');
 }
 
 export interface ZramBackingFile {

@@ -83,7 +83,7 @@ export class ZramWriteback {
   }
 
   async #writeIdle(): Promise<boolean> {
-    await writeInIdleTime(block(this.#sysfs, this.#id, 'writeback'), ['idle']);
+    await writeInIdleTime(block(this.#sysfs, this.#id, 'writeback'), 'idle');
     return true;
   }
 }

@@ -80,8 +80,8 @@ export class SlabManager {
   }
 
   /**
-   * To be called again and again: adjusts, but while nothing is on loan, so that nothing can be wanted back, only once a
-   * second. The application beside us notices twenty looks.
+   * To be called often: adjusts, but only once a second while nothing is on loan that could be wanted back. A look takes
+   * 0.4 ms.
    */
   turn(): void {
     const isLent = this.#server.leasedSlabs > 0 || this.#overSinceMs !== undefined;

@@ -79,7 +79,7 @@ const full: HarvestPlan = {
   times: { ...quick.times, coolingSeconds: 1, recoverySeconds: 5, recentSeconds: 10, baselinePoints: 20 },
   windowSeconds: 12,
   flatOutSeconds: 3,
-  harvestSeconds: 100,
+  harvestSeconds: 75,
   burst: { rounds: 1, seconds: 20, media: ['zram', 'disk'] },
   ablation: { bytes: 300 * MiB, harvestSeconds: 10, windowSeconds: 5 },
   giveBack: { rounds: 50, graceRounds: 10, bytes: GiB },
