@@ -1,7 +1,7 @@
 /**
  * Writes to files of the kernel in which the write itself is the work, such as `memory.reclaim`: on a thread at
- * SCHED_IDLE, which the processor leaves for anybody else of its task group who wants it. At the usual priority a server beside it waits
- * for that work when it wakes up.
+ * SCHED_IDLE, which the processor leaves for anybody else of its task group who wants it. At the usual priority a
+ * server beside it waits for that work when it wakes up.
  */
 import { getSystemErrorName } from 'node:util';
 import { toExopoolError } from '@exopool/shared';
