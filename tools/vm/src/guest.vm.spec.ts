@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 
 const reason = whyNoGuests();
@@ -45,18 +45,25 @@ describe.skipIf(reason !== undefined)(`a guest${reason === undefined ? '' : ` ($
   });
 
   it('ends at once when it is told to, and leaves nothing behind', { timeout: guestTimeoutMs }, async () => {
+    // A place of its own: other guests run meanwhile, and have folders of their own in the usual one.
+    const temporary = mkdtempSync(path.join(folder, 'tmp-'));
+    vi.stubEnv('TMPDIR', temporary);
     const controller = new AbortController();
-    const before = readdirSync(tmpdir());
+    let seen: string[] = [];
     const run = runScript('6.12', 'echo started; sleep 1000', {
       cwd: folder,
       signal: controller.signal,
-      output: { out: () => controller.abort(new Error('told to')), err: () => undefined },
-    });
+      output: {
+        out: () => {
+          seen = readdirSync(temporary);
+          controller.abort(new Error('told to'));
+        },
+        err: () => undefined,
+      },
+    }).finally(() => vi.unstubAllEnvs());
     await expect(run).rejects.toThrow('told to');
-    const left = readdirSync(tmpdir()).filter(
-      (name) => name.startsWith('exopool-vm-') && !before.includes(name),
-    );
-    expect(left.filter((name) => existsSync(path.join(tmpdir(), name, 'supervise')))).toEqual([]);
+    expect(seen).toEqual([expect.stringMatching(/^exopool-vm-/)]);
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it('of a kernel that the archive does not have is refused', { timeout: guestTimeoutMs }, async () => {
