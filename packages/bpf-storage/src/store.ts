@@ -388,7 +388,7 @@ export class Store<Key = Bytes, Value = Bytes> {
 
   #view(): View {
     this.#requireOpen();
-    return new View(this.#writes.memtables.view(), this.#tables.tables);
+    return new View(this.#writes.memtables.view(), this.#tables.tables, this.#tables.index);
   }
 
   #requireOpen(): void {

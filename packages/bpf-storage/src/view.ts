@@ -1,7 +1,7 @@
 /**
  * What a store holds at one moment: its memtables up to a write, and its tables, both kept until the view is closed.
  */
-import { BatchScan, type ScanBatch, type ScanSources } from '@exopool/native';
+import { BatchScan, type ScanBatch, type ScanSources, type StoreIndex } from '@exopool/native';
 import { toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
 import type { EngineName } from './engine.js';
@@ -14,17 +14,18 @@ import { lookUpIn, releaseAll, retainAll } from './table-set.js';
 export class View {
   #isOpen = true;
 
-  /** @param memtables released with the view. @param tables the newest first. */
+  /** @param memtables released with the view. @param tables the newest first. @param cache where scans find leaves. */
   constructor(
     private readonly memtables: MemtableView,
     readonly tables: readonly OpenTable[],
+    private readonly cache: StoreIndex,
   ) {
     retainAll(tables);
   }
 
   /** Another one of the same moment, to be closed on its own. */
   fork(): View {
-    return new View(this.memtables.fork(), this.tables);
+    return new View(this.memtables.fork(), this.tables, this.cache);
   }
 
   /** The values of `keys`, in order, past all caches. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`. */
@@ -40,7 +41,7 @@ export class View {
   /** What a scan of `query` has to read. */
   sources(query: RangeQuery): ScanSources {
     const tables = this.tables.filter((table) => table.overlaps(query)).map(({ file }) => file);
-    return { ...this.memtables.sources, tables };
+    return { ...this.memtables.sources, tables, cache: this.cache };
   }
 
   /** Idempotent. */

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,10 @@ using ScanHandle = std::shared_ptr<Scan>;
 // Entries between two looks at the clock of a thread that others wait for: a few milliseconds of work.
 constexpr uint64_t kAggregateSlice = 32768;
 constexpr size_t kEntryHeaderBytes = 8;
+// Deleted ones too, that the JavaScript thread may pass: a tenth of a millisecond.
+constexpr uint64_t kEntriesHere = 1024;
+// Of the first read of a scan whose end is not known.
+constexpr size_t kFirstPages = 4;
 
 std::string BytesOf(const Napi::Value &value) {
   auto bytes = value.As<Napi::Uint8Array>();
@@ -43,11 +48,17 @@ KeyBounds BoundsOf(const Napi::Object &spec) {
   return bounds;
 }
 
-// Pages that a table's share of `limit` entries takes, when every key is as likely in one table as its size says.
-size_t PagesFor(const exo_table_header &header, uint64_t limit, uint64_t entries, size_t pages_max) {
-  if (limit >= entries) return pages_max;
+// The reads of a table for its share of `limit` entries, when every key is as likely in one table as its size says: the
+// first is all of it, with the parts of pages at both ends, and what may be missing then is little.
+void PlanReads(const exo_table_header &header, uint64_t limit, uint64_t entries, TableSource::Options *options) {
+  if (limit >= entries) {
+    options->first_pages = kFirstPages;
+    options->second_pages = 2 * kFirstPages;
+    return;
+  }
   double share = static_cast<double>(limit) / static_cast<double>(entries);
-  return static_cast<size_t>(share * static_cast<double>(header.leaf_pages)) + 1;
+  options->first_pages = static_cast<size_t>(share * static_cast<double>(header.leaf_pages)) + 2;
+  options->second_pages = options->first_pages / 4 + 1;
 }
 
 Napi::Object FailedScan(Napi::Env env, const Failure &failure, const std::string &path) {
@@ -90,11 +101,22 @@ class BatchJob : public ScanJob {
  public:
   BatchJob(ScanHandle scan, size_t bytes) : ScanJob(std::move(scan)), bytes_(bytes) {}
 
+  // What the promise would resolve to, if memory has all of the first batch. Else empty, and nothing has happened.
+  Napi::Value FromMemory(Napi::Env env) {
+    try {
+      if (MakeFromMemory()) return Finish(env);
+    } catch (const std::bad_alloc &) {
+      FailForMemory();
+      return Finish(env);
+    }
+    return {};
+  }
+
  protected:
   Failure Work() override {
     MergeScan &merge = scan_->merge;
     packed_.reserve(bytes_ + bytes_ / 4);
-    while (!done() && packed_.size() < bytes_) {
+    for (; !done() && packed_.size() < bytes_ && entries_left_ > 0; entries_left_--) {
       if (!merge.deleted()) {
         std::string_view value;
         if (!scan_->keys_only) {
@@ -111,6 +133,10 @@ class BatchJob : public ScanJob {
   }
 
   void Fill(Napi::Env env, Napi::Object object) override {
+    if (scan_->leaves != nullptr) {
+      for (TableSource *table : scan_->tables) table->GiveLeaves(scan_->leaves.get());
+      scan_->leaves = nullptr;
+    }
     auto packed = new std::vector<uint8_t>(std::move(packed_));
     object.Set("count", count_);
     object.Set("packed", Napi::Buffer<uint8_t>::NewOrCopy(
@@ -119,6 +145,22 @@ class BatchJob : public ScanJob {
   }
 
  private:
+  bool MakeFromMemory() {
+    uint64_t limit = scan_->limit;
+    entries_left_ = kEntriesHere;
+    scan_->ReadFrom(scan_->leaves.get());
+    Failure failure = scan_->Begin();
+    if (!failure) failure = Work();
+    scan_->ReadFrom(nullptr);
+    if (!failure) return true;
+    scan_->limit = limit;
+    scan_->started = false;
+    entries_left_ = UINT64_MAX;
+    packed_.clear();
+    count_ = 0;
+    return false;
+  }
+
   void Append(std::string_view key, std::string_view value) {
     uint32_t lengths[2] = {static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size())};
     static_assert(sizeof(lengths) == kEntryHeaderBytes, "header of an entry");
@@ -129,6 +171,7 @@ class BatchJob : public ScanJob {
   }
 
   size_t bytes_;
+  uint64_t entries_left_ = UINT64_MAX;
   std::vector<uint8_t> packed_;
   uint32_t count_ = 0;
 };
@@ -215,10 +258,20 @@ Napi::Value OpenScan(const Napi::CallbackInfo &info) {
 // closeScan(scan): lets go of what it reads
 void CloseScan(const Napi::CallbackInfo &info) { HandleOf(info[0]).reset(); }
 
-// scanBatch(scan, bytes): Promise<{ done, count, packed } | { failure, path }>
+// scanBatch(scan, bytes): { done, count, packed } | { failure, path }, or a promise of it when tables must be read
 Napi::Value ScanBatch(const Napi::CallbackInfo &info) {
-  auto job = std::make_shared<BatchJob>(HandleOf(info[0]), info[1].As<Napi::Number>().Uint32Value());
-  return static_cast<JobChannel *>(info.Data())->Start(info.Env(), job, 1);
+  const ScanHandle &scan = HandleOf(info[0]);
+  auto channel = static_cast<JobChannel *>(info.Data());
+  size_t bytes = info[1].As<Napi::Number>().Uint32Value();
+  auto job = std::make_shared<BatchJob>(scan, bytes);
+  if (scan->leaves != nullptr && !scan->started) {
+    // A page with its entries takes about the time of a key.
+    size_t pages = std::min(scan->pages, bytes / EXO_PAGE_SIZE + scan->tables.size());
+    Napi::Value batch;
+    if (channel->MayRunHere(pages)) batch = job->FromMemory(info.Env());
+    if (!batch.IsEmpty()) return batch;
+  }
+  return channel->Start(info.Env(), job, 1);
 }
 
 // scanAggregate(scan, type, offset): Promise<{ done, count, withField, sum, min, max } | { failure, path }>: takes the
@@ -231,6 +284,10 @@ Napi::Value ScanAggregate(const Napi::CallbackInfo &info) {
 }
 
 }  // namespace
+
+void Scan::ReadFrom(LeafCache *memory) {
+  for (TableSource *table : tables) table->ReadFrom(memory);
+}
 
 Failure Scan::Begin() {
   if (started) return {};
@@ -268,10 +325,20 @@ std::shared_ptr<Scan> ScanFromJs(const Napi::Object &spec) {
   }
   scan->entries_max += table_entries;
   for (uint32_t i = 0; i < files.size(); i++) {
-    TableSource::Options options{paths.Get(i).As<Napi::String>(), bounds, 1, pages_max};
-    options.first_pages = PagesFor(files[i]->header(), scan->limit, table_entries, 4);
-    scan->merge.Add(std::make_unique<TableSource>(std::move(files[i]), std::move(options)));
+    TableSource::Options options;
+    options.path = paths.Get(i).As<Napi::String>();
+    options.bounds = bounds;
+    options.pages_max = pages_max;
+    PlanReads(files[i]->header(), scan->limit, table_entries, &options);
+    scan->pages += options.first_pages;
+    auto table = std::make_unique<TableSource>(std::move(files[i]), std::move(options));
+    scan->tables.push_back(table.get());
+    scan->merge.Add(std::move(table));
   }
+  Napi::Value leaves = spec.Get("leaves");
+  if (!leaves.IsExternal()) return scan;
+  scan->leaves = *leaves.As<Napi::External<std::shared_ptr<LeafCache>>>().Data();
+  for (TableSource *table : scan->tables) table->KeepLeaves();
   return scan;
 }
 

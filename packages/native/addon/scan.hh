@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "merge_scan.hh"
 #include "run_sorter.hh"
 #include "table_file.hh"
+#include "table_source.hh"
 
 namespace exopool {
 
@@ -45,9 +47,15 @@ struct Scan {
   uint64_t entries_max = 0;     // that the sources have together
   bool started = false;
   Aggregate aggregate;
+  // Where short scans find leaves and leave them, for the JavaScript thread alone; null: nowhere.
+  std::shared_ptr<LeafCache> leaves;
+  std::vector<TableSource *> tables;
+  size_t pages = 0;  // that the first reads of all tables have
 
   // To the first entry; nothing when the scan stands on one already.
   Failure Begin();
+  // From now on it reads memory alone, or files.
+  void ReadFrom(LeafCache *memory);
 };
 
 // From the object that src/scan.ts makes.

@@ -124,6 +124,11 @@ bool StoreIndex::Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowC
   return true;
 }
 
+void StoreIndex::KeepLeaf(uint64_t table_id, uint64_t offset, const uint8_t *page) {
+  ShareBudget();
+  cache_.PutLeaf(table_id, offset, page, EXO_PAGE_SIZE);
+}
+
 void StoreIndex::Written(std::string_view key, uint64_t hash) {
   epochs_[hash % kEpochs]++;
   cache_.Erase(key, hash);

@@ -25,6 +25,7 @@
 #include "lookup.hh"
 #include "memtable.hh"
 #include "row_cache.hh"
+#include "table_source.hh"
 #include "table_version.hh"
 
 namespace exopool {
@@ -37,7 +38,7 @@ struct FindCounters {
   uint64_t found_in_table = 0, in_no_table = 0;
 };
 
-class StoreIndex {
+class StoreIndex : public LeafCache {
  public:
   enum class Answer { kUnknown, kValue, kAbsent };
 
@@ -67,6 +68,10 @@ class StoreIndex {
   // False: it may be old.
   bool Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind,
              std::string_view value);
+
+  // For scans.
+  const uint8_t *Leaf(uint64_t table_id, uint64_t offset) override { return cache_.GetLeaf(table_id, offset); }
+  void KeepLeaf(uint64_t table_id, uint64_t offset, const uint8_t *page) override;
 
   // In the same turn as the write.
   void Written(std::string_view key, uint64_t hash);

@@ -391,6 +391,9 @@ Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   SetFunction(object, "prepareTable", index, Wrapped<PrepareTable>);
   SetFunction(object, "close", index, Wrapped<Close>);
   SetFunction(object, "stats", index, Wrapped<Stats>);
+  using Leaves = std::shared_ptr<LeafCache>;
+  object.Set("leaves", Napi::External<Leaves>::New(env, new Leaves(index->store),
+                                                   [](Napi::Env, Leaves *leaves) { delete leaves; }));
   return object;
 }
 

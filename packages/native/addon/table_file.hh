@@ -28,7 +28,8 @@ namespace exopool {
 
 // Why an operation failed. `offset` is where in the file.
 struct Failure {
-  enum class Kind { kNone, kIo, kCorrupt, kVersion, kLimit };
+  // kNotInMemory never reaches JavaScript: who asked for memory alone asks again, with the disk.
+  enum class Kind { kNone, kIo, kCorrupt, kVersion, kLimit, kNotInMemory };
 
   Kind kind = Kind::kNone;
   int number = 0;  // kIo: an errno; kVersion: the version of the file

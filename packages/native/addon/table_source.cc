@@ -8,6 +8,13 @@
 #include "table_search.h"
 
 namespace exopool {
+namespace {
+
+Failure NotInMemory(uint64_t offset) {
+  return {Failure::Kind::kNotInMemory, 0, offset, "is not in memory"};
+}
+
+}  // namespace
 
 Failure TableSource::Corrupt(uint64_t offset) const {
   return Failure::Corrupt(offset, "the page contradicts itself or the rest of the table");
@@ -19,11 +26,12 @@ Failure TableSource::Start() {
   leaves_.clear();
   leaf_ = 0;
   next_pages_ = std::clamp<size_t>(options_.first_pages, 1, options_.pages_max);
+  later_pages_ = options_.second_pages;
   if (header.height == 0) return {};
   levels_.clear();
   levels_.resize(header.height - 1);
-  root_is_leaf_ = header.height == 1;
-  if (!root_is_leaf_) {
+  root_is_left_ = header.height == 1;
+  if (!levels_.empty()) {
     if (Failure failure = EnterInterior(header.height - 1, header.root)) return failure;
   }
   return NextLeaf();
@@ -34,6 +42,7 @@ Failure TableSource::EnterInterior(unsigned number, uint64_t offset) {
   if (!exo_page_in_file(offset, table_->header().file_size)) return Corrupt(offset);
   const uint8_t *page = table_->CachedPage(offset);
   if (page == nullptr) {
+    if (memory_ != nullptr) return NotInMemory(offset);
     AlignedBytes read = AllocateAligned(EXO_PAGE_SIZE);
     if (read == nullptr) return Failure::Io(ENOMEM, offset);
     if (Failure failure = table_->ReadPage(offset, read.get())) return failure;
@@ -84,15 +93,18 @@ Failure TableSource::ReadRun() {
   const exo_table_header &header = table_->header();
   leaves_.clear();
   leaf_ = 0;
-  if (root_is_leaf_) {
-    if (levels_.empty() && run_capacity_ == 0) leaves_.push_back(header.root);
+  if (levels_.empty()) {
+    if (root_is_left_) leaves_.push_back(header.root);
+    root_is_left_ = false;
   } else {
     bool found;
     if (Failure failure = Descend(&found)) return failure;
     if (!found) return {};
     Level &level = levels_[0];
     uint64_t step = options_.bounds.reverse ? uint64_t{0} - EXO_PAGE_SIZE : EXO_PAGE_SIZE;
-    while (!level.done && leaves_.size() < next_pages_) {
+    // Memory has what is needed or not: nothing is gained by asking for more.
+    size_t pages = memory_ != nullptr ? 1 : next_pages_;
+    while (!level.done && leaves_.size() < pages) {
       uint64_t child;
       if (!level.page.Child(level.child, &child)) return Corrupt(level.offset);
       if (!exo_page_in_file(child, header.file_size)) return Corrupt(level.offset);
@@ -100,9 +112,21 @@ Failure TableSource::ReadRun() {
       leaves_.push_back(child);
       Advance(&level);
     }
-    if (leaves_.size() == next_pages_) next_pages_ = std::min(next_pages_ * 2, options_.pages_max);
+    PlanRead();
   }
-  if (leaves_.empty()) return {};
+  return leaves_.empty() ? Failure() : ReadLeaves();
+}
+
+// A read that ended where the neighbours did is finished first.
+void TableSource::PlanRead() {
+  if (memory_ != nullptr || next_pages_ == options_.pages_max) return;
+  next_pages_ -= leaves_.size();
+  if (next_pages_ > 0) return;
+  next_pages_ = std::min(later_pages_, options_.pages_max);
+  later_pages_ = next_pages_ * 2;
+}
+
+Failure TableSource::ReadLeaves() {
   if (leaves_.size() > run_capacity_) {
     run_capacity_ = leaves_.size();
     run_ = AllocateAligned(run_capacity_ * EXO_PAGE_SIZE);
@@ -112,7 +136,28 @@ Failure TableSource::ReadRun() {
     }
   }
   run_start_ = std::min(leaves_.front(), leaves_.back());
-  return table_->Read(run_start_, leaves_.size() * EXO_PAGE_SIZE, run_.get());
+  if (memory_ == nullptr) return table_->Read(run_start_, leaves_.size() * EXO_PAGE_SIZE, run_.get());
+  for (uint64_t offset : leaves_) {
+    const uint8_t *leaf = memory_->Leaf(table_->header().table_id, offset);
+    if (leaf == nullptr) return NotInMemory(offset);
+    memcpy(run_.get() + (offset - run_start_), leaf, EXO_PAGE_SIZE);
+  }
+  return {};
+}
+
+void TableSource::KeepLeaf(uint64_t offset, const uint8_t *page) {
+  if (kept_left_ == 0 || memory_ != nullptr) return;
+  kept_left_--;
+  kept_offsets_.push_back(offset);
+  kept_.insert(kept_.end(), page, page + EXO_PAGE_SIZE);
+}
+
+void TableSource::GiveLeaves(LeafCache *memory) {
+  for (size_t i = 0; i < kept_offsets_.size(); i++)
+    memory->KeepLeaf(table_->header().table_id, kept_offsets_[i], kept_.data() + i * EXO_PAGE_SIZE);
+  kept_left_ = 0;
+  kept_offsets_ = {};
+  kept_ = {};
 }
 
 Failure TableSource::NextLeaf() {
@@ -135,6 +180,7 @@ Failure TableSource::EnterLeaf(bool *has_entries) {
   const uint8_t *page = run_.get() + (offset - run_start_);
   if (Failure failure = table_->CheckPage(offset, page)) return failure;
   if (!page_.Open(page, 0)) return Corrupt(offset);
+  KeepLeaf(offset, page);
   const KeyBounds &bounds = options_.bounds;
   unsigned from = 0, to = page_.count();
   if (bounds.has_lower && !page_.FirstAfter(bounds.lower, bounds.lower_inclusive, &from))
@@ -167,6 +213,7 @@ Failure TableSource::Next() {
 
 Failure TableSource::Value(std::string_view *value) {
   if (value_.kind == EXO_VALUE_OUTLINE) {
+    if (memory_ != nullptr) return NotInMemory(value_.reference.offset);
     if (Failure failure = table_->ReadValue(value_.reference, &outline_)) return failure;
     *value = {reinterpret_cast<const char *>(outline_.data()), outline_.size()};
   } else {

@@ -2,13 +2,17 @@
 // Walks a table's entries in order, in either direction, reading leaves ahead.
 //
 // The interior pages say where the next leaves are. Leaves that lie side by side in the file (nearly all, as they were
-// written in key order) come in one read. The first read is as long as the caller expects to need, each further one
-// twice as long, as in the kernel's read-ahead: ten entries cost one leaf, a long scan costs few and large reads.
+// written in key order) come in one read. The first read is as long as the caller expects to need. From the second on
+// each is twice as long, as in the kernel's read-ahead: ten entries cost one leaf, a long scan few and large reads.
 //
 //   interior   [ 5 6 7 8 | 11 12 13 | 20 ...
 //   reads      [5] [6 7] [8] [11 12 13] ...
 //
 // Every page's checksum is computed, whatever is known of the page.
+//
+// A scan may be tried from memory alone: interior pages and leaves that are cached. It fails with kNotInMemory at the
+// first thing that is not, and then begins anew. Until told otherwise it keeps copies of the leaves that it read, for
+// the cache of who scans.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +26,22 @@
 
 namespace exopool {
 
+// Leaves of tables in memory. Null: it is not there.
+class LeafCache {
+ public:
+  virtual ~LeafCache() = default;
+  virtual const uint8_t *Leaf(uint64_t table_id, uint64_t offset) = 0;
+  virtual void KeepLeaf(uint64_t table_id, uint64_t offset, const uint8_t *page) = 0;
+};
+
 class TableSource : public ScanSource {
  public:
   struct Options {
     std::string path;  // for the messages of failures
     KeyBounds bounds;
-    size_t first_pages = 1;  // of the first read
-    size_t pages_max = 64;   // of any read
+    size_t first_pages = 1;   // of the first read
+    size_t second_pages = 2;  // of the second
+    size_t pages_max = 64;    // of any read
   };
 
   TableSource(std::shared_ptr<TableFile> table, Options options)
@@ -39,7 +52,16 @@ class TableSource : public ScanSource {
   Failure Value(std::string_view *value) override;
   std::string path() const override { return options_.path; }
 
+  // From now on, memory alone; null: the file.
+  void ReadFrom(LeafCache *memory) { memory_ = memory; }
+  void KeepLeaves() { kept_left_ = kKeptLeaves; }
+  // Puts what was kept there, and keeps no more.
+  void GiveLeaves(LeafCache *memory);
+
  private:
+  // More of them are a long scan, which caches are no good for.
+  static constexpr size_t kKeptLeaves = 64;
+
   // An interior page, and the children that are left to visit: `child`, then `left` more in the direction of travel.
   struct Level {
     std::vector<uint8_t> bytes;
@@ -54,6 +76,9 @@ class TableSource : public ScanSource {
   Failure Descend(bool *found);
   void Advance(Level *level) const;
   Failure ReadRun();
+  void PlanRead();
+  Failure ReadLeaves();
+  void KeepLeaf(uint64_t offset, const uint8_t *page);
   Failure EnterLeaf(bool *has_entries);
   Failure NextLeaf();
   Failure Settle();
@@ -62,14 +87,20 @@ class TableSource : public ScanSource {
   std::shared_ptr<TableFile> table_;
   Options options_;
   std::vector<Level> levels_;  // [i] is level i + 1
-  size_t next_pages_ = 1;
+  size_t next_pages_ = 1;   // of the next read
+  size_t later_pages_ = 2;  // of the one after it
+  LeafCache *memory_ = nullptr;
+
+  std::vector<uint64_t> kept_offsets_;
+  std::vector<uint8_t> kept_;  // a page for each
+  size_t kept_left_ = 0;
 
   AlignedBytes run_;  // leaves side by side
   size_t run_capacity_ = 0;
   std::vector<uint64_t> leaves_;  // their offsets, in the direction of travel
   size_t leaf_ = 0;               // the one in use
   uint64_t run_start_ = 0;
-  bool root_is_leaf_ = false;
+  bool root_is_left_ = false;     // it is a leaf, and not read yet
 
   TablePage page_;  // the leaf in use
   unsigned slot_ = 0;

@@ -153,6 +153,11 @@ export class StoreIndex {
     await this.#native.prepareTable(file.handle);
   }
 
+  /** Names the cache of leaf pages for scans: see {@link ScanSources}. */
+  get leaves(): object {
+    return this.#native.leaves;
+  }
+
   stats(): StoreIndexStats {
     return this.#native.stats();
   }

@@ -136,6 +136,7 @@ export interface StoreIndexBinding {
   setEngines(numbers: readonly number[]): void;
   setMemtables(handles: readonly object[]): void;
   prepareTable(handle: TableHandle): Promise<void>;
+  readonly leaves: object;
   close(): void;
   stats(): StoreIndexStats;
 }

@@ -2,12 +2,14 @@
  * Scans: the entries of memtables, sorted runs and tables, merged and in order, walked by native threads.
  *
  * Entries cross into JavaScript in batches, each one block of memory. The first batch is small, as most ranges are, and
- * each further one larger; from the second one on the next batch is made while the caller uses this one.
+ * each further one larger; from the second one on the next batch is made while the caller uses this one. When a cache
+ * has all of the first one, it is made at once, on the calling thread.
  */
 import { ExopoolError } from '@exopool/shared';
 import { loadBinding } from './load-binding.js';
 import type { Memtable, MemtableHandle } from './memtable.js';
 import type { SortedRun } from './sorted-run.js';
+import type { StoreIndex } from './store-index.js';
 import { tableError, type TableFailure, type TableHandle } from './table-binding.js';
 import { pageBytes, type TableFile } from './table-file.js';
 
@@ -22,6 +24,8 @@ export interface ScanSources {
   /** Always read from their first entry to their last. */
   readonly runs?: readonly SortedRun[];
   readonly tables?: readonly TableFile[];
+  /** Its leaf pages save the first batch from reading tables; what that batch read goes there. Default: none. */
+  readonly cache?: StoreIndex | undefined;
 }
 
 export interface ScanBound {
@@ -70,6 +74,8 @@ export interface ScanSpec {
   readonly keysOnly: boolean;
   readonly limit: number;
   readonly readPagesMax: number;
+  /** The cache that leaves are found in, and left in by the first batch. */
+  readonly leaves: object | undefined;
 }
 
 export interface ScanFailure {
@@ -77,13 +83,17 @@ export interface ScanFailure {
   readonly path?: string;
 }
 
+type PackedBatch = ScanFailure & {
+  readonly done: boolean;
+  readonly count: number;
+  readonly packed: Buffer;
+};
+
 interface ScanBinding {
   openScan(spec: ScanSpec): ScanHandle;
   closeScan(scan: ScanHandle): void;
-  scanBatch(
-    scan: ScanHandle,
-    bytes: number,
-  ): Promise<ScanFailure & { done: boolean; count: number; packed: Buffer }>;
+  /** Without a promise when memory has all of the first batch. */
+  scanBatch(scan: ScanHandle, bytes: number): PackedBatch | Promise<PackedBatch>;
   scanAggregate(
     scan: ScanHandle,
     type: number,
@@ -95,8 +105,8 @@ const binding = (): ScanBinding => loadBinding() as unknown as ScanBinding;
 
 /** Bytes of one read of a table at most: a disk is near its full rate there. */
 const readBytesMax = 256 * 1024;
-/** Bytes of the first batch: a hundred entries, as a rule. */
-const firstBatchBytes = 32 * 1024;
+/** Bytes of the first batch: a hundred entries of half a KiB. */
+const firstBatchBytes = 64 * 1024;
 const batchBytesMax = 256 * 1024;
 /** Stands for no number type in the addon. */
 const countOnly = numberTypes.length;
@@ -120,6 +130,7 @@ export function scanSpec(sources: ScanSources, range: ScanRange, readBytes = rea
     keysOnly: range.keysOnly ?? false,
     limit: range.limit ?? Infinity,
     readPagesMax: Math.max(1, Math.floor(readBytes / pageBytes)),
+    leaves: sources.cache?.leaves,
   };
 }
 
@@ -131,7 +142,7 @@ export class BatchScan {
   #scan: ScanHandle | undefined;
   #bytes = firstBatchBytes;
   /** The batch that is being made while the caller uses the one before it. */
-  #ahead: ReturnType<ScanBinding['scanBatch']> | undefined;
+  #ahead: Promise<PackedBatch> | undefined;
 
   /** @throws ExopoolError `EXOPOOL_CLOSED` when a source is. */
   constructor(sources: ScanSources, range: ScanRange) {
@@ -164,7 +175,7 @@ export class BatchScan {
 
   #startAhead(): void {
     if (this.#scan === undefined) return;
-    this.#ahead = binding().scanBatch(this.#scan, this.#bytes);
+    this.#ahead = Promise.resolve(binding().scanBatch(this.#scan, this.#bytes));
     // Nobody may come to wait for it.
     this.#ahead.catch(() => undefined);
   }
@@ -201,7 +212,7 @@ export async function scanTotals(
 ): Promise<ScanTotals> {
   const none = { count: 0, withField: 0, sum: 0, min: Infinity, max: -Infinity };
   if (range.limit === 0) return none;
-  const scan = binding().openScan(scanSpec(sources, range));
+  const scan = binding().openScan(scanSpec({ ...sources, cache: undefined }, range));
   const type = field === undefined ? countOnly : numberTypes.indexOf(field.type);
   try {
     for (;;) {
