@@ -50,5 +50,5 @@ export const noncesMax = 10_000;
 export const sessionsMax = 10_000;
 export const sessionLifeMs = 3_600_000;
 
-/** Ended-early leases told to a producer in one reply; what does not fit is told a second later. */
+/** Ended-early leases told to a producer in one reply; the rest is told in the next ones, a second apart. */
 export const releasedPerReportMax = 256;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ExopoolError, Identity } from '@exopool/shared';
-import { clockSkewMs, producerSilenceMs } from '../limits.js';
+import { clockSkewMs, producerSilenceMs, releasedPerReportMax } from '../limits.js';
 import { openTicket } from '../ticket.js';
 import { LeaseBook } from './lease-book.js';
 import type { Grant } from './lease-book-types.js';
@@ -109,6 +109,22 @@ describe('LeaseBook', () => {
     expect(report(producer, 10, startMs + 60_000 + clockSkewMs).released).toEqual([]);
   });
 
+  it('tells a producer of every lease that was given back, however many they are', () => {
+    const leases = releasedPerReportMax + 44;
+    report(producer, leases, startMs);
+    const ids = Array.from({ length: leases }, (_, index) => {
+      const [grant] = request(consumer, 1, startMs, { seconds: 600 + index });
+      return grant!.lease.id;
+    });
+    for (const id of ids) book.releaseLease(consumer, id, startMs);
+    const told = (nowMs: number): string[] => report(producer, leases, nowMs).released;
+    const [first, second] = [told(startMs + 1000), told(startMs + 2000)];
+    expect(first).toHaveLength(releasedPerReportMax);
+    expect(new Set([...first, ...second])).toEqual(new Set(ids));
+    // And from the start, since a reply may be lost.
+    expect(told(startMs + 3000)).toEqual(first);
+  });
+
   it('refuses what is not theirs, not there, ended, too long or too dear', () => {
     report(producer, 10, startMs);
     const [grant] = request(consumer, 4, startMs);
@@ -137,6 +153,13 @@ describe('LeaseBook', () => {
     report(producer, 3, startMs + 10);
     const extension = { leaseId: grant!.lease.id, seconds: 30, maxPrice: 0n, serial: 0 };
     expect(() => book.extendLease(consumer, extension, startMs + 20)).toThrow(/needs its memory back/);
+  });
+
+  it('places on the silent no more when the clock was set back meanwhile', () => {
+    report(producer, 10, startMs);
+    expect(() => request(consumer, 1, startMs - 3_600_000)).toThrow(withCode('EXOPOOL_NO_MEMORY'));
+    report(producer, 10, startMs - 3_600_000);
+    expect(request(consumer, 1, startMs - 3_600_000)).toHaveLength(1);
   });
 
   it('counts a lease until clocks that are behind have reached its end', () => {

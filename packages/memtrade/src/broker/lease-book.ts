@@ -42,10 +42,12 @@ import type {
 import { place, type ProducerOffer } from './market/placement.js';
 import { priceNow } from './market/pricing.js';
 import { Reputation } from './market/reputation.js';
-import type { LeaseRecord, Repository } from './repository.js';
+import type { LeaseEnd, LeaseRecord, Repository } from './repository.js';
 
 interface LastReport extends UsageReport {
   readonly atMs: number;
+  /** Of the leases that were given back, the last that the producer was told; `undefined`: told all, begins anew. */
+  readonly toldUpTo: LeaseEnd | undefined;
 }
 
 export class LeaseBook {
@@ -95,10 +97,13 @@ export class LeaseBook {
         'this producer is not registered: register before reporting',
       );
     }
-    this.#reports.set(producer, { ...report, atMs: nowMs });
+    const from = this.#reports.get(producer)?.toldUpTo ?? { endMs: nowMs - clockSkewMs + 1, id: '' };
+    const released = this.#repository.releasedLeases(producer, from, releasedPerReportMax);
+    const toldUpTo = released.length < releasedPerReportMax ? undefined : released.at(-1);
+    this.#reports.set(producer, { ...report, atMs: nowMs, toldUpTo });
     return {
       leasedSlabs: this.#live(nowMs).slabsByProducer.get(producer) ?? 0,
-      released: this.#repository.releasedLeaseIds(producer, nowMs - clockSkewMs, releasedPerReportMax),
+      released: released.map(({ id }) => id),
     };
   }
 
@@ -298,8 +303,9 @@ export class LeaseBook {
   }
 }
 
+/** A report from the future was made before the clock was set back: nobody knows how long ago. */
 function isFresh(report: LastReport, nowMs: number): boolean {
-  return nowMs - report.atMs <= producerSilenceMs;
+  return Math.abs(nowMs - report.atMs) <= producerSilenceMs;
 }
 
 function lastTerm(lease: LeaseRecord): LeaseTerm {
