@@ -202,6 +202,19 @@ describe('leased memory', () => {
     expect(Math.abs(memory.leases()[0]!.expiresAtMs - nowMs - 60_000)).toBeLessThan(1000);
   });
 
+  it.each([3_600_000, -3_600_000])('is held by a consumer whose clock is off by %d ms', async (offMs) => {
+    nowMs += offMs;
+    const memory = await open({ leaseSeconds: 60 });
+    for (let look = 0; look < 5; look++) tick();
+    expect(memory.stats()).toMatchObject({ requests: 1, extensions: 0, leasedSlabs: 4 });
+    nowMs += 45_000;
+    await until(() => memory.stats().extensions === 1);
+    nowMs += 30_000;
+    for (let look = 0; look < 5; look++) tick();
+    expect(memory.stats()).toMatchObject({ requests: 1, extensions: 1, leasedSlabs: 4 });
+    expect(market.released).toEqual([]);
+  });
+
   it('is replaced when it is revoked: misses meanwhile, and nothing else', async () => {
     const memory = await open();
     await memory.tier.putMany([entry]);
