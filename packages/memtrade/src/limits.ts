@@ -12,7 +12,10 @@ export const requestedSlabsMax = 16_384;
 /** Producers one request is spread over: each costs a ticket to sign (5 ms) and a session to open. */
 export const leasesPerRequestMax = 32;
 
-/** Producers that may be registered; a snapshot of all of them is looked at on every request. */
+/**
+ * Producers that may be registered; a snapshot of all of them is looked at on every request. Above it, who is silent and
+ * holds no lease is forgotten.
+ */
 export const producersMax = 10_000;
 
 /** Leases that run at the same time: keeps a hostile consumer from filling the disk. */

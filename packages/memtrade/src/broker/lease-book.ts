@@ -73,12 +73,14 @@ export class LeaseBook {
     this.#endpoints = new Map(repository.producers().map(({ key, endpoint }) => [key, endpoint]));
   }
 
-  registerProducer(producer: string, endpoint: string, slabBytes: number): void {
+  /** @throws ExopoolError `EXOPOOL_INVALID` for another size of slabs, `EXOPOOL_DENIED` when there are too many. */
+  registerProducer(producer: string, endpoint: string, slabBytes: number, nowMs: number): void {
     if (slabBytes !== this.#settings.slabBytes) {
       const message = `this market's slabs have ${this.#settings.slabBytes} bytes, the producer's ${slabBytes}: give both the same size`;
       throw new ExopoolError('EXOPOOL_INVALID', message);
     }
-    if (!this.#endpoints.has(producer) && this.#endpoints.size >= producersMax) {
+    const isFull = !this.#endpoints.has(producer) && this.#endpoints.size >= producersMax;
+    if (isFull && !this.#forgetIdle(nowMs)) {
       throw new ExopoolError('EXOPOOL_DENIED', `this broker serves at most ${producersMax} producers`);
     }
     this.#repository.saveProducer({ key: producer, endpoint });
@@ -199,6 +201,20 @@ export class LeaseBook {
     };
   }
 
+  /** Forgets a producer that is silent and holds no lease; one that is still there registers again. */
+  #forgetIdle(nowMs: number): boolean {
+    const { slabsByProducer } = this.#live(nowMs);
+    const idle = [...this.#endpoints.keys()].find(
+      (producer) => !slabsByProducer.has(producer) && !isFresh(this.#reports.get(producer), nowMs),
+    );
+    if (idle === undefined) return false;
+    this.#repository.removeProducer(idle);
+    this.#endpoints.delete(idle);
+    this.#reports.delete(idle);
+    this.#reputation.forget(idle);
+    return true;
+  }
+
   #live(nowMs: number): ReturnType<Repository['live']> {
     return this.#repository.live(nowMs - clockSkewMs);
   }
@@ -225,7 +241,7 @@ export class LeaseBook {
   /** A producer that offers less than is leased there needs memory back: its leases must run out. */
   #refuseOverdrawn(producer: string, nowMs: number): void {
     const report = this.#reports.get(producer);
-    if (report === undefined || !isFresh(report, nowMs)) return;
+    if (!isFresh(report, nowMs)) return;
     const leased = this.#live(nowMs).slabsByProducer.get(producer) ?? 0;
     if (report.offeredSlabs < leased) {
       throw new ExopoolError('EXOPOOL_NO_MEMORY', 'the producer needs its memory back: request a new lease');
@@ -304,8 +320,8 @@ export class LeaseBook {
 }
 
 /** A report from the future was made before the clock was set back: nobody knows how long ago. */
-function isFresh(report: LastReport, nowMs: number): boolean {
-  return Math.abs(nowMs - report.atMs) <= producerSilenceMs;
+function isFresh(report: LastReport | undefined, nowMs: number): report is LastReport {
+  return report !== undefined && Math.abs(nowMs - report.atMs) <= producerSilenceMs;
 }
 
 function lastTerm(lease: LeaseRecord): LeaseTerm {

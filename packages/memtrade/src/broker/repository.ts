@@ -53,6 +53,7 @@ export interface Repository {
   transaction<T>(work: () => T): T;
 
   saveProducer(producer: ProducerRecord): void;
+  removeProducer(key: string): void;
   producers(): ProducerRecord[];
 
   insertLease(lease: LeaseRecord): void;

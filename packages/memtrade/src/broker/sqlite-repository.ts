@@ -69,6 +69,10 @@ export class SqliteRepository implements Repository {
     );
   }
 
+  removeProducer(key: string): void {
+    this.#run('DELETE FROM producers WHERE key = ?', key);
+  }
+
   producers(): ProducerRecord[] {
     return this.#all<ProducerRecord>('SELECT key, endpoint FROM producers');
   }

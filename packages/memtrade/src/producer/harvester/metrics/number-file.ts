@@ -69,7 +69,10 @@ function checkPipe(path: string): void {
     found === undefined
       ? (['EXOPOOL_NOT_FOUND', 'there is no such pipe'] as const)
       : (['EXOPOOL_CONFIG', 'it is no pipe'] as const);
-  throw new ExopoolError(code, `pipe:${path}: ${what}; make one with \`mkfifo ${path}\`, or give file:${path}`);
+  throw new ExopoolError(
+    code,
+    `pipe:${path}: ${what}; make one with \`mkfifo ${path}\`, or give file:${path}`,
+  );
 }
 
 async function lastNumber(path: string): Promise<number | undefined> {
