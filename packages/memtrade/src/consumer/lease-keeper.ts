@@ -90,7 +90,7 @@ export class LeaseKeeper<S extends LeasedSession> {
   readonly #stopTimer: () => void;
   #chargedBefore = 0;
   #requestId: string = randomUUID();
-  /** When it was first sent under this id; `undefined`: not yet. */
+  /** When it was first sent under this id, and not answered since; `undefined`: not yet. */
   #requestedAtMs: number | undefined;
   #requestUnderWay = false;
   /** Requests and connections that failed since the last session was opened. */
@@ -184,7 +184,16 @@ export class LeaseKeeper<S extends LeasedSession> {
   async #giveUp(): Promise<void> {
     this.#stopTimer();
     await Promise.allSettled(this.#underWay);
+    await this.#findLost();
     await Promise.allSettled([...this.#held.values()].map((held) => this.#return(held)));
+  }
+
+  /** A request whose answer was lost may have leased: asked again, the broker says what. */
+  async #findLost(): Promise<void> {
+    if (this.#requestedAtMs === undefined) return;
+    const wish = { slabs: 1, seconds: this.#leaseSeconds, requestId: this.#requestId };
+    const grants = await this.#options.broker.requestLease(wish).catch(() => []);
+    for (const grant of grants) this.#hold(grant, this.#requestedAtMs + this.#leaseSeconds * 1000);
   }
 
   #step(): void {

@@ -266,6 +266,20 @@ describe('opening', () => {
     await expect(open({ slabs: 0 })).rejects.toMatchObject({ code: 'EXOPOOL_INVALID' });
   });
 
+  it('fails when the answer is lost, and gives back what that had leased', async () => {
+    const granted = new Map<string, LeaseGrant[]>();
+    const request = market.requestLease.bind(market);
+    market.requestLease = async (wish) => {
+      const before = granted.get(wish.requestId!);
+      if (before !== undefined) return before;
+      granted.set(wish.requestId!, await request(wish));
+      throw new ExopoolError('EXOPOOL_TIMEOUT', 'the broker did not answer in time');
+    };
+    await expect(open()).rejects.toMatchObject({ code: 'EXOPOOL_TIMEOUT' });
+    expect(market.granted).toHaveLength(1);
+    expect(market.released).toEqual([market.granted[0]!.leaseId.toString('hex')]);
+  });
+
   it('may start with nothing, and retries a request under its id until it is answered', async () => {
     market.failing = unavailable;
     const memory = await open({ minimumSlabs: 0 });
