@@ -154,13 +154,16 @@ describe('settings of a block device', () => {
     const waiting: Socket[] = [];
     try {
       await once(busy.stdout, 'data');
-      let isFull = false;
-      while (!isFull) {
-        const client = connect(socket);
+      const isRefused = (): Promise<boolean> => {
+        const client = connect(socket).on('error', () => undefined);
         waiting.push(client);
-        client.on('error', () => (isFull = true));
-        await once(client, 'connect').catch(() => undefined);
-      }
+        return once(client, 'connect').then(
+          () => false,
+          () => true,
+        );
+      };
+      let isFull = false;
+      while (!isFull) isFull = await isRefused();
       await expect(runNbdConsumer(config())).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
       expect(existsSync(socket)).toBe(true);
     } finally {
