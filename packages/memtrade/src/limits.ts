@@ -12,7 +12,10 @@ export const requestedSlabsMax = 16_384;
 /** Producers one request is spread over: each costs a ticket to sign (5 ms) and a session to open. */
 export const leasesPerRequestMax = 32;
 
-/** Producers that may be registered; a snapshot of all of them is looked at on every request. */
+/**
+ * Producers that may be registered; a snapshot of all of them is looked at on every request. Above it, who is silent and
+ * holds no lease is forgotten.
+ */
 export const producersMax = 10_000;
 
 /** Leases that run at the same time: keeps a hostile consumer from filling the disk. */
@@ -50,5 +53,5 @@ export const noncesMax = 10_000;
 export const sessionsMax = 10_000;
 export const sessionLifeMs = 3_600_000;
 
-/** Ended-early leases told to a producer in one reply; what does not fit is told a second later. */
+/** Ended-early leases told to a producer in one reply; the rest is told in the next ones, a second apart. */
 export const releasedPerReportMax = 256;

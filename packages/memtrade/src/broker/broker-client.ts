@@ -62,6 +62,11 @@ const defaultTimeoutMs = 5000;
 /** A broker that restarts is found again soon, and is not hammered while it is away. */
 const reconnectMsMin = 100;
 const reconnectMsMax = 2000;
+/**
+ * A call that waits for so much of its time has the connection asked whether it is still there; without an answer in the
+ * time of a call it is given up. A dead machine or a firewall says nothing, and TCP waits for a quarter of an hour.
+ */
+const doubtShare = 1 / 3;
 
 /** Starts one call of the stub, with the last three of its arguments. */
 type Start<Reply> = (...rest: [Metadata, CallOptions, requestCallback<Reply>]) => unknown;
@@ -92,9 +97,12 @@ export class BrokerClient {
   private constructor(options: BrokerClientOptions) {
     this.#options = options;
     const { host } = parseEndpoint(options.endpoint);
+    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#stub = new BrokerService(options.endpoint, credentials.createSsl(readAuthority(options.caFile)), {
       'grpc.initial_reconnect_backoff_ms': reconnectMsMin,
       'grpc.max_reconnect_backoff_ms': reconnectMsMax,
+      'grpc.keepalive_time_ms': timeoutMs * doubtShare,
+      'grpc.keepalive_timeout_ms': timeoutMs,
       'grpc.max_receive_message_length': replyMessageBytesMax,
       // Its own connection: what one client does to it must not be seen by another.
       'grpc.use_local_subchannel_pool': 1,

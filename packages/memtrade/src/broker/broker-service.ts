@@ -63,7 +63,7 @@ export class BrokerService {
         brokerKey,
       })),
       RegisterProducer: unary((request, key) => {
-        book.registerProducer(key, checkRegistration(request), request.slabBytes);
+        book.registerProducer(key, checkRegistration(request), request.slabBytes, now());
         return {};
       }),
       ReportUsage: unary((request, key) => {

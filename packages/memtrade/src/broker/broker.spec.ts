@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -161,6 +161,26 @@ describe('who is let in', () => {
     });
     expect(short?.details).toMatch(/32 bytes, not 5/);
     stub.close();
+  });
+
+  it('is found again when the connection is dead and nobody says so', async () => {
+    // Between client and broker, something that forgets connections, as firewalls and dead machines do.
+    const through: Socket[] = [];
+    const proxy = createServer((near) => {
+      const far = connectTcp(broker.port, '127.0.0.1');
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) through.push(socket.on('error', () => undefined));
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as { port: number };
+    const client = await connect(consumer, { endpoint: `127.0.0.1:${port}`, timeoutMs: 800 });
+    await client.getMarket();
+    for (const socket of through) socket.unpipe().pause();
+    await expect(client.getMarket()).rejects.toThrow();
+    await expect.poll(() => client.getMarket(), { timeout: 20_000 }).toMatchObject({ producers: 0 });
+    client.close();
+    for (const socket of through) socket.destroy();
+    proxy.close();
   });
 
   it('is not trusted by clients with another CA', async () => {

@@ -31,7 +31,7 @@ const consumer = randomBytes(32).toString('hex');
 repository.transaction(() => {
   for (let index = 0; index < producers; index += 1) {
     const key = randomBytes(32).toString('hex');
-    book.registerProducer(key, '127.0.0.1:1', slabBytes);
+    book.registerProducer(key, '127.0.0.1:1', slabBytes, 0);
     book.reportUsage(key, { offeredSlabs: 1 + (index % 50), harvestedBytes: 0, cpuLoad: 0 }, 0);
   }
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ExopoolError, Identity } from '@exopool/shared';
-import { clockSkewMs, producerSilenceMs } from '../limits.js';
+import { clockSkewMs, producersMax, producerSilenceMs, releasedPerReportMax } from '../limits.js';
 import { openTicket } from '../ticket.js';
 import { LeaseBook } from './lease-book.js';
 import type { Grant } from './lease-book-types.js';
@@ -46,7 +46,8 @@ const withCode = (code: string): unknown => expect.objectContaining({ code });
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'exopool-book-'));
   open(join(folder, 'broker.sqlite'));
-  for (const key of producers) book.registerProducer(key, `127.0.0.1:1${key[1]!}`, settings.slabBytes);
+  for (const key of producers)
+    book.registerProducer(key, `127.0.0.1:1${key[1]!}`, settings.slabBytes, startMs);
 });
 afterEach(() => {
   repository.close();
@@ -109,6 +110,44 @@ describe('LeaseBook', () => {
     expect(report(producer, 10, startMs + 60_000 + clockSkewMs).released).toEqual([]);
   });
 
+  it('tells a producer of every lease that was given back, however many they are', () => {
+    const ids = Array.from({ length: releasedPerReportMax + 44 }, (_, index) => `id ${index}`);
+    const slabs = { slabs: 1, slabBytes: settings.slabBytes };
+    repository.transaction(() => {
+      for (const [index, id] of ids.entries()) {
+        const endMs = startMs + 600_000 + index;
+        const term = { serial: 0, startMs, endMs, price: 1n, charged: 0n, commission: 0n };
+        const parties = { producer, consumer, requestId: '' };
+        repository.insertLease({ id, ...parties, ...slabs, terms: [term], released: undefined });
+        repository.markReleased(id, startMs, 0n);
+      }
+    });
+    const told = (nowMs: number): string[] => report(producer, 10, nowMs).released;
+    const [first, second] = [told(startMs + 1000), told(startMs + 2000)];
+    expect(first).toHaveLength(releasedPerReportMax);
+    expect(new Set([...first, ...second])).toEqual(new Set(ids));
+    // And from the start, since a reply may be lost.
+    expect(told(startMs + 3000)).toEqual(first);
+  });
+
+  it('makes room for new producers: who is silent and holds no lease is forgotten', () => {
+    const register = (key: string): void =>
+      book.registerProducer(key, '127.0.0.1:9', settings.slabBytes, startMs);
+    const nameOf = (index: number): string => `f${index.toString(16).padStart(63, '0')}`;
+    repository.transaction(() => {
+      for (let index = producers.length; index < producersMax; index += 1) register(nameOf(index));
+    });
+    report(producer, 10, startMs - producerSilenceMs - 1);
+    report(producers[1]!, 10, startMs);
+    request(consumer, 1, startMs - producerSilenceMs - 1);
+    for (let index = 0; index < 5; index += 1) register(nameOf(producersMax + index));
+    // The one has a lease, the other reports; the third is gone, until it registers again.
+    for (const key of producers.slice(0, 2)) expect(report(key, 10, startMs).released).toEqual([]);
+    expect(() => report(producers[2]!, 10, startMs)).toThrow(withCode('EXOPOOL_NOT_FOUND'));
+    register(producers[2]!);
+    expect(repository.producers()).toHaveLength(producersMax);
+  });
+
   it('refuses what is not theirs, not there, ended, too long or too dear', () => {
     report(producer, 10, startMs);
     const [grant] = request(consumer, 4, startMs);
@@ -124,7 +163,9 @@ describe('LeaseBook', () => {
       withCode('EXOPOOL_TICKET_EXPIRED'),
     );
     expect(() => request(consumer, 1, startMs, { maxPrice: 1n })).toThrow(/a GiB costs 0.005/);
-    expect(() => book.registerProducer(producer, 'h:1', 1 << 20)).toThrow(/slabs have 67108864 bytes/);
+    expect(() => book.registerProducer(producer, 'h:1', 1 << 20, startMs)).toThrow(
+      /slabs have 67108864 bytes/,
+    );
     expect(() => report('ab', 1, startMs)).toThrow(withCode('EXOPOOL_NOT_FOUND'));
   });
 
@@ -137,6 +178,13 @@ describe('LeaseBook', () => {
     report(producer, 3, startMs + 10);
     const extension = { leaseId: grant!.lease.id, seconds: 30, maxPrice: 0n, serial: 0 };
     expect(() => book.extendLease(consumer, extension, startMs + 20)).toThrow(/needs its memory back/);
+  });
+
+  it('places on the silent no more when the clock was set back meanwhile', () => {
+    report(producer, 10, startMs);
+    expect(() => request(consumer, 1, startMs - 3_600_000)).toThrow(withCode('EXOPOOL_NO_MEMORY'));
+    report(producer, 10, startMs - 3_600_000);
+    expect(request(consumer, 1, startMs - 3_600_000)).toHaveLength(1);
   });
 
   it('counts a lease until clocks that are behind have reached its end', () => {
@@ -275,7 +323,7 @@ describe('LeaseBook, whatever is done with it', () => {
         repository.close();
         const path = join(folder, `run-${(run += 1)}.sqlite`);
         open(path);
-        for (const key of producers) book.registerProducer(key, '127.0.0.1:1', settings.slabBytes);
+        for (const key of producers) book.registerProducer(key, '127.0.0.1:1', settings.slabBytes, startMs);
         const model = new Model();
         for (const step of steps) {
           try {

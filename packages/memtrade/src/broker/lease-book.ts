@@ -42,10 +42,12 @@ import type {
 import { place, type ProducerOffer } from './market/placement.js';
 import { priceNow } from './market/pricing.js';
 import { Reputation } from './market/reputation.js';
-import type { LeaseRecord, Repository } from './repository.js';
+import type { LeaseEnd, LeaseRecord, Repository } from './repository.js';
 
 interface LastReport extends UsageReport {
   readonly atMs: number;
+  /** Of the leases that were given back, the last that the producer was told; `undefined`: told all, begins anew. */
+  readonly toldUpTo: LeaseEnd | undefined;
 }
 
 export class LeaseBook {
@@ -71,12 +73,14 @@ export class LeaseBook {
     this.#endpoints = new Map(repository.producers().map(({ key, endpoint }) => [key, endpoint]));
   }
 
-  registerProducer(producer: string, endpoint: string, slabBytes: number): void {
+  /** @throws ExopoolError `EXOPOOL_INVALID` for another size of slabs, `EXOPOOL_DENIED` when there are too many. */
+  registerProducer(producer: string, endpoint: string, slabBytes: number, nowMs: number): void {
     if (slabBytes !== this.#settings.slabBytes) {
       const message = `this market's slabs have ${this.#settings.slabBytes} bytes, the producer's ${slabBytes}: give both the same size`;
       throw new ExopoolError('EXOPOOL_INVALID', message);
     }
-    if (!this.#endpoints.has(producer) && this.#endpoints.size >= producersMax) {
+    const isFull = !this.#endpoints.has(producer) && this.#endpoints.size >= producersMax;
+    if (isFull && !this.#forgetIdle(nowMs)) {
       throw new ExopoolError('EXOPOOL_DENIED', `this broker serves at most ${producersMax} producers`);
     }
     this.#repository.saveProducer({ key: producer, endpoint });
@@ -95,10 +99,13 @@ export class LeaseBook {
         'this producer is not registered: register before reporting',
       );
     }
-    this.#reports.set(producer, { ...report, atMs: nowMs });
+    const from = this.#reports.get(producer)?.toldUpTo ?? { endMs: nowMs - clockSkewMs + 1, id: '' };
+    const released = this.#repository.releasedLeases(producer, from, releasedPerReportMax);
+    const toldUpTo = released.length < releasedPerReportMax ? undefined : released.at(-1);
+    this.#reports.set(producer, { ...report, atMs: nowMs, toldUpTo });
     return {
       leasedSlabs: this.#live(nowMs).slabsByProducer.get(producer) ?? 0,
-      released: this.#repository.releasedLeaseIds(producer, nowMs - clockSkewMs, releasedPerReportMax),
+      released: released.map(({ id }) => id),
     };
   }
 
@@ -194,6 +201,20 @@ export class LeaseBook {
     };
   }
 
+  /** Forgets a producer that is silent and holds no lease; one that is still there registers again. */
+  #forgetIdle(nowMs: number): boolean {
+    const { slabsByProducer } = this.#live(nowMs);
+    const idle = [...this.#endpoints.keys()].find(
+      (producer) => !slabsByProducer.has(producer) && !isFresh(this.#reports.get(producer), nowMs),
+    );
+    if (idle === undefined) return false;
+    this.#repository.removeProducer(idle);
+    this.#endpoints.delete(idle);
+    this.#reports.delete(idle);
+    this.#reputation.forget(idle);
+    return true;
+  }
+
   #live(nowMs: number): ReturnType<Repository['live']> {
     return this.#repository.live(nowMs - clockSkewMs);
   }
@@ -220,7 +241,7 @@ export class LeaseBook {
   /** A producer that offers less than is leased there needs memory back: its leases must run out. */
   #refuseOverdrawn(producer: string, nowMs: number): void {
     const report = this.#reports.get(producer);
-    if (report === undefined || !isFresh(report, nowMs)) return;
+    if (!isFresh(report, nowMs)) return;
     const leased = this.#live(nowMs).slabsByProducer.get(producer) ?? 0;
     if (report.offeredSlabs < leased) {
       throw new ExopoolError('EXOPOOL_NO_MEMORY', 'the producer needs its memory back: request a new lease');
@@ -298,8 +319,9 @@ export class LeaseBook {
   }
 }
 
-function isFresh(report: LastReport, nowMs: number): boolean {
-  return nowMs - report.atMs <= producerSilenceMs;
+/** A report from the future was made before the clock was set back: nobody knows how long ago. */
+function isFresh(report: LastReport | undefined, nowMs: number): report is LastReport {
+  return report !== undefined && Math.abs(nowMs - report.atMs) <= producerSilenceMs;
 }
 
 function lastTerm(lease: LeaseRecord): LeaseTerm {

@@ -26,6 +26,12 @@ export interface LeaseRecord {
   readonly released: { readonly atMs: number; readonly refunded: NanoDollars } | undefined;
 }
 
+/** A place in the order of a producer's leases: by their ends, then by their ids. */
+export interface LeaseEnd {
+  readonly endMs: number;
+  readonly id: string;
+}
+
 export interface LedgerTransaction {
   readonly timeMs: number;
   readonly kind: 'charge' | 'refund';
@@ -47,6 +53,7 @@ export interface Repository {
   transaction<T>(work: () => T): T;
 
   saveProducer(producer: ProducerRecord): void;
+  removeProducer(key: string): void;
   producers(): ProducerRecord[];
 
   insertLease(lease: LeaseRecord): void;
@@ -56,8 +63,8 @@ export interface Repository {
   leasesOfRequest(consumer: string, requestId: string): LeaseRecord[];
   /** Number of leases, and slabs by producer, of those that end after `afterMs` and were not given back. */
   live(afterMs: number): { readonly leases: number; readonly slabsByProducer: ReadonlyMap<string, number> };
-  /** Leases of a producer that were given back though they would have ended after `afterMs`, newest first. */
-  releasedLeaseIds(producer: string, afterMs: number, limit: number): string[];
+  /** Leases of a producer that were given back, by the end that they would have had, from behind `after` on. */
+  releasedLeases(producer: string, after: LeaseEnd, limit: number): LeaseEnd[];
 
   post(transaction: LedgerTransaction): void;
   totals(): LedgerTotals;

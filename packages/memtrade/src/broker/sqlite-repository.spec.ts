@@ -54,7 +54,7 @@ describe('SqliteRepository', () => {
     expect(second.totals()).toEqual({ revenue: term.charged, commission: term.commission, balance: 0n });
     second.markReleased('aa', 2000, 5n);
     expect(second.live(0).leases).toBe(0);
-    expect(second.releasedLeaseIds('p', 60_000, 10)).toEqual(['aa']);
+    expect(second.releasedLeases('p', { endMs: 60_000, id: '' }, 10)).toMatchObject([{ id: 'aa' }]);
     second.close();
   });
 

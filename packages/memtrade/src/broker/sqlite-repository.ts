@@ -8,6 +8,7 @@ import type Database from 'better-sqlite3';
 import { ExopoolError } from '@exopool/shared';
 import { brokerAccount, type LeaseTerm, type NanoDollars } from './market/billing.js';
 import type {
+  LeaseEnd,
   LeaseRecord,
   LedgerTotals,
   LedgerTransaction,
@@ -68,6 +69,10 @@ export class SqliteRepository implements Repository {
     );
   }
 
+  removeProducer(key: string): void {
+    this.#run('DELETE FROM producers WHERE key = ?', key);
+  }
+
   producers(): ProducerRecord[] {
     return this.#all<ProducerRecord>('SELECT key, endpoint FROM producers');
   }
@@ -120,10 +125,16 @@ export class SqliteRepository implements Repository {
     };
   }
 
-  releasedLeaseIds(producer: string, afterMs: number, limit: number): string[] {
-    const select = `SELECT id FROM leases WHERE released_ms IS NOT NULL AND producer = ? AND end_ms > ?
-      ORDER BY released_ms DESC LIMIT ?`;
-    return this.#all<{ id: string }>(select, producer, afterMs, limit).map((row) => row.id);
+  releasedLeases(producer: string, after: LeaseEnd, limit: number): LeaseEnd[] {
+    const rows = this.#all<{ end_ms: bigint; id: string }>(
+      `SELECT end_ms, id FROM leases WHERE released_ms IS NOT NULL AND producer = ? AND (end_ms, id) > (?, ?)
+       ORDER BY end_ms, id LIMIT ?`,
+      producer,
+      after.endMs,
+      after.id,
+      limit,
+    );
+    return rows.map((row) => ({ endMs: Number(row.end_ms), id: row.id }));
   }
 
   post(transaction: LedgerTransaction): void {

@@ -8,6 +8,9 @@
  * What to do is decided by lease-policy.ts from a snapshot, a few times a second; this file carries it out. Nothing
  * here fails once it is open: a lost producer means fewer slabs until others are leased, a lost broker means that
  * leases run to their end. When a session is lost what is in it is, too; the lease, if it still runs, is used again.
+ *
+ * Only the broker's and the producers' clocks have to agree. Here a lease's end is reckoned from when it was asked for,
+ * so a clock that is wrong, or is set, neither ends a lease nor keeps one from being extended.
  */
 import { randomUUID } from 'node:crypto';
 import type { LossReason, SlabSessionOptions } from '@exopool/native';
@@ -44,6 +47,7 @@ export interface LeaseUser<S extends LeasedSession> {
 
 /** What tests replace. */
 export interface LeaseKeeperDependencies {
+  /** Milliseconds since any moment; never set. */
   readonly now: () => number;
   readonly random: () => number;
   /** Calls back every `ms` until the function that it returns is called. */
@@ -53,6 +57,8 @@ export interface LeaseKeeperDependencies {
 interface Held<S> {
   readonly id: string;
   grant: LeaseGrant;
+  /** By our clock; not after its true end. */
+  endsAtMs: number;
   status: LeaseStatus;
   session: S | undefined;
   notBeforeMs: number;
@@ -63,7 +69,7 @@ interface Held<S> {
 }
 
 const realDependencies: LeaseKeeperDependencies = {
-  now: Date.now,
+  now: () => performance.now(),
   random: Math.random,
   every: (ms, callback) => {
     const timer = setInterval(callback, ms).unref();
@@ -84,6 +90,8 @@ export class LeaseKeeper<S extends LeasedSession> {
   readonly #stopTimer: () => void;
   #chargedBefore = 0;
   #requestId: string = randomUUID();
+  /** When it was first sent under this id, and not answered since; `undefined`: not yet. */
+  #requestedAtMs: number | undefined;
   #requestUnderWay = false;
   /** Requests and connections that failed since the last session was opened. */
   #failuresInRow = 0;
@@ -176,7 +184,16 @@ export class LeaseKeeper<S extends LeasedSession> {
   async #giveUp(): Promise<void> {
     this.#stopTimer();
     await Promise.allSettled(this.#underWay);
+    await this.#findLost();
     await Promise.allSettled([...this.#held.values()].map((held) => this.#return(held)));
+  }
+
+  /** A request whose answer was lost may have leased: asked again, the broker says what. */
+  async #findLost(): Promise<void> {
+    if (this.#requestedAtMs === undefined) return;
+    const wish = { slabs: 1, seconds: this.#leaseSeconds, requestId: this.#requestId };
+    const grants = await this.#options.broker.requestLease(wish).catch(() => []);
+    for (const grant of grants) this.#hold(grant, this.#requestedAtMs + this.#leaseSeconds * 1000);
   }
 
   #step(): void {
@@ -185,7 +202,7 @@ export class LeaseKeeper<S extends LeasedSession> {
       nowMs: this.#by.now(),
       wantedSlabs: this.#plan.slabs,
       leaseMs: this.#leaseSeconds * 1000,
-      leases: [...this.#held.values()].map((held) => ({ ...held, ...held.grant, id: held.id })),
+      leases: [...this.#held.values()].map((held) => ({ ...held, slabs: held.grant.slabs })),
       requestUnderWay: this.#requestUnderWay,
       requestNotBeforeMs: this.#requestNotBeforeMs,
     });
@@ -230,6 +247,8 @@ export class LeaseKeeper<S extends LeasedSession> {
   async #request(slabs: number, minimumSlabs: number): Promise<void> {
     this.#requestUnderWay = true;
     this.#counts.requests++;
+    this.#requestedAtMs ??= this.#by.now();
+    const endsAtMs = this.#requestedAtMs + this.#leaseSeconds * 1000;
     const maxPrice = this.#maxPriceOf(slabs);
     try {
       // A retry keeps its id until the broker has answered: an answer that was lost must not lease twice.
@@ -240,10 +259,10 @@ export class LeaseKeeper<S extends LeasedSession> {
         requestId: this.#requestId,
         ...(maxPrice === undefined ? {} : { maxPrice }),
       });
-      this.#requestId = randomUUID();
-      for (const grant of grants) this.#take(this.#hold(grant));
+      this.#renewRequest();
+      for (const grant of grants) this.#take(this.#hold(grant, endsAtMs));
     } catch (error) {
-      if (!isOutage(error)) this.#requestId = randomUUID();
+      if (!isOutage(error)) this.#renewRequest();
       this.#delayRequests();
       this.#noteBrokerFailure(error);
       throw error;
@@ -252,17 +271,22 @@ export class LeaseKeeper<S extends LeasedSession> {
     }
   }
 
+  #renewRequest(): void {
+    this.#requestId = randomUUID();
+    this.#requestedAtMs = undefined;
+  }
+
   /** Of a producer that is not trusted any more nothing is taken, whatever the broker thinks of it. */
   #take(held: Held<S>): void {
     if (held.isTampered) this.#delayRequests();
     this.#start(held.isTampered ? this.#return(held) : this.#connect(held));
   }
 
-  #hold(grant: LeaseGrant): Held<S> {
+  #hold(grant: LeaseGrant, endsAtMs: number): Held<S> {
     const id = grant.leaseId.toString('hex');
-    const fresh = { id, grant, session: undefined, notBeforeMs: 0, connectFailures: 0, extendFailures: 0 };
+    const fresh = { session: undefined, notBeforeMs: 0, connectFailures: 0, extendFailures: 0 };
     const isTampered = this.#distrusted.has(grant.producerKey.toString('hex'));
-    const held: Held<S> = { ...fresh, isTampered, status: 'busy' };
+    const held: Held<S> = { id, grant, endsAtMs, ...fresh, isTampered, status: 'busy' };
     this.#held.set(id, held);
     return held;
   }
@@ -306,11 +330,10 @@ export class LeaseKeeper<S extends LeasedSession> {
   async #extend(held: Held<S>, seconds: number): Promise<void> {
     held.status = 'busy';
     try {
-      held.grant = await this.#options.broker.extendLease(
-        held.grant,
-        seconds,
-        this.#maxPriceOf(held.grant.slabs, held),
-      );
+      const { grant } = held;
+      const maxPrice = this.#maxPriceOf(grant.slabs, held);
+      held.grant = await this.#options.broker.extendLease(grant, seconds, maxPrice);
+      held.endsAtMs += held.grant.expiresAtMs - grant.expiresAtMs;
       await held.session?.extend(held.grant.ticket);
       this.#counts.extensions++;
       held.extendFailures = 0;
@@ -339,7 +362,7 @@ export class LeaseKeeper<S extends LeasedSession> {
       });
     } catch (error) {
       // It ends by itself; past its end the broker may not even know it any more.
-      if (held.grant.expiresAtMs > this.#by.now()) this.#noteBrokerFailure(error);
+      if (held.endsAtMs > this.#by.now()) this.#noteBrokerFailure(error);
     }
   }
 

@@ -11,7 +11,7 @@ import {
 const lease = (change: Partial<LeaseView> = {}): LeaseView => ({
   id: 'a',
   slabs: 4,
-  expiresAtMs: 600_000,
+  endsAtMs: 600_000,
   status: 'open',
   notBeforeMs: 0,
   connectFailures: 0,
@@ -82,7 +82,7 @@ describe('what to do about leases', () => {
     const view = fc.record({
       id: fc.uuid(),
       slabs: fc.integer({ min: 1, max: 4 }),
-      expiresAtMs: fc.nat({ max: 1_000_000 }),
+      endsAtMs: fc.nat({ max: 1_000_000 }),
       status: fc.constantFrom('open' as const, 'lost' as const, 'busy' as const, 'revoked' as const),
       notBeforeMs: fc.nat({ max: 1_000_000 }),
       connectFailures: fc.nat({ max: 5 }),
@@ -103,7 +103,7 @@ describe('what to do about leases', () => {
             0,
           );
           expect(asked).toBe(Math.max(0, wantedSlabs - held));
-          const isUseful = (each: LeaseView): boolean => each.status === 'open' && each.expiresAtMs > nowMs;
+          const isUseful = (each: LeaseView): boolean => each.status === 'open' && each.endsAtMs > nowMs;
           const shed = leases.filter((each) => gone.has(each.id) && isUseful(each));
           expect(shed.length === 0 || held >= wantedSlabs).toBe(true);
         },

@@ -21,7 +21,8 @@ export interface LeaseView {
   /** Hexadecimal. */
   readonly id: string;
   readonly slabs: number;
-  readonly expiresAtMs: number;
+  /** By the same clock as `nowMs`. */
+  readonly endsAtMs: number;
   /** Open, or lost and to be connected; busy while an action on it is under way; revoked by its producer. */
   readonly status: LeaseStatus;
   /** When the next action may be tried, after a failure. */
@@ -74,7 +75,7 @@ function shed(actions: readonly LeaseAction[], kept: readonly LeaseView[], surpl
     returned.add(lease.id);
   }
   const larger = kept.filter(({ id, slabs }) => left > 0 && slabs > left && !returned.has(id));
-  const ending = larger.sort((a, b) => a.expiresAtMs - b.expiresAtMs)[0]?.id;
+  const ending = larger.sort((a, b) => a.endsAtMs - b.endsAtMs)[0]?.id;
   const others = actions.filter(
     (action) =>
       action.kind === 'request' ||
@@ -84,7 +85,7 @@ function shed(actions: readonly LeaseAction[], kept: readonly LeaseView[], surpl
 }
 
 function decideLease(lease: LeaseView, { nowMs, leaseMs }: LeaseSituation): LeaseAction[] {
-  const leftMs = lease.expiresAtMs - nowMs;
+  const leftMs = lease.endsAtMs - nowMs;
   if (lease.status === 'busy') return [];
   if (lease.status === 'revoked' || leftMs <= 0) return [{ kind: 'return', id: lease.id }];
   if (lease.status === 'lost') {

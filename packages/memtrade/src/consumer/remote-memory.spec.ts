@@ -202,6 +202,19 @@ describe('leased memory', () => {
     expect(Math.abs(memory.leases()[0]!.expiresAtMs - nowMs - 60_000)).toBeLessThan(1000);
   });
 
+  it.each([3_600_000, -3_600_000])('is held by a consumer whose clock is off by %d ms', async (offMs) => {
+    nowMs += offMs;
+    const memory = await open({ leaseSeconds: 60 });
+    for (let look = 0; look < 5; look++) tick();
+    expect(memory.stats()).toMatchObject({ requests: 1, extensions: 0, leasedSlabs: 4 });
+    nowMs += 45_000;
+    await until(() => memory.stats().extensions === 1);
+    nowMs += 30_000;
+    for (let look = 0; look < 5; look++) tick();
+    expect(memory.stats()).toMatchObject({ requests: 1, extensions: 1, leasedSlabs: 4 });
+    expect(market.released).toEqual([]);
+  });
+
   it('is replaced when it is revoked: misses meanwhile, and nothing else', async () => {
     const memory = await open();
     await memory.tier.putMany([entry]);
@@ -251,6 +264,20 @@ describe('opening', () => {
     await expect(open()).rejects.toMatchObject({ code: 'EXOPOOL_UNAVAILABLE' });
     expect(market.released).toHaveLength(1);
     await expect(open({ slabs: 0 })).rejects.toMatchObject({ code: 'EXOPOOL_INVALID' });
+  });
+
+  it('fails when the answer is lost, and gives back what that had leased', async () => {
+    const granted = new Map<string, LeaseGrant[]>();
+    const request = market.requestLease.bind(market);
+    market.requestLease = async (wish) => {
+      const before = granted.get(wish.requestId!);
+      if (before !== undefined) return before;
+      granted.set(wish.requestId!, await request(wish));
+      throw new ExopoolError('EXOPOOL_TIMEOUT', 'the broker did not answer in time');
+    };
+    await expect(open()).rejects.toMatchObject({ code: 'EXOPOOL_TIMEOUT' });
+    expect(market.granted).toHaveLength(1);
+    expect(market.released).toEqual([market.granted[0]!.leaseId.toString('hex')]);
   });
 
   it('may start with nothing, and retries a request under its id until it is answered', async () => {

@@ -1,6 +1,6 @@
 /**
  * Talks to the broker: registers, then reports once a second. The leases go on while the broker is away; it is looked
- * for again and again, with growing pauses. A producer may start while it is away, and joins when it comes.
+ * for again and again, with growing pauses, each its own. A producer may start while it is away, and joins when it comes.
  */
 import { toExopoolError } from '@exopool/shared';
 import type { BrokerClient } from '../broker/broker-client.js';
@@ -84,21 +84,17 @@ export class BrokerAgent {
 
   #schedule(): void {
     if (this.#isClosed) return;
-    const pauseMs = Math.min(retryMsMax, reportIntervalMs * 2 ** Math.max(0, this.#failures - 1));
-    this.#timer = setTimeout(() => void this.#turn().finally(() => this.#schedule()), pauseMs);
+    const pause = pauseMs(this.#failures, Math.random());
+    this.#timer = setTimeout(() => void this.#turn().finally(() => this.#schedule()), pause);
   }
 
   async #turn(): Promise<void> {
     try {
       if (this.#client === undefined) await this.#meet();
-      else await this.#report(this.#client);
+      else await this.#reportAgain(this.#client);
       this.#found();
-    } catch (thrown) {
-      const error = toExopoolError(thrown);
-      // A broker with a new database does not know us.
-      const isForgotten = error.code === 'EXOPOOL_NOT_FOUND' && this.#client !== undefined;
-      if (isForgotten && (await this.#tryRegister(this.#client!))) return;
-      this.#lost(error.message);
+    } catch (error) {
+      this.#lost(toExopoolError(error).message);
     }
   }
 
@@ -108,14 +104,16 @@ export class BrokerAgent {
       client.close();
       return;
     }
+    // From here on `close` ends it.
+    this.#client = client;
     try {
       await this.#register(client);
       await this.#report(client);
     } catch (error) {
       client.close();
+      this.#client = undefined;
       throw error;
     }
-    this.#client = client;
     this.#found();
   }
 
@@ -131,16 +129,20 @@ export class BrokerAgent {
     this.#failures += 1;
   }
 
-  async #tryRegister(client: BrokerClient): Promise<boolean> {
-    return this.#register(client).then(
-      () => true,
-      () => false,
-    );
-  }
-
   #register(client: BrokerClient): Promise<void> {
     const { endpoint, slabBytes } = this.#options;
     return client.registerProducer({ endpoint, slabBytes });
+  }
+
+  async #reportAgain(client: BrokerClient): Promise<void> {
+    try {
+      await this.#report(client);
+    } catch (error) {
+      // A broker with a new database does not know us.
+      if (toExopoolError(error).code !== 'EXOPOOL_NOT_FOUND') throw error;
+      await this.#register(client);
+      await this.#report(client);
+    }
   }
 
   async #report(client: BrokerClient): Promise<void> {
@@ -149,4 +151,14 @@ export class BrokerAgent {
     this.#options.onBroker(client.brokerKey);
     if (released.length > 0) this.#options.onReleased(released);
   }
+}
+
+/**
+ * Time until the next report: a second, or after failures a pause that doubles, spread so that producers who lost the
+ * same broker do not all come back at once.
+ * @param random 0..1.
+ */
+export function pauseMs(failures: number, random: number): number {
+  if (failures === 0) return reportIntervalMs;
+  return Math.min(retryMsMax, reportIntervalMs * 2 ** (failures - 1)) * (0.5 + random / 2);
 }

@@ -12,6 +12,7 @@ const sessions: SlabSession[] = [];
 let server: SlabServer;
 let machine: MachineMemory;
 let reclaimedMs: number[];
+let fail: Error | undefined;
 
 beforeEach(() => {
   server = SlabServer.start({
@@ -24,6 +25,7 @@ beforeEach(() => {
   });
   machine = { availableBytes: GiB + 10 * slabBytes, processBytes: 0, fullPressure: 0 };
   reclaimedMs = [];
+  fail = undefined;
 });
 afterEach(() => {
   for (const session of sessions.splice(0)) session.close();
@@ -46,7 +48,10 @@ function manage(graceMs: number): SlabManager {
     settings,
     () => 0,
     (ms) => reclaimedMs.push(ms),
-    () => machine,
+    () => {
+      if (fail !== undefined) throw fail;
+      return machine;
+    },
   );
   manager.adjust();
   return manager;
@@ -74,6 +79,18 @@ async function lease(slabs: number): Promise<SlabSession> {
   sessions.push(session);
   return session;
 }
+
+it('survives a look that fails, and offers what it did until the next', () => {
+  const manager = manage(60_000);
+  const known = machine;
+  fail = new Error('too many open files');
+  machine = { ...known, availableBytes: GiB + 6 * slabBytes };
+  manager.adjust();
+  expect(manager.stats()).toMatchObject({ offeredSlabs: 10, availableBytes: known.availableBytes });
+  fail = undefined;
+  manager.adjust();
+  expect(manager.stats()).toMatchObject({ offeredSlabs: 6, availableBytes: machine.availableBytes });
+});
 
 it('asks in proportion, and is content with what consumers give', async () => {
   const manager = manage(60_000);
@@ -150,7 +167,7 @@ it('looks seldom while nothing is on loan, and every time while something is', a
     };
     expect(turns(40)).toBe(2);
     const session = await lease(2);
-    expect(server.leasedSlabs).toBe(2);
+    await vi.waitUntil(() => server.leasedSlabs === 2);
     expect(turns(10)).toBe(10);
     for (const slab of [0, 1]) await session.releaseSlab(slab);
     await vi.waitUntil(() => server.leasedSlabs === 0);

@@ -53,6 +53,7 @@ export class SlabManager {
   readonly #look: () => MachineMemory;
   readonly #onReclaimed: (ms: number) => void;
   readonly #processBytesAtStart: number;
+  #machine: MachineMemory;
   #offer: OfferState | undefined;
   #reclaim: ReclaimState | undefined;
   #overSinceMs: number | undefined;
@@ -72,7 +73,8 @@ export class SlabManager {
     this.#harvestedBytes = harvestedBytes;
     this.#onReclaimed = onReclaimed;
     this.#look = look;
-    this.#processBytesAtStart = look().processBytes;
+    this.#machine = look();
+    this.#processBytesAtStart = this.#machine.processBytes;
   }
 
   get offeredSlabs(): number {
@@ -88,12 +90,17 @@ export class SlabManager {
     if (isLent || performance.now() - this.#adjustedMs >= unlentIntervalMs) this.adjust();
   }
 
-  /** Looks at the machine and acts. */
+  /** Looks at the machine and acts; where it cannot be seen (no more files may be opened) what was seen last counts. */
   adjust(): void {
     const nowMs = performance.now();
     this.#adjustedMs = nowMs;
     const before = this.#offer?.slabs;
-    const { availableBytes, processBytes, fullPressure } = this.#look();
+    try {
+      this.#machine = this.#look();
+    } catch {
+      // The next look is soon.
+    }
+    const { availableBytes, processBytes, fullPressure } = this.#machine;
     // Mapped is not yet used: only pages that were written count.
     const grownBytes = Math.max(0, processBytes - this.#processBytesAtStart);
     const { leasedSlabs } = this.#server;
@@ -110,7 +117,7 @@ export class SlabManager {
     return {
       offeredSlabs: this.offeredSlabs,
       slabBytes: this.#settings.slabBytes,
-      availableBytes: readMemoryInfo().availableBytes,
+      availableBytes: this.#machine.availableBytes,
       server: this.#server.stats(),
       reclaims: this.#reclaims,
     };

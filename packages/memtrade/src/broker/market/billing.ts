@@ -4,7 +4,7 @@
  *   charge = slabs × bytes of a slab × time × price        for the whole term, when it is granted
  *   refund = charge × time not used ÷ time of the term     when a lease is given back
  *
- * Money is in billionths of a US dollar. A slab of 64 MiB at 0.005 $/GiB·h costs 86.8 of them a millisecond, so
+ * Money is in billionths of a US dollar. A slab of 64 MiB at 0.005 $/GiB·h costs 86.8 of them a second, so
  * rounding (always in the consumer's favour for a charge, in the producer's for a refund) is below a millionth of a
  * cent a lease. Every transaction is a set of {@link Posting}s whose sum is zero.
  */

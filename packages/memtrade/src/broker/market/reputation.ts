@@ -22,6 +22,11 @@ export class Reputation {
     if (complainers.size > complainersMax) complainers.delete(complainers.values().next().value!);
   }
 
+  /** The producer is not known any more. */
+  forget(producer: string): void {
+    this.#complainers.delete(producer);
+  }
+
   /** Whether the consumer wants nothing more of the producer. */
   isAvoided(consumer: string, producer: string): boolean {
     return this.#complainers.get(producer)?.has(consumer) ?? false;

@@ -1,7 +1,7 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -144,6 +144,34 @@ describe('settings of a block device', () => {
       message: expect.stringMatching(message) as string,
     });
   };
+
+  it('leave the socket to a server that is too busy to answer', async () => {
+    const socket = join(folder, 'socket');
+    const wait = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)';
+    const listen = `require('node:net').createServer().listen({ path: '${socket}', backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'listens'); ${wait}; })`;
+    const busy = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const waiting: Socket[] = [];
+    try {
+      await once(busy.stdout, 'data');
+      const isRefused = (): Promise<boolean> => {
+        const client = connect(socket).on('error', () => undefined);
+        waiting.push(client);
+        return once(client, 'connect').then(
+          () => false,
+          () => true,
+        );
+      };
+      let isFull = false;
+      while (!isFull) isFull = await isRefused();
+      await expect(runNbdConsumer(config())).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
+      expect(existsSync(socket)).toBe(true);
+    } finally {
+      for (const client of waiting) client.destroy();
+      busy.kill('SIGKILL');
+      await once(busy, 'exit');
+    }
+  });
 
   it('must fit together', async () => {
     await fails({ resp: '6380' }, /a block device or a cache/);

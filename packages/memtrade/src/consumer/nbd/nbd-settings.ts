@@ -89,7 +89,8 @@ async function removeStaleSocket(socket: string): Promise<void> {
 function isAnswered(socket: string): Promise<boolean> {
   return new Promise((answer) => {
     const client = connect(socket);
-    client.once('error', () => answer(false));
+    // Only that says that nobody listens: one who does may be too busy (EAGAIN), or not for us (EACCES).
+    client.once('error', ({ code }: NodeJS.ErrnoException) => answer(code !== 'ECONNREFUSED'));
     client.once('connect', () => {
       client.destroy();
       answer(true);

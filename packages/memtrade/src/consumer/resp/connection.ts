@@ -48,6 +48,8 @@ export class Connection implements Session {
   #isBlocked = false;
   #waitsForRelief = false;
   #requestBytes = 0;
+  /** The client sends nothing more; it may still read. */
+  #hasEnded = false;
 
   constructor(
     server: RespServer,
@@ -64,6 +66,10 @@ export class Connection implements Session {
     socket.on('data', (chunk: Buffer) => {
       this.lastActiveMs = Date.now();
       this.#parser.push(chunk);
+      this.#run();
+    });
+    socket.on('end', () => {
+      this.#hasEnded = true;
       this.#run();
     });
     socket.on('drain', () => this.#unblock());
@@ -85,6 +91,7 @@ export class Connection implements Session {
       if (request === undefined) break;
       this.#execute(request);
     }
+    if (this.#hasEnded && !this.#isBlocked) this.isLeaving = true;
     this.#countRequestBytes(this.#parser.heldBytes);
     this.#flush();
     if (this.#isBlocked || this.isLeaving) this.#socket.pause();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { random, type Random } from './random-commands.fixture.js';
-import { ProtocolError, RequestParser, valueBytesMax } from './request-parser.js';
+import { argumentsMax, ProtocolError, RequestParser, valueBytesMax } from './request-parser.js';
 import { request } from './wire.fixture.js';
 
 const mutationCount = process.env['EXOPOOL_TEST_ALL'] === '1' ? 1_000_000 : 20_000;
@@ -45,6 +45,14 @@ describe('requests', () => {
     const { requests } = parse(Buffer.concat([request(['set', 'k', value]), request(['ping'])]), [65_536]);
     expect(requests.map((each) => each.length)).toEqual([3, 1]);
     expect(requests[0]![2]!.equals(value)).toBe(true);
+  });
+
+  it('count what their arguments cost, also when they are empty', () => {
+    const parser = new RequestParser();
+    parser.push(Buffer.from(`*${argumentsMax}\r\n`));
+    parser.push(Buffer.from('$0\r\n\r\n'.repeat(100_000)));
+    expect(parser.next()).toBeUndefined();
+    expect(parser.heldBytes).toBeGreaterThan(100_000 * 64);
   });
 
   it('are lines too', () => {

@@ -20,6 +20,8 @@ export const requestBytesMax = 64 * 1024 * 1024;
 /** Before AUTH a request is short, as in Redis. */
 const strangerArgumentsMax = 10;
 const strangerBytesMax = 16 * 1024;
+/** What an argument costs beside its bytes; empty ones cost it too. */
+const argumentBytes = 128;
 /** Arguments that came in pieces are gathered in a buffer of their own from this length on. */
 const gatheredBytesMin = 32 * 1024;
 
@@ -46,7 +48,9 @@ export class RequestParser {
 
   /** Bytes received for a request that is not complete yet; a long value counts in full once its length is known. */
   get heldBytes(): number {
-    return this.#input.length - this.#at + (this.#missingArguments > 0 ? this.#requestBytes : 0);
+    const unread = this.#input.length - this.#at;
+    if (this.#missingArguments === 0) return unread;
+    return unread + this.#requestBytes + this.#arguments.length * argumentBytes;
   }
 
   push(chunk: Buffer): void {

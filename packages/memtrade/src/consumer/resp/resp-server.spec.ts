@@ -187,6 +187,22 @@ describe('clients that send and do not read', () => {
   });
 });
 
+describe('clients that have sent everything', () => {
+  it('get every reply, then the end', async () => {
+    const server = await serve();
+    const client = await connect(server);
+    const value = Buffer.alloc(MiB, 'v');
+    await client.call('set', 'k', value);
+    await settled(server);
+    // More than the server keeps for one client: it stops reading on the way.
+    client.send(Buffer.concat(Array.from({ length: 20 }, () => request(['get', 'k']))));
+    client.end();
+    expect(await client.replies(20)).toHaveLength(20);
+    expect(await client.rest()).toBe('');
+    await vi.waitUntil(() => [...server.sessions()].length === 0);
+  });
+});
+
 describe('TLS', () => {
   it('is what clients must speak when it is on', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'exopool-resp-'));

@@ -27,6 +27,8 @@ const loadBytesMax = 256 * 1024 * 1024;
 const requestBytesMax = 512 * 1024 * 1024;
 /** A peer that does not finish its handshake holds a connection no longer. */
 const handshakeTimeoutMs = 10_000;
+/** Silence after which a client is asked whether it is still there, as Redis does: one that is not would hold a place. */
+const keepAliveMs = 300_000;
 
 export interface RespServerOptions {
   readonly tier: CacheTier;
@@ -79,11 +81,18 @@ export class RespServer implements ServerView {
       timeout: '0',
     };
     const accept = (socket: Socket): void => this.#accept(socket);
+    // Half-open: whoever sends its requests and the end of them at once (`printf … | nc`) gets the replies all the same.
+    const sockets = { allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
     this.#server =
       tls === undefined
-        ? createServer(accept)
+        ? createServer(sockets, accept)
         : createTlsServer(
-            { ...tls, handshakeTimeout: handshakeTimeoutMs, ...(tls.ca ? { requestCert: true } : {}) },
+            {
+              ...tls,
+              ...sockets,
+              handshakeTimeout: handshakeTimeoutMs,
+              ...(tls.ca ? { requestCert: true } : {}),
+            },
             accept,
           );
     // A handshake that fails is the peer's trouble.

@@ -106,6 +106,11 @@ export class WireClient {
     this.#socket.resume();
   }
 
+  /** Sends nothing more, and goes on reading. */
+  end(): void {
+    this.#socket.end();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -48,6 +48,15 @@ const times = (count: number, epoch: Partial<HarvestSample> = {}): Partial<Harve
   Array.from({ length: count }, () => epoch);
 
 describe('HarvestPolicy', () => {
+  it('is not blinded by a point that is no number', () => {
+    const policy = new HarvestPolicy(settings);
+    play(policy, 0, [{ performance: Infinity }, { performance: Number.NaN }, ...times(3)]);
+    const bad = { performance: 20, pageIns: 1, swappedBytes: 1000 };
+    const decisions = play(policy, 5000, times(settings.severeEpochs, bad));
+    expect(decisions.some(({ isDrop }) => isDrop)).toBe(true);
+    expect(decisions.at(-1)!.prefetchBytes).toBeGreaterThan(0);
+  });
+
   it('learns first, then takes a chunk and waits', () => {
     const decisions = play(new HarvestPolicy(settings), 0, times(6));
     expect(decisions.map(({ phase, limitBytes }) => [phase, limitBytes])).toEqual([

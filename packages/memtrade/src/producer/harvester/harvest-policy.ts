@@ -188,5 +188,5 @@ export class HarvestPolicy {
 }
 
 function isKnown(performance: number | undefined): performance is number {
-  return performance !== undefined && !Number.isNaN(performance);
+  return performance !== undefined && Number.isFinite(performance);
 }

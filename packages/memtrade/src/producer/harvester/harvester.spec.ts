@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup, processIdentity } from '@exopool/native';
 import { MiB } from '@exopool/shared';
 import { Harvester, type HarvesterOptions } from './harvester.js';
@@ -97,7 +97,7 @@ describe('Harvester', () => {
 
     await expect.poll(() => running.status.harvestedBytes, { timeout: 30_000 }).toBeGreaterThan(40 * MiB);
     expect(running.status).toMatchObject({ drops: 0, metric: 'Redis PING p99, ms' });
-    expect(running.status.steps).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => running.status.steps, { timeout: 30_000 }).toBeGreaterThanOrEqual(3);
     expect(running.status.limitBytes).toBeLessThan(150 * MiB);
     expect(cgroup.limitBytes()).toBeLessThan(200 * MiB);
     expect(await redis.get('key:7')).toMatch(/^x{512}7:/);
@@ -182,6 +182,25 @@ describe('Harvester', () => {
     await attached.close();
     expect(cgroup.limitBytes()).toBeUndefined();
     expect(processIdentity(owner.commandPid!)).toBeDefined();
+  });
+
+  it('goes on after a look that failed, and holds nobody whom it cannot see', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const running = await Harvester.start(
+      options({ command: ['sleep', '600'], floorBytes: 0, chunkBytes: 65_536, coolingMs: 60_000 }),
+    );
+    harvester = running;
+    const cgroup = cgroupOf(running);
+    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeDefined();
+    const look = vi.spyOn(MemoryCgroup.prototype, 'sample').mockImplementation(() => {
+      throw new Error('too many open files');
+    });
+    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeUndefined();
+    expect(running.status.reason).toContain('too many open files');
+    look.mockRestore();
+    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeDefined();
+    expect(running.status.reason).toBeUndefined();
+    expect(running.status.state).toBe('cooling');
   });
 
   it('is undone by the next one when it is killed', async (context) => {

@@ -8,6 +8,7 @@
  * next second. Where the machine cannot do it (no root, no cgroups, no swap) it is off, with the reason and what would
  * help; a command is started all the same. Whatever is changed is written in the journal first, and undone at close.
  */
+import { existsSync } from 'node:fs';
 import {
   MachineJournal,
   readMemoryInfo,
@@ -172,20 +173,23 @@ export class Harvester {
     if (this.#isInEpoch || this.#isClosed) return;
     this.#isInEpoch = true;
     clearTimeout(this.#timer);
-    this.#epoch = this.#endEpoch(this.#cgroup!, this.#policy!)
-      .then(
-        () => this.#schedule(),
-        // The cgroup is gone: its owner removed it.
-        (error: unknown) => {
-          this.#status = {
-            ...this.#status,
-            ...nothingHarvested,
-            state: 'ended',
-            reason: toExopoolError(error).message,
-          };
-        },
-      )
-      .finally(() => (this.#isInEpoch = false));
+    const cgroup = this.#cgroup!;
+    this.#epoch = this.#endEpoch(cgroup, this.#policy!)
+      .catch((error: unknown) => this.#failed(cgroup, toExopoolError(error).message))
+      .finally(() => {
+        this.#isInEpoch = false;
+        if (existsSync(cgroup.path)) this.#schedule();
+      });
+  }
+
+  /** Whom it cannot see it does not hold; the next epoch may see again. A cgroup that its owner removed is the end. */
+  #failed(cgroup: MemoryCgroup, reason: string): void {
+    if (existsSync(cgroup.path)) {
+      this.#status = { ...this.#status, reason };
+      this.#squeeze!.lift();
+    } else {
+      this.#status = { ...this.#status, ...nothingHarvested, state: 'ended', reason };
+    }
   }
 
   async #endEpoch(cgroup: MemoryCgroup, policy: HarvestPolicy): Promise<void> {

@@ -17,6 +17,8 @@ export class LineClient {
   readonly #questions: Question[] = [];
   #socket: Socket | undefined;
   #received = '';
+  /** Since the last answer ended. */
+  #answerBytes = 0;
   #triedMs = -Infinity;
   #isClosed = false;
 
@@ -58,22 +60,24 @@ export class LineClient {
 
   #take(socket: Socket, text: string): void {
     this.#received += text;
-    if (this.#received.length > answerBytesMax) {
-      socket.destroy();
-      return;
-    }
+    this.#answerBytes += text.length;
     const lines = this.#received.split('\r\n');
     this.#received = lines.pop() ?? '';
     for (const line of lines) {
       const question = this.#questions[0];
       question?.lines.push(line);
-      if (question?.end.test(line) === true) this.#questions.shift()!.resolve(question.lines);
+      if (question?.end.test(line) !== true) continue;
+      this.#questions.shift();
+      this.#answerBytes = 0;
+      question.resolve(question.lines);
     }
+    if (this.#answerBytes > answerBytesMax) socket.destroy();
   }
 
   #lost(): void {
     this.#socket = undefined;
     this.#received = '';
+    this.#answerBytes = 0;
     for (const question of this.#questions.splice(0)) question.resolve(undefined);
   }
 }

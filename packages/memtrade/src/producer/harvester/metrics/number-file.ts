@@ -4,10 +4,11 @@
  *   a file   the last line counts; replaced or appended to, as the writer likes
  *   a pipe   every line that came in the epoch counts, and the worst per cent of them is its value
  */
-import { close, constants, open } from 'node:fs';
+import { close, constants, open, statSync } from 'node:fs';
 import { open as openFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { ExopoolError } from '@exopool/shared';
 import { SortedWindow } from '../sorted-window.js';
 import type { Direction, PerformanceMetric } from './performance-metric.js';
 import { polledMetric } from './polled-metric.js';
@@ -25,7 +26,9 @@ export function fileMetric(path: string, direction: Direction = 'lower'): Perfor
   });
 }
 
+/** @throws ExopoolError `EXOPOOL_NOT_FOUND` without the pipe, `EXOPOOL_CONFIG` for another kind of file. */
 export function pipeMetric(path: string, direction: Direction = 'lower'): PerformanceMetric {
+  checkPipe(path);
   const values = new SortedWindow(Infinity);
   let stream: Socket | undefined;
   let isClosed = false;
@@ -57,6 +60,19 @@ export function pipeMetric(path: string, direction: Direction = 'lower'): Perfor
       stream?.destroy();
     },
   };
+}
+
+function checkPipe(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFIFO() === true) return;
+  const [code, what] =
+    found === undefined
+      ? (['EXOPOOL_NOT_FOUND', 'there is no such pipe'] as const)
+      : (['EXOPOOL_CONFIG', 'it is no pipe'] as const);
+  throw new ExopoolError(
+    code,
+    `pipe:${path}: ${what}; make one with \`mkfifo ${path}\`, or give file:${path}`,
+  );
 }
 
 async function lastNumber(path: string): Promise<number | undefined> {

@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openMetric } from './open-metric.js';
 import { numberAt, parseJsonPath } from './json-endpoint.js';
 import { parsePrometheusText, parseSelector } from './prometheus-text.js';
 import { CounterDelta, CounterRate, MeanDelta, polledMetric } from './polled-metric.js';
+import { probedMetric, underWayMax } from './probed-metric.js';
 import { commandTotals } from './redis.js';
 
 const epoch = { seconds: 1, pageIns: 0 };
@@ -137,6 +138,13 @@ describe('a pipe', () => {
     }
     metric.close();
   });
+
+  it('is one', async () => {
+    const pipe = join(folder, 'latencies');
+    await expect(openMetric(`pipe:${pipe}`)).rejects.toMatchObject({ code: 'EXOPOOL_NOT_FOUND' });
+    writeFileSync(pipe, '1\n');
+    await expect(openMetric(`pipe:${pipe}`)).rejects.toMatchObject({ code: 'EXOPOOL_CONFIG' });
+  });
 });
 
 describe('figures that count from the start', () => {
@@ -185,6 +193,19 @@ it('does not wait for a server that does not answer, and does not ask it twice',
   expect(await next).toBe(6);
 });
 
+it('does not ask a server that stands still for ever more', () => {
+  vi.useFakeTimers();
+  try {
+    const probe = vi.fn(() => new Promise<boolean>(() => undefined));
+    const metric = probedMetric('hung', probe, () => undefined);
+    vi.advanceTimersByTime(60_000);
+    expect(probe).toHaveBeenCalledTimes(underWayMax);
+    metric.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 it.each([
   'redis',
   'redis://h:1?by=magic',
@@ -192,6 +213,8 @@ it.each([
   'file:relative/path',
   'gopher://x',
   'pipe://host/x',
+  'file:/a%zz',
+  'http://h/status#%zz',
 ])('refuses %s and says what to give', async (text) => {
   await expect(openMetric(text)).rejects.toMatchObject({ code: 'EXOPOOL_CONFIG' });
 });

@@ -27,9 +27,19 @@ const memcachedPort = 11_211;
 /**
  * @param direction which values are better, for figures that do not say so themselves.
  * @throws ExopoolError `EXOPOOL_CONFIG` for a text that names none; `EXOPOOL_UNAVAILABLE` or `EXOPOOL_NOT_FOUND` when a
- *   Prometheus endpoint cannot be read or has no such figure. Other servers may be away.
+ *   Prometheus endpoint cannot be read or has no such figure, or a pipe is not there. Other servers may be away.
  */
 export async function openMetric(text: string, direction?: Direction): Promise<PerformanceMetric> {
+  try {
+    return await openNamed(text, direction);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    const message = `${text}: a % stands before two hexadecimal digits; write %25 for itself`;
+    throw new ExopoolError('EXOPOOL_CONFIG', message, { cause: error });
+  }
+}
+
+async function openNamed(text: string, direction: Direction | undefined): Promise<PerformanceMetric> {
   const prometheus = /^prometheus\+(https?:.*)$/s.exec(text)?.[1];
   if (prometheus !== undefined) return prometheusMetric(prometheus, direction);
   const url = parseUrl(text);

@@ -4,6 +4,8 @@ import type { PerformanceMetric } from './performance-metric.js';
 
 /** Enough for the tail of an epoch, too few to be felt. */
 const probeIntervalMs = 50;
+/** Probes that wait for an answer: ten seconds of them. A server that stands still for longer is not asked more. */
+export const underWayMax = 200;
 /** Above 1 ms a server that answers probes in 0.1 ms is surely not itself; a busy small machine makes jumps below it. */
 const slackMs = 1;
 
@@ -17,9 +19,16 @@ export function probedMetric(
   close: () => void,
 ): PerformanceMetric {
   const latencies = new SortedWindow(Infinity);
+  let underWay = 0;
   const ask = async (): Promise<void> => {
+    if (underWay >= underWayMax) return;
     const startMs = performance.now();
-    if (await probe()) latencies.add(0, performance.now() - startMs);
+    underWay += 1;
+    try {
+      if (await probe()) latencies.add(0, performance.now() - startMs);
+    } finally {
+      underWay -= 1;
+    }
   };
   const timer = setInterval(() => void ask().catch(() => undefined), probeIntervalMs);
   return {
