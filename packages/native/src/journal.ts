@@ -21,7 +21,7 @@ import {
   readdirSync,
   readFileSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
@@ -97,7 +97,7 @@ export class MachineJournal {
   }
 
   #append(line: object): void {
-    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    writeFileSync(this.#fd, `${JSON.stringify(line)}\n`);
     fsyncSync(this.#fd);
   }
 }
