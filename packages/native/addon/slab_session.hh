@@ -41,7 +41,8 @@ class ServerSession {
   static constexpr size_t kOutputMax = 1 << 20;  // then one answer of SLAB_PAYLOAD_MAX may still be added
   enum class State { kHello, kProof, kOpen, kClosing };
 
-  ServerSession(SlabService *service, uint64_t now_ms) : service_(service), started_ms_(now_ms) {}
+  // `started_ms` is for its owner, by any clock; what methods are told is Unix time.
+  ServerSession(SlabService *service, uint64_t started_ms) : service_(service), started_ms_(started_ms) {}
 
   ByteQueue &input() { return input_; }
   ByteQueue &output() { return output_; }

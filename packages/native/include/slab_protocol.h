@@ -55,7 +55,7 @@
 
 #define SLAB_PAYLOAD_MAX (1u << 20) /* one frame delays the others of its thread by some 100 us at most */
 #define SLAB_OUTSTANDING_MAX 1024   /* requests of a session on their way; more gain nothing at 25 Gb/s */
-#define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 3 MiB each at worst */
+#define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 6 MiB each at worst */
 #define SLAB_SLABS_MAX 65536        /* of a lease: 4 TiB of 64 MiB slabs */
 #define SLAB_BYTES_MAX (1u << 31)   /* of a slab: offset + length stay in 32 bits */
 #define SLAB_ALL 0xffffffffu        /* RELEASE: every slab of the lease */
