@@ -69,6 +69,8 @@ class ServerSession {
   slab_status Write(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Extend(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Release(uint32_t slab);
+  // SLAB_OK when nothing is to be waited for; else SLAB_OVER_RATE, which is counted and says how long.
+  slab_status Wait(uint32_t wait_ms);
   // SLAB_OK when the lease may have these bytes now, and counts them.
   slab_status Charge(uint32_t bytes, uint64_t now_ms);
   void SendReady();

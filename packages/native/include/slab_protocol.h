@@ -142,7 +142,7 @@ enum slab_status {
   SLAB_EXPIRED = 6,
   SLAB_RELEASED = 7,
   SLAB_NOT_HELD = 8,  /* the slab was released or taken */
-  SLAB_OVER_RATE = 9, /* more bytes or requests a second than the lease may; come back in length milliseconds */
+  SLAB_OVER_RATE = 9, /* more bytes, requests or tickets a second than the lease may; wait length milliseconds */
 };
 
 struct slab_header {

@@ -28,7 +28,9 @@ const program = `
 function run(most: number): { readonly status: number | null; readonly stdout: string } {
   const limited = `ulimit -c 0; ulimit -u ${most}; exec "$0" -e "$1"`;
   const who = [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'];
-  return spawnSync('setpriv', [...who, 'bash', '-c', limited, process.execPath, program], { encoding: 'utf8' });
+  return spawnSync('setpriv', [...who, 'bash', '-c', limited, process.execPath, program], {
+    encoding: 'utf8',
+  });
 }
 
 it('no thread can be started: an error, not the end of the process', { timeout: 60_000 }, (ctx) => {
