@@ -148,6 +148,7 @@ bool SlabServerLoop::ServeConnection(Connection *connection, uint32_t events, ui
     if ((events & EPOLLOUT) && !Flush(connection)) return false;
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !Receive(connection, now_ms)) return false;
     connection->backlog = connection->session.Process(now_ms);
+    leased_slabs_ = service_->leases.leased_slabs();  // before the peer can know of it
     return Flush(connection);
   } catch (const std::exception &) {
     return false;  // no memory for its buffers, or for OpenSSL's: this consumer is lost, the others are not
