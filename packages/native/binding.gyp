@@ -5,8 +5,10 @@
       'target_name': 'exopool',
       'sources': ['<!@(node scripts/gyp.mjs sources)'],
       # A worker thread may be terminated while one of our callbacks runs in it: what cannot be thrown is dropped.
+      # All exceptions, such as of a thread that cannot be started, become JavaScript's: Node is built without them.
       'defines': [
-        'NAPI_VERSION=9', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+        'NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS', 'NODE_ADDON_API_CPP_EXCEPTIONS_ALL',
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
         '<!@(node scripts/gyp.mjs defines)',
       ],
       'include_dirs': ['include', 'addon'],

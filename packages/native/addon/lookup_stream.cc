@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lookup_job.hh"
+#include "table_pool.hh"
 
 namespace exopool {
 namespace {
@@ -18,6 +19,7 @@ constexpr int32_t kFailed = -3;
 }  // namespace
 
 LookupStream *LookupStream::Create(Napi::Env env, Napi::Function receive, Napi::Int32Array words) {
+  WorkerPool::Get();  // may throw: here rather than when somebody waits for an answer
   auto stream = std::make_shared<LookupStream>();
   stream->words_reference_ = Napi::Persistent(words);
   stream->words_ = words.Data();

@@ -17,6 +17,7 @@ class PagingCall : public Napi::AsyncWorker {
   Napi::Promise promise() const { return promise_.Promise(); }
   void Execute() override { result_ = work_(); }
   void OnOK() override { promise_.Resolve(Napi::Number::New(Env(), result_)); }
+  void OnError(const Napi::Error &error) override { promise_.Reject(error.Value()); }
 
  private:
   Napi::Promise::Deferred promise_;

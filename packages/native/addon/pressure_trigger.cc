@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 #include <thread>
 
 #include "binding.hh"
@@ -42,9 +43,14 @@ class PressureTrigger : public Napi::ObjectWrap<PressureTrigger> {
     on_pressure_ = Napi::ThreadSafeFunction::New(info.Env(), info[2].As<Napi::Function>(),
                                                  "exopool pressure trigger", 1, 1);
     on_pressure_.Unref(info.Env());
+    try {
+      thread_ = std::thread([this] { Watch(); });
+    } catch (const std::system_error &error) {
+      on_pressure_.Release();
+      return Napi::Number::New(info.Env(), error.code().value());
+    }
     napi_add_env_cleanup_hook(info.Env(), StopWithEnvironment, this);
     env_ = info.Env();
-    thread_ = std::thread([this] { Watch(); });
     return Napi::Number::New(info.Env(), 0);
   }
 

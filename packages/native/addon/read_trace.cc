@@ -117,6 +117,7 @@ class ReadTraceJob : public Napi::AsyncWorker {
   }
 
   void OnOK() override { promise_.Resolve(ToJs()); }
+  void OnError(const Napi::Error &error) override { promise_.Reject(error.Value()); }
 
  private:
   // Zero or an errno of the file. When the probes are refused the result has the reason.

@@ -2,6 +2,7 @@
 // What a session tells, in order, to whoever opened it; and for JavaScript, one crossing for all that is waiting.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -26,6 +27,7 @@ enum SlabFailure : uint32_t {
   kFailTimeout = 101,
   kFailImpostor = 102,  // the peer does not hold the producer's key
   kFailProtocol = 103,
+  kFailOtherMemory = 104,  // READY says other slabs than the ticket
 };
 
 struct SlabEvent {
@@ -52,7 +54,7 @@ class SlabEventPort final : public SlabEventSink {
 
   void Post(SlabEvent event) override {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return;
+    if (closed_ || ReplaceReclaim(event)) return;
     events_.push_back(std::move(event));
     if (events_.size() == 1) wake_();
   }
@@ -68,6 +70,17 @@ class SlabEventPort final : public SlabEventSink {
   }
 
  private:
+  // A producer's later wish takes the place of one that nobody has heard: however often it asks, one waits.
+  bool ReplaceReclaim(const SlabEvent &event) {
+    if (event.kind != SlabEventKind::kReclaim) return false;
+    const auto same = [&event](const SlabEvent &other) {
+      return other.kind == event.kind && other.session == event.session;
+    };
+    const auto found = std::find_if(events_.begin(), events_.end(), same);
+    if (found != events_.end()) *found = event;
+    return found != events_.end();
+  }
+
   std::mutex mutex_;
   bool closed_ = false;
   std::vector<SlabEvent> events_;

@@ -25,13 +25,14 @@ SlabClientLoop &SlabClientLoop::Get(uint32_t spin_us) {
   // Never destroyed: the thread may outlive every static of the process.
   static SlabClientLoop *const loop = [spin_us] {
     KeepLibraryLoaded();
-    auto *made = new SlabClientLoop(spin_us);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the main thread's
-    std::thread([made] { made->Loop(); }).detach();
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return made;
+    std::unique_ptr<SlabClientLoop> made(new SlabClientLoop(spin_us));
+    std::thread([loop = made.get()] {
+      sigset_t all;
+      sigfillset(&all);
+      pthread_sigmask(SIG_SETMASK, &all, nullptr);  // signals are the main thread's
+      loop->Loop();
+    }).detach();
+    return made.release();
   }();
   return *loop;
 }

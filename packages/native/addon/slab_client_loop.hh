@@ -14,7 +14,7 @@ class SlabClientLoop {
  public:
   static constexpr uint64_t kDeadlineTickMs = 50;  // how exactly deadlines are kept
 
-  // The process's own. `spin_us` counts with the first call.
+  // The process's own. `spin_us` counts with the first call. Throws std::system_error when it cannot be started.
   static SlabClientLoop &Get(uint32_t spin_us);
 
   void Add(std::shared_ptr<ClientSession> session);

@@ -184,7 +184,7 @@ void ClientSession::Pause() {
 
 bool ClientSession::ReceiveAll() {
   constexpr size_t kReadBytes = 64 * 1024;
-  for (;;) {
+  for (size_t taken = 0; taken < kTurnBytes;) {
     uint8_t *room = input_.Reserve(kReadBytes);
     const size_t asked = input_.room();
     const ssize_t got = recv(fd_.get(), room, asked, 0);
@@ -194,9 +194,11 @@ bool ClientSession::ReceiveAll() {
       return false;
     }
     input_.Commit(static_cast<size_t>(got));
+    taken += static_cast<size_t>(got);
     if (!Parse()) return false;
-    if (static_cast<size_t>(got) < asked) return Flush();
+    if (static_cast<size_t>(got) < asked) break;
   }
+  return Flush();
 }
 
 bool ClientSession::Parse() {
@@ -257,6 +259,8 @@ bool ClientSession::OnReady() {
   if (CheckRefused() || input_.size() < sizeof ready) return false;
   memcpy(&ready, input_.data(), sizeof ready);
   input_.Consume(sizeof ready);
+  slab_ticket ticket;
+  memcpy(&ticket, handshake_->hello().ticket, sizeof ticket);
   sender_.emplace(handshake_->keys().to_producer);
   receiver_.emplace(handshake_->keys().to_consumer);
   handshake_.reset();
@@ -264,6 +268,13 @@ bool ClientSession::OnReady() {
     Fail(kFailImpostor);
     return false;
   }
+  // What the broker signed counts: a producer could say anything, and memory is laid out by it here.
+  if (ready.slabs != ticket.slabs || ready.slab_bytes != ticket.slab_bytes || ready.slabs > SLAB_SLABS_MAX ||
+      ready.slab_bytes == 0) {
+    Fail(kFailOtherMemory);
+    return false;
+  }
+  slabs_left_ = ready.slabs;
   state_ = State::kOpen;
   port_->Post({SlabEventKind::kOpened, id_, 0, ready.slabs, ready.slab_bytes, {}});
   return true;
@@ -288,12 +299,15 @@ bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
 }
 
 bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) {
-  const bool whole = header.type == SLAB_GONE ? header.payload_bytes % sizeof(uint32_t) == 0
-                                              : header.payload_bytes == 0;
+  // A slab goes once, so what is told of them cannot fill our memory.
+  const uint32_t gone = header.type == SLAB_GONE ? header.payload_bytes / sizeof(uint32_t) : 0;
+  const bool whole = header.payload_bytes == gone * sizeof(uint32_t) && gone <= slabs_left_ &&
+                     (gone > 0 || header.type != SLAB_GONE);
   if (header.type == SLAB_ENDED || !whole) {
     Fail(whole ? uint32_t{header.status} : uint32_t{SLAB_OK});
     return false;
   }
+  slabs_left_ -= gone;
   if (header.type == SLAB_RECLAIM) {
     port_->Post({SlabEventKind::kReclaim, id_, 0, header.length, header.offset, {}});
   } else {

@@ -69,6 +69,8 @@ class ClientSession {
   static constexpr uint32_t kWatched = 1u << 31;  // EPOLLET's bit, which is not used here
   static constexpr uint64_t kHeldNs = 10'000'000;  // notices may wait so long
   static constexpr size_t kSendBytes = 256 * 1024;  // waiting output that is sent unasked: two full sockets
+  // Taken from the socket at a time: a producer that never stops must not keep the thread from others' sessions.
+  static constexpr size_t kTurnBytes = SLAB_PAYLOAD_MAX;
 
   enum class State { kConnecting, kChallenge, kReady, kOpen, kClosed };
   struct Batch {
@@ -119,6 +121,7 @@ class ClientSession {
   std::optional<slab_header> pending_;
   ByteQueue input_;
   ByteQueue output_;
+  uint32_t slabs_left_ = 0;  // of the lease, that GONE has not named
   uint32_t next_number_ = 1;
   std::deque<Flight> waiting_;
   std::deque<Flight> flying_;

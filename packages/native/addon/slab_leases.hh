@@ -48,6 +48,10 @@ struct LeaseRates {
 };
 
 struct Lease {
+  // Each costs a check of a signature, as long as a hundred reads, and a lease needs one in minutes.
+  static constexpr double kExtendsPerMs = 0.01;
+  static constexpr double kExtendBurstMs = 1600;
+
   LeaseId id;
   Key consumer_key;
   uint32_t slab_count;  // of its ticket
@@ -64,6 +68,7 @@ struct Lease {
   uint32_t asked_grace_ms = 0;
   TokenBucket bytes{0, 0};
   TokenBucket requests{0, 0};
+  TokenBucket extends{kExtendsPerMs, kExtendBurstMs};
 
   // SLAB_OK and the bytes of a range, or why there are none.
   slab_status Range(uint32_t slab, uint32_t offset, uint32_t length, uint8_t **data) const;

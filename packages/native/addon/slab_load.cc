@@ -83,6 +83,7 @@ class LoadConnection {
     receiver_.emplace(handshake.keys().to_consumer);
     slabs_ = ready.slabs;
     places_ = ready.slab_bytes / plan.value_bytes;
+    if (places_ == 0) throw std::runtime_error("a slab has no room for a value");
   }
 
   int fd() const { return fd_.get(); }

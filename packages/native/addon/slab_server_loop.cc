@@ -15,6 +15,9 @@ namespace {
 
 constexpr uint64_t kListenerTag = 0;
 
+// For what a peer has only so long for: nobody is late because the wall clock was set.
+uint64_t SteadyMs() { return MonotonicNs() / 1'000'000; }
+
 }  // namespace
 
 SlabServerLoop::SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service,
@@ -60,7 +63,7 @@ void SlabServerLoop::Loop() {
     const uint64_t now_ms = UnixMs();
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kListenerTag) {
-        Accept(now_ms);
+        Accept();
       } else {
         Serve(events[i].data.u64, events[i].events, now_ms);
       }
@@ -79,9 +82,10 @@ void SlabServerLoop::Loop() {
   }
 }
 
-// Until the next lease ends; a tick while anybody is on a deadline.
+// Until the next lease ends; a tick while anybody is on a deadline; none when sessions are to be told of changes.
 int SlabServerLoop::TimeoutMs(uint64_t now_ms) const {
   constexpr uint64_t kIdleMs = 1'000;  // the wall clock may be set: look at it once a second
+  if (told_changes_ != service_->leases.changes()) return 0;
   uint64_t timeout_ms = accepting_ ? kIdleMs : kTickMs;
   for (const auto &[tag, connection] : sessions_) {
     if (connection->ready()) return 0;
@@ -94,7 +98,7 @@ int SlabServerLoop::TimeoutMs(uint64_t now_ms) const {
   return static_cast<int>(std::min(timeout_ms, expiry_ms - now_ms));
 }
 
-void SlabServerLoop::Accept(uint64_t now_ms) {
+void SlabServerLoop::Accept() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     FileDescriptor fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.get() < 0) {
@@ -111,10 +115,10 @@ void SlabServerLoop::Accept(uint64_t now_ms) {
     setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     const unsigned dead_ms = kStallMs;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
-    auto connection = std::make_unique<Connection>(std::move(fd), service_.get(), now_ms);
+    auto connection = std::make_unique<Connection>(std::move(fd), service_.get(), SteadyMs());
     if (sessions_.size() >= SLAB_SESSIONS_MAX) {
       connection->session.Refuse(SLAB_REFUSE_BUSY);
-      Flush(connection.get(), now_ms);
+      Flush(connection.get());
       continue;
     }
     const uint64_t tag = next_tag_++;
@@ -141,10 +145,11 @@ void SlabServerLoop::Serve(uint64_t tag, uint32_t events, uint64_t now_ms) {
 
 bool SlabServerLoop::ServeConnection(Connection *connection, uint32_t events, uint64_t now_ms) {
   try {
-    if ((events & EPOLLOUT) && !Flush(connection, now_ms)) return false;
+    if ((events & EPOLLOUT) && !Flush(connection)) return false;
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !Receive(connection, now_ms)) return false;
     connection->backlog = connection->session.Process(now_ms);
-    return Flush(connection, now_ms);
+    leased_slabs_ = service_->leases.leased_slabs();  // before the peer can know of it
+    return Flush(connection);
   } catch (const std::exception &) {
     return false;  // no memory for its buffers, or for OpenSSL's: this consumer is lost, the others are not
   }
@@ -169,23 +174,23 @@ bool SlabServerLoop::Receive(Connection *connection, uint64_t now_ms) {
   return true;
 }
 
-bool SlabServerLoop::Flush(Connection *connection, uint64_t now_ms) {
+bool SlabServerLoop::Flush(Connection *connection) {
   ByteQueue &output = connection->session.output();
   while (!output.empty()) {
     const ssize_t sent = send(connection->fd.get(), output.data(), output.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
     if (sent < 0) {
-      if (connection->stalled_since_ms == 0) connection->stalled_since_ms = now_ms;
+      if (connection->stalled_since_ms == 0) connection->stalled_since_ms = SteadyMs();
       return true;
     }
     output.Consume(static_cast<size_t>(sent));
-    connection->stalled_since_ms = output.empty() ? 0 : now_ms;
+    connection->stalled_since_ms = output.empty() ? 0 : SteadyMs();
   }
   if (connection->session.state() == ServerSession::State::kClosing && !connection->shut) {
     // Closing with input unread would reset the connection, and our last words with it.
     shutdown(connection->fd.get(), SHUT_WR);
     connection->shut = true;
-    connection->closing_since_ms = now_ms;
+    connection->closing_since_ms = SteadyMs();
   }
   return true;
 }
@@ -195,15 +200,16 @@ void SlabServerLoop::Tick(uint64_t now_ms) {
     poller_.Modify(listener_.get(), EPOLLIN, kListenerTag);
     accepting_ = true;
   }
+  const uint64_t steady_ms = SteadyMs();
   std::vector<uint64_t> late;
   for (auto at = sessions_.begin(); at != sessions_.end();) {
     const Connection &connection = *at->second;
     const auto state = connection.session.state();
     const bool young = state == ServerSession::State::kHello || state == ServerSession::State::kProof;
-    const bool stalled = connection.stalled_since_ms != 0 && now_ms - connection.stalled_since_ms > kStallMs;
-    const bool lingered = connection.shut && now_ms - connection.closing_since_ms > kLingerMs;
+    const bool stalled = connection.stalled_since_ms != 0 && steady_ms - connection.stalled_since_ms > kStallMs;
+    const bool lingered = connection.shut && steady_ms - connection.closing_since_ms > kLingerMs;
     const bool over = stalled || lingered;
-    if (!over && young && now_ms - connection.session.started_ms() > SLAB_HANDSHAKE_MS)
+    if (!over && young && steady_ms - connection.session.started_ms() > SLAB_HANDSHAKE_MS)
       late.push_back(at->first);
     at = over ? sessions_.erase(at) : std::next(at);
   }

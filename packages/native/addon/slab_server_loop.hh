@@ -46,11 +46,12 @@ class SlabServerLoop {
 
  private:
   struct Connection {
-    Connection(FileDescriptor socket, SlabService *service, uint64_t now_ms)
-        : fd(std::move(socket)), session(service, now_ms) {}
+    Connection(FileDescriptor socket, SlabService *service, uint64_t steady_ms)
+        : fd(std::move(socket)), session(service, steady_ms) {}
     FileDescriptor fd;
     ServerSession session;
     uint32_t interest = EPOLLIN;
+    // By the steady clock, as when the session started.
     uint64_t stalled_since_ms = 0;  // output is waiting since; 0: none is
     uint64_t closing_since_ms = 0;
     bool shut = false;
@@ -61,10 +62,10 @@ class SlabServerLoop {
 
   void Loop();
   int TimeoutMs(uint64_t now_ms) const;
-  void Accept(uint64_t now_ms);
+  void Accept();
   // False: the connection is over.
   bool Receive(Connection *connection, uint64_t now_ms);
-  bool Flush(Connection *connection, uint64_t now_ms);
+  bool Flush(Connection *connection);
   void Serve(uint64_t tag, uint32_t events, uint64_t now_ms);
   bool ServeConnection(Connection *connection, uint32_t events, uint64_t now_ms);
   void Tick(uint64_t now_ms);

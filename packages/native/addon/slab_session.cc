@@ -131,12 +131,17 @@ slab_status ServerSession::Answer(const slab_header &request, const uint8_t *pay
   }
 }
 
+slab_status ServerSession::Wait(uint32_t wait_ms) {
+  wait_ms_ = wait_ms;
+  if (wait_ms == 0) return SLAB_OK;
+  ++service_->counters.over_rate;
+  return SLAB_OVER_RATE;
+}
+
 slab_status ServerSession::Charge(uint32_t bytes, uint64_t now_ms) {
-  wait_ms_ = std::max(lease_->bytes.WaitMs(now_ms), lease_->requests.WaitMs(now_ms));
-  if (wait_ms_ > 0) {
-    ++service_->counters.over_rate;
-    return SLAB_OVER_RATE;
-  }
+  const slab_status status =
+      Wait(std::max(lease_->bytes.WaitMs(now_ms), lease_->requests.WaitMs(now_ms)));
+  if (status != SLAB_OK) return status;
   lease_->bytes.Take(bytes);
   lease_->requests.Take(1);
   return SLAB_OK;
@@ -181,6 +186,8 @@ slab_status ServerSession::Release(uint32_t slab) {
 slab_status ServerSession::Extend(const slab_header &request, const uint8_t *payload, uint64_t now_ms) {
   slab_ticket ticket;
   if (request.payload_bytes != sizeof ticket) return SLAB_TICKET_BAD;
+  if (Wait(lease_->extends.WaitMs(now_ms)) != SLAB_OK) return SLAB_OVER_RATE;
+  lease_->extends.Take(1);
   memcpy(&ticket, payload, sizeof ticket);
   switch (CheckTicket(ticket, service_->rules, now_ms)) {
     case SLAB_REFUSE_NONE:

@@ -41,7 +41,8 @@ class ServerSession {
   static constexpr size_t kOutputMax = 1 << 20;  // then one answer of SLAB_PAYLOAD_MAX may still be added
   enum class State { kHello, kProof, kOpen, kClosing };
 
-  ServerSession(SlabService *service, uint64_t now_ms) : service_(service), started_ms_(now_ms) {}
+  // `started_ms` is for its owner, by any clock; what methods are told is Unix time.
+  ServerSession(SlabService *service, uint64_t started_ms) : service_(service), started_ms_(started_ms) {}
 
   ByteQueue &input() { return input_; }
   ByteQueue &output() { return output_; }
@@ -68,6 +69,8 @@ class ServerSession {
   slab_status Write(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Extend(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Release(uint32_t slab);
+  // SLAB_OK when nothing is to be waited for; else SLAB_OVER_RATE, which is counted and says how long.
+  slab_status Wait(uint32_t wait_ms);
   // SLAB_OK when the lease may have these bytes now, and counts them.
   slab_status Charge(uint32_t bytes, uint64_t now_ms);
   void SendReady();

@@ -138,7 +138,8 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
   bool is_empty = header.height == 0;
   if (header.version == 0 || header.file_size != file_size || file_size % EXO_PAGE_SIZE != 0 ||
       header.height > EXO_HEIGHT_MAX || is_empty != (header.entries == 0) ||
-      (is_empty ? header.root != 0 : !exo_page_in_file(header.root, file_size)) || !FilterIsInFile(header))
+      (is_empty ? header.root != 0 : !exo_page_in_file(header.root, file_size)) || !FilterIsInFile(header) ||
+      header.entries > file_size / EXO_PAGE_SIZE * EXO_SLOTS_MAX)
     return Failure::Corrupt(0, "the header page contradicts itself or the size of the file");
   return {};
 }

@@ -52,6 +52,7 @@ bool JobChannel::MayRunHere(size_t keys) {
 }
 
 Napi::Value JobChannel::Begin(Napi::Env env, Job *job) {
+  WorkerPool::Get();  // may throw, and nothing has begun then
   napi_value promise;
   if (napi_create_promise(env, &job->deferred_, &promise) != napi_ok) throw Napi::Error::New(env);
   if (in_flight_++ == 0) napi_ref_threadsafe_function(env, function_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "table_pool.hh"
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -11,8 +12,16 @@ WorkerPool &WorkerPool::Get() {
   return *pool;
 }
 
+// Any thread runs any task, so fewer will do; but those that run have this pool from now on.
 WorkerPool::WorkerPool() {
-  for (int worker = 0; worker < kWorkers; worker++) std::thread(&WorkerPool::Run, this, worker).detach();
+  for (int worker = 0; worker < kWorkers; worker++) {
+    try {
+      std::thread(&WorkerPool::Run, this, worker).detach();
+    } catch (const std::system_error &) {
+      if (worker == 0) throw;
+      return;
+    }
+  }
 }
 
 void WorkerPool::Submit(std::function<void(int)> task) {

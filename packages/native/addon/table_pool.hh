@@ -19,7 +19,8 @@ class WorkerPool {
   // and wake-ups and brings less.
   static constexpr int kWorkers = 4;
 
-  // Starts the threads at the first call. Never destroyed: a process may end while they read.
+  // Starts the threads at the first call; throws std::system_error when there is none to be had. Never destroyed: a
+  // process may end while they read.
   static WorkerPool &Get();
 
   // Runs the task on some worker, which passes its number, 0 to kWorkers - 1.

@@ -5,8 +5,8 @@
 //   mode, see below   chunk of bytes  what the producer sends
 //
 // After a right handshake a batch of requests is under way. Beside what the sanitizers see, the target checks that
-// each request is answered once and in order, that a value has the bytes asked for, and that nothing is left waiting
-// when the session is over.
+// each request is answered once and in order, that a value has the bytes asked for, that nothing is left waiting when
+// the session is over, and that notices which nobody hears of do not pile up.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -33,7 +33,10 @@ enum Mode : uint8_t {
 };
 
 constexpr MacKey kToConsumer{2};
+constexpr uint32_t kSlabs = 2;
 constexpr uint32_t kSlabBytes = 8192;
+// Opened or refused, ended, one RECLAIM, and a GONE for each slab.
+constexpr size_t kEventsMax = 3 + kSlabs;
 const uint8_t kWritten[16] = {};
 const std::vector<SlabRequest> kRequests = {{SLAB_READ, 0, 0, 40, nullptr},
                                             {SLAB_WRITE, 0, 64, sizeof kWritten, kWritten},
@@ -43,11 +46,6 @@ const std::vector<SlabRequest> kRequests = {{SLAB_READ, 0, 0, 40, nullptr},
 void Require(bool condition) {
   if (!condition) abort();
 }
-
-class NoEvents : public SlabEventSink {
- public:
-  void Post(SlabEvent) override {}
-};
 
 class CheckedBatch : public SlabBatch {
  public:
@@ -80,6 +78,10 @@ class Listener {
     target_.address_bytes = sizeof target_.address;
     Require(getsockname(fd_.get(), reinterpret_cast<sockaddr *>(&target_.address), &target_.address_bytes) == 0);
     target_.timeout_ms = 60'000;
+    slab_ticket ticket{};
+    ticket.slabs = kSlabs;
+    ticket.slab_bytes = kSlabBytes;
+    memcpy(target_.ticket.data(), &ticket, sizeof ticket);
   }
   const SlabTarget &target() const { return target_; }
   FileDescriptor Accept() { return FileDescriptor(accept(fd_.get(), nullptr, nullptr)); }
@@ -110,7 +112,7 @@ bool ShakeHands(const FileDescriptor &peer, ClientSession *session, FrameSender 
   challenge.signature[0] = kGoodSignature;
   slab_ready ready{};
   ready.prelude = Prelude(SLAB_READY);
-  ready.slabs = 2;
+  ready.slabs = kSlabs;
   ready.slab_bytes = kSlabBytes;
   const Mac mac = sender->SealReady(ready);
   memcpy(ready.mac, mac.data(), mac.size());
@@ -137,7 +139,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const size_t chunk = data[1] + size_t{1};
   FuzzInput said(data + 2, data + size);
 
-  ClientSession session(1, listener.target(), std::make_shared<NoEvents>());
+  const auto port = std::make_shared<SlabEventPort>([] {});
+  ClientSession session(1, listener.target(), port);
   const FileDescriptor peer = listener.Accept();
   Require(peer.get() >= 0 && session.OnEvents(EPOLLOUT));
   FrameSender sender(kToConsumer);
@@ -153,6 +156,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     goes_on = Say(peer, &session, said.data() + at, std::min(chunk, said.size() - at));
   session.Close();
   Require(!submitted || batch->is_done());
+  Require(port->Drain().size() <= kEventsMax);
   return 0;
 }
 

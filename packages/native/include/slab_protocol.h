@@ -55,7 +55,7 @@
 
 #define SLAB_PAYLOAD_MAX (1u << 20) /* one frame delays the others of its thread by some 100 us at most */
 #define SLAB_OUTSTANDING_MAX 1024   /* requests of a session on their way; more gain nothing at 25 Gb/s */
-#define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 3 MiB each at worst */
+#define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 6 MiB each at worst */
 #define SLAB_SLABS_MAX 65536        /* of a lease: 4 TiB of 64 MiB slabs */
 #define SLAB_BYTES_MAX (1u << 31)   /* of a slab: offset + length stay in 32 bits */
 #define SLAB_ALL 0xffffffffu        /* RELEASE: every slab of the lease */
@@ -142,7 +142,7 @@ enum slab_status {
   SLAB_EXPIRED = 6,
   SLAB_RELEASED = 7,
   SLAB_NOT_HELD = 8,  /* the slab was released or taken */
-  SLAB_OVER_RATE = 9, /* more bytes or requests a second than the lease may; come back in length milliseconds */
+  SLAB_OVER_RATE = 9, /* more bytes, requests or tickets a second than the lease may; wait length milliseconds */
 };
 
 struct slab_header {

@@ -20,7 +20,7 @@ ControlChannel::ControlChannel(int fd, PageStore *store, std::function<void()> o
       listener_{[this](uint32_t id, const SlabEvent &event) { OnEvent(id, event); },
                 [this](uint32_t id, uint32_t slabs) {
                   std::lock_guard<std::mutex> lock(mutex_);
-                  reclaims_[id] += slabs;
+                  reclaims_[id] = slabs;  // the later wish counts
                   eventfd_write(wake_.get(), 1);
                 }},
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}

@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +69,20 @@ describe('undoLeftovers', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.jsonl'))).toHaveLength(1);
     await living.undoAll();
     expect(await undoLeftovers(join(folder, 'none'))).toEqual([]);
+  });
+
+  it('leaves a journal alone whose living owner has not named itself yet', async () => {
+    const { pid, startTicks } = processIdentity(process.pid)!;
+    const name = `journal-${pid}-${startTicks}-9.jsonl`;
+    writeFileSync(join(folder, name), '');
+    writeFileSync(join(folder, `journal-${pid}-1-9.jsonl`), '');
+    expect(await undoLeftovers(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([name]);
+  });
+
+  it('passes over a journal that another process has just undone', async () => {
+    symlinkSync(join(folder, 'gone'), join(folder, 'journal-1-1-1.jsonl'));
+    expect(await undoLeftovers(folder)).toEqual([]);
   });
 
   it('takes any bytes for an empty journal', () => {

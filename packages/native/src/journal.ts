@@ -21,14 +21,14 @@ import {
   readdirSync,
   readFileSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { undoChange, type Change } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 
-const filePattern = /^journal-\d+-\d+(-\d+)?\.jsonl$/;
+const filePattern = /^journal-(\d+)-(\d+)(?:-\d+)?\.jsonl$/;
 
 /** Undoing a change that fails is tried so often: memory that is being freed keeps a cgroup busy for a moment. */
 const undoAttemptsMax = 3;
@@ -97,7 +97,7 @@ export class MachineJournal {
   }
 
   #append(line: object): void {
-    writeSync(this.#fd, `${JSON.stringify(line)}\n`);
+    writeFileSync(this.#fd, `${JSON.stringify(line)}\n`);
     fsyncSync(this.#fd);
   }
 }
@@ -110,12 +110,20 @@ export async function undoLeftovers(stateDir: string = defaultStateDir()): Promi
   const undone: string[] = [];
   for (const name of listJournals(stateDir)) {
     const path = join(stateDir, name);
-    const { owner, changes } = parseJournal(readFileSync(path, 'utf8'));
-    if (owner !== undefined && isRunning(owner)) continue;
+    const text = readIfThere(path);
+    if (text === undefined) continue;
+    const { owner, changes } = parseJournal(text);
+    if (owner === undefined ? isBeingStarted(name) : isRunning(owner)) continue;
     await undoInReverse(changes, path);
     undone.push(...changes.map((change) => JSON.stringify(change)).reverse());
   }
   return undone;
+}
+
+/** A journal gets its name before its owner stands in it. */
+function isBeingStarted(name: string): boolean {
+  const [, pid, startTicks] = filePattern.exec(name)!;
+  return processIdentity(Number(pid))?.startTicks === Number(startTicks);
 }
 
 async function undoInReverse(changes: readonly Change[], path: string): Promise<void> {
@@ -170,6 +178,16 @@ function listJournals(stateDir: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw toExopoolError(error, `cannot look for journals in ${stateDir}`);
+  }
+}
+
+/** `undefined`: another process that looked for leftovers has undone it. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw toExopoolError(error, `cannot read the journal ${path}`);
   }
 }
 

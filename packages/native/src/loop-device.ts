@@ -2,13 +2,19 @@
 import { execFile } from 'node:child_process';
 import { closeSync, existsSync, openSync, ftruncateSync, unlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { toExopoolError } from '@exopool/shared';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
 import type { MachineJournal } from './journal.js';
 
 const run = promisify(execFile);
 
-/** Makes the file (sparse: it takes room as it is written) and a loop device of it. @returns the device's path. */
+/**
+ * Makes the file (sparse: it takes room as it is written) and a loop device of it.
+ * @returns the device's path.
+ * @throws ExopoolError `EXOPOOL_INVALID` when the file is there: undoing removes it, so it must be ours.
+ */
 export async function addLoopDevice(journal: MachineJournal, file: string, bytes: number): Promise<string> {
+  if (existsSync(file))
+    throw new ExopoolError('EXOPOOL_INVALID', `${file} is there already: name a file that is to be made`);
   try {
     journal.record({ kind: 'loop', file });
     const fd = openSync(file, 'wx', 0o600);

@@ -57,7 +57,7 @@ export interface SealedCacheOptions {
   readonly mode?: SealMode;
   /** Default {@link tamperedMax}. */
   readonly tamperedMax?: number;
-  /** How long a call waits on this thread for its answer; default 40, and 0 with a single processor. */
+  /** How long a call waits on this thread for its answer; default 200, and 0 with a single processor. */
   readonly spinMicroseconds?: number;
 }
 

@@ -54,6 +54,10 @@ it(
     await expect(
       loadSlabServer({ ...load, ticket: Buffer.concat([load.ticket.subarray(0, 191), Buffer.of(1)]) }),
     ).rejects.toThrow(/refused/);
+    for (const valueBytes of [0, 2 * slabBytes])
+      await expect(loadSlabServer({ ...load, valueBytes })).rejects.toMatchObject({
+        code: 'EXOPOOL_INVALID',
+      });
     good.close();
   },
   isLong ? 600_000 : 120_000,

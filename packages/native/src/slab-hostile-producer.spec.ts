@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SlabSession } from './slab-client.js';
-import { consumer, hostileProducer, makeTicket, producer } from './slab-wire.fixture.js';
+import { consumer, hostileProducer, makeTicket, producer, slabBytes } from './slab-wire.fixture.js';
 
 /** Connects, reads, and gives what came back. */
-async function readFrom(talk: Parameters<typeof hostileProducer>[0]): Promise<(Buffer | undefined)[]> {
-  const server = await hostileProducer(talk);
+async function readFrom(...says: Parameters<typeof hostileProducer>): Promise<(Buffer | undefined)[]> {
+  const server = await hostileProducer(...says);
   const { port } = server.address() as AddressInfo;
   try {
     const session = await SlabSession.connect({
@@ -53,11 +53,25 @@ describe('what a hostile producer says after the handshake', () => {
         ),
     ],
     ['an end with a status that there is not', (frame) => frame(endWith(255))],
+    ['more slabs gone than there are', (frame) => frame(gone(12), Buffer.alloc(12))],
+    ['half a slab gone', (frame) => frame(gone(6), Buffer.alloc(6))],
+    ['no slab gone', (frame) => frame(gone(0))],
     ['random bytes', () => randomBytes(500)],
     ['nothing', () => Buffer.alloc(0)],
   ];
   it.each(cases)('%s: the session is over, its data lost', async (_, talk) => {
     expect(await readFrom(talk)).toEqual([undefined]);
+  });
+
+  it.each([
+    ['other slabs', { slabs: 3, slabBytes }],
+    ['slabs of another size', { slabs: 2, slabBytes: 2 * slabBytes }],
+    ['slabs of no bytes', { slabs: 2, slabBytes: 0 }],
+  ])('%s than the ticket says: the session is not opened', async (_, leased) => {
+    await expect(readFrom(() => Buffer.alloc(0), leased)).rejects.toMatchObject({
+      code: 'EXOPOOL_DENIED',
+      message: expect.stringContaining('other memory') as string,
+    });
   });
 
   it('anything at all', async () => {
@@ -79,6 +93,13 @@ describe('what a hostile producer says after the handshake', () => {
     );
   });
 });
+
+function gone(payloadBytes: number): Buffer {
+  const header = Buffer.alloc(32);
+  header.writeUInt8(8, 0);
+  header.writeUInt32LE(payloadBytes, 20);
+  return header;
+}
 
 function endWith(status: number): Buffer {
   const header = Buffer.alloc(32);

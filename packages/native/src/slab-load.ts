@@ -1,6 +1,7 @@
 /** A native load on a slab server of this machine: for measuring it, and for being hostile to it. */
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { loadBinding } from './load-binding.js';
+import { slabRangeBytesMax } from './slab-client.js';
 
 export interface SlabLoadOptions {
   /** On the loopback address. */
@@ -50,12 +51,15 @@ interface LoadBinding {
 const connectionsMax = 128;
 /** A consumer has at most so many requests under way (SLAB_OUTSTANDING_MAX). */
 const batchMax = 1024;
+const valueBytesMax = slabRangeBytesMax;
 
-/** @throws ExopoolError when the server cannot be reached, refuses, or answers wrongly. */
+/** @throws ExopoolError `EXOPOOL_INVALID`; and when the server cannot be reached, refuses, or answers wrongly. */
 export async function loadSlabServer(options: SlabLoadOptions): Promise<SlabLoadResult> {
   const { port, connections, batch, valueBytes, seconds, ratePerSecond = 0, hostileFrames = 0 } = options;
   if (!(connections >= 1 && connections <= connectionsMax && batch >= 1 && batch <= batchMax))
     throw new ExopoolError('EXOPOOL_INVALID', `1 to ${connectionsMax} connections, 1 to ${batchMax} a batch`);
+  if (!(Number.isInteger(valueBytes) && valueBytes >= 1 && valueBytes <= valueBytesMax))
+    throw new ExopoolError('EXOPOOL_INVALID', `values of 1 to ${valueBytesMax} bytes, not ${valueBytes}`);
   const { slabLoad } = loadBinding() as unknown as LoadBinding;
   const numbers = [port, connections, batch, valueBytes, seconds, ratePerSecond, hostileFrames] as const;
   try {

@@ -21,6 +21,7 @@ const refusals: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   101: ['EXOPOOL_TIMEOUT', 'did not answer in time'],
   102: ['EXOPOOL_DENIED', 'does not hold the key that the lease names; is somebody else at its address?'],
   103: ['EXOPOOL_DENIED', 'is no slab server'],
+  104: ['EXOPOOL_DENIED', 'offers other memory than the ticket says; use another producer'],
 };
 
 /** The error for a session that was not opened. */

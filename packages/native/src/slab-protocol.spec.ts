@@ -42,6 +42,25 @@ describe('SipHash-2-4-128 of the tests', () => {
   });
 });
 
+describe('tickets shown without end', () => {
+  it('are not checked beyond their rate: each takes the thread that serves all', async () => {
+    const ticket = makeTicket();
+    const client = await open();
+    await client.handshake(ticket);
+    const count = 200;
+    const frames = Array.from({ length: count }, (_, request) =>
+      client.frame({ type: type.extend, request, payload: ticket }),
+    );
+    client.socket.write(Buffer.concat(frames));
+    const statuses: (number | undefined)[] = [];
+    for (let at = 0; at < count; at += 1) statuses.push((await client.answer())?.status);
+    const [ok, overRate] = [0, 9];
+    expect(statuses.slice(0, 16)).toEqual(Array.from({ length: 16 }, () => ok));
+    expect(new Set(statuses)).toEqual(new Set([ok, overRate]));
+    expect(server.stats().overRate).toBe(statuses.filter((status) => status === overRate).length);
+  });
+});
+
 describe('an independent implementation', () => {
   it('writes and reads byte for byte', async () => {
     const client = await open();

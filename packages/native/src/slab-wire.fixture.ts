@@ -254,9 +254,10 @@ export class RawClient {
   }
 }
 
-/** A producer that speaks bytes: shakes hands rightly, then says what `talk` makes it say. */
+/** A producer that speaks bytes: shakes hands rightly, then says what `talk` makes it say. READY says `leased`. */
 export async function hostileProducer(
   talk: (frame: (header: Buffer, payload?: Buffer) => Buffer) => Buffer,
+  leased = { slabs: 2, slabBytes },
 ): Promise<Server> {
   const server = createServer((socket) => {
     const ephemeral = generateKeyPairSync('x25519');
@@ -282,8 +283,8 @@ export async function hostileProducer(
         16,
       );
       const ready = Buffer.concat([prelude(4), Buffer.alloc(24)]);
-      ready.writeUInt32LE(2, 8);
-      ready.writeUInt32LE(slabBytes, 12);
+      ready.writeUInt32LE(leased.slabs, 8);
+      ready.writeUInt32LE(leased.slabBytes, 12);
       let sequence = 0n;
       const frame = (header: Buffer, payload: Buffer = Buffer.alloc(0)): Buffer => {
         header.writeBigUInt64LE(++sequence, 24);

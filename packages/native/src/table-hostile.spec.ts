@@ -18,6 +18,7 @@ const offsetsOf = {
   versionEnd: 12,
   root: 24,
   height: 32,
+  entries: 40,
   filter: 88,
   filterPages: 96,
   filterBlocks: 100,
@@ -103,6 +104,7 @@ arrange(
 );
 arrange('a table lower than it says', 0, (page) => page.writeUInt32LE(8, offsetsOf.height), rootOffset);
 arrange('a table higher than any', 0, (page) => page.writeUInt32LE(0xffff_ffff, offsetsOf.height));
+arrange('more entries than its pages hold', 0, (page) => page.writeBigUInt64LE(1n << 40n, offsetsOf.entries));
 arrange('a filter beyond the file', 0, (page) => {
   page.writeBigUInt64LE(BigInt(sound.length), offsetsOf.filter);
 });
