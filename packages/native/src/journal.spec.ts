@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +69,18 @@ describe('undoLeftovers', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.jsonl'))).toHaveLength(1);
     await living.undoAll();
     expect(await undoLeftovers(join(folder, 'none'))).toEqual([]);
+  });
+
+  it('leaves a journal alone that is just begun, and does without one that goes away', async () => {
+    const { pid, startTicks } = processIdentity(process.pid)!;
+    const begun = `journal-${pid}-${startTicks}-9.jsonl`;
+    const old = `journal-${pid}-${startTicks - 1}-9.jsonl`;
+    for (const name of [begun, old]) writeFileSync(join(folder, name), '');
+    // Listed, and not there to be read.
+    symlinkSync(join(folder, 'none'), join(folder, 'journal-1-1-1.jsonl'));
+    expect(await undoLeftovers(folder)).toEqual([]);
+    expect(existsSync(join(folder, begun))).toBe(true);
+    expect(existsSync(join(folder, old))).toBe(false);
   });
 
   it('takes any bytes for an empty journal', () => {

@@ -28,7 +28,8 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { undoChange, type Change } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 
-const filePattern = /^journal-\d+-\d+(-\d+)?\.jsonl$/;
+/** With the process and its start, as in the first line, which a process that has just begun may not have written. */
+const filePattern = /^journal-(\d+)-(\d+)(-\d+)?\.jsonl$/;
 
 /** Undoing a change that fails is tried so often: memory that is being freed keeps a cgroup busy for a moment. */
 const undoAttemptsMax = 3;
@@ -110,8 +111,10 @@ export async function undoLeftovers(stateDir: string = defaultStateDir()): Promi
   const undone: string[] = [];
   for (const name of listJournals(stateDir)) {
     const path = join(stateDir, name);
-    const { owner, changes } = parseJournal(readFileSync(path, 'utf8'));
-    if (owner !== undefined && isRunning(owner)) continue;
+    const text = readIfThere(path);
+    if (text === undefined) continue;
+    const { owner, changes } = parseJournal(text);
+    if (owner === undefined ? isOfRunning(name) : isRunning(owner)) continue;
     await undoInReverse(changes, path);
     undone.push(...changes.map((change) => JSON.stringify(change)).reverse());
   }
@@ -170,6 +173,21 @@ function listJournals(stateDir: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw toExopoolError(error, `cannot look for journals in ${stateDir}`);
+  }
+}
+
+function isOfRunning(name: string): boolean {
+  const [, pid, startTicks] = filePattern.exec(name)!;
+  return processIdentity(Number(pid))?.startTicks === Number(startTicks);
+}
+
+/** `undefined`: its owner, or another who cleans up, has removed it meanwhile. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw toExopoolError(error, `cannot read the journal ${path}`);
   }
 }
 
