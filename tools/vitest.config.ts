@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { limits } from './vitest-project.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -19,6 +20,7 @@ export default defineConfig({
           // After all others, with which they would compete for the CPUs; two at a time, for the memory.
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
+          ...limits,
         },
       },
     ],
