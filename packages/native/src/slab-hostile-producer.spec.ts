@@ -16,7 +16,8 @@ async function readFrom(talk: Parameters<typeof hostileProducer>[0]): Promise<(B
       ticket: makeTicket(),
       seed: consumer.seed,
       producerKey: producer.publicKey,
-      timeoutMs: 300,
+      // For what never answers; time enough to shake hands.
+      timeoutMs: 5000,
     });
     const read = await session.readMany([{ slab: 0, offset: 0, length: 16 }]);
     session.close();
