@@ -18,8 +18,8 @@ export const testsOf = (name) =>
     test: {
       name,
       include: ['src/**/*.spec.ts'],
-      // Of the project `guests`: tools/vitest.config.ts.
-      exclude: [...configDefaults.exclude, 'src/**/*.vm.spec.ts'],
+      // Of the projects `machine` and `guests`: tools/vitest.config.ts.
+      exclude: [...configDefaults.exclude, 'src/**/*.{machine,vm}.spec.ts'],
       benchmark: { include: ['src/**/*.bench.ts'] },
       ...limits,
     },
