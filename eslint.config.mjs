@@ -41,7 +41,11 @@ export default tseslint.config(
     rules: {
       '@nx/enforce-module-boundaries': [
         'error',
-        { allow: [], enforceBuildableLibDependency: true, depConstraints: boundaries },
+        {
+          allow: ['../../tools/vitest-project.mjs'],
+          enforceBuildableLibDependency: true,
+          depConstraints: boundaries,
+        },
       ],
       '@typescript-eslint/restrict-template-expressions': [
         'error',

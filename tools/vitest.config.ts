@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { limits } from './vitest-project.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -12,13 +13,25 @@ export default defineConfig({
       'tools/*/vitest.config.ts',
       {
         test: {
+          name: 'machine',
+          root,
+          include: ['{packages,tools}/*/src/**/*.machine.spec.ts'],
+          // Swap, of which the kernel has one: one at a time, and beside no other.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          ...limits,
+        },
+      },
+      {
+        test: {
           name: 'guests',
           root,
           include: ['{packages,tools}/*/src/**/*.vm.spec.ts'],
           globalSetup: 'tools/vm/src/testing/guests-setup.ts',
           // After all others, with which they would compete for the CPUs; two at a time, for the memory.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           maxWorkers: 2,
+          ...limits,
         },
       },
     ],

@@ -1,12 +1,3 @@
-import { configDefaults, defineConfig } from 'vitest/config';
+import { testsOf } from '../../tools/vitest-project.mjs';
 
-export default defineConfig({
-  test: {
-    name: 'bench',
-    include: ['src/**/*.spec.ts'],
-    // Of the project `guests`: tools/vitest.config.ts.
-    exclude: [...configDefaults.exclude, 'src/**/*.vm.spec.ts'],
-    benchmark: { include: ['src/**/*.bench.ts'] },
-    testTimeout: 60_000,
-  },
-});
+export default testsOf('bench');

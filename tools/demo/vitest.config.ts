@@ -1,10 +1,3 @@
-import { defineConfig } from 'vitest/config';
+import { testsOf } from '../../tools/vitest-project.mjs';
 
-export default defineConfig({
-  test: {
-    name: 'demo',
-    include: ['src/**/*.spec.ts'],
-    benchmark: { include: ['src/**/*.bench.ts'] },
-    testTimeout: 60_000,
-  },
-});
+export default testsOf('demo');

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { CommitLog, lateBytesMax } from './commit-log.js';
+import { describe, expect, it, vi } from 'vitest';
+import { CommitLog, lateBytesMax, lateMs } from './commit-log.js';
 import { encodeFrame, noLog } from './log-format.js';
 import { Logs, removeLogs } from './logs.js';
 import { withFaults, type Fault } from './testing/disk-faults.js';
@@ -154,8 +154,14 @@ describe('CommitLog', () => {
   it('hands to the kernel what need not be synced after a while, or at once when it is much', async () => {
     await inFolder(async (folder) => {
       const writer = new Writer(folder);
-      await writer.commit(false);
-      expect(await writer.replayed()).toEqual([]);
+      vi.useFakeTimers({ toFake: ['setTimeout'] });
+      try {
+        await writer.commit(false);
+        expect(await writer.replayed()).toEqual([]);
+        vi.advanceTimersByTime(lateMs);
+      } finally {
+        vi.useRealTimers();
+      }
       await expect.poll(() => writer.replayed()).toEqual([1]);
       await writer.commit(false);
       await writer.commit(false, lateBytesMax);

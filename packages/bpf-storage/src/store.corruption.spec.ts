@@ -15,7 +15,7 @@ import { inFolder } from './testing/folder.js';
 import { availableEngines } from './testing/table.js';
 
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
-const timeout = isLong ? 3_600_000 : 120_000;
+const timeout = isLong ? 3_600_000 : 600_000;
 const pageBytes = 4096;
 const blockBytes = 512;
 

@@ -14,7 +14,7 @@ import { loseSectors } from './testing/log.js';
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 /** How often the process that writes is killed. */
 const killRounds = isLong ? 300 : 20;
-const timeout = isLong ? 1_800_000 : 120_000;
+const timeout = isLong ? 1_800_000 : 600_000;
 
 const value = (fill: number): Buffer => Buffer.alloc(2000, fill);
 

@@ -150,7 +150,7 @@ interface Seen {
 }
 
 describe('a process that may open no more files', () => {
-  it.each(availableEngines)('loses nothing, and is told why (%s)', { timeout: 120_000 }, async (engine) => {
+  it.each(availableEngines)('loses nothing, and is told why (%s)', async (engine) => {
     await inFolder(async (parent) => {
       const command = `ulimit -n ${filesMax}; exec "$0" --input-type=module --eval "$1" "$2" "$3"`;
       const words = ['-c', command, process.execPath, script, join(parent, 'store'), engine];

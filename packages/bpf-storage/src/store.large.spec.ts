@@ -6,7 +6,7 @@ import { inFolder } from './testing/folder.js';
 
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 const records = isLong ? 10_000_000 : 200_000;
-const timeout = isLong ? 3_600_000 : 120_000;
+const timeout = isLong ? 3_600_000 : 600_000;
 const mebibyte = 1024 * 1024;
 
 const budget = { cacheBytes: 32 * mebibyte, memtableBytes: 16 * mebibyte, runBytes: 48 * mebibyte };

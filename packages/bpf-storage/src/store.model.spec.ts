@@ -14,7 +14,7 @@ import type { BatchOperation } from './write.js';
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 /** Sequences of each configuration. A failure is made smaller, and printed with the seed that repeats it. */
 const sequences = isLong ? 100 : 30;
-const timeout = isLong ? 3_600_000 : 60_000;
+const timeout = isLong ? 3_600_000 : 600_000;
 
 /** What a store holds, as a map from keys in latin1. */
 type Content = Map<string, Buffer>;

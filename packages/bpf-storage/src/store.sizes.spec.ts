@@ -57,7 +57,7 @@ async function expectRows(source: Store | Snapshot, from: number): Promise<void>
 }
 
 describe('keys of 1 and 511 bytes, values of none and 16 MiB', () => {
-  it('are what they were after every operation', { timeout: 180_000 }, async () => {
+  it('are what they were after every operation', async () => {
     await inFolder(async (parent) => {
       const folder = join(parent, 'store');
       let store = await Store.open(folder);

@@ -17,7 +17,7 @@ let object: string;
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'exopool-sqlite-'));
   object = buildExample('sqlite-rowid', folder);
-}, 60_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function makeDatabase(name: string, rows: number, pageSize: number): string {
@@ -63,21 +63,17 @@ async function compareAll(file: string, rows: number, engine: 'pread' | 'io-urin
 describe.skipIf(!hasSqlite)(`rows of SQLite by rowid${hasSqlite ? '' : ' (no sqlite3)'}`, () => {
   const engines = ['pread', 'io-uring', 'page-cache-bpf'] as const;
 
-  it.each([512, 1024, 4096])(
-    'are those of sqlite3, in pages of %d bytes',
-    { timeout: 60_000 },
-    async (pageSize) => {
-      const rows = pageSize === 4096 ? 20_000 : 2000;
-      const file = makeDatabase(`${pageSize}.db`, rows, pageSize);
-      const available = enginesFor(object);
-      for (const engine of engines.filter((candidate) => available.includes(candidate))) {
-        const { differences, stats } = await compareAll(file, rows, engine);
-        expect({ engine, differences }).toEqual({ engine, differences: 0 });
-        expect(stats.ends).toMatchObject({ done: rows, notFound: 5 });
-        if (engine === 'page-cache-bpf') expect(stats.returned.user).toBeGreaterThan(0);
-      }
-    },
-  );
+  it.each([512, 1024, 4096])('are those of sqlite3, in pages of %d bytes', async (pageSize) => {
+    const rows = pageSize === 4096 ? 20_000 : 2000;
+    const file = makeDatabase(`${pageSize}.db`, rows, pageSize);
+    const available = enginesFor(object);
+    for (const engine of engines.filter((candidate) => available.includes(candidate))) {
+      const { differences, stats } = await compareAll(file, rows, engine);
+      expect({ engine, differences }).toEqual({ engine, differences: 0 });
+      expect(stats.ends).toMatchObject({ done: rows, notFound: 5 });
+      if (engine === 'page-cache-bpf') expect(stats.returned.user).toBeGreaterThan(0);
+    }
+  });
 
   it.skipIf(!isLong)('are those of sqlite3, a million of them', { timeout: 900_000 }, async () => {
     const rows = 1_000_000;

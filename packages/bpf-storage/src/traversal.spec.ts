@@ -15,8 +15,6 @@ import {
 } from './testing/traversal.js';
 import { Traversal, type TraversalResult } from './traversal.js';
 
-/** Two compilers run for each bundle: seconds on a busy machine. */
-const compileTimeoutMs = 60_000;
 let folder: string;
 let list: string;
 let engines: TableEngine[];
@@ -25,7 +23,7 @@ beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'exopool-traversal-'));
   list = buildExample('linked-list', folder);
   engines = enginesFor(list);
-}, compileTimeoutMs);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function runWith(object: string, file: string, engine: TableEngine, inputs: Buffer[], hopsMax = 64) {

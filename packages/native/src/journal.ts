@@ -28,6 +28,7 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { undoChange, type Change } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 
+/** With the process and its start, as in the first line, which a process that has just begun may not have written. */
 const filePattern = /^journal-(\d+)-(\d+)(?:-\d+)?\.jsonl$/;
 
 /** Undoing a change that fails is tried so often: memory that is being freed keeps a cgroup busy for a moment. */
@@ -181,7 +182,7 @@ function listJournals(stateDir: string): string[] {
   }
 }
 
-/** `undefined`: another process that looked for leftovers has undone it. */
+/** `undefined`: its owner, or another who cleans up, has removed it meanwhile. */
 function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NbdDevice } from './nbd-device.js';
 import type { NbdSession } from './nbd-session.js';
 import { nbdSupport } from './nbd-support.js';
@@ -18,6 +18,8 @@ import { consumer, makeTicket, producer, slabBytes, startServer } from './slab-w
 const MiB = 1024 * 1024;
 const pageBytes = 4096;
 const sizeBytes = 4 * MiB;
+/** Of a producer on a busy machine. */
+const timeoutMs = 60_000;
 const support = nbdSupport();
 const run = promisify(execFile);
 const hasProgram = (name: string): boolean => spawnSync(name, ['--version']).error === undefined;
@@ -47,6 +49,7 @@ async function lease(port: number, ticket = makeTicket()): Promise<NbdSession> {
     ticket,
     seed,
     producerKey: producer.publicKey,
+    timeoutMs,
   });
   undo.push(() => session.release());
   return session;
@@ -71,7 +74,7 @@ describe.skipIf(!support.available)(
       rmSync(folder, { recursive: true });
     });
 
-    it('holds what was written, wherever it is', { timeout: 60_000 }, async () => {
+    it('holds what was written, wherever it is', async () => {
       const server = startServer();
       undo.push(() => server.close());
       // Half of the device, so that pages are evicted.
@@ -182,8 +185,8 @@ describe.skipIf(!support.available)(
       const data = randomBytes(sizeBytes);
       await client.write(0, data);
       expect(server.ask(ticket.subarray(8, 24), 3, 60_000)).toBe(true);
-      await vi.waitUntil(async () => (await device.stats()).leasedCapacity === slabBytes / pageBytes);
-      await vi.waitUntil(() => server.stats().mappedBytes === slabBytes);
+      await expect.poll(async () => (await device.stats()).leasedCapacity).toBe(slabBytes / pageBytes);
+      await expect.poll(() => server.stats().mappedBytes).toBe(slabBytes);
       expect((await client.read(0, sizeBytes)).equals(data)).toBe(true);
     });
 
@@ -252,7 +255,7 @@ describe.skipIf(!support.available)(
       });
       const plain = await startDevice('plain', sizeBytes, false);
       const { seed } = consumer;
-      const place = { host: '127.0.0.1', port: portOf(reader), producerKey: producer.publicKey };
+      const place = { host: '127.0.0.1', port: portOf(reader), producerKey: producer.publicKey, timeoutMs };
       await plain.connect({ ...place, ticket: makeTicket(), seed });
       const client = await NbdClient.connect(path.join(folder, 'plain'));
       await client.write(0, data);
@@ -331,7 +334,7 @@ describe.skipIf(!support.available)(
       expect((await client.read(0, MiB)).equals(data)).toBe(true);
       expect(isRunning(identity)).toBe(true);
       await client.close();
-      await vi.waitUntil(() => !isRunning(identity), { timeout: 10_000 });
+      await expect.poll(() => isRunning(identity)).toBe(false);
     });
 
     describe('for the clients that there are', () => {
@@ -344,7 +347,7 @@ describe.skipIf(!support.available)(
         const { seed } = consumer;
         const ticket = makeTicket({ slabs: 16 });
         const producerKey = producer.publicKey;
-        await leased.connect({ host: '127.0.0.1', port: server!.port, ticket, seed, producerKey });
+        await leased.connect({ host: '127.0.0.1', port: server!.port, ticket, seed, producerKey, timeoutMs });
       });
       afterAll(async () => {
         await leased.close();
@@ -406,7 +409,7 @@ describe.skipIf(!support.available)(
         expect(stdout).not.toMatch(/fail|error/i);
       });
 
-      it.skipIf(!hasProgram('fio'))('fio verifies what it wrote', { timeout: 60_000 }, async () => {
+      it.skipIf(!hasProgram('fio'))('fio verifies what it wrote', async () => {
         const words = ['--name=nbd', '--ioengine=nbd', `--uri=${uri()}`, '--rw=randrw', '--bsrange=512-64k'];
         const checks = [
           '--verify=crc32c',

@@ -39,7 +39,7 @@ const lies: Readonly<Record<string, Lie>> = {
 };
 
 describe.each(modes)('what a producer does to values sealed %s', (mode, stored) => {
-  it('is a miss and counted, never another value', { timeout: 300_000 }, async () => {
+  it('is a miss and counted, never another value', { timeout: 1_200_000 }, async () => {
     const { cache, leased, ticket } = await cacheOver(1, slabBytes, mode, {
       tamperedMax: Number.POSITIVE_INFINITY,
     });

@@ -31,7 +31,7 @@ export class Leased {
       ticket,
       seed: consumer.seed,
       producerKey: producer.publicKey,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
     this.#sessions.push(session);
     return session;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cacheOver, key, Leased } from './sealed-cache.fixture.js';
 import { SealedCache, sealModes } from './sealed-cache.js';
 import type { SlabSession } from './slab-client.js';
@@ -176,9 +176,9 @@ describe('when producers come and go', () => {
       }
     };
     const loops = Array.from({ length: 16 }, (_, start) => loop(start * 31));
-    await vi.waitUntil(() => cache.stats().hits > 1000);
+    await expect.poll(() => cache.stats().hits).toBeGreaterThan(1000);
     leased.server.close();
-    await vi.waitUntil(() => cache.stats().capacityBytes === 0);
+    await expect.poll(() => cache.stats().capacityBytes).toBe(0);
     running = false;
     await Promise.all(loops);
     expect(wrong).toBe(0);
@@ -196,8 +196,7 @@ describe('when producers come and go', () => {
     cache.addMemory(two.session);
     await cache.getMany(keys.slice(0, 30));
     expect(leased.server.ask(one.ticket.subarray(8, 24), 4, 5000)).toBe(true);
-    await vi.waitUntil(() => cache.stats().capacityBytes === 1024 * KiB);
-    await vi.waitUntil(() => cache.stats().moved === 30);
+    await expect.poll(() => cache.stats()).toMatchObject({ capacityBytes: 1024 * KiB, moved: 30 });
     expect(await cache.getMany(keys)).toEqual(keys.map((_, index) => (index < 30 ? value : undefined)));
     expect(cache.stats()).toMatchObject({ entries: 30, tampered: 0, capacityBytes: 1024 * KiB });
   });
@@ -206,7 +205,7 @@ describe('when producers come and go', () => {
     const { cache, leased, ticket } = await cacheOver(2, 64 * KiB);
     await cache.putMany(Array.from({ length: 100 }, (_, index) => [key(index), Buffer.alloc(900)] as const));
     expect(leased.server.take(ticket.subarray(8, 24), 1)).toBe(1);
-    await vi.waitUntil(() => cache.stats().capacityBytes === 64 * KiB);
+    await expect.poll(() => cache.stats().capacityBytes).toBe(64 * KiB);
     const got = await cache.getMany(Array.from({ length: 100 }, (_, index) => key(index)));
     expect(got.filter((each) => each !== undefined)).toHaveLength(cache.stats().entries);
     expect(cache.stats().tampered).toBe(0);

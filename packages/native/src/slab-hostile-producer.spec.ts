@@ -16,7 +16,8 @@ async function readFrom(...says: Parameters<typeof hostileProducer>): Promise<(B
       ticket: makeTicket(),
       seed: consumer.seed,
       producerKey: producer.publicKey,
-      timeoutMs: 300,
+      // For what never answers; time enough to shake hands.
+      timeoutMs: 5000,
     });
     const read = await session.readMany([{ slab: 0, offset: 0, length: 16 }]);
     session.close();

@@ -17,7 +17,7 @@ afterEach(() => server.close());
 const hex = (bytes: Buffer): string => `Buffer.from('${bytes.toString('hex')}', 'hex')`;
 const options = (): string => `{
   host: '127.0.0.1', port: ${server.port}, ticket: ${hex(makeTicket())},
-  seed: ${hex(consumer.seed)}, producerKey: ${hex(producer.publicKey)}, timeoutMs: 5000 }`;
+  seed: ${hex(consumer.seed)}, producerKey: ${hex(producer.publicKey)}, timeoutMs: 60_000 }`;
 const manyReads = `for (let i = 0; i < 200; i++) {
   session.readMany(Array.from({ length: 50 }, () => ({ slab: 0, offset: 0, length: 50_000 })));
 }`;
@@ -72,7 +72,7 @@ describe('worker threads', () => {
       ticket: makeTicket(),
       seed: consumer.seed,
       producerKey: producer.publicKey,
-      timeoutMs: 5000,
+      timeoutMs: 60_000,
     });
     for (let round = 0; round < 5; round++) {
       const worker = inWorker(`const session = await SlabSession.connect(${options()});

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { Identity } from '@exopool/shared';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { consumer, makeTicket, producer, slabBytes, startServer } from './slab-wire.fixture.js';
 import { SlabSession, type LossReason, type SlabSessionOptions } from './slab-client.js';
 import type { SlabServer } from './slab-server.js';
@@ -18,11 +18,21 @@ async function connect(ticket: Buffer, options: Partial<SlabSessionOptions> = {}
     ticket,
     seed: consumer.seed,
     producerKey: producer.publicKey,
-    timeoutMs: 5000,
+    timeoutMs: 60_000,
     ...options,
   });
   sessions.push(session);
   return session;
+}
+
+/** With a lease that ends soon, and not before the session is there. */
+async function connectBriefly(lifeMs = 200): Promise<SlabSession> {
+  try {
+    return await connect(makeTicket({ expiresAtMs: Date.now() + lifeMs }));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'EXOPOOL_TICKET_EXPIRED' });
+    return connectBriefly(2 * lifeMs);
+  }
 }
 
 function lossOf(session: SlabSession): Promise<LossReason> {
@@ -145,7 +155,7 @@ describe('a lease', () => {
   });
 
   it('ends when its time is over', async () => {
-    const session = await connect(makeTicket({ expiresAtMs: Date.now() + 400 }));
+    const session = await connectBriefly();
     expect(await lossOf(session)).toBe('expired');
     expect(server.stats()).toMatchObject({ leases: 0, mappedBytes: 0 });
     expect(await session.readMany([{ slab: 0, offset: 0, length: 1 }])).toEqual([undefined]);
@@ -155,8 +165,8 @@ describe('a lease', () => {
 
   it('goes on when it is extended, and an older ticket does not shorten it', async () => {
     const leaseId = randomBytes(16);
-    const soon = makeTicket({ leaseId, expiresAtMs: Date.now() + 500 });
-    const later = Date.now() + 60_000;
+    const soon = makeTicket({ leaseId, expiresAtMs: Date.now() + 600_000 });
+    const later = Date.now() + 1_200_000;
     const session = await connect(soon);
     await session.extend(makeTicket({ leaseId, serial: 1, expiresAtMs: later }));
     await session.extend(soon);
@@ -193,7 +203,7 @@ describe('a lease', () => {
       mappedBytes: 5 * slabBytes,
       takenSlabs: 1,
     });
-    await vi.waitUntil(() => youngest.goneSlabs.has(2));
+    await expect.poll(() => youngest.goneSlabs).toEqual(new Set([2]));
     server.setCapacity(2);
     expect(server.stats()).toMatchObject({ leases: 1, leasedSlabs: 2, takenSlabs: 4 });
     expect(await lost).toBe('revoked');
@@ -288,7 +298,7 @@ describe('a server', () => {
     });
     expect(server.stats().cpuSeconds).toBeGreaterThan(0);
     session.close();
-    await vi.waitUntil(() => server.stats().sessions === 0);
+    await expect.poll(() => server.stats().sessions).toBe(0);
   });
 });
 

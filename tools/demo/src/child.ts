@@ -8,10 +8,10 @@ import { processIdentity, type ProcessIdentity } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 import type { ServeMessage } from './messages.js';
 
-/** Generous: a producer may be starting a Redis server, on two cores shared by all. */
-const readyTimeoutMs = 30_000;
+/** For what hangs: one that ends is told at once, and two cores shared by all may take a minute to fill a Redis server. */
+const readyTimeoutMs = 180_000;
 /** A producer that gives memory back unmaps gigabytes; past this it hangs. */
-const closeTimeoutMs = 15_000;
+const closeTimeoutMs = 60_000;
 /** Of standard error, kept to explain an unexpected end. */
 const complaintBytesMax = 4096;
 

@@ -46,7 +46,7 @@ beforeAll(() => {
     INSERT INTO r SELECT i, randomblob(abs(random()) % CASE WHEN i % 50 = 0 THEN 9000 ELSE 200 END) FROM c;`;
   const made = spawnSync('sqlite3', [path.join(folder, 'rows.db')], { input: commands });
   if (made.status !== 0) throw new Error(String(made.stderr));
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(reason !== undefined)(

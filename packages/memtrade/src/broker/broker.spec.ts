@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Identity } from '@exopool/shared';
+import { steadyPort } from '../steady-port.fixture.js';
 import { BrokerService } from '../proto/load-proto.js';
 import { openTicket } from '../ticket.js';
 import { BrokerClient } from './broker-client.js';
@@ -27,6 +28,7 @@ const connect = async (identity: Identity, more: object = {}): Promise<BrokerCli
     endpoint: broker.endpoint,
     caFile: broker.caFile,
     identity,
+    timeoutMs: 60_000,
     ...more,
   });
   clients.push(client);
@@ -39,7 +41,7 @@ const offer = async (client: BrokerClient, offeredSlabs: number): Promise<void> 
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'exopool-broker-'));
-  broker = await runBroker(config({ metricsPort: 0 }));
+  broker = await runBroker(config({ port: await steadyPort(), metricsPort: 0 }));
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) client.close();
@@ -49,9 +51,8 @@ afterEach(async () => {
 
 describe('broker over TLS', () => {
   it('leases, extends, releases, and tells the market', async () => {
-    const seller = await connect(producer);
+    const [seller, buyer] = [await connect(producer), await connect(consumer)];
     await offer(seller, 8);
-    const buyer = await connect(consumer);
     const [lease] = await buyer.requestLease({ slabs: 3, seconds: 60 });
     expect(lease).toMatchObject({ slabs: 3, slabBytes, endpoint: '127.0.0.1:9', price: 0.005 });
     expect(lease!.producerKey).toEqual(producer.publicKey);
@@ -87,8 +88,8 @@ describe('broker over TLS', () => {
   });
 
   it('gives the last slabs to one of two who race for them', async () => {
-    await offer(await connect(producer), 4);
     const [one, two] = await Promise.all([connect(consumer), connect(new Identity())]);
+    await offer(await connect(producer), 4);
     const results = await Promise.allSettled(
       [one, two].map((client) => client.requestLease({ slabs: 4, minimumSlabs: 4, seconds: 60 })),
     );
@@ -99,9 +100,8 @@ describe('broker over TLS', () => {
   });
 
   it('loses no lease in a restart, and its clients log in again', async () => {
-    const seller = await connect(producer);
+    const [seller, buyer] = [await connect(producer), await connect(consumer)];
     await offer(seller, 4);
-    const buyer = await connect(consumer);
     const [lease] = await buyer.requestLease({ slabs: 4, seconds: 60, requestId: 'r' });
     await broker.close();
     await expect(buyer.getMarket()).rejects.toMatchObject({ code: 'EXOPOOL_UNAVAILABLE' });
@@ -173,11 +173,11 @@ describe('who is let in', () => {
     }).listen(0, '127.0.0.1');
     await once(proxy, 'listening');
     const { port } = proxy.address() as { port: number };
-    const client = await connect(consumer, { endpoint: `127.0.0.1:${port}`, timeoutMs: 800 });
+    const client = await connect(consumer, { endpoint: `127.0.0.1:${port}`, timeoutMs: 2500 });
     await client.getMarket();
     for (const socket of through) socket.unpipe().pause();
     await expect(client.getMarket()).rejects.toThrow();
-    await expect.poll(() => client.getMarket(), { timeout: 20_000 }).toMatchObject({ producers: 0 });
+    await expect.poll(() => client.getMarket()).toMatchObject({ producers: 0 });
     client.close();
     for (const socket of through) socket.destroy();
     proxy.close();

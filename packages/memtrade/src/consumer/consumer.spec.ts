@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SlabServer } from '@exopool/native';
 import { Identity, loadConfig } from '@exopool/shared';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BrokerClient } from '../broker/broker-client.js';
 import { brokerConfig } from '../broker/config.js';
 import { runBroker, type RunningBroker } from '../broker/broker.js';
@@ -14,8 +14,9 @@ let folder: string;
 let broker: RunningBroker;
 let server: SlabServer;
 let producer: BrokerClient;
+let reporting: NodeJS.Timeout[];
 
-/** A producer that offers 8 slabs of 1 MiB. */
+/** A producer that offers 8 slabs of 1 MiB, and goes on saying so: the silent are not placed on. */
 async function startProducer(): Promise<{ server: SlabServer; client: BrokerClient }> {
   const identity = new Identity();
   const slabBytes = 1024 * 1024;
@@ -31,18 +32,24 @@ async function startProducer(): Promise<{ server: SlabServer; client: BrokerClie
     endpoint: broker.endpoint,
     caFile: broker.caFile,
     identity,
+    timeoutMs: 60_000,
   });
   await client.registerProducer({ endpoint: `127.0.0.1:${started.port}`, slabBytes });
-  await client.reportUsage({ offeredSlabs: 8, harvestedBytes: 0, cpuLoad: 0 });
+  const report = (): Promise<unknown> =>
+    client.reportUsage({ offeredSlabs: 8, harvestedBytes: 0, cpuLoad: 0 });
+  await report();
+  reporting.push(setInterval(() => void report().catch(() => undefined), 1000));
   return { server: started, client };
 }
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'exopool-consumer-'));
   broker = await runBroker(brokerConfig.parse({ port: 0, stateDir: join(folder, 'broker'), slabMib: 1 }));
+  reporting = [];
   ({ server, client: producer } = await startProducer());
 });
 afterEach(async () => {
+  reporting.forEach(clearInterval);
   producer.close();
   server.close();
   await broker.close();
@@ -65,7 +72,7 @@ describe('a consumer', () => {
     try {
       await consumer.tier.putMany([[Buffer.from('k'), Buffer.from('v')]]);
       expect(await consumer.tier.getMany([Buffer.from('k')])).toEqual([Buffer.from('v')]);
-      await vi.waitUntil(() => (consumer.status().probe?.good ?? 0) > 0);
+      await expect.poll(() => consumer.status().probe?.good).toBeGreaterThan(0);
       expect(consumer.status()).toMatchObject({ stats: { leasedSlabs: 6 }, probe: { wrong: 0 } });
       expect(consumer.status().leases[0]).toMatchObject({ slabs: 6, open: true });
       const response = await fetch(`http://127.0.0.1:${consumer.metricsPort}/metrics`);
@@ -107,7 +114,7 @@ describe('a consumer', () => {
       expect(new Set(leases).size).toBe(2);
       const holder = server.stats().bytesWritten > other.server.stats().bytesWritten ? server : other.server;
       holder.close();
-      await vi.waitUntil(() => consumer.status().stats.lost.closed > 0);
+      await expect.poll(() => consumer.status().stats.lost.closed).toBeGreaterThan(0);
       expect(await consumer.tier.getMany(hot)).toEqual(hot);
       expect(consumer.status().stats.copies?.rescued).toBeGreaterThanOrEqual(hot.length);
     } finally {

@@ -50,7 +50,9 @@ export async function openLeasedCache(
     );
     const { seed } = consumer;
     const producerKey = producer.publicKey;
-    session = await SlabSession.connect({ host: '127.0.0.1', port: server.port, ticket, seed, producerKey });
+    const { port } = server;
+    const timeoutMs = 60_000;
+    session = await SlabSession.connect({ host: '127.0.0.1', port, ticket, seed, producerKey, timeoutMs });
     cache.addMemory(session);
   };
   const lose = (): void => {

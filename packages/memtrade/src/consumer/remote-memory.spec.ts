@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { SlabServer, SlabSession, tamperedMax } from '@exopool/native';
 import { ExopoolError, Identity } from '@exopool/shared';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LeaseGrant, LeaseWish } from '../broker/broker-client.js';
+import { steadyPort } from '../steady-port.fixture.js';
 import { signTicket, ticketSerial } from '../ticket.js';
 import { RemoteMemory, type RemoteMemoryDependencies } from './remote-memory.js';
 import type { LeaseMarket, LeasePlan, RemoteMemoryOptions } from './remote-memory.types.js';
@@ -79,6 +80,7 @@ const unavailable = new ExopoolError('EXOPOOL_UNAVAILABLE', 'the broker is away'
 const dependencies: Partial<RemoteMemoryDependencies> = {
   now: () => nowMs,
   random: () => 1,
+  connect: (options) => SlabSession.connect({ ...options, timeoutMs: 60_000 }),
   every: (_, callback) => {
     tick = callback;
     return () => undefined;
@@ -99,7 +101,7 @@ async function open(
 
 /** Lets the policy look until something holds. */
 function until(holds: () => boolean): Promise<unknown> {
-  return vi.waitUntil(() => (tick(), holds()), { timeout: 10_000, interval: 10 });
+  return expect.poll(() => (tick(), holds()), { interval: 10 }).toBe(true);
 }
 
 function startServer(port = 0): SlabServer {
@@ -138,6 +140,7 @@ describe('a producer that changes what was stored', () => {
       ticket: grant!.ticket,
       seed: identity.seed,
       producerKey: producer.publicKey,
+      timeoutMs: 60_000,
     });
     await liar.writeMany([{ slab: 0, offset: 0, data: Buffer.alloc(slabBytes, 1) }]);
     liar.close();
@@ -227,12 +230,14 @@ describe('leased memory', () => {
   });
 
   it('is connected again when only the connection was lost', async () => {
-    const memory = await open();
-    const { port } = server;
     server.close();
-    await vi.waitUntil(() => memory.stats().lost.closed === 1);
+    const port = await steadyPort();
+    server = startServer(port);
+    const memory = await open();
+    server.close();
+    await expect.poll(() => memory.stats().lost.closed).toBe(1);
     tick();
-    await vi.waitUntil(() => memory.stats().connectFailures === 1);
+    await expect.poll(() => memory.stats().connectFailures).toBe(1);
     server = startServer(port);
     nowMs += 1000;
     await until(() => memory.stats().leasedSlabs === 4);
@@ -299,7 +304,7 @@ describe('opening', () => {
       return SlabSession.connect(options);
     };
     const opening = open({ minimumSlabs: 0 }, { connect });
-    await vi.waitUntil(() => market.granted.length === 1);
+    await expect.poll(() => market.granted).toHaveLength(1);
     release();
     await (await opening).close();
     expect(server.stats().leases).toBe(0);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SlabSession } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { BrokerClient } from '../broker/broker-client.js';
+import { steadyPort } from '../steady-port.fixture.js';
 import { runBroker, type RunningBroker } from '../broker/broker.js';
 import { brokerConfig } from '../broker/config.js';
 import { producerConfig, type ProducerConfig } from './config.js';
@@ -17,7 +18,7 @@ let client: BrokerClient;
 const consumer = new Identity();
 const producers: RunningProducer[] = [];
 
-const startBroker = (port = 0): Promise<RunningBroker> =>
+const startBroker = (port: number): Promise<RunningBroker> =>
   runBroker(brokerConfig.parse({ stateDir: join(folder, 'broker'), port, slabMib: 1 }));
 const start = async (more: Partial<ProducerConfig> = {}): Promise<RunningProducer> => {
   const settings = {
@@ -28,6 +29,8 @@ const start = async (more: Partial<ProducerConfig> = {}): Promise<RunningProduce
     slabMib: 1,
     floorMib: 64,
     maxMib: 8,
+    // What tests beside this one do to the machine is no emergency.
+    emergencyPressure: 100,
   };
   const producer = await runProducer(producerConfig.parse({ ...settings, ...more }));
   producers.push(producer);
@@ -36,16 +39,19 @@ const start = async (more: Partial<ProducerConfig> = {}): Promise<RunningProduce
 const open = (lease: Awaited<ReturnType<BrokerClient['requestLease']>>[number]): Promise<SlabSession> => {
   const [host, port] = lease.endpoint.split(':');
   const { ticket, producerKey } = lease;
-  return SlabSession.connect({ host: host!, port: Number(port), ticket, producerKey, seed: consumer.seed });
+  const { seed } = consumer;
+  const timeoutMs = 60_000;
+  return SlabSession.connect({ host: host!, port: Number(port), ticket, producerKey, seed, timeoutMs });
 };
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'exopool-producer-'));
-  broker = await startBroker();
+  broker = await startBroker(await steadyPort());
   client = await BrokerClient.connect({
     endpoint: broker.endpoint,
     caFile: broker.caFile,
     identity: consumer,
+    timeoutMs: 60_000,
   });
 });
 afterEach(async () => {
@@ -89,12 +95,12 @@ describe('runProducer', () => {
     const [lease] = await client.requestLease({ slabs: 3, seconds: 60 });
     const session = await open(lease!);
     await broker.close();
-    await expect.poll(() => producer.stats().broker, { timeout: 10_000 }).toBe('away');
+    await expect.poll(() => producer.stats().broker).toBe('away');
     expect(producer.stats().brokerReason).toMatch(/no broker at/);
     const data = Buffer.from('still here');
     expect(await session.writeMany([{ slab: 0, offset: 0, data }])).toEqual([true]);
     broker = await startBroker(broker.port);
-    await expect.poll(() => producer.stats().broker, { timeout: 20_000 }).toBe('connected');
+    await expect.poll(() => producer.stats().broker).toBe('connected');
     session.close();
   });
 
@@ -109,7 +115,7 @@ describe('runProducer', () => {
   });
 
   it('starts while the broker is away, serves leases that run, and joins when it comes', async () => {
-    const first = await start();
+    const first = await start({ port: await steadyPort() });
     const [lease] = await client.requestLease({ slabs: 2, seconds: 600 });
     const session = await open(lease!);
     await first.close();
@@ -123,7 +129,7 @@ describe('runProducer', () => {
     const session2 = await open(lease!);
     expect(await session2.readMany([{ slab: 1, offset: 0, length: 3 }])).toEqual([Buffer.alloc(3)]);
     broker = await startBroker(broker.port);
-    await expect.poll(() => again.stats().broker, { timeout: 20_000 }).toBe('connected');
+    await expect.poll(() => again.stats().broker).toBe('connected');
     for (const one of [session, session2]) one.close();
   });
 
@@ -132,11 +138,7 @@ describe('runProducer', () => {
     const producer = await start();
     expect(producer.stats().broker).toBe('away');
     broker = await startBroker(broker.port);
-    await expect.poll(() => producer.stats().broker, { timeout: 20_000 }).toBe('connected');
-    await expect
-      .poll(async () => (await client.requestLease({ slabs: 1, seconds: 60 }).catch(() => [])).length, {
-        timeout: 20_000,
-      })
-      .toBe(1);
+    await expect.poll(() => producer.stats().broker).toBe('connected');
+    await expect.poll(() => client.requestLease({ slabs: 1, seconds: 60 }).catch(() => [])).toHaveLength(1);
   });
 });

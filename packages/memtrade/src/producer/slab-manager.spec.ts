@@ -74,7 +74,7 @@ async function lease(slabs: number): Promise<SlabSession> {
     ticket: signTicket(ticket, broker),
     seed: consumer.seed,
     producerKey: producer.publicKey,
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   sessions.push(session);
   return session;
@@ -101,7 +101,7 @@ it('asks in proportion, and is content with what consumers give', async () => {
   machine = { ...machine, availableBytes: GiB + 6 * slabBytes };
   manager.adjust();
   expect(server.stats()).toMatchObject({ leasedSlabs: 9, capacitySlabs: 6 });
-  await vi.waitUntil(() => asked.length === 2);
+  await expect.poll(() => asked).toHaveLength(2);
   expect(asked.sort()).toEqual(['large 2 in 60000', 'small 1 in 60000']);
   for (const slab of [0, 1]) await large.releaseSlab(slab);
   await small.releaseSlab(2);
@@ -118,11 +118,8 @@ it('takes what is not given within the grace, from the youngest promise', async 
   const manager = manage(20);
   const [old, young] = [await lease(4), await lease(4)];
   machine = { ...machine, availableBytes: GiB + 6 * slabBytes };
-  await vi.waitUntil(() => {
-    manager.adjust();
-    return reclaimedMs.length === 1;
-  });
-  await vi.waitUntil(() => young.goneSlabs.size === 1 && old.goneSlabs.size === 1);
+  await expect.poll(() => (manager.adjust(), reclaimedMs)).toHaveLength(1);
+  await expect.poll(() => [young.goneSlabs.size, old.goneSlabs.size]).toEqual([1, 1]);
   expect(server.stats()).toMatchObject({ leasedSlabs: 6, takenSlabs: 2, leases: 2 });
   expect(reclaimedMs[0]).toBeGreaterThanOrEqual(20);
 });
@@ -167,10 +164,10 @@ it('looks seldom while nothing is on loan, and every time while something is', a
     };
     expect(turns(40)).toBe(2);
     const session = await lease(2);
-    await vi.waitUntil(() => server.leasedSlabs === 2);
+    await expect.poll(() => server.leasedSlabs).toBe(2);
     expect(turns(10)).toBe(10);
     for (const slab of [0, 1]) await session.releaseSlab(slab);
-    await vi.waitUntil(() => server.leasedSlabs === 0);
+    await expect.poll(() => server.leasedSlabs).toBe(0);
     expect(turns(40)).toBe(2);
   } finally {
     vi.useRealTimers();

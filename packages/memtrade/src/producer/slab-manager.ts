@@ -129,7 +129,7 @@ export class SlabManager {
     const { state, orders } = nextReclaim(this.#reclaim, snapshot, this.#settings.graceMs);
     this.#reclaim = state;
     for (const order of orders) {
-      if (order.kind === 'ask') this.#server.ask(order.leaseId, order.slabs, Math.ceil(order.graceMs));
+      if (order.kind === 'ask') this.#server.ask(order.leaseId, order.slabs, Math.round(order.graceMs));
       else this.#server.take(order.leaseId, order.slabs);
     }
     const isAsking = orders.some(({ kind }) => kind === 'ask');

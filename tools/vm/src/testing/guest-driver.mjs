@@ -16,7 +16,7 @@ import { driverCounters, tableEngineSupport } from '@exopool/native';
 const { modules, lookups, entries, fileSystems } = JSON.parse(process.argv[2]);
 const device = '/dev/nvme0n1';
 const batchKeys = 10_000;
-const deviceWaitMs = 30_000;
+const deviceWaitMs = 240_000;
 const key = (i) => `key/${String(i).padStart(8, '0')}`;
 const makers = { ext4: ['mkfs.ext4', '-q', '-F', '-b', '4096'], xfs: ['mkfs.xfs', '-q', '-f'] };
 

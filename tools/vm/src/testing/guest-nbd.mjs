@@ -100,7 +100,7 @@ async function swapToIt() {
     ticket: ticket(),
     seed: consumer.seed,
     producerKey,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
   });
   run('/sbin/modprobe', 'nbd');
   run('nbd-client', '-unix', socket, swap, '-b', String(pageBytes), '-swap');

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serverCertificate } from '../../broker/local-ca.js';
 import { openLeasedCache, type LeasedCache } from '../leased-cache.fixture.js';
 import { RespServer, type RespServerOptions } from './resp-server.js';
@@ -27,8 +27,7 @@ async function serve(options: Partial<RespServerOptions> = {}): Promise<RespServ
 }
 
 /** Everything written has arrived in leased memory. */
-const settled = (server: RespServer): Promise<boolean> =>
-  vi.waitUntil(() => server.keyspace.loadBytes === 0, { timeout: 10_000 });
+const settled = (server: RespServer): Promise<void> => expect.poll(() => server.keyspace.loadBytes).toBe(0);
 
 async function connect(server: RespServer): Promise<WireClient> {
   const client = await WireClient.connect({ host: '127.0.0.1', port: server.port });
@@ -61,7 +60,7 @@ describe('who may use it', () => {
     const second = await connect(server);
     expect(await second.rest()).toBe('-ERR max number of clients reached\r\n');
     first.close();
-    await vi.waitUntil(() => [...server.sessions()].length === 0);
+    await expect.poll(() => [...server.sessions()]).toEqual([]);
     expect(await (await connect(server)).call('ping')).toBe('+PONG\r\n');
   });
 });
@@ -158,7 +157,7 @@ describe('clients that send and do not read', () => {
     for (let round = 0; round < rounds; round++)
       client.send(Buffer.concat(keys.map((key) => request(['get', key]))));
     const commands = server.counts.commands;
-    await vi.waitUntil(() => server.counts.commands > commands + 5);
+    await expect.poll(() => server.counts.commands).toBeGreaterThan(commands + 5);
     expect(await other.call('ping')).toBe('+PONG\r\n');
     await settled(server);
     expect(server.counts.commands - commands).toBeLessThan(rounds * keys.length);
@@ -199,7 +198,7 @@ describe('clients that have sent everything', () => {
     client.end();
     expect(await client.replies(20)).toHaveLength(20);
     expect(await client.rest()).toBe('');
-    await vi.waitUntil(() => [...server.sessions()].length === 0);
+    await expect.poll(() => [...server.sessions()].length).toBe(0);
   });
 });
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { LineClient } from './line-client.js';
 
 let client: LineClient;
@@ -30,11 +30,13 @@ afterEach(() => {
 /** Asks until the connection is there and the question has arrived. */
 async function ask(): Promise<string[] | undefined> {
   let answer: Promise<string[] | undefined> | undefined;
-  await vi.waitUntil(async () => {
-    answer = client.ask('stats', /^END$/);
-    await setImmediate();
-    return questions > 0;
-  });
+  await expect
+    .poll(async () => {
+      answer = client.ask('stats', /^END$/);
+      await setImmediate();
+      return questions;
+    })
+    .toBeGreaterThan(0);
   return answer;
 }
 

@@ -5,6 +5,7 @@ import { appendFile } from 'node:fs/promises';
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type * as Timers from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { join } from 'node:path';
@@ -16,6 +17,15 @@ import { parsePrometheusText, parseSelector } from './prometheus-text.js';
 import { CounterDelta, CounterRate, MeanDelta, polledMetric } from './polled-metric.js';
 import { probedMetric, underWayMax } from './probed-metric.js';
 import { commandTotals } from './redis.js';
+
+/** A machine that holds a test up for a while is none of these: answers may take a hundred times as long. */
+const patience = vi.hoisted(() => ({ times: 100 }));
+vi.mock('node:timers/promises', async (load) => {
+  const timers = await load<typeof Timers>();
+  const setTimeout: typeof timers.setTimeout = (ms, ...more) =>
+    timers.setTimeout(patience.times * (ms ?? 0), ...more);
+  return { ...timers, setTimeout };
+});
 
 const epoch = { seconds: 1, pageIns: 0 };
 let folder: string;
@@ -172,6 +182,7 @@ describe('figures that count from the start', () => {
 });
 
 it('does not wait for a server that does not answer, and does not ask it twice', async () => {
+  patience.times = 1;
   let asked = 0;
   let answer: (value: number) => void = () => undefined;
   const metric = polledMetric({
@@ -188,6 +199,7 @@ it('does not wait for a server that does not answer, and does not ask it twice',
   expect(asked).toBe(1);
   answer(5);
   await setImmediate();
+  patience.times = 100;
   const next = metric.endEpoch(epoch);
   answer(6);
   expect(await next).toBe(6);

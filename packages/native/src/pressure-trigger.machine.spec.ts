@@ -47,7 +47,7 @@ it('tells when somebody waits, and closes more than once', async (context) => {
     const b = Buffer.alloc(${128 * MiB}); console.log('in');
     for (;;) for (let i = 0; i < b.length; i += 4096) b[i]++`;
   const child = spawn(process.execPath, ['-e', script, group.path], { stdio: 'ignore' });
-  await expect.poll(() => times, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect.poll(() => times).toBeGreaterThan(0);
   child.kill('SIGKILL');
   trigger.close();
   trigger.close();

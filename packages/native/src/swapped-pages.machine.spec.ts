@@ -63,9 +63,7 @@ it('brings back what went last', async (context) => {
   const before = group.sample();
   const asked = await pages.prefetch(16 * MiB);
   expect(asked).toBe(16 * MiB);
-  await expect
-    .poll(() => group.sample().usageBytes - before.usageBytes, { timeout: 10_000 })
-    .toBeGreaterThan(12 * MiB);
+  await expect.poll(() => group.sample().usageBytes - before.usageBytes).toBeGreaterThan(12 * MiB);
   // In memory again, and no longer counted as swapped; without one major fault of the process.
   expect(before.swappedBytes - group.sample().swappedBytes).toBeGreaterThan(12 * MiB);
   expect(group.sample().pageIns - before.pageIns).toBeLessThan(50);

@@ -158,7 +158,8 @@ describe('MemoryCgroup on v1, for real', () => {
     expect(limit).toBe(group.limitBytes());
     expect(after.usageBytes).toBeLessThanOrEqual(limit!);
     expect(after.swappedBytes).toBeGreaterThan(32 * MiB);
-    expect(readZramStats(swap.id).originalBytes).toBeGreaterThan(32 * MiB);
+    // Swap of the same priority, which the machine may have, takes its share.
+    expect(readZramStats(swap.id).originalBytes).toBeGreaterThan(8 * MiB);
     // Less than the kernel can do: it gets as far as it gets, and says how far.
     expect(await group.setLimit(journal, 4096)).toBeGreaterThanOrEqual(4096);
     const reached = await group.setLimit(journal, after.usageBytes - 8 * MiB, 4 * MiB);

@@ -1,13 +1,12 @@
 /** The harvester against a real Redis server in a real cgroup, swapping to zram. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findMemoryHierarchy, MemoryCgroup, processIdentity } from '@exopool/native';
+import { findMemoryHierarchy, MemoryCgroup, processIdentity, readSwapAreas } from '@exopool/native';
 import { MiB } from '@exopool/shared';
 import { Harvester, type HarvesterOptions } from './harvester.js';
 
@@ -30,8 +29,8 @@ const options = (more: Partial<HarvesterOptions> = {}): HarvesterOptions => ({
   epochMs: 50,
   // Neighbours on a small machine must not be taken for a drop: these are tests of the mechanism.
   tail: 0.99,
-  dropThreshold: 1,
-  dropSlack: 1000,
+  dropThreshold: 1e6,
+  dropSlack: 1e6,
   severeEpochs: 3,
   stepGuide: 'fixed',
   backingBytes: 0,
@@ -49,23 +48,16 @@ const options = (more: Partial<HarvesterOptions> = {}): HarvesterOptions => ({
   ...more,
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+const redisSocket = (): string => join(folder, 'redis');
 
-function redisCommand(port: number): string[] {
+function redisCommand(): string[] {
   const quiet = ['--save', '', '--appendonly', 'no', '--logfile', '/dev/null', '--dir', folder];
-  return ['redis-server', '--port', String(port), '--bind', '127.0.0.1', ...quiet];
+  return ['redis-server', '--port', '0', '--unixsocket', redisSocket(), ...quiet];
 }
 
 /** About 150 MiB, compressible by half. */
-async function fillRedis(port: number): Promise<Redis> {
-  const redis = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, maxRetriesPerRequest: null });
+async function fillRedis(): Promise<Redis> {
+  const redis = new Redis({ path: redisSocket(), retryStrategy: () => 50, maxRetriesPerRequest: null });
   redis.on('error', () => undefined);
   const half = 'x'.repeat(512);
   for (let batch = 0; batch < 140; batch += 1) {
@@ -86,18 +78,17 @@ const unable = whyNot();
 describe('Harvester', () => {
   it('harvests Redis, and undoes everything', async (context) => {
     if (unable !== undefined) return context.skip(unable);
-    const port = await freePort();
     const running = await Harvester.start(
-      options({ command: redisCommand(port), redis: `127.0.0.1:${port}`, baselinePointsMin: 60 }),
+      options({ command: redisCommand(), redis: redisSocket(), baselinePointsMin: 60 }),
     );
     harvester = running;
-    const redis = await fillRedis(port);
+    const redis = await fillRedis();
     const cgroup = cgroupOf(running);
     expect(cgroup.path).toMatch(/\/exopool-app-/);
 
-    await expect.poll(() => running.status.harvestedBytes, { timeout: 30_000 }).toBeGreaterThan(40 * MiB);
-    expect(running.status).toMatchObject({ drops: 0, metric: 'Redis PING p99, ms' });
-    await expect.poll(() => running.status.steps, { timeout: 30_000 }).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => running.status.harvestedBytes).toBeGreaterThan(40 * MiB);
+    expect(running.status.metric).toBe('Redis PING p99, ms');
+    await expect.poll(() => running.status.steps).toBeGreaterThanOrEqual(3);
     expect(running.status.limitBytes).toBeLessThan(150 * MiB);
     expect(cgroup.limitBytes()).toBeLessThan(200 * MiB);
     expect(await redis.get('key:7')).toMatch(/^x{512}7:/);
@@ -111,7 +102,6 @@ describe('Harvester', () => {
 
   it('lifts the limit when the application suffers', async (context) => {
     if (unable !== undefined) return context.skip(unable);
-    const port = await freePort();
     // Any page-in is a drop here: reading everything back must be noticed.
     const touchy = {
       dropThreshold: 0,
@@ -120,37 +110,39 @@ describe('Harvester', () => {
       recentWindowMs: 1000,
       baselinePointsMin: 60,
     };
-    const running = await Harvester.start(options({ command: redisCommand(port), ...touchy }));
+    const running = await Harvester.start(options({ command: redisCommand(), ...touchy }));
     harvester = running;
-    const redis = await fillRedis(port);
+    const redis = await fillRedis();
     const cgroup = cgroupOf(running);
-    await expect.poll(() => running.status.steps, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(() => running.status.steps).toBeGreaterThan(0);
     const readAll = async (): Promise<number> => {
       for (let id = 0; id < 140_000; id += 1000) {
         await redis.mget(Array.from({ length: 1000 }, (_, index) => `key:${id + index}`));
       }
       return running.status.drops;
     };
-    await expect.poll(readAll, { timeout: 30_000 }).toBeGreaterThan(0);
-    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeUndefined();
+    await expect.poll(readAll).toBeGreaterThan(0);
+    await expect.poll(() => cgroup.limitBytes()).toBeUndefined();
     redis.disconnect();
   });
 
   it('brings back what it took when the application is worse than ever', async (context) => {
     if (unable !== undefined) return context.skip(unable);
-    const port = await freePort();
+    const hadSwap = readSwapAreas().length > 0;
     const metric = join(folder, 'latency');
     writeFileSync(metric, '1\n');
     // No percentile is a drop here: only being worse than every point of the baseline, three times in a row.
     const running = await Harvester.start(
-      options({ command: redisCommand(port), metric: `file:${metric}`, dropThreshold: 1e6, dropSlack: 1 }),
+      options({ command: redisCommand(), metric: `file:${metric}`, dropSlack: 1 }),
     );
     harvester = running;
-    const redis = await fillRedis(port);
-    await expect.poll(() => running.status.swappedBytes, { timeout: 30_000 }).toBeGreaterThan(40 * MiB);
+    const redis = await fillRedis();
+    await expect.poll(() => running.status.swappedBytes).toBeGreaterThan(40 * MiB);
     expect(running.status).toMatchObject({ drops: 0, prefetchedBytes: 0 });
-    expect(running.status.silo).toMatchObject({ kind: 'zram', diskBytes: 0 });
-    expect(running.status.silo!.compressionRatio).toBeGreaterThan(1.2);
+    if (!hadSwap) {
+      expect(running.status.silo).toMatchObject({ kind: 'zram', diskBytes: 0 });
+      expect(running.status.silo!.compressionRatio).toBeGreaterThan(1.2);
+    }
 
     // A few reads miss something in most epochs, so that the bad time is our doing; most is asked for by nobody.
     // An epoch that missed nothing is learned as a good one, however bad: so it gets worse and worse.
@@ -162,11 +154,12 @@ describe('Harvester', () => {
       for (let index = 0; index < 20; index += 1) await redis.get(`key:${(id += 997) % 140_000}`);
       return running.status.prefetchedBytes;
     };
-    await expect.poll(readSome, { timeout: 20_000, interval: 10 }).toBeGreaterThan(32 * MiB);
+    await expect.poll(readSome, { interval: 10 }).toBeGreaterThan(32 * MiB);
     expect(running.status).toMatchObject({ drops: 1, state: 'recovering' });
     expect(cgroupOf(running).limitBytes()).toBeUndefined();
-    await expect.poll(readSome, { timeout: 20_000, interval: 10 }).toBeGreaterThan(48 * MiB);
-    await expect.poll(() => running.status.swappedBytes, { timeout: 20_000 }).toBeLessThan(20 * MiB);
+    await expect
+      .poll(async () => (await readSome(), running.status.swappedBytes), { interval: 10 })
+      .toBeLessThan(20 * MiB);
     redis.disconnect();
   });
 
@@ -178,7 +171,7 @@ describe('Harvester', () => {
     const attached = await Harvester.start(
       options({ pid: owner.commandPid, floorBytes: 0, chunkBytes: 65_536 }),
     );
-    await expect.poll(() => attached.status.steps, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => attached.status.steps).toBeGreaterThan(0);
     await attached.close();
     expect(cgroup.limitBytes()).toBeUndefined();
     expect(processIdentity(owner.commandPid!)).toBeDefined();
@@ -191,14 +184,14 @@ describe('Harvester', () => {
     );
     harvester = running;
     const cgroup = cgroupOf(running);
-    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeDefined();
+    await expect.poll(() => cgroup.limitBytes()).toBeDefined();
     const look = vi.spyOn(MemoryCgroup.prototype, 'sample').mockImplementation(() => {
       throw new Error('too many open files');
     });
-    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeUndefined();
+    await expect.poll(() => cgroup.limitBytes()).toBeUndefined();
     expect(running.status.reason).toContain('too many open files');
     look.mockRestore();
-    await expect.poll(() => cgroup.limitBytes(), { timeout: 20_000 }).toBeDefined();
+    await expect.poll(() => cgroup.limitBytes()).toBeDefined();
     expect(running.status.reason).toBeUndefined();
     expect(running.status.state).toBe('cooling');
   });
