@@ -1,4 +1,5 @@
-import { existsSync, watch } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, existsSync, openSync, watch, writeSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,22 +63,24 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
   });
 
   it('stops cleanly on SIGINT', async () => {
-    const fresh = join(folder, 'stopped');
-    const input = `{"key":"a","value":"${'x'.repeat(1 << 20)}"}\n`;
-    const outcome = await runExopool(['store', 'load', '--from', '/dev/stdin', '--format', 'jsonl', fresh], {
+    const [fresh, pipe] = [join(folder, 'stopped'), join(folder, 'pipe')];
+    execFileSync('mkfifo', [pipe]);
+    const input = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const outcome = await runExopool(['store', 'load', '--from', pipe, '--format', 'jsonl', fresh], {
       onStart: (child) => {
         // An input without an end; the signal comes once the load has read some of it.
-        const feed = setInterval(() => child.stdin?.write(input), 5);
+        writeSync(input, '{"key":"a","value":"b"}\n');
         const stop = setInterval(() => {
-          if (existsSync(fresh)) child.kill('SIGINT');
-        }, 50);
-        child.once('exit', () => {
-          clearInterval(feed);
+          if (!existsSync(fresh)) return;
           clearInterval(stop);
-        });
+          child.kill('SIGINT');
+        }, 20);
+        child.once('exit', () => clearInterval(stop));
       },
     });
-    expect(outcome.status).not.toBe(0);
+    closeSync(input);
+    expect(outcome.status).toBe(130);
+    expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED: stopped by SIGINT');
     expect(existsSync(fresh)).toBe(false);
   });
 
@@ -105,23 +108,29 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
       expect((await runExopool(['store', 'verify', path])).status).toBe(0);
     });
 
-    it('leaves the store as it was on SIGINT', async () => {
+    const tablesOf = async (path: string): Promise<string[]> =>
+      (await readdir(path)).filter((name) => name.endsWith('.table')).sort();
+
+    it.each([
+      ['SIGINT', 130],
+      ['SIGHUP', 129],
+    ] as const)('leaves the store as it was on %s', async (signal, status) => {
       const path = await inTables();
-      const before = (await readdir(path)).filter((name) => name.endsWith('.table')).sort();
+      const before = await tablesOf(path);
       const outcome = await runExopool(['store', 'compact', path], {
         // The signal comes once the merged table is being written.
         onStart: (child) => {
           const watcher = watch(path, (_event, name) => {
             if (name?.endsWith('.table') !== true || before.includes(name)) return;
             watcher.close();
-            child.kill('SIGINT');
+            child.kill(signal);
           });
           child.once('exit', () => watcher.close());
         },
       });
-      expect(outcome.status).toBe(1);
-      expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED');
-      expect((await readdir(path)).filter((name) => name.endsWith('.table')).sort()).toEqual(before);
+      expect(outcome.status).toBe(status);
+      expect(errorLine(outcome.stderr)).toContain(`EXOPOOL_ABORTED: stopped by ${signal}`);
+      expect(await tablesOf(path)).toEqual(before);
       expect((await runExopool(['store', 'verify', path])).status).toBe(0);
     });
   });
@@ -131,6 +140,19 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
       onStart: (child) => child.stdout?.destroy(),
     });
     expect(outcome).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('says so when its output cannot be written', async () => {
+    const toFull = ['sh', '-c', 'exec "$@" >/dev/full', 'sh'];
+    for (const words of [
+      ['scan', store],
+      ['get', store, 'k7'],
+      ['verify', store],
+    ]) {
+      const outcome = await runExopool(['store', ...words], { prefix: toFull });
+      expect(outcome.status).toBe(1);
+      expect(errorLine(outcome.stderr)).toMatch(/EXOPOOL_NO_SPACE: cannot write the output/);
+    }
   });
 
   it('names file and offset of a damaged table', async () => {
