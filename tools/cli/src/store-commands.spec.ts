@@ -65,17 +65,22 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
   it('stops cleanly on SIGINT', async () => {
     const [fresh, pipe] = [join(folder, 'stopped'), join(folder, 'pipe')];
     execFileSync('mkfifo', [pipe]);
+    let isStopped = false;
     const input = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
     const outcome = await runExopool(['store', 'load', '--from', pipe, '--format', 'jsonl', fresh], {
       onStart: (child) => {
         // An input without an end; the signal comes once the load has read some of it.
-        writeSync(input, '{"key":"a","value":"b"}\n');
-        const stop = setInterval(() => {
-          if (!existsSync(fresh)) return;
-          clearInterval(stop);
+        const feed = setInterval(() => {
+          try {
+            writeSync(input, '{"key":"a","value":"b"}\n');
+          } catch {
+            // The pipe is full.
+          }
+          if (!existsSync(fresh) || isStopped) return;
+          isStopped = true;
           child.kill('SIGINT');
-        }, 20);
-        child.once('exit', () => clearInterval(stop));
+        }, 10);
+        child.once('exit', () => clearInterval(feed));
       },
     });
     closeSync(input);
