@@ -51,7 +51,7 @@ export class ExopoolError extends Error {
   }
 
   /** Exit status of a command that ends with this error: 2 for usage and configuration, else 1. */
-  get exitStatus(): 1 | 2 {
+  get exitStatus(): number {
     return this.code === 'EXOPOOL_USAGE' || this.code === 'EXOPOOL_CONFIG' ? 2 : 1;
   }
 }

@@ -69,7 +69,7 @@ describe.runIf(isBuilt)('exopool bench lookup', () => {
         });
       },
     });
-    expect(status).toBe(signal === 'SIGINT' ? 1 : null);
+    expect(status).toBe(signal === 'SIGINT' ? 130 : null);
     if (signal === 'SIGINT') expect(stderr).toContain('EXOPOOL_ABORTED');
     await expect.poll(() => readdirSync(folder)).toEqual([]);
     await expect.poll(() => cgroupsOf(pid)).toEqual([]);
@@ -78,6 +78,11 @@ describe.runIf(isBuilt)('exopool bench lookup', () => {
 
   it('refuses suites, contenders and sizes that there are not', async () => {
     const refusals = [['nosuch'], ['lookup', '--only', 'oracle'], ['lookup', '--records', '-1']];
+    refusals.push(
+      ['cache', '--only', 'oracle'],
+      ['harvest', '--only', 'redis,oracle'],
+      ['cache', '--engines'],
+    );
     for (const words of refusals) {
       const { status, stderr } = await runExopool(['bench', ...words]);
       expect(stderr).toContain('EXOPOOL_USAGE');

@@ -67,7 +67,7 @@ describe.skipIf(!isBuilt)(`exopool demo${isBuilt ? '' : ' (needs the build)'}`, 
 
   it('ends everything on Ctrl-C', async () => {
     const outcome = await stopWhenRunning('SIGINT');
-    expect(outcome.status).toBe(1);
+    expect(outcome.status).toBe(130);
     expect(outcome.stderr).toMatch(/exopool: EXOPOOL_ABORTED: stopped by SIGINT\n$/);
     await expect.poll(() => outcome.descendants.filter(isRunning)).toEqual([]);
     expect(readdirSync(folder)).toEqual(['data.jsonl']);

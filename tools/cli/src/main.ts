@@ -11,5 +11,7 @@ try {
   await makeProgram(fileURLToPath(import.meta.url)).parseAsync();
 } catch (error) {
   reportError(error);
-  process.exitCode = exitStatusOf(error);
+  // Not when the event loop is empty: an input without an end would keep it busy. Output is written by now: on Linux
+  // standard streams of every kind are synchronous.
+  process.exit(exitStatusOf(error));
 }

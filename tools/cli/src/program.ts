@@ -35,7 +35,7 @@ Examples:
   exopool doctor                                what works here, and what would enable the rest
   exopool store load --from data.jsonl ./data   a store from a file; then: exopool store get ./data KEY
 
-Exit status: 0 done, 1 failed, 2 not understood. EXOPOOL_DEBUG=1 adds a stack trace to an error.`,
+Exit status: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C. EXOPOOL_DEBUG=1 adds a stack trace to an error.`,
     );
   registerSetup(program);
   registerDemo(program, mainPath);

@@ -7,7 +7,7 @@ function isFinished(error: unknown): boolean {
   return error instanceof CommanderError && error.exitCode === 0;
 }
 
-export function exitStatusOf(error: unknown): 0 | 1 | 2 {
+export function exitStatusOf(error: unknown): number {
   return isFinished(error) ? 0 : asExopoolError(error).exitStatus;
 }
 

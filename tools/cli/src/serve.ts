@@ -5,7 +5,7 @@
  * of the channel as the order to stop: so no child outlives its parent, however that ended.
  */
 import type { ServeMessage } from '@exopool/demo';
-import type { ExopoolError } from '@exopool/shared';
+import { ExopoolError } from '@exopool/shared';
 import { aborted, withShutdown } from './shutdown.js';
 
 export interface Served {
@@ -44,6 +44,9 @@ export async function serve<R extends Served>(
         ...(running.failed === undefined ? [] : [running.failed]),
       ]);
       if (failure !== undefined) throw failure;
+      // To be told to stop is a good end, to lose the output is none.
+      const reason: unknown = signal.reason;
+      if (reason instanceof ExopoolError && reason.code !== 'EXOPOOL_ABORTED') throw reason;
     } finally {
       clearInterval(timer);
       await running.close();

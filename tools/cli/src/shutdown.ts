@@ -1,38 +1,62 @@
 /**
- * Ctrl-C and SIGTERM as an AbortSignal: the first asks for a clean end, a second one ends at once. A reader of our
- * output that went away (`| head`, or a parent that died) asks for the end too.
+ * Ctrl-C, SIGTERM and the end of the terminal as an AbortSignal: the first asks for a clean end, a second one ends at
+ * once. Output that cannot be written any more (`| head`, a parent that died, a full disk) asks for the end too.
  */
-import { ExopoolError } from '@exopool/shared';
+import { constants } from 'node:os';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { reportError } from './report-error.js';
 
-/** 128 + SIGINT, as a shell reports it. */
-const interruptedStatus = 130;
+/** SIGHUP too: a terminal that is closed must not leave limits and swap behind. (Node.js undoes what nohup does.) */
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const running = new Set<AbortController>();
 
-/** Runs `work` with a signal that aborts on SIGINT and SIGTERM. */
-export async function withShutdown<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(interruptedStatus);
-    controller.abort(new ExopoolError('EXOPOOL_ABORTED', `stopped by ${name}`));
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
-  running.add(controller);
-  try {
-    return await work(controller.signal);
-  } finally {
-    running.delete(controller);
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+/** Why a command ended that a signal stopped before it was done. */
+class StoppedError extends ExopoolError {
+  constructor(private readonly signal: NodeJS.Signals) {
+    super('EXOPOOL_ABORTED', `stopped by ${signal}`);
+  }
+
+  override get exitStatus(): number {
+    return statusOf(this.signal);
   }
 }
 
-/** Nobody reads our output any more: ends quietly, after cleaning up where there is something to clean up. */
+/**
+ * Runs `work` with a signal that aborts on SIGINT, SIGTERM and SIGHUP.
+ * @throws ExopoolError what `work` throws; when that is `EXOPOOL_ABORTED`, the reason of the abort.
+ */
+export async function withShutdown<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const stop = (name: NodeJS.Signals): void => {
+    if (signal.aborted) process.exit(statusOf(name));
+    controller.abort(new StoppedError(name));
+  };
+  for (const name of stopSignals) process.on(name, stop);
+  running.add(controller);
+  try {
+    return await work(signal);
+  } catch (error) {
+    throw signal.aborted && toExopoolError(error).code === 'EXOPOOL_ABORTED' ? signal.reason : error;
+  } finally {
+    running.delete(controller);
+    for (const name of stopSignals) process.off(name, stop);
+  }
+}
+
+/** When output cannot be written: ends, after cleaning up where there is something to; quietly when the reader left. */
 export function endOnBrokenPipe(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    if (running.size === 0) process.exit(0);
-    const reason = new ExopoolError('EXOPOOL_ABORTED', 'the reader of the output went away');
-    for (const controller of running) controller.abort(reason);
+    const failure =
+      error.code === 'EPIPE'
+        ? new ExopoolError('EXOPOOL_ABORTED', 'the reader of the output went away')
+        : toExopoolError(error, 'cannot write the output');
+    for (const controller of running) controller.abort(failure);
+    if (running.size > 0) return;
+    if (error.code === 'EPIPE') process.exit(0);
+    reportError(failure);
+    process.exit(failure.exitStatus);
   });
 }
 
@@ -40,4 +64,9 @@ export function endOnBrokenPipe(stream: NodeJS.WriteStream): void {
 export async function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** As a shell reports it: 130 for Ctrl-C. */
+function statusOf(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }

@@ -1,4 +1,5 @@
-import { existsSync, watch } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, existsSync, openSync, watch, writeSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,21 +63,29 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
   });
 
   it('stops cleanly on SIGINT', async () => {
-    const fresh = join(folder, 'stopped');
-    const input = `{"key":"a","value":"${'x'.repeat(1 << 16)}"}\n`;
-    const outcome = await runExopool(['store', 'load', '--from', '-', '--format', 'jsonl', fresh], {
-      isInputOpen: true,
+    const [fresh, pipe] = [join(folder, 'stopped'), join(folder, 'pipe')];
+    execFileSync('mkfifo', [pipe]);
+    let isStopped = false;
+    const input = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const outcome = await runExopool(['store', 'load', '--from', pipe, '--format', 'jsonl', fresh], {
       onStart: (child) => {
-        // The signal comes once the load has begun, and once only: a second one would end it at once.
+        // An input without an end; the signal comes once the load has read some of it.
         const feed = setInterval(() => {
-          child.stdin?.write(input);
-          if (!child.killed && existsSync(fresh)) child.kill('SIGINT');
-        }, 5);
+          try {
+            writeSync(input, '{"key":"a","value":"b"}\n');
+          } catch {
+            // The pipe is full.
+          }
+          if (!existsSync(fresh) || isStopped) return;
+          isStopped = true;
+          child.kill('SIGINT');
+        }, 10);
         child.once('exit', () => clearInterval(feed));
       },
     });
-    expect(outcome.status).toBe(1);
-    expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED');
+    closeSync(input);
+    expect(outcome.status).toBe(130);
+    expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED: stopped by SIGINT');
     expect(existsSync(fresh)).toBe(false);
   });
 
@@ -104,30 +113,36 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
       expect((await runExopool(['store', 'verify', path])).status).toBe(0);
     });
 
+    const tablesOf = async (path: string): Promise<string[]> =>
+      (await readdir(path)).filter((name) => name.endsWith('.table')).sort();
+
     /** The signal comes once the merged table is being written. */
-    const interrupt = (path: string, before: readonly string[]): Promise<Outcome> =>
+    const interrupt = (path: string, before: readonly string[], signal: NodeJS.Signals): Promise<Outcome> =>
       runExopool(['store', 'compact', path], {
         onStart: (child) => {
           const watcher = watch(path, (_event, name) => {
             if (name?.endsWith('.table') !== true || before.includes(name)) return;
             watcher.close();
-            child.kill('SIGINT');
+            child.kill(signal);
           });
           child.once('exit', () => watcher.close());
         },
       });
 
-    it('leaves the store as it was on SIGINT', async () => {
+    it.each([
+      ['SIGINT', 130],
+      ['SIGHUP', 129],
+    ] as const)('leaves the store as it was on %s', async (signal, status) => {
       let path: string, before: string[], outcome: Outcome;
       do {
         path = await inTables();
-        before = (await readdir(path)).filter((name) => name.endsWith('.table')).sort();
-        outcome = await interrupt(path, before);
+        before = await tablesOf(path);
+        outcome = await interrupt(path, before, signal);
         // Done before the signal came, on a busy machine: once more.
       } while (outcome.status === 0);
-      expect(outcome.status).toBe(1);
-      expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED');
-      expect((await readdir(path)).filter((name) => name.endsWith('.table')).sort()).toEqual(before);
+      expect(outcome.status).toBe(status);
+      expect(errorLine(outcome.stderr)).toContain(`EXOPOOL_ABORTED: stopped by ${signal}`);
+      expect(await tablesOf(path)).toEqual(before);
       expect((await runExopool(['store', 'verify', path])).status).toBe(0);
     });
   });
@@ -137,6 +152,19 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
       onStart: (child) => child.stdout?.destroy(),
     });
     expect(outcome).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('says so when its output cannot be written', async () => {
+    const toFull = ['sh', '-c', 'exec "$@" >/dev/full', 'sh'];
+    for (const words of [
+      ['scan', store],
+      ['get', store, 'k7'],
+      ['verify', store],
+    ]) {
+      const outcome = await runExopool(['store', ...words], { prefix: toFull });
+      expect(outcome.status).toBe(1);
+      expect(errorLine(outcome.stderr)).toMatch(/EXOPOOL_NO_SPACE: cannot write the output/);
+    }
   });
 
   it('names file and offset of a damaged table', async () => {

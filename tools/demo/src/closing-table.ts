@@ -63,9 +63,10 @@ function factsTable(result: DemoResult): string {
       `${windows[0]} before, ${windows[1]} while harvested, ${windows[2]} beside the readers`,
     ]);
   } else {
-    table.push(['Redis', `not run: ${result.redisSkipped ?? 'no reason given'}`]);
+    table.push(['Redis', `not measured: ${result.redisSkipped ?? 'no reason given'}`]);
   }
-  const byEngine = Object.entries(lookups).map(([engine, count]) => `${formatCount(count)} by ${engine}`);
+  const used = Object.entries(lookups).filter(([, count]) => count > 0);
+  const byEngine = used.map(([engine, count]) => `${formatCount(count)} by ${engine}`);
   table.push(['lookups in the table', byEngine.join(', ')]);
   if (comparison) {
     const { engine, keys, differences } = comparison;

@@ -27,7 +27,7 @@ describe('closing table', () => {
     const disks = { own: nothing, limited: nothing };
     const skipped = { limitedSkipped: 'no cgroup', redis: undefined, redisSkipped: 'no root' };
     const empty = { ...demoResult(), ...skipped, disks };
-    expect(closingTable(empty)).toContain('not run: no root');
+    expect(closingTable(empty)).toContain('not measured: no root');
     expect(closingTable(empty)).toContain('not measured: no cgroup');
     expect(ratiosOf(empty)).toEqual({});
   });

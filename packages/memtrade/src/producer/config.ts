@@ -119,7 +119,7 @@ const application = {
 
 /** The control loop; the defaults are the paper's where it names one. */
 const harvest = {
-  harvest: z.boolean().default(true).describe('harvest at all; free memory is offered either way'),
+  harvest: z.boolean().default(true).describe('whether to harvest at all; free memory is offered either way'),
   epochSeconds: seconds.default(1).describe('time between two looks at the application'),
   chunkMib: z
     .int()

@@ -7,17 +7,19 @@
  */
 import { redisBenchmark } from '../harvest/redis-benchmark.js';
 import { needProgram } from '../harvest/applications/programs.js';
+import { SlabProducer } from '../harvest/slab-producer.js';
 import { RespServer } from '@exopool/memtrade';
 import { sealModes } from '@exopool/native';
 import { MiB, toExopoolError } from '@exopool/shared';
+import { assertKnown, isWanted } from '../only.js';
 import { rotated } from '../lookup/plan.js';
 import type { Driven } from '../lookup/drive.js';
 import { spreadOf } from '../statistics.js';
 import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import type { CacheContender } from './contenders/contender.js';
-import { Producer } from './contenders/exopool.js';
-import { MemcachedServer } from './contenders/memcached.js';
-import { RedisServer } from './contenders/redis.js';
+import { leasedCache, nameOfSealed } from './contenders/exopool.js';
+import { memcachedName, MemcachedServer } from './contenders/memcached.js';
+import { redisNames, RedisServer } from './contenders/redis.js';
 import { measureLoss, type Loss } from './loss.js';
 import { drawKeys, fill, keyOf, measure } from './measure.js';
 import { cachePlan, recordsOf, rowName, shapes, valueSizes, type CachePlan, type Shape } from './plan.js';
@@ -25,15 +27,17 @@ import { cachePlots } from './plots.js';
 import { cacheRatios, checksOf, targets, targetsAtMost } from './ratios.js';
 import { swapRatios, swapRows } from './swap.js';
 
+const contenderNames = [...sealModes.map(nameOfSealed), ...redisNames, memcachedName];
 /** redis-benchmark's: connections, requests of each at a time, and how many in all. */
 const respLoad = { connections: 50, batch: 16, requests: 100_000, valueBytes: 1024, keys: 20_000 } as const;
 
 export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
+  assertKnown(options.only, [...contenderNames, ...(options.vm ? ['swap'] : [])]);
   const plan = cachePlan(options);
   const notes: string[] = [];
   const isSwapAlone = options.vm && options.only?.every((name) => name === 'swap') === true;
   const { rows, loss } = isSwapAlone ? { rows: [] } : await hostRows(plan, options, notes);
-  if (options.vm) rows.push(...(await orNote(notes, () => swapRows(options))).flat());
+  if (options.vm) rows.push(...(await orNote(notes, options, () => swapRows(options))).flat());
   const ratios = { ...cacheRatios(rows), ...swapRatios(rows) };
   const checks = checksOf(ratios);
   return {
@@ -54,7 +58,7 @@ async function hostRows(
 ): Promise<{ rows: Row[]; loss?: Loss | undefined }> {
   const rows: Row[] = [];
   for (const valueBytes of valueSizes) rows.push(...(await sizeRows(plan, valueBytes, options, notes)));
-  rows.push(...(await orNote(notes, () => respRows(options))).flat());
+  rows.push(...(await orNote(notes, options, () => respRows(options))).flat());
   rows.push({
     name: 'local memory',
     contender: 'exopool',
@@ -62,7 +66,7 @@ async function hostRows(
     metadata_bytes_per_pair: await pairBytes(plan, options.signal),
   });
   options.say('a producer is killed');
-  const [loss] = await orNote(notes, () => measureLoss(plan.lossSeconds, options.signal));
+  const [loss] = await orNote(notes, options, () => measureLoss(plan.lossSeconds, options.signal));
   if (loss !== undefined) rows.push(lossRow(loss));
   return { rows, loss };
 }
@@ -73,18 +77,16 @@ async function sizeRows(
   options: SuiteOptions,
   notes: string[],
 ): Promise<Row[]> {
-  const { signal, only } = options;
-  const producer = await Producer.start(sealModes.length, signal);
+  const { signal } = options;
+  const producer = await SlabProducer.start(sealModes.length, signal);
   const redis = await RedisServer.start(signal);
-  const [memcached] = await orNote(notes, () => MemcachedServer.start(signal));
+  const [memcached] = await orNote(notes, options, () => MemcachedServer.start(signal));
   const contenders: CacheContender[] = [];
   try {
-    for (const mode of sealModes) contenders.push(await producer.lease(mode, 1));
+    for (const mode of sealModes) contenders.push(await leasedCache(producer, mode, 1));
     contenders.push(redis.plain(), redis.secured());
     if (memcached !== undefined) contenders.push(await memcached.client());
-    const taking = contenders.filter(
-      ({ name }) => only === undefined || only.some((part) => name.includes(part)),
-    );
+    const taking = contenders.filter(({ name }) => isWanted(options.only, name));
     const records = recordsOf(plan, valueBytes);
     for (const contender of taking) await fill(contender, records, valueBytes);
     const keys = drawKeys(records);
@@ -136,9 +138,9 @@ async function respRows(options: SuiteOptions): Promise<Row[]> {
   options.say('redis-benchmark');
   const program = needProgram('redis-benchmark', 'redis-tools');
   const redis = await RedisServer.start(signal);
-  const producer = await Producer.start(2, signal);
+  const producer = await SlabProducer.start(2, signal);
   try {
-    const { cache } = await producer.lease('aes-128-gcm', 2);
+    const { cache } = await leasedCache(producer, 'aes-128-gcm', 2);
     const front = await RespServer.listen({ tier: cache, host: '127.0.0.1', port: 0 });
     try {
       const rows: Row[] = [];
@@ -173,9 +175,9 @@ async function pairBytes({ pairs }: CachePlan, signal: AbortSignal): Promise<num
   const value = Buffer.alloc(16);
   const batch = 1000;
   const slabs = Math.ceil((pairs * 64) / (64 * MiB)) + 1;
-  const producer = await Producer.start(slabs, signal);
+  const producer = await SlabProducer.start(slabs, signal);
   try {
-    const { cache } = await producer.lease('aes-128-gcm', slabs);
+    const { cache } = await leasedCache(producer, 'aes-128-gcm', slabs);
     const put = (start: number): Promise<void> =>
       cache.putMany(Array.from({ length: batch }, (_, index) => [keyOf(start + index), value] as const));
     for (let start = 0; start < pairs; start += batch) await put(start);
@@ -199,11 +201,16 @@ function lossRow({ points, longestMs, failures }: Loss): Row {
   };
 }
 
-/** Without what a machine lacks the rest still runs. */
-async function orNote<T>(notes: string[], work: () => Promise<T>): Promise<T[]> {
+/** Without what a machine lacks the rest still runs; a wish to stop is no lack. */
+async function orNote<T>(
+  notes: string[],
+  { signal }: Pick<SuiteOptions, 'signal'>,
+  work: () => Promise<T>,
+): Promise<T[]> {
   try {
     return [await work()];
   } catch (error) {
+    signal.throwIfAborted();
     notes.push(toExopoolError(error).message);
     return [];
   }

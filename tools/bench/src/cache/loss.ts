@@ -1,6 +1,8 @@
 /** A producer is killed under load: how many gets are hits, and how long they take, before and after. */
 import { Latencies } from '@exopool/demo/latencies';
-import { Producer } from './contenders/exopool.js';
+import { SlabProducer } from '../harvest/slab-producer.js';
+import { leasedCache } from './contenders/exopool.js';
+import type { CacheContender } from './contenders/contender.js';
 import { drawKeys, fill } from './measure.js';
 
 const records = 20_000;
@@ -22,9 +24,11 @@ export interface Loss {
 }
 
 export async function measureLoss(seconds: number, signal: AbortSignal): Promise<Loss> {
-  const [killed, stays] = [await Producer.start(1, signal), await Producer.start(1, signal)];
+  const [killed, stays] = [await SlabProducer.start(1, signal), await SlabProducer.start(1, signal)];
   try {
-    const [first, second] = [await killed.lease('aes-128-gcm', 1), await stays.lease('aes-128-gcm', 1)];
+    const lease = (producer: SlabProducer): Promise<CacheContender> =>
+      leasedCache(producer, 'aes-128-gcm', 1);
+    const [first, second] = [await lease(killed), await lease(stays)];
     // Half of the keys are with each.
     await fill(first, records, valueBytes);
     await fill(second, records, valueBytes);

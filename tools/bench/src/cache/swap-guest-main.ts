@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { NbdDevice } from '@exopool/native';
 import { MiB } from '@exopool/shared';
-import { Producer } from './contenders/exopool.js';
+import { SlabProducer } from '../harvest/slab-producer.js';
 import type { HogAnswer, HogArgument } from './swap-hog-main.js';
 
 const swapContenders = ['no swap', 'disk', 'leased memory, aes-128-gcm', 'leased memory, off'] as const;
@@ -65,7 +65,7 @@ async function withSwap<T>(contender: SwapContender, work: () => Promise<T>): Pr
 }
 
 async function withLeasedSwap<T>(isSealed: boolean, work: () => Promise<T>): Promise<T> {
-  const producer = await Producer.start(slabs, new AbortController().signal);
+  const producer = await SlabProducer.start(slabs, new AbortController().signal);
   const settings = { sizeBytes: swapBytes, bufferBytes: 16 * MiB, folder, isSealed };
   const device = await NbdDevice.start({ listen: { socket }, ...settings });
   await device.connect({ ...producer.sessionOptions(slabs), timeoutMs: 10_000 });

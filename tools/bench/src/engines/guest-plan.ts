@@ -1,5 +1,5 @@
 /** What is measured in guests: decided before one boots. */
-import { ExopoolError } from '@exopool/shared';
+import { assertKnown, isWanted } from '../only.js';
 
 export interface GuestPlan {
   readonly parts: readonly GuestPart[];
@@ -56,7 +56,7 @@ const fullPlan = {
   fairnessSeconds: 2,
 } as const;
 
-/** @throws ExopoolError `EXOPOOL_USAGE` when no part is left by `only`, names of parts or pieces of them. */
+/** @throws ExopoolError `EXOPOOL_USAGE` when `only` names what is no part. */
 export function guestPlan({
   quick,
   rounds,
@@ -67,8 +67,7 @@ export function guestPlan({
   readonly only: readonly string[] | undefined;
 }): GuestPlan {
   const plan = quick ? quickPlan : fullPlan;
-  const parts = guestParts.filter((part) => only?.some((piece) => part.includes(piece)) ?? true);
-  if (parts.length === 0)
-    throw new ExopoolError('EXOPOOL_USAGE', `no part is named so; there is ${guestParts.join(', ')}`);
+  assertKnown(only, guestParts);
+  const parts = guestParts.filter((part) => isWanted(only, part));
   return { ...plan, parts, windows: rounds ?? plan.windows };
 }

@@ -5,10 +5,10 @@
  *   shortage ──▶ the next look ──▶ decision ──▶ slabs unmapped        emergency: at once
  *                                    └── asked, grace over ──▶ unmapped      else
  */
-import { randomBytes } from 'node:crypto';
 import { SlabServer, SlabSession } from '@exopool/native';
-import { lookIntervalMs, signTicket, SlabManager, type MachineMemory } from '@exopool/memtrade';
-import { GiB, Identity, MiB } from '@exopool/shared';
+import { lookIntervalMs, SlabManager, type MachineMemory } from '@exopool/memtrade';
+import { GiB, MiB } from '@exopool/shared';
+import { newParties, sessionOptions, slabBytes } from './lease.js';
 
 export interface GiveBackRequest {
   readonly bytes: number;
@@ -18,8 +18,6 @@ export interface GiveBackRequest {
   readonly delayMs: number;
 }
 
-const slabBytes = 64 * MiB;
-const ticketMs = 600_000;
 const floorBytes = GiB;
 const slabsMax = 1024;
 const plenty: MachineMemory = { availableBytes: 64 * GiB, processBytes: 0, fullPressure: 0 };
@@ -27,12 +25,12 @@ const pollMs = 1;
 
 /** @returns milliseconds from the shortage until all of it is unmapped. */
 async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackRequest): Promise<number> {
-  const [producer, broker, consumer] = [new Identity(), new Identity(), new Identity()];
+  const parties = newParties();
   const server = SlabServer.start({
     host: '127.0.0.1',
     port: 0,
-    seed: producer.seed,
-    brokerKey: broker.publicKey,
+    seed: parties.producer.seed,
+    brokerKey: parties.broker.publicKey,
     slabBytes,
     capacitySlabs: 0,
   });
@@ -53,27 +51,7 @@ async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackReques
   const timer = setInterval(() => manager.turn(), lookIntervalMs);
   try {
     const slabs = Math.ceil(bytes / slabBytes);
-    const nowMs = Date.now();
-    const ticket = signTicket(
-      {
-        leaseId: randomBytes(16),
-        producerKey: producer.publicKey,
-        consumerKey: consumer.publicKey,
-        slabs,
-        slabBytes,
-        issuedAtMs: nowMs,
-        expiresAtMs: nowMs + ticketMs,
-        serial: 0,
-      },
-      broker,
-    );
-    const login = {
-      host: '127.0.0.1',
-      port: server.port,
-      seed: consumer.seed,
-      producerKey: producer.publicKey,
-    };
-    const session = await SlabSession.connect({ ...login, ticket });
+    const session = await SlabSession.connect(sessionOptions(parties, server.port, slabs));
     await use(session, slabs);
     await pause(delayMs);
     // Half of an emergency's bound is one; just above it slabs are asked for.

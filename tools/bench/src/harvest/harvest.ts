@@ -16,6 +16,7 @@ import { undoLeftovers } from '@exopool/native';
 import { formatBytes, toExopoolError } from '@exopool/shared';
 import { Janitor } from '../machine/janitor.js';
 import { WorkFolder } from '../machine/work-folder.js';
+import { assertKnown, isWanted } from '../only.js';
 import type { Plot, Row, SuiteOptions, SuiteResult } from '../suite.js';
 import type { Application } from './applications/application.js';
 import { batch } from './applications/batch.js';
@@ -36,10 +37,19 @@ import { slabRounds } from './slab-against-redis.js';
 import { slabRatios, slabRows } from './slab-rows.js';
 
 const applications: readonly Application[] = [redis, memcached, postgresql, batch];
+const parts = [
+  'slab server',
+  'give-back',
+  'simulation',
+  ...applications.map(({ name }) => name),
+  'burst',
+  'ablation',
+];
 /** Data files of PostgreSQL with its log, and what it needs to sort. */
 const diskFactor = 3;
 
 export async function runHarvest(options: SuiteOptions): Promise<SuiteResult> {
+  assertKnown(options.only, [...parts, ...(options.vm ? guestCases.map(guestName) : [])]);
   await undoLeftovers();
   const plan = planOf(options);
   const folder = await WorkFolder.open({
@@ -168,7 +178,7 @@ class HarvestRun {
   async #part(name: string, work: () => Promise<void>): Promise<void> {
     const { only, signal } = this.options;
     signal.throwIfAborted();
-    if (only !== undefined && !only.some((part) => name.includes(part))) return;
+    if (!isWanted(only, name)) return;
     this.#say(name);
     try {
       await work();

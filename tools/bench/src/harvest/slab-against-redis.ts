@@ -8,21 +8,18 @@
  *               ours alone
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { loadSlabServer, SlabSession, type SlabLoadOptions } from '@exopool/native';
-import { signTicket } from '@exopool/memtrade';
+import { loadSlabServer, SlabSession, type SlabLoadOptions, type SlabSessionOptions } from '@exopool/native';
 import { freePort } from '@exopool/demo/stack';
-import { Identity, MiB } from '@exopool/shared';
-import { CagedProcess } from '../machine/caged-process.js';
+import { MiB } from '@exopool/shared';
 import { processCpuSeconds } from '../machine/process-cpu.js';
 import { needProgram } from './applications/programs.js';
 import { listens } from './applications/caged-program.js';
+import { slabBytes } from './lease.js';
 import type { HarvestPlan } from './plan.js';
 import { calmest } from './stolen-time.js';
 import { redisBenchmark, type RedisBenchmark } from './redis-benchmark.js';
-import type { SlabServerAnswer, SlabServerArgument } from './slab-server-main.js';
+import { SlabProducer } from './slab-producer.js';
 
 /** One load of one server. */
 export interface ServerLoad {
@@ -41,7 +38,6 @@ export interface SlabRound {
 }
 
 const valueBytes = 1000;
-const slabBytes = 64 * MiB;
 const keys = Math.floor(slabBytes / valueBytes);
 const shapes = { pipelined: { connections: 50, batch: 16 }, single: { connections: 1, batch: 1 } } as const;
 /** redis-benchmark runs for a number of requests, not for a time: so many show what the time would be. */
@@ -49,8 +45,6 @@ const trialRequests = 20_000;
 const paced = { connections: 4, ratePerSecond: 10_000 } as const;
 /** Sets a key, so that every one is there with probability 1 - 1 / e^8. */
 const fillTimes = 8;
-const ticketMs = 3_600_000;
-const slabServerMain = fileURLToPath(new URL('slab-server-main.js', import.meta.url));
 
 /** @throws ExopoolError `EXOPOOL_NOT_FOUND` without Redis. */
 export async function slabRounds(plan: HarvestPlan['slab'], signal: AbortSignal): Promise<SlabRound[]> {
@@ -159,74 +153,39 @@ class RedisServer {
 
 class SlabTarget {
   static async start(signal: AbortSignal): Promise<SlabTarget> {
-    const [producer, broker, consumer] = [new Identity(), new Identity(), new Identity()];
-    const argument: SlabServerArgument = {
-      seed: producer.seed.toString('hex'),
-      brokerKey: broker.publicKey.toString('hex'),
-      slabBytes,
-      slabs: 1,
-    };
-    const child = new CagedProcess({
-      cage: undefined,
-      module: slabServerMain,
-      argument,
-      nodeOptions: [],
-      env: {},
-      signal,
-    });
+    const producer = await SlabProducer.start(1, signal);
     try {
-      const { port } = (await child.ask({})) as SlabServerAnswer;
-      const nowMs = Date.now();
-      const ticket = signTicket(
-        {
-          leaseId: randomBytes(16),
-          producerKey: producer.publicKey,
-          consumerKey: consumer.publicKey,
-          slabs: 1,
-          slabBytes,
-          issuedAtMs: nowMs,
-          expiresAtMs: nowMs + ticketMs,
-          serial: 0,
-        },
-        broker,
-      );
-      const login = { port, ticket, seed: consumer.seed, producerKey: producer.publicKey };
+      const login = producer.sessionOptions(1);
       await fill(login);
-      return new SlabTarget(child, login);
+      return new SlabTarget(producer, login);
     } catch (error) {
-      await child.close();
+      await producer.close();
       throw error;
     }
   }
 
   private constructor(
-    private readonly child: CagedProcess,
-    private readonly login: Login,
+    private readonly producer: SlabProducer,
+    private readonly login: SlabSessionOptions,
   ) {}
 
   async load(
     shape: Pick<SlabLoadOptions, 'connections' | 'batch' | 'seconds' | 'ratePerSecond'>,
   ): Promise<ServerLoad> {
-    const before = await this.#cpuSeconds();
+    const before = await this.producer.cpuSeconds();
     const { requests, seconds, p50Us, p99Us } = await loadSlabServer({ ...this.login, ...shape, valueBytes });
-    const cpuSeconds = (await this.#cpuSeconds()) - before;
+    const cpuSeconds = (await this.producer.cpuSeconds()) - before;
     return { opsPerSecond: requests / seconds, p50Us, p99Us, cpuUs: (cpuSeconds * 1e6) / requests };
   }
 
   close(): Promise<void> {
-    return this.child.close();
-  }
-
-  async #cpuSeconds(): Promise<number> {
-    return ((await this.child.ask({})) as SlabServerAnswer).cpuSeconds;
+    return this.producer.close();
   }
 }
 
-type Login = Pick<SlabLoadOptions, 'port' | 'ticket' | 'seed' | 'producerKey'>;
-
 /** Memory that nobody wrote is one page of zeroes, which is read from the cache of the processor. */
-async function fill({ port, ticket, seed, producerKey }: Login): Promise<void> {
-  const session = await SlabSession.connect({ host: '127.0.0.1', port, ticket, seed, producerKey });
+async function fill(login: SlabSessionOptions): Promise<void> {
+  const session = await SlabSession.connect(login);
   try {
     for (let offset = 0; offset < slabBytes; offset += MiB)
       await session.writeMany([{ slab: 0, offset, data: Buffer.alloc(MiB, 1) }]);

@@ -11,7 +11,8 @@
  */
 import { join } from 'node:path';
 import { undoLeftovers } from '@exopool/native';
-import { ExopoolError, formatBytes, formatCount, toExopoolError } from '@exopool/shared';
+import { formatBytes, formatCount, toExopoolError } from '@exopool/shared';
+import { assertKnown, isWanted } from '../only.js';
 import type { Row, SuiteOptions, SuiteResult } from '../suite.js';
 import { spreadOf } from '../statistics.js';
 import { measureDevice, whyNoFio, type DeviceSpeed } from '../machine/fio.js';
@@ -33,9 +34,13 @@ const deviceDepth = 128;
 const deviceFile = 'device.fio';
 
 export async function runLookup(options: SuiteOptions): Promise<SuiteResult> {
+  assertKnown(
+    options.only,
+    contenders.map(({ name }) => name),
+  );
   await undoLeftovers();
   const plan = planOf(options);
-  const taking = choose(options.only);
+  const taking = contenders.filter(({ name }) => isWanted(options.only, name));
   const folder = await WorkFolder.open({
     base: options.folder,
     keep: options.keep,
@@ -50,17 +55,6 @@ export async function runLookup(options: SuiteOptions): Promise<SuiteResult> {
     await folder.close();
     await janitor.close();
   }
-}
-
-/** @throws ExopoolError `EXOPOOL_USAGE` for a name that nobody has. */
-function choose(only: readonly string[] | undefined): readonly Contender[] {
-  if (only === undefined) return contenders;
-  const unknown = only.find((part) => !contenders.some(({ name }) => name.includes(part)));
-  if (unknown !== undefined) {
-    const names = contenders.map(({ name }) => name).join(', ');
-    throw new ExopoolError('EXOPOOL_USAGE', `there is no contender "${unknown}"; there are ${names}`);
-  }
-  return contenders.filter(({ name }) => only.some((part) => name.includes(part)));
 }
 
 class LookupRun {

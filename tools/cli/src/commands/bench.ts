@@ -1,9 +1,9 @@
 /** `exopool bench`: a suite of measurements, ours and its peers in the same run. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { suites, summary, toJson, writeReport, type Suite } from '@exopool/bench';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { ExopoolError } from '@exopool/shared';
+import { assertWritable, writeJson } from '../output-file.js';
 import { withShutdown } from '../shutdown.js';
 
 interface BenchOptions {
@@ -84,13 +84,14 @@ whose idle pages go to a disk; --only guest leaves it at that.`,
 
 async function bench(name: string, options: BenchOptions): Promise<void> {
   const suite = findSuite(name);
+  if (options.engines && name !== 'lookup')
+    throw new ExopoolError('EXOPOOL_USAGE', `--engines is for the suite lookup; ${name} has none`);
   if (options.vm && !options.engines && name === 'lookup')
     throw new ExopoolError(
       'EXOPOOL_USAGE',
       '--vm is for the suites cache and harvest, and with --engines for lookup',
     );
-  // Better refused now than after an hour of measuring.
-  if (options.json !== undefined) await writeText(options.json, '');
+  if (options.json !== undefined) await assertWritable(options.json);
   const result = await withShutdown((signal) =>
     suite.run({
       quick: options.quick ?? false,
@@ -108,8 +109,7 @@ async function bench(name: string, options: BenchOptions): Promise<void> {
   );
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
   const files = await writeReport(result, options.out ?? join('bench-results', `${name}-${time}`));
-  if (options.json !== undefined)
-    await writeText(options.json, `${JSON.stringify(toJson(result), undefined, 2)}\n`);
+  if (options.json !== undefined) await writeJson(options.json, toJson(result));
   process.stdout.write(`${summary(result)}\n\n${files.join('\n')}\n`);
 }
 
@@ -118,15 +118,6 @@ function findSuite(name: string): Suite {
   if (suite !== undefined) return suite;
   const known = suites.map((candidate) => candidate.name).join(', ');
   throw new ExopoolError('EXOPOOL_USAGE', `there is no suite "${name}"; there is ${known}`);
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-  } catch (error) {
-    throw toExopoolError(error, `cannot write ${path}`);
-  }
 }
 
 function parseNames(text: string): readonly string[] {

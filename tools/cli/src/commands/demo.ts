@@ -1,10 +1,9 @@
 /** `exopool demo`: the combined stack on this machine. */
-import { access, constants, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { closingTable, passed, runDemo, secondsMin, toJson } from '@exopool/demo';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { ExopoolError } from '@exopool/shared';
 import { findDemoData } from '../demo-data.js';
+import { assertWritable, writeJson } from '../output-file.js';
 import { withShutdown } from '../shutdown.js';
 
 interface DemoOptions {
@@ -56,19 +55,6 @@ async function demo(options: DemoOptions, mainPath: string): Promise<void> {
   if (passed(result.checks)) return;
   const failed = Object.entries(result.checks).filter(([, check]) => check === false);
   throw new ExopoolError('EXOPOOL_INTERNAL', `checks failed: ${failed.map(([name]) => name).join(', ')}`);
-}
-
-/** Better refused now than after a minute of measuring. */
-async function assertWritable(path: string): Promise<void> {
-  await access(dirname(path), constants.W_OK).catch((error: unknown) => {
-    throw toExopoolError(error, `cannot write ${path}`);
-  });
-}
-
-async function writeJson(path: string, value: object): Promise<void> {
-  await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`).catch((error: unknown) => {
-    throw toExopoolError(error, `cannot write ${path}`);
-  });
 }
 
 function parseSeconds(text: string): number {

@@ -1,5 +1,6 @@
 /** `exopool store stat`: what a store holds, and the engine that reads it. */
 import type { Command } from 'commander';
+import type { StoreStats } from '@exopool/bpf-storage';
 import { engineOption, openForReading, type EngineOptions } from '../store-options.js';
 import { flatten } from '../flatten.js';
 import { textTable } from '../text-table.js';
@@ -14,7 +15,7 @@ export function registerStoreStat(store: Command): void {
     .description('what a store holds, and which engine reads it')
     .argument('<store>', 'folder of the store')
     .addOption(engineOption())
-    .option('--json', 'print it as JSON')
+    .option('--json', 'print all figures as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  exopool store stat ./packages\n  exopool store stat ./packages --json | jq .engine',
@@ -22,8 +23,17 @@ export function registerStoreStat(store: Command): void {
     .action(async (path: string, options: StatOptions) => {
       await using opened = await openForReading(path, options);
       const stats = opened.stats();
-      process.stdout.write(`${options.json ? toJson(stats) : textTable(flatten(stats))}\n`);
+      process.stdout.write(`${options.json ? toJson(stats) : textTable(flatten(holdings(stats)))}\n`);
     });
+}
+
+/** What it holds; the counters of a store that was just opened are all zero. */
+function holdings(stats: StoreStats): object {
+  const { path, engine, direct, tables, tableEntries, tableBytes, memtableEntries, memtableBytes, index } =
+    stats;
+  const { interiorBytes, filterBytes, tablesWithoutFilter } = index;
+  const inTables = { tables, tableEntries, tableBytes, interiorBytes, filterBytes, tablesWithoutFilter };
+  return { path, engine, direct, ...inTables, memtableEntries, memtableBytes };
 }
 
 function toJson(value: unknown): string {

@@ -14,8 +14,6 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly input?: string | Buffer;
-  /** Its input has no end: `onStart` may write to it. */
-  readonly isInputOpen?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   /** Called with the process once it runs. */
   readonly onStart?: (child: ChildProcess) => void;
@@ -32,7 +30,7 @@ export async function runExopool(words: readonly string[], options: RunOptions =
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   // Who fails early does not read its input.
   child.stdin.on('error', () => undefined);
-  if (options.isInputOpen !== true) child.stdin.end(options.input);
+  child.stdin.end(options.input);
   options.onStart?.(child);
   const status = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);

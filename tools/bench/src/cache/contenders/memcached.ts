@@ -11,6 +11,7 @@ import { listens } from '../../harvest/applications/caged-program.js';
 import { needProgram } from '../../harvest/applications/programs.js';
 import type { CacheContender } from './contender.js';
 
+export const memcachedName = 'memcached';
 const memoryMiB = 512;
 const lineEnd = '\r\n';
 const [stored, end] = ['STORED', 'END'];
@@ -38,7 +39,7 @@ export class MemcachedServer {
     await once(socket, 'connect');
     const client = new MemcachedClient(socket);
     return {
-      name: 'memcached',
+      name: memcachedName,
       by: 'a client of the suite',
       putMany: async (entries) => {
         await Promise.all(entries.map(([key, value]) => client.set(key, value)));

@@ -15,6 +15,10 @@ import { listens } from '../../harvest/applications/caged-program.js';
 import { needProgram } from '../../harvest/applications/programs.js';
 import type { CacheContender } from './contender.js';
 
+const plainName = 'ioredis';
+const securedName = 'ioredis, TLS, encrypting';
+export const redisNames = [plainName, securedName] as const;
+
 const nonceBytes = 12;
 const tagBytes = 16;
 const cipher = 'aes-128-gcm';
@@ -51,7 +55,7 @@ export class RedisServer {
 
   plain(): CacheContender {
     const redis = new Redis({ host: '127.0.0.1', port: this.port, enableAutoPipelining: true });
-    return contenderOf('ioredis', redis);
+    return contenderOf(plainName, redis);
   }
 
   secured(): CacheContender {
@@ -60,7 +64,7 @@ export class RedisServer {
     const to = { host: '127.0.0.1', port: this.tlsPort, tls };
     // Its values are not those of the plain client.
     const redis = new Redis({ ...to, db: 1, enableAutoPipelining: true });
-    return sealing(contenderOf('ioredis', redis), 'ioredis, TLS, encrypting', encryption());
+    return sealing(contenderOf(plainName, redis), securedName, encryption());
   }
 
   async close(): Promise<void> {
@@ -94,6 +98,8 @@ function encryption(): Sealing {
 
 /** Its calls as they are: nothing of ours between a program and the client. */
 function contenderOf(name: string, redis: Redis): CacheContender {
+  // What fails says so to its caller; how the connection ends is nothing to print.
+  redis.on('error', () => undefined);
   return {
     name,
     by: 'ioredis',

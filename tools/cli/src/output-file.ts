@@ -1,0 +1,23 @@
+/** Files of results. Better refused before the work than after an hour of measuring. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { toExopoolError } from '@exopool/shared';
+
+/** Makes the file and its folder when they are not there; what is in it stays. @throws ExopoolError when it cannot be written. */
+export function assertWritable(path: string): Promise<void> {
+  return write(path, '', 'a');
+}
+
+/** @throws ExopoolError when it cannot be written. */
+export function writeJson(path: string, value: object): Promise<void> {
+  return write(path, `${JSON.stringify(value, undefined, 2)}\n`, 'w');
+}
+
+async function write(path: string, text: string, flag: 'a' | 'w'): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text, { flag });
+  } catch (error) {
+    throw toExopoolError(error, `cannot write ${path}`);
+  }
+}
