@@ -1,4 +1,5 @@
 /** What a store can be asked, with limits checked at the door. */
+import { resolve } from 'node:path';
 import { ExopoolError, type CacheTier } from '@exopool/shared';
 import { parseEngineName, type EngineName } from './engine.js';
 import { copyBytes, type Bytes } from './row-key.js';
@@ -94,6 +95,16 @@ export function checkOptions(options: StoreOptions): CheckedOptions {
     ),
     sync: options.sync ?? true,
   };
+}
+
+/**
+ * The absolute path of a folder: the process may go to another one later (`process.chdir`), the store stays.
+ * @throws ExopoolError `EXOPOOL_INVALID` for what is no path.
+ */
+export function checkFolder(path: unknown): string {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return resolve(path);
+  const given = typeof path === 'string' ? JSON.stringify(path) : typeof path;
+  throw new ExopoolError('EXOPOOL_INVALID', `give the path of a folder, not ${given}`);
 }
 
 export interface RangeQuery extends KeyRange {
