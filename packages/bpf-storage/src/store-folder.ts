@@ -72,8 +72,9 @@ async function lockFolder(folder: string): Promise<FileHandle> {
   const lock = await openLock(folder);
   if (tryLockFile(lock.fd)) return lock;
   await lock.close();
-  const remedy = 'open it with readOnly: true, or stop that process';
-  throw new ExopoolError('EXOPOOL_LOCKED', `${folder} is open for writing by another process; ${remedy}`);
+  const remedy = 'open it with readOnly: true, or close it there';
+  const message = `${folder} is open for writing already, here or in another process; ${remedy}`;
+  throw new ExopoolError('EXOPOOL_LOCKED', message);
 }
 
 async function openLock(folder: string): Promise<FileHandle> {

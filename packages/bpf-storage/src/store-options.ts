@@ -103,8 +103,26 @@ export function checkOptions(options: StoreOptions): CheckedOptions {
  */
 export function checkFolder(path: unknown): string {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return resolve(path);
-  const given = typeof path === 'string' ? JSON.stringify(path) : typeof path;
+  const given = typeof path === 'string' ? JSON.stringify(path) : kindOf(path);
   throw new ExopoolError('EXOPOOL_INVALID', `give the path of a folder, not ${given}`);
+}
+
+/** @throws ExopoolError `EXOPOOL_INVALID` unless `list` is an array. `what` it is one of. */
+export function requireArray(list: unknown, what: string): void {
+  if (Array.isArray(list)) return;
+  throw new ExopoolError('EXOPOOL_INVALID', `give an array of ${what}, not ${kindOf(list)}`);
+}
+
+/** @throws ExopoolError `EXOPOOL_INVALID` unless `entries` can be iterated. */
+export function requireIterable(entries: unknown): void {
+  const isObject = typeof entries === 'object' && entries !== null;
+  if (isObject && (Symbol.iterator in entries || Symbol.asyncIterator in entries)) return;
+  const message = `give an iterable or async iterable of pairs [key, value], not ${kindOf(entries)}`;
+  throw new ExopoolError('EXOPOOL_INVALID', message);
+}
+
+function kindOf(given: unknown): string {
+  return given === null ? 'null' : typeof given;
 }
 
 export interface RangeQuery extends KeyRange {

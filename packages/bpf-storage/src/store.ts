@@ -27,7 +27,7 @@ import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
 import type { Bytes } from './row-key.js';
 import { Snapshot } from './snapshot.js';
 import { openFolderToRead, openFolderToWrite } from './store-folder.js';
-import { checkFolder, checkOptions, checkRange } from './store-options.js';
+import { checkFolder, checkOptions, checkRange, requireArray, requireIterable } from './store-options.js';
 import type {
   CheckedOptions,
   KeyRangeOptions,
@@ -175,6 +175,7 @@ export class Store<Key = Bytes, Value = Bytes> {
   /** The values of `keys`, in their order; `undefined` for an absent key. Errors as {@link Store.get}. */
   async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
+    requireArray(keys, 'keys');
     const encoded = this.#codec.encodeKeys(keys);
     return this.#codec.decodeMany(encoded, await this.#reads.getMany(encoded));
   }
@@ -204,6 +205,7 @@ export class Store<Key = Bytes, Value = Bytes> {
    * Errors as {@link Store.put}.
    */
   async batch(operations: readonly BatchOperation<Key, Value>[], options?: WriteOptions): Promise<void> {
+    requireArray(operations, 'operations');
     const writes = operations.map((operation) => toWrite(this.#codec.encodeOperation(operation)));
     await this.#write(writes, options);
   }
@@ -271,6 +273,7 @@ export class Store<Key = Bytes, Value = Bytes> {
    */
   async load(entries: LoadEntries<Key, Value>, options: LoadOptions = {}): Promise<LoadResult> {
     this.#requireWritable();
+    requireIterable(entries);
     return this.#loader.load(this.#codec.encodeEntries(entries), options);
   }
 
