@@ -1,12 +1,22 @@
 import { setImmediate } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { CommitLog } from './commit-log.js';
 import { noLog } from './log-format.js';
 import { Memtables } from './memtable.js';
 import { inFolder } from './testing/folder.js';
 import { WritePath } from './write-path.js';
-import { stopTables } from './write-pressure.js';
+import { slowTables, stopTables } from './write-pressure.js';
 import { toWrite } from './write.js';
+
+const sleeps = vi.hoisted(() => ({ count: 0 }));
+vi.mock('node:timers/promises', async (importOriginal) => {
+  const timers = await importOriginal<typeof import('node:timers/promises')>();
+  const setTimeout: typeof timers.setTimeout = (...words) => {
+    sleeps.count += 1;
+    return timers.setTimeout(...words);
+  };
+  return { ...timers, setTimeout };
+});
 
 const large = [toWrite({ type: 'put', key: 'large', value: Buffer.alloc(16 << 20) })];
 const small = [toWrite({ type: 'put', key: 'small', value: 'value' })];
@@ -49,5 +59,14 @@ it('tells a writer that was slowed down that the store was closed', async () => 
     isClosed = true;
     await expect(writing).rejects.toThrow('closed');
     expect(writes.writes).toBe(1);
+  });
+});
+
+it('lets small writes wait together for what they take', async () => {
+  await withSlowWrites(async (writes, tables) => {
+    tables.count = slowTables;
+    const before = sleeps.count;
+    await Promise.all(Array.from({ length: 2000 }, () => writes.write(small, false, () => undefined)));
+    expect(sleeps.count - before).toBeLessThan(100);
   });
 });

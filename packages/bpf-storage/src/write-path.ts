@@ -21,6 +21,8 @@ import { writeRate } from './write-pressure.js';
 
 /** A writer that waits for its time looks this often whether it still must: compaction may be done, or the store closed. */
 const lookAgainMs = 50;
+/** What a timer cannot tell from nothing: small writes owe it together, or each would wait for a whole one. */
+const waitMsMin = 1;
 
 export interface WritePathOptions {
   readonly memtableBytes: number;
@@ -121,7 +123,7 @@ export class WritePath {
       mayGoOn();
       for (;;) {
         const waitMs = this.#pacer.waitMs(writeRate(this.options.tables()));
-        if (waitMs === 0) break;
+        if (waitMs < waitMsMin) break;
         await setTimeout(Math.min(waitMs, lookAgainMs));
         mayGoOn();
       }
