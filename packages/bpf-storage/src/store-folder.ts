@@ -70,8 +70,13 @@ export async function openFolderToWrite(folder: string, createIfMissing: boolean
 
 async function lockFolder(folder: string): Promise<FileHandle> {
   const lock = await openLock(folder);
-  if (tryLockFile(lock.fd)) return lock;
-  await lock.close();
+  let isLocked = false;
+  try {
+    isLocked = tryLockFile(lock.fd);
+  } finally {
+    if (!isLocked) await lock.close();
+  }
+  if (isLocked) return lock;
   const remedy = 'open it with readOnly: true, or close it there';
   const message = `${folder} is open for writing already, here or in another process; ${remedy}`;
   throw new ExopoolError('EXOPOOL_LOCKED', message);

@@ -43,3 +43,17 @@ it('stops a load that waits for a slow tier before it touches anything', async (
     await reopened.close();
   });
 });
+
+it('tells a compaction that it was ended by closing', async () => {
+  await inFolder(async (folder) => {
+    const store = await Store.open(folder, { compactionBytesPerSecond: 64 * 1024 });
+    await store.load(numbered(3000, 'a'));
+    await store.load(numbered(3000, 'b'));
+    // Behind the merge in the background, which takes its time.
+    const compaction = store.compact();
+    await setImmediate();
+    const closed = store.close();
+    await expect(compaction).rejects.toEqual(coded('EXOPOOL_CLOSED'));
+    await closed;
+  });
+});

@@ -269,7 +269,8 @@ export class Store<Key = Bytes, Value = Bytes> {
    * readers see all of them or none. Of equal keys the last one wins. With respect to other writes the load happens when its merge
    * begins: what was written before is replaced, what is written later replaces.
    * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, …; what `entries`
-   * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind.
+   * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind; but when syncing the
+   * folder fails at the very end (`EXOPOOL_IO`) the load is there all the same, and only a loss of power may take it back.
    */
   async load(entries: LoadEntries<Key, Value>, options: LoadOptions = {}): Promise<LoadResult> {
     this.#requireWritable();
