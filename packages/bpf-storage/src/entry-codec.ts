@@ -80,7 +80,7 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
 
   encodeOperation(operation: BatchOperation<unknown, unknown>): BatchOperation {
     // What is no operation, or has another type, is refused by who gets it.
-    if (!isObject(operation)) return operation;
+    if (!isObject(operation)) return operation as never;
     const { type, key } = operation;
     if (type !== 'put') return { type, key: this.encodeKey(key) };
     return { type, key: this.encodeKey(key), value: this.#encodeValue(operation.value) };

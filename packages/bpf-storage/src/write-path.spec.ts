@@ -1,3 +1,4 @@
+import type * as nodeTimers from 'node:timers/promises';
 import { setImmediate } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { CommitLog } from './commit-log.js';
@@ -10,7 +11,7 @@ import { toWrite } from './write.js';
 
 const sleeps = vi.hoisted(() => ({ count: 0 }));
 vi.mock('node:timers/promises', async (importOriginal) => {
-  const timers = await importOriginal<typeof import('node:timers/promises')>();
+  const timers = await importOriginal<typeof nodeTimers>();
   const setTimeout: typeof timers.setTimeout = (...words) => {
     sleeps.count += 1;
     return timers.setTimeout(...words);

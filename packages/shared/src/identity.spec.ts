@@ -1,3 +1,4 @@
+import type * as nodeFs from 'node:fs';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { Identity, verifySignature } from './identity.js';
 /** What happens between the look for a file and its making. */
 const fault = vi.hoisted(() => ({ beforeMaking: (): void => undefined }));
 vi.mock('node:fs', async (importOriginal) => {
-  const fs = await importOriginal<typeof import('node:fs')>();
+  const fs = await importOriginal<typeof nodeFs>();
   const mkdirSync: typeof fs.mkdirSync = (...words: Parameters<typeof fs.mkdirSync>) => {
     fault.beforeMaking();
     return fs.mkdirSync(...words);
