@@ -4,10 +4,11 @@
  * interrupted has none, and is refused when it is opened.
  */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { copyFile, open, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './abort.js';
+import { makeFolder } from './make-folder.js';
 import { emptyManifest, manifestName, switchManifest } from './manifest.js';
 import type { OpenTable } from './open-table.js';
 import { syncFolder } from './sync-folder.js';
@@ -20,7 +21,7 @@ export async function backUp(
 ): Promise<void> {
   const made: string[] = [];
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await requireEmpty(folder);
     for (const { path } of tables) {
       throwIfAborted(signal);

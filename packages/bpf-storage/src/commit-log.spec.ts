@@ -228,4 +228,23 @@ describe('CommitLog', () => {
       await writer.flush(true);
     });
   });
+
+  it('rejects a commit that cannot be applied, and takes no more until its log is gone', async () => {
+    await inFolder(async (folder) => {
+      const writer = new Writer(folder);
+      const frame = encodeFrame([{ key: Buffer.from('0'), value: Buffer.alloc(1) }]);
+      const apply = (): Promise<void> => {
+        throw new Error('no memory');
+      };
+      const failing = writer.log.commit({ frame, memoryBytes: frame.length, sync: true, apply });
+      await Promise.all([expect(failing).rejects.toThrow('no memory'), writer.commit(true)]);
+      await writer.commit(true);
+      expect([writer.applied, writer.rejected]).toEqual([[1], [2]]);
+      await writer.flush(true);
+      await writer.commit(true);
+      expect(writer.applied).toEqual([1, 3]);
+      expect(await writer.replayed()).toEqual([3]);
+      await writer.flush(true);
+    });
+  });
 });

@@ -13,7 +13,8 @@
  * the end: what is on disk is a prefix of what was acknowledged.
  *
  * Sealing ends a log, all of it on disk, and a log is made when the first frame for it comes. After a failure that
- * leaves acknowledged writes in memory only (see log-file.ts), no commits are taken until the memtable is in a table.
+ * leaves acknowledged writes in memory only (see log-file.ts), or rejected ones in the log only, no commits are taken
+ * until the memtable is in a table.
  */
 import type { ExopoolError } from '@exopool/shared';
 import { toExopoolError } from '@exopool/shared';
@@ -33,7 +34,10 @@ export interface Commit {
   readonly memoryBytes: number;
   /** Whether it must be on disk before it is acknowledged. */
   readonly sync: boolean;
-  /** Makes it visible, in the turn in which it is called; acknowledged once the promise resolves. */
+  /**
+   * Makes it visible, in the turn in which it is called; acknowledged once the promise resolves. When it throws, for want
+   * of memory, the commit is rejected with that.
+   */
   apply(): Promise<void>;
 }
 
@@ -78,7 +82,7 @@ export class CommitLog {
     return this.#waitingBytes;
   }
 
-  /** Set while acknowledged writes are in memory only; `commit()` rejects with it. */
+  /** Set while log and memory differ in what was acknowledged; `commit()` rejects with it. */
   get failure(): ExopoolError | undefined {
     return this.#failure;
   }
@@ -130,8 +134,18 @@ export class CommitLog {
     }
     for (const commit of group) {
       this.#waitingBytes -= commit.memoryBytes;
-      if (failure === undefined) commit.resolve(commit.apply());
+      if (failure === undefined) this.#apply(commit);
       else commit.reject(failure);
+    }
+  }
+
+  /** What is in the log and not in the memtable must go with the log: no more is taken until then. */
+  #apply(commit: Waiting): void {
+    try {
+      commit.resolve(commit.apply());
+    } catch (error) {
+      this.#failure ??= toExopoolError(error);
+      commit.reject(error);
     }
   }
 

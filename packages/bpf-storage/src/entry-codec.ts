@@ -79,8 +79,9 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
   }
 
   encodeOperation(operation: BatchOperation<unknown, unknown>): BatchOperation {
+    // What is no operation, or has another type, is refused by who gets it.
+    if (!isObject(operation)) return operation as never;
     const { type, key } = operation;
-    // What has another type is refused by who gets it.
     if (type !== 'put') return { type, key: this.encodeKey(key) };
     return { type, key: this.encodeKey(key), value: this.#encodeValue(operation.value) };
   }
@@ -135,6 +136,10 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
   #encodeValue(value: unknown): Bytes {
     return encoded('a value', this.values, value);
   }
+}
+
+function isObject(given: unknown): boolean {
+  return typeof given === 'object' && given !== null;
 }
 
 function encoded(what: string, codec: InnerCodec, value: unknown): Bytes {

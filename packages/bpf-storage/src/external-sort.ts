@@ -25,6 +25,11 @@ const fanInMax = 256;
 const readBytesMin = 16 * 1024;
 const readBytesMax = 256 * 1024;
 
+/** Whether a scratch file is called so, after the prefix of unfinished work. */
+export function isRunName(name: string): boolean {
+  return /^run-[0-9-]+$/.test(name);
+}
+
 export interface ExternalSortOptions {
   readonly folder: string;
   /** Tells this sort's scratch files from those of others in the folder. */

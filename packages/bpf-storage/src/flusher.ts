@@ -47,15 +47,20 @@ export class Flusher {
 
   /**
    * Puts a table that `make` makes above everything written so far, and below what is written while it does.
-   * @throws what `make` throws, and ExopoolError.
+   * @param mayGoOn throws to stop. Asked before anything is done: a store that was closed while this waited for its
+   * turn has no tables any more, and may be another process's.
+   * @throws what `mayGoOn` and `make` throw, and ExopoolError.
    */
   async place(
+    mayGoOn: () => void,
     make: () => Promise<OpenTable | undefined>,
     hooks: Pick<TableChange, 'beforeSwitch' | 'onSwitch'>,
   ): Promise<OpenTable | undefined> {
     return this.#turns.run(async () => {
+      mayGoOn();
       await this.#flush(() => undefined);
       await this.#waitForFewerTables();
+      mayGoOn();
       const added = await make();
       await this.#add({ added, ...hooks });
       return added;

@@ -76,7 +76,6 @@ export class Loader {
       };
       let added: OpenTable | undefined;
       const make = async (): Promise<OpenTable | undefined> => {
-        mayGoOn();
         const { sources, readBytes } = await sorter.sources();
         const onProgress = (entries: number, bytes: number): void => meter.report('merge', entries, bytes);
         added = await tables.make(sources, { signal, readBytes, onProgress });
@@ -87,7 +86,7 @@ export class Loader {
         meter.report('merge', added?.entry.entries ?? 0, added?.entry.bytes ?? 0, true);
         throwIfAborted(signal);
       };
-      return await flusher.place(make, { beforeSwitch, onSwitch: () => this.parts.writtenAll() });
+      return await flusher.place(mayGoOn, make, { beforeSwitch, onSwitch: () => this.parts.writtenAll() });
     } finally {
       gate.resume();
     }

@@ -5,17 +5,36 @@ describe('Pacer', () => {
   it('lets pieces go one after the other, each in the time it takes', () => {
     let nowMs = 1000;
     const pacer = new Pacer(() => nowMs);
-    expect([500, 500, 1000].map((bytes) => pacer.reserve(bytes, 1000))).toEqual([0, 500, 1000]);
-    nowMs += 1500;
-    expect(pacer.reserve(100, 1000)).toBe(500);
-    expect(pacer.reserve(100, 100_000)).toBe(600);
+    expect(pacer.waitMs(1000)).toBe(0);
+    pacer.take(500);
+    expect(pacer.waitMs(1000)).toBe(500);
+    nowMs += 400;
+    expect(pacer.waitMs(1000)).toBe(100);
+    nowMs += 100;
+    expect(pacer.waitMs(1000)).toBe(0);
+  });
+
+  it('goes by the rate of the moment', () => {
+    let nowMs = 0;
+    const pacer = new Pacer(() => nowMs);
+    pacer.take(10_000);
+    expect(pacer.waitMs(1000)).toBe(10_000);
+    nowMs += 1000;
+    expect(pacer.waitMs(1000)).toBe(9000);
+    expect(pacer.waitMs(9000)).toBe(1000);
+    expect(pacer.waitMs(Infinity)).toBe(0);
+    nowMs += 1;
+    expect(pacer.waitMs(Infinity)).toBe(0);
+    expect(pacer.waitMs(1000)).toBe(0);
   });
 
   it('saves up nothing during a pause', () => {
     let nowMs = 0;
     const pacer = new Pacer(() => nowMs);
-    pacer.reserve(1000, 1000);
+    pacer.take(1000);
     nowMs = 60_000;
-    expect([1000, 1000].map((bytes) => pacer.reserve(bytes, 1000))).toEqual([0, 1000]);
+    expect(pacer.waitMs(1000)).toBe(0);
+    pacer.take(1000);
+    expect(pacer.waitMs(1000)).toBe(1000);
   });
 });

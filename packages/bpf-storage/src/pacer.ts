@@ -1,17 +1,26 @@
 /**
- * Spreads bytes over time. Each piece reserves the time that it takes at the rate of the moment, after those before
- * it; who has reserved waits until that time begins. A piece after a pause goes at once.
+ * Spreads bytes over time: a piece may go once those before it have had the time that they take, at the rates that held
+ * meanwhile. A piece after a pause goes at once.
  */
 export class Pacer {
-  #freeAtMs = 0;
+  /** Bytes that went, and have not had their time yet. */
+  #owed = 0;
+  #atMs = 0;
 
   constructor(private readonly nowMs: () => number = () => performance.now()) {}
 
-  /** Milliseconds to wait before `bytes` may go. `bytesPerSecond` is greater than 0. */
-  reserve(bytes: number, bytesPerSecond: number): number {
+  /** Milliseconds until the next piece may go, if the rate stays; 0 when it may. `bytesPerSecond` is greater than 0. */
+  waitMs(bytesPerSecond: number): number {
     const now = this.nowMs();
-    const start = Math.max(now, this.#freeAtMs);
-    this.#freeAtMs = start + (bytes / bytesPerSecond) * 1000;
-    return start - now;
+    const passedMs = now - this.#atMs;
+    this.#atMs = now;
+    // At no limit, and at once, this is no number.
+    this.#owed = Math.max(0, this.#owed - (passedMs / 1000) * bytesPerSecond) || 0;
+    return bytesPerSecond === Infinity ? 0 : (this.#owed / bytesPerSecond) * 1000;
+  }
+
+  /** A piece goes. */
+  take(bytes: number): void {
+    this.#owed += bytes;
   }
 }

@@ -61,7 +61,10 @@ export async function recoverToRead(folder: string, found: Manifest, tables: Tab
     } catch (error) {
       failure = error;
     }
-    const latest = await readManifest(folder);
+    const latest = await readManifest(folder).catch(async (error: unknown) => {
+      await logs?.close();
+      throw error;
+    });
     const isCurrent = latest === undefined || encodeManifest(latest) === encodeManifest(manifest);
     if (logs !== undefined && isCurrent) return replayToRead(logs, manifest);
     await logs?.close();

@@ -7,7 +7,7 @@ import type { Found } from './codec.js';
 import type { EngineName } from './engine.js';
 import type { EntryCodec } from './entry-codec.js';
 import { toRowKey, type Bytes } from './row-key.js';
-import { checkRange, type KeyRangeOptions, type RangeOptions } from './store-options.js';
+import { checkRange, requireArray, type KeyRangeOptions, type RangeOptions } from './store-options.js';
 import { walk, type View } from './view.js';
 
 export class Snapshot<Key = Bytes, Value = Bytes> {
@@ -29,6 +29,7 @@ export class Snapshot<Key = Bytes, Value = Bytes> {
   /** As `Store.getMany`. */
   async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
+    requireArray(keys, 'keys');
     const encoded = this.codec.encodeKeys(keys);
     const rows = encoded.map((key) => toRowKey(key).bytes);
     return this.codec.decodeMany(encoded, await this.view.getMany(rows, this.store.engine()));

@@ -5,20 +5,28 @@
  *   MANIFEST        names the tables, and the first log that counts
  *   000007.table    a table
  *   000009.log      writes that are not in a table yet
- *   tmp-…           unfinished work; removed when the store is opened for writing
+ *   tmp-…           unfinished work under one of these names, or a run of a load; removed by the next writer
  *
  * A table that the manifest does not name is the work of a process that died between finishing the table and
  * switching the manifest, or the old table of one that died just after. It is removed too, but only when there is a
  * manifest: tables or logs without one are somebody's data with the manifest lost.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { tryLockFile } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { logNumber } from './log-file.js';
 import { removeLogs } from './logs.js';
-import { emptyManifest, isTableName, readManifest, switchManifest, type Manifest } from './manifest.js';
+import { makeFolder } from './make-folder.js';
+import {
+  emptyManifest,
+  isTableName,
+  manifestName,
+  readManifest,
+  switchManifest,
+  type Manifest,
+} from './manifest.js';
+import { isRunName } from './external-sort.js';
 import { removeTable } from './remove-table.js';
 import { syncFolder } from './sync-folder.js';
 import { temporaryPrefix } from './write-table.js';
@@ -60,33 +68,18 @@ export async function openFolderToWrite(folder: string, createIfMissing: boolean
   }
 }
 
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await makePath(resolve(folder));
-  } catch (error) {
-    throw toExopoolError(error, `cannot make the folder ${folder}`);
-  }
-}
-
-/** As `mkdir -p`. Node's own recursive form never returns where a folder exists but can hold none, as in /proc. */
-async function makePath(path: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
-    await makePath(dirname(path));
-    await mkdir(path);
-  }
-}
-
 async function lockFolder(folder: string): Promise<FileHandle> {
   const lock = await openLock(folder);
-  if (tryLockFile(lock.fd)) return lock;
-  await lock.close();
-  const remedy = 'open it with readOnly: true, or stop that process';
-  throw new ExopoolError('EXOPOOL_LOCKED', `${folder} is open for writing by another process; ${remedy}`);
+  let isLocked = false;
+  try {
+    isLocked = tryLockFile(lock.fd);
+  } finally {
+    if (!isLocked) await lock.close();
+  }
+  if (isLocked) return lock;
+  const remedy = 'open it with readOnly: true, or close it there';
+  const message = `${folder} is open for writing already, here or in another process; ${remedy}`;
+  throw new ExopoolError('EXOPOOL_LOCKED', message);
 }
 
 async function openLock(folder: string): Promise<FileHandle> {
@@ -111,8 +104,15 @@ async function createManifest(folder: string): Promise<Manifest> {
 async function removeLeftovers(folder: string, manifest: Manifest): Promise<void> {
   const named = new Set(manifest.tables.map(({ file }) => file));
   for (const name of await readdir(folder)) {
-    if (name.startsWith(temporaryPrefix)) await rm(join(folder, name), { force: true, recursive: true });
+    if (isUnfinished(name)) await rm(join(folder, name), { force: true });
     else if (isTableName(name) && !named.has(name)) await removeTable(join(folder, name));
   }
   await removeLogs(folder, manifest.log);
+}
+
+/** Whether a writer names its unfinished work so: the folder may have files of others, which are not touched. */
+function isUnfinished(name: string): boolean {
+  if (!name.startsWith(temporaryPrefix)) return false;
+  const work = name.slice(temporaryPrefix.length);
+  return work === manifestName || isTableName(work) || logNumber(work) !== undefined || isRunName(work);
 }

@@ -1,4 +1,5 @@
 /** What a store can be asked, with limits checked at the door. */
+import { resolve } from 'node:path';
 import { ExopoolError, type CacheTier } from '@exopool/shared';
 import { parseEngineName, type EngineName } from './engine.js';
 import { copyBytes, type Bytes } from './row-key.js';
@@ -94,6 +95,34 @@ export function checkOptions(options: StoreOptions): CheckedOptions {
     ),
     sync: options.sync ?? true,
   };
+}
+
+/**
+ * The absolute path of a folder: the process may go to another one later (`process.chdir`), the store stays.
+ * @throws ExopoolError `EXOPOOL_INVALID` for what is no path.
+ */
+export function checkFolder(path: unknown): string {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return resolve(path);
+  const given = typeof path === 'string' ? JSON.stringify(path) : kindOf(path);
+  throw new ExopoolError('EXOPOOL_INVALID', `give the path of a folder, not ${given}`);
+}
+
+/** @throws ExopoolError `EXOPOOL_INVALID` unless `list` is an array. `what` it is one of. */
+export function requireArray(list: unknown, what: string): void {
+  if (Array.isArray(list)) return;
+  throw new ExopoolError('EXOPOOL_INVALID', `give an array of ${what}, not ${kindOf(list)}`);
+}
+
+/** @throws ExopoolError `EXOPOOL_INVALID` unless `entries` can be iterated. */
+export function requireIterable(entries: unknown): void {
+  const isObject = typeof entries === 'object' && entries !== null;
+  if (isObject && (Symbol.iterator in entries || Symbol.asyncIterator in entries)) return;
+  const message = `give an iterable or async iterable of pairs [key, value], not ${kindOf(entries)}`;
+  throw new ExopoolError('EXOPOOL_INVALID', message);
+}
+
+function kindOf(given: unknown): string {
+  return given === null ? 'null' : typeof given;
 }
 
 export interface RangeQuery extends KeyRange {

@@ -76,6 +76,24 @@ describe('misuse', () => {
     });
   });
 
+  it('refuses what is no list of keys, operations or entries', async () => {
+    const refused = coded('EXOPOOL_INVALID');
+    for (const keyEncoding of ['buffer', 'utf8'] as const) {
+      await inFolder(async (folder) => {
+        const store = await Store.open(folder, { keyEncoding });
+        const snapshot = store.snapshot();
+        for (const given of [undefined, null, 5, 'text', {}] as never[]) {
+          for (const call of [store.getMany(given), snapshot.getMany(given), store.batch(given)])
+            await expect(call).rejects.toEqual(refused);
+          await expect(store.load(given)).rejects.toEqual(refused);
+          await expect(store.batch([given])).rejects.toEqual(refused);
+        }
+        snapshot.close();
+        await store.close();
+      });
+    }
+  });
+
   it('refuses options out of range', async () => {
     await inFolder(async (folder) => {
       for (const options of [

@@ -27,7 +27,7 @@ import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
 import type { Bytes } from './row-key.js';
 import { Snapshot } from './snapshot.js';
 import { openFolderToRead, openFolderToWrite } from './store-folder.js';
-import { checkOptions, checkRange } from './store-options.js';
+import { checkFolder, checkOptions, checkRange, requireArray, requireIterable } from './store-options.js';
 import type {
   CheckedOptions,
   KeyRangeOptions,
@@ -48,6 +48,7 @@ import { toWrite, type BatchOperation, type Write } from './write.js';
  * it is opened with other encodings; `Key` and `Value` are what it takes.
  */
 export class Store<Key = Bytes, Value = Bytes> {
+  /** Of its folder, absolute. */
   readonly path: string;
   readonly #codec: EntryCodec<Key, Value>;
   readonly #options: CheckedOptions;
@@ -124,21 +125,23 @@ export class Store<Key = Bytes, Value = Bytes> {
   ): Promise<Store<unknown, unknown>> {
     const codec = entryCodecOf<unknown, unknown>(options);
     const checked = checkOptions(options);
+    const folder = checkFolder(path);
     const support = tableEngineSupport();
     if (checked.engine !== 'auto') requireEngine(checked.engine, support);
     const { manifest, lock } = checked.readOnly
-      ? { manifest: await openFolderToRead(path), lock: undefined }
-      : await openFolderToWrite(path, checked.createIfMissing);
+      ? { manifest: await openFolderToRead(folder), lock: undefined }
+      : await openFolderToWrite(folder, checked.createIfMissing);
     const { direct, cacheBytes, engine } = checked;
-    const tables = new TableSet({ folder: path, direct, support }, cacheBytes, engine);
+    let tables: TableSet | undefined;
     try {
+      tables = new TableSet({ folder, direct, support }, cacheBytes, engine);
       const recovered = checked.readOnly
-        ? await recoverToRead(path, manifest, tables)
-        : await recoverToWrite(path, manifest, tables, checked.memtableBytes);
+        ? await recoverToRead(folder, manifest, tables)
+        : await recoverToWrite(folder, manifest, tables, checked.memtableBytes);
       tables.setEngine(engine);
-      return new Store(path, codec, checked, tables, recovered, lock);
+      return new Store(folder, codec, checked, tables, recovered, lock);
     } catch (error) {
-      tables.close();
+      tables?.close();
       await lock?.close();
       throw error;
     }
@@ -172,6 +175,7 @@ export class Store<Key = Bytes, Value = Bytes> {
   /** The values of `keys`, in their order; `undefined` for an absent key. Errors as {@link Store.get}. */
   async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
+    requireArray(keys, 'keys');
     const encoded = this.#codec.encodeKeys(keys);
     return this.#codec.decodeMany(encoded, await this.#reads.getMany(encoded));
   }
@@ -201,6 +205,7 @@ export class Store<Key = Bytes, Value = Bytes> {
    * Errors as {@link Store.put}.
    */
   async batch(operations: readonly BatchOperation<Key, Value>[], options?: WriteOptions): Promise<void> {
+    requireArray(operations, 'operations');
     const writes = operations.map((operation) => toWrite(this.#codec.encodeOperation(operation)));
     await this.#write(writes, options);
   }
@@ -249,10 +254,11 @@ export class Store<Key = Bytes, Value = Bytes> {
    */
   async backup(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#requireWritable();
+    const folder = checkFolder(path);
     await this.#flusher.flush();
     const view = this.#view();
     try {
-      await backUp(view.tables, path, options.signal);
+      await backUp(view.tables, folder, options.signal);
     } finally {
       view.close();
     }
@@ -263,10 +269,12 @@ export class Store<Key = Bytes, Value = Bytes> {
    * readers see all of them or none. Of equal keys the last one wins. With respect to other writes the load happens when its merge
    * begins: what was written before is replaced, what is written later replaces.
    * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, …; what `entries`
-   * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind.
+   * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind; but when syncing the
+   * folder fails at the very end (`EXOPOOL_IO`) the load is there all the same, and only a loss of power may take it back.
    */
   async load(entries: LoadEntries<Key, Value>, options: LoadOptions = {}): Promise<LoadResult> {
     this.#requireWritable();
+    requireIterable(entries);
     return this.#loader.load(this.#codec.encodeEntries(entries), options);
   }
 

@@ -51,6 +51,17 @@ describe('TierGate', () => {
     expect([gate.isAttached, putting.isAttached]).toEqual([true, true]);
   });
 
+  it('makes a miss of a tier that throws when it is asked what it may hold, and still deletes there', () => {
+    class ThrowingTier extends MapTier {
+      mayHold(): boolean {
+        throw new Error('gone');
+      }
+    }
+    const gate = new TierGate(new ThrowingTier());
+    expect([gate.mayHold(a), gate.mayNeedDeletion(a.bytes)]).toEqual([false, true]);
+    expect(gate.counters.failures).toBe(2);
+  });
+
   it('detaches a tier that rejects a deletion: nobody knows what it still holds', async () => {
     const tier = new FailingTier('deleteMany');
     const gate = new TierGate(tier);

@@ -17,7 +17,7 @@ import type { RowKey } from './row-key.js';
 const admissionsMax = 64;
 
 export interface TierGateCounters {
-  /** Calls of the tier that were rejected. */
+  /** Calls of the tier that were rejected, or threw. */
   readonly failures: number;
   /** Times a tier was detached because it rejected a deletion. */
   readonly detached: number;
@@ -55,12 +55,12 @@ export class TierGate {
   /** Whether asking the tier for `key` may find it. */
   mayHold(key: RowKey): boolean {
     if (this.tier === undefined || !this.#isOpen(key)) return false;
-    return this.tier.mayHold?.(key.bytes) ?? true;
+    return this.#tierMayHold(this.tier, key.bytes, false);
   }
 
   /** Whether the tier may have a value for `key`, to be asked while it is paused. */
   mayNeedDeletion(key: Buffer): boolean {
-    return this.tier !== undefined && (this.tier.mayHold?.(key) ?? true);
+    return this.tier !== undefined && this.#tierMayHold(this.tier, key, true);
   }
 
   /** What the tier has of `keys`, in order. Never rejects. */
@@ -130,6 +130,15 @@ export class TierGate {
   /** Resolves once the admissions of now have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#admitting.values());
+  }
+
+  #tierMayHold(tier: CacheTier, key: Buffer, ifItFails: boolean): boolean {
+    try {
+      return tier.mayHold?.(key) ?? true;
+    } catch {
+      this.#failures += 1;
+      return ifItFails;
+    }
   }
 
   #isOpen(key: RowKey): boolean {

@@ -56,7 +56,8 @@ const warnings = ['-Wall', '-Wextra', '-Werror', '-Wcast-qual', '-Wno-unused-par
 /**
  * Compiles a traversal. An existing bundle at `out` is replaced as a whole.
  * @param out default: the source's path with `.traversal` for `.c`
- * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_TRAVERSAL` with the compiler's messages, `EXOPOOL_UNSUPPORTED` without a C compiler
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_TRAVERSAL` with the compiler's messages, `EXOPOOL_UNSUPPORTED` without a C
+ * compiler, `EXOPOOL_INVALID` when `out` is something else; that stays as it is
  */
 export function buildTraversal(
   source: string,
@@ -64,7 +65,7 @@ export function buildTraversal(
 ): BuiltTraversal {
   const absolute = path.resolve(source);
   if (!existsSync(absolute)) throw new ExopoolError('EXOPOOL_NOT_FOUND', `${source}: there is no such file`);
-  const scratch = mkdtempSync(`${path.resolve(out)}-`);
+  const scratch = makeScratch(out);
   try {
     const hasClang = isProgram('clang');
     const names = hasClang ? [...new Set(Object.values(programNames)), twinName] : [twinName];
@@ -79,6 +80,14 @@ export function buildTraversal(
       : { object: out, forKernel: false, fix: `${clangFix}, and build again` };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function makeScratch(out: string): string {
+  try {
+    return mkdtempSync(`${path.resolve(out)}-`);
+  } catch (error) {
+    throw toExopoolError(error, `cannot make ${out}`);
   }
 }
 
@@ -165,8 +174,9 @@ function hashOf(file: string): string {
 }
 
 function replace(out: string, made: string): void {
-  if (existsSync(out) && !existsSync(path.join(out, manifestName)))
-    throw new ExopoolError('EXOPOOL_INVALID', `${out}: it is there, and no traversal`);
+  const isBundle = [manifestName, twinName].every((name) => existsSync(path.join(out, name)));
+  if (existsSync(out) && !isBundle)
+    throw new ExopoolError('EXOPOOL_INVALID', `${out}: it is there, and no traversal; take another path`);
   rmSync(out, { recursive: true, force: true });
   renameSync(made, out);
 }

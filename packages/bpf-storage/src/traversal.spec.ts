@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -210,5 +210,17 @@ describe('a traversal that', () => {
   ])('%s does not compile', (name, body) => {
     const build = () => buildBody(body, folder, name.replaceAll(' ', '-'));
     expect(build).toThrow(expect.objectContaining({ code: 'EXOPOOL_TRAVERSAL' }) as Error);
+  });
+
+  it('is built to no place where something else is, and to none where nothing can be', () => {
+    const taken = path.join(folder, 'linked-list.traversal');
+    const build = () => buildExample('linked-list', folder);
+    rmSync(path.join(taken, 'twin.so'));
+    expect(build).toThrow(expect.objectContaining({ code: 'EXOPOOL_INVALID' }) as Error);
+    expect(existsSync(path.join(taken, 'manifest.json'))).toBe(true);
+    rmSync(taken, { recursive: true });
+    build();
+    const missing = () => buildExample('linked-list', path.join(folder, 'missing'));
+    expect(missing).toThrow(expect.objectContaining({ code: 'EXOPOOL_NOT_FOUND' }) as Error);
   });
 });

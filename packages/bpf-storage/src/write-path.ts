@@ -13,10 +13,16 @@ import { tombstone, type Entry } from './entry.js';
 import type { CommitLog } from './commit-log.js';
 import { encodeFrame, framePayload } from './log-format.js';
 import { memtableEntryOverheadBytes, type Memtables } from './memtable.js';
+import { Mutex } from './mutex.js';
 import { Pacer } from './pacer.js';
 import type { RowKey } from './row-key.js';
 import type { Write } from './write.js';
 import { writeRate } from './write-pressure.js';
+
+/** A writer that waits for its time looks this often whether it still must: compaction may be done, or the store closed. */
+const lookAgainMs = 50;
+/** What a timer cannot tell from nothing: small writes owe it together, or each would wait for a whole one. */
+const waitMsMin = 1;
 
 export interface WritePathOptions {
   readonly memtableBytes: number;
@@ -39,6 +45,7 @@ export interface Frozen {
 
 export class WritePath {
   readonly #pacer = new Pacer();
+  readonly #slowed = new Mutex();
   /** What kept the log from taking writes when the memtable was frozen. */
   #failureBefore: ExopoolError | undefined;
   #writes = 0;
@@ -64,11 +71,7 @@ export class WritePath {
   async write(writes: readonly Write[], sync: boolean, mayGoOn: () => void): Promise<void> {
     if (writes.length === 0) return;
     const entries = writes.map(({ key, value }): Entry => ({ key: key.bytes, value }));
-    const rate = writeRate(this.options.tables());
-    if (rate !== Infinity) {
-      await setTimeout(this.#pacer.reserve(bytesOf(entries), rate));
-      mayGoOn();
-    }
+    if (writeRate(this.options.tables()) !== Infinity) await this.#slowDown(bytesOf(entries), mayGoOn);
     while (this.#isFull) {
       await this.options.makeRoom();
       mayGoOn();
@@ -112,6 +115,20 @@ export class WritePath {
   /** What was frozen is in no table: it takes writes again. Does nothing after `dropFrozen()`. */
   thaw(): void {
     this.memtables.thaw();
+  }
+
+  /** One writer at a time, in the order in which they came, so that one alone looks again. */
+  async #slowDown(bytes: number, mayGoOn: () => void): Promise<void> {
+    await this.#slowed.run(async () => {
+      mayGoOn();
+      for (;;) {
+        const waitMs = this.#pacer.waitMs(writeRate(this.options.tables()));
+        if (waitMs < waitMsMin) break;
+        await setTimeout(Math.min(waitMs, lookAgainMs));
+        mayGoOn();
+      }
+      this.#pacer.take(bytes);
+    });
   }
 
   get #isFull(): boolean {

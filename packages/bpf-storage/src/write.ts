@@ -15,7 +15,7 @@ export interface Write {
 
 /** A checked copy. @throws ExopoolError `EXOPOOL_INVALID`. */
 export function toWrite(operation: BatchOperation): Write {
-  const { type } = operation as { type: unknown };
+  const type = (operation as { type: unknown } | null | undefined)?.type;
   if (type !== 'put' && type !== 'del') {
     const message = `an operation of a batch has the type "put" or "del", not ${String(type)}`;
     throw new ExopoolError('EXOPOOL_INVALID', message);

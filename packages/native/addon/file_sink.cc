@@ -82,22 +82,31 @@ Failure FileSink::Pages(std::string_view bytes) {
 
 Failure FileSink::WritePiece() {
   if (Failure failure = WriteAt(written_, piece_.get(), filled_)) return failure;
-  SendToDisk(written_, filled_);
+  if (Failure failure = SendToDisk(written_, filled_)) return failure;
   written_ += filled_;
   memset(piece_.get(), 0, filled_);
   filled_ = 0;
   return {};
 }
 
-// Hints, so failures do not count: the final sync tells.
-void FileSink::SendToDisk(uint64_t from, uint64_t length) {
-  if (keep_cached_ || direct_) return;
-  sync_file_range(fd_, static_cast<off_t>(from), static_cast<off_t>(length), SYNC_FILE_RANGE_WRITE);
-  if (from < start_ + kPiecesOnTheWay * kPieceBytes) return;
-  auto old = static_cast<off_t>(from - kPiecesOnTheWay * kPieceBytes);
-  sync_file_range(fd_, old, kPieceBytes,
-                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-  posix_fadvise(fd_, old, kPieceBytes, POSIX_FADV_DONTNEED);
+// Keeps the page cache small. The kernel tells an open file once that a write to the disk failed: who hears it here and
+// goes on is told by the final sync that all is well.
+Failure FileSink::SendToDisk(uint64_t from, uint64_t length) {
+  if (keep_cached_ || direct_) return {};
+  if (Failure failure = SyncRange(from, length, SYNC_FILE_RANGE_WRITE)) return failure;
+  if (from < start_ + kPiecesOnTheWay * kPieceBytes) return {};
+  uint64_t old = from - kPiecesOnTheWay * kPieceBytes;
+  constexpr unsigned kWait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  if (Failure failure = SyncRange(old, kPieceBytes, kWait)) return failure;
+  posix_fadvise(fd_, static_cast<off_t>(old), kPieceBytes, POSIX_FADV_DONTNEED);
+  return {};
+}
+
+Failure FileSink::SyncRange(uint64_t from, uint64_t length, unsigned flags) {
+  if (sync_file_range(fd_, static_cast<off_t>(from), static_cast<off_t>(length), flags) == 0) return {};
+  // Where the call does not exist or is forbidden, nothing was told either.
+  if (errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == ESPIPE) return {};
+  return Failure::Io(errno, from);
 }
 
 Failure FileSink::Flush() { return filled_ == 0 ? Failure() : WritePiece(); }

@@ -45,7 +45,8 @@ class FileSink {
   FileSink(std::string path, uint64_t start, bool keep_cached);
   int Open(int flags);
   Failure WritePiece();
-  void SendToDisk(uint64_t from, uint64_t length);
+  Failure SendToDisk(uint64_t from, uint64_t length);
+  Failure SyncRange(uint64_t from, uint64_t length, unsigned flags);
 
   std::string path_;
   int fd_ = -1;

@@ -19,7 +19,7 @@ export const errorCodes = {
   EXOPOOL_ENCODING:
     'a stored key or value is not in the encoding that the store was opened with; the message names the key',
   EXOPOOL_VERSION: 'a file or peer uses a newer version than this program knows',
-  EXOPOOL_LOCKED: 'another process has the store open for writing',
+  EXOPOOL_LOCKED: 'the store is open for writing already, here or in another process',
   EXOPOOL_NO_SPACE: 'the disk or quota is full; nothing that was there before is lost',
   EXOPOOL_PERMISSION: 'the operating system refuses; the message says which right would help',
   EXOPOOL_IO: 'reading or writing failed',

@@ -1,9 +1,21 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type * as nodeFs from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPublicKey, verify } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Identity, verifySignature } from './identity.js';
+
+/** What happens between the look for a file and its making. */
+const fault = vi.hoisted(() => ({ beforeMaking: (): void => undefined }));
+vi.mock('node:fs', async (importOriginal) => {
+  const fs = await importOriginal<typeof nodeFs>();
+  const mkdirSync: typeof fs.mkdirSync = (...words: Parameters<typeof fs.mkdirSync>) => {
+    fault.beforeMaking();
+    return fs.mkdirSync(...words);
+  };
+  return { ...fs, mkdirSync };
+});
 
 let folder: string;
 beforeEach(() => {
@@ -50,6 +62,19 @@ describe('Identity', () => {
     const first = Identity.loadOrCreate(path);
     expect(Identity.loadOrCreate(path).publicKey).toEqual(first.publicKey);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('is that of whoever made it first, when others make it at once', () => {
+    const path = join(folder, 'identity');
+    const first = new Identity();
+    fault.beforeMaking = () => writeFileSync(path, first.seed.toString('hex'));
+    try {
+      expect(Identity.loadOrCreate(path).publicKey).toEqual(first.publicKey);
+    } finally {
+      fault.beforeMaking = () => undefined;
+    }
+    expect(Identity.loadOrCreate(path).publicKey).toEqual(first.publicKey);
+    expect(readdirSync(folder)).toEqual(['identity']);
   });
 
   it('names the file when it is damaged', () => {

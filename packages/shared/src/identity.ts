@@ -4,7 +4,16 @@
  * Signing takes milliseconds in JavaScript, so identities sign logins and lease tickets, never data.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import nacl from 'tweetnacl';
 import { ExopoolError, toExopoolError } from './errors.js';
@@ -38,28 +47,51 @@ export class Identity {
     return Buffer.from(nacl.sign.detached(message, this.#secretKey));
   }
 
-  /** Reads the seed at `path` (64 hexadecimal digits), or makes one there with mode 0600. */
+  /**
+   * Reads the seed at `path` (64 hexadecimal digits), or makes one there with mode 0600. Of several processes that make
+   * it at once one does, and the others read that.
+   * @throws ExopoolError `EXOPOOL_CORRUPT` for a file that is none, `EXOPOOL_PERMISSION`, …
+   */
   static loadOrCreate(path: string): Identity {
-    const text = readIfThere(path);
-    if (text !== undefined) {
-      if (!/^[0-9a-f]{64}\s*$/.test(text)) {
-        throw new ExopoolError(
-          'EXOPOOL_CORRUPT',
-          `${path} is not an identity: 64 hexadecimal digits are expected`,
-        );
-      }
+    const text = readIfThere(path) ?? create(path, new Identity()) ?? readIfThere(path);
+    if (text !== undefined && /^[0-9a-f]{64}\s*$/.test(text))
       return new Identity(Buffer.from(text.trim(), 'hex'));
-    }
-    const identity = new Identity();
+    const remedy = 'restore it from a copy, or remove it to get a new identity';
+    const message = `${path} is not an identity: 64 hexadecimal digits are expected; ${remedy}`;
+    throw new ExopoolError('EXOPOOL_CORRUPT', message);
+  }
+}
+
+/**
+ * Writes the seed of `identity` beside `path`, on disk before it gets that name: a name in the market, with what is owed
+ * to it, must not be an empty file after power loss.
+ * @returns what was written; `undefined` when somebody else was first.
+ */
+function create(path: string, identity: Identity): string | undefined {
+  const text = `${identity.seed.toString('hex')}\n`;
+  const unnamed = `${path}.${randomBytes(8).toString('hex')}.new`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
     try {
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(`${path}.new`, `${identity.seed.toString('hex')}\n`, { mode: 0o600 });
-      chmodSync(`${path}.new`, 0o600);
-      renameSync(`${path}.new`, path);
-    } catch (error) {
-      throw toExopoolError(error, `cannot write the identity ${path}`);
+      writeFileSync(unnamed, text, { mode: 0o600, flag: 'wx', flush: true });
+      linkSync(unnamed, path);
+    } finally {
+      rmSync(unnamed, { force: true });
     }
-    return identity;
+    syncFolder(dirname(path));
+    return text;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+    throw toExopoolError(error, `cannot write the identity ${path}`);
+  }
+}
+
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
