@@ -91,6 +91,7 @@ Failure TableSource::Descend(bool *found) {
 // Reads the next leaves that lie side by side. None at the end.
 Failure TableSource::ReadRun() {
   const exo_table_header &header = table_->header();
+  KeepRun();
   leaves_.clear();
   leaf_ = 0;
   if (levels_.empty()) {
@@ -145,16 +146,22 @@ Failure TableSource::ReadLeaves() {
   return {};
 }
 
-void TableSource::KeepLeaf(uint64_t offset, const uint8_t *page) {
-  if (kept_left_ == 0 || memory_ != nullptr) return;
-  kept_left_--;
-  kept_offsets_.push_back(offset);
-  kept_.insert(kept_.end(), page, page + EXO_PAGE_SIZE);
+// Copies what another read would take the place of.
+void TableSource::KeepRun() {
+  if (memory_ != nullptr) return;
+  for (size_t i = 0; i < leaf_ && kept_left_ > 0; i++, kept_left_--) {
+    const uint8_t *page = run_.get() + (leaves_[i] - run_start_);
+    kept_offsets_.push_back(leaves_[i]);
+    kept_.insert(kept_.end(), page, page + EXO_PAGE_SIZE);
+  }
 }
 
 void TableSource::GiveLeaves(LeafCache *memory) {
+  uint64_t id = table_->header().table_id;
   for (size_t i = 0; i < kept_offsets_.size(); i++)
-    memory->KeepLeaf(table_->header().table_id, kept_offsets_[i], kept_.data() + i * EXO_PAGE_SIZE);
+    memory->KeepLeaf(id, kept_offsets_[i], kept_.data() + i * EXO_PAGE_SIZE);
+  for (size_t i = 0; i < leaf_ && kept_left_ > 0; i++)
+    memory->KeepLeaf(id, leaves_[i], run_.get() + (leaves_[i] - run_start_));
   kept_left_ = 0;
   kept_offsets_ = {};
   kept_ = {};
@@ -180,7 +187,6 @@ Failure TableSource::EnterLeaf(bool *has_entries) {
   const uint8_t *page = run_.get() + (offset - run_start_);
   if (Failure failure = table_->CheckPage(offset, page)) return failure;
   if (!page_.Open(page, 0)) return Corrupt(offset);
-  KeepLeaf(offset, page);
   const KeyBounds &bounds = options_.bounds;
   unsigned from = 0, to = page_.count();
   if (bounds.has_lower && !page_.FirstAfter(bounds.lower, bounds.lower_inclusive, &from))

@@ -78,7 +78,7 @@ class TableSource : public ScanSource {
   Failure ReadRun();
   void PlanRead();
   Failure ReadLeaves();
-  void KeepLeaf(uint64_t offset, const uint8_t *page);
+  void KeepRun();
   Failure EnterLeaf(bool *has_entries);
   Failure NextLeaf();
   Failure Settle();

@@ -9,7 +9,7 @@ import { usage } from '../machine/process-usage.js';
 import { contenders } from './contenders/index.js';
 import type { Entry, Reader, Session } from './contenders/contender.js';
 import { inKeyOrder, keyOf, recordBytes, valueOf } from './records.js';
-import { readAll, Windows } from './window.js';
+import { readAll, walkAll, Windows } from './window.js';
 import type { Answer, LoadResult, Request, TurnSettings, WindowResult } from './turn.js';
 import type { Workload } from './workloads.js';
 
@@ -33,7 +33,7 @@ class Turn {
       case 'load':
         return this.#load();
       case 'heat':
-        return this.#heat();
+        return this.#heat(request);
       case 'window':
         return this.#window(request);
       case 'end':
@@ -51,9 +51,11 @@ class Turn {
     return { seconds, cpuSeconds, diskBytes: await diskBytes(this.settings.folder) };
   }
 
-  async #heat(): Promise<void> {
+  async #heat({ inRanges }: Request & { type: 'heat' }): Promise<void> {
     await readIntoPageCache(this.settings.folder);
-    await readAll(await this.#open(), this.settings.hotRecords);
+    const session = await this.#open();
+    await readAll(session, this.settings.hotRecords);
+    if (inRanges) await walkAll(session);
   }
 
   async #window({ workload, seconds, api: known }: Request & { type: 'window' }): Promise<WindowResult> {

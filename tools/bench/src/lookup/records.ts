@@ -81,6 +81,10 @@ export function isValueOf(value: Uint8Array | undefined, index: number, quick = 
   return quick || view.equals(valueOf(index, view.readUInt32LE(4)));
 }
 
+export function indexIn(value: Uint8Array): number {
+  return Buffer.from(value.buffer, value.byteOffset, valueBytes).readUInt32LE();
+}
+
 export function versionIn(value: Uint8Array): number {
   return Buffer.from(value.buffer, value.byteOffset, valueBytes).readUInt32LE(4);
 }

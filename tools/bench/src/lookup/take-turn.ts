@@ -59,7 +59,9 @@ export class TurnTaker {
   ): Promise<void> {
     const memory = { limitBytes: turn.memoryBytes, storeBytes: turn.memoryBytes };
     await this.#inProcess(contender, memory, async (child, cage) => {
-      if (turn.workloads.some(({ temperature }) => temperature === 'hot')) await child.ask({ type: 'heat' });
+      const hot = turn.workloads.filter(({ temperature }) => temperature === 'hot');
+      const inRanges = hot.some(({ operation }) => operation === 'range');
+      if (hot.length > 0) await child.ask({ type: 'heat', inRanges });
       for (const workload of turn.workloads) {
         const key = `${contender.name}\n${nameOf(workload)}`;
         const request = { type: 'window', workload, seconds: turn.seconds, api: this.#apis.get(key) };

@@ -15,8 +15,8 @@ export interface TurnSettings {
 
 export type Request =
   | { readonly type: 'load' }
-  /** Brings everything into memory. */
-  | { readonly type: 'heat' }
+  /** Brings everything into memory, as reads of keys leave it there, and also as ranges do. */
+  | { readonly type: 'heat'; readonly inRanges: boolean }
   | {
       readonly type: 'window';
       readonly workload: Workload;

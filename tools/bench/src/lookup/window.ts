@@ -7,7 +7,7 @@ import { ExopoolError } from '@exopool/shared';
 import { driveAsync, driveSync, type Driven } from './drive.js';
 import type { Entry, Reader, Session } from './contenders/contender.js';
 import { Draws, KeyStream } from './key-stream.js';
-import { isValueOf, keyOf, valueOf, versionIn } from './records.js';
+import { indexIn, isValueOf, keyOf, valueOf, versionIn } from './records.js';
 import type { TurnSettings } from './turn.js';
 import { manyKeys, mixedEntries, rangeEntries, updateEntries, type Workload } from './workloads.js';
 
@@ -127,6 +127,14 @@ export class Windows {
   #require(isRight: boolean, index: number): void {
     if (isRight) return;
     throw new ExopoolError('EXOPOOL_INTERNAL', `a wrong value was read for record ${index}`);
+  }
+}
+
+/** Asks for all entries once, range by range. */
+export async function walkAll(session: Session): Promise<void> {
+  for (let from: Buffer | undefined = Buffer.from('0'); from !== undefined;) {
+    const values: readonly Uint8Array[] = await session.range(session.toKey(from) as never, rangeEntries);
+    from = values.length < rangeEntries ? undefined : keyOf(indexIn(values.at(-1)!));
   }
 }
 

@@ -3,7 +3,7 @@
  *
  *   cold   the store was opened anew after its files left the page cache; the memory limit is a quarter of the data
  *   warm   the same workload ran for a while before, so that caches hold what they can under that limit
- *   hot    the limit holds everything, and everything was read before
+ *   hot    the limit holds everything, and everything was read before, in the same way
  */
 import type { Distribution } from './key-stream.js';
 
