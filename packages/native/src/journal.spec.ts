@@ -1,9 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -46,6 +48,30 @@ describe('MachineJournal', () => {
     await expect(journal.undoAll()).rejects.toThrow(/not a cgroup of ours/);
     expect(readFileSync(file, 'utf8')).toBe('old');
     expect(existsSync(journal.path)).toBe(true);
+  });
+});
+
+describe.skipIf(spawnSync('prlimit', ['--version']).error !== undefined)('on a full disk', () => {
+  /** Of this process: a file that reaches it is cut short like one on a full disk. */
+  const setFileBytesMax = (bytes: number | 'unlimited'): unknown =>
+    execFileSync('prlimit', [`--pid=${process.pid}`, `--fsize=${bytes}:`]);
+
+  it('refuses the change, and does not lose the next one in what was written of it', async () => {
+    const file = join(folder, 'limit');
+    writeFileSync(file, 'new');
+    const journal = MachineJournal.open(join(folder, 'state'));
+    const torn = { kind: 'file', path: join(folder, 'torn'), old: 'old' } as const;
+    try {
+      setFileBytesMax(statSync(journal.path).size + 20);
+      expect(() => journal.record(torn)).toThrow(/EFBIG/);
+    } finally {
+      setFileBytesMax('unlimited');
+    }
+    const change = { kind: 'file', path: file, old: 'old' } as const;
+    journal.record(change);
+    expect(parseJournal(readFileSync(journal.path, 'utf8')).changes).toEqual([change]);
+    await journal.undoAll();
+    expect(readFileSync(file, 'utf8')).toBe('old');
   });
 });
 

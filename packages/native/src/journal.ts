@@ -47,6 +47,8 @@ export class MachineJournal {
   readonly #fd: number;
   readonly #changes: Change[] = [];
   #isClosed = false;
+  /** The last append failed, as on a full disk: half a line may stand at the end. */
+  #isTorn = false;
 
   /** Starts a journal of this process in `stateDir`, which is made if need be. */
   static open(stateDir: string = defaultStateDir()): MachineJournal {
@@ -98,8 +100,11 @@ export class MachineJournal {
   }
 
   #append(line: object): void {
-    writeFileSync(this.#fd, `${JSON.stringify(line)}\n`);
+    const separator = this.#isTorn ? '\n' : '';
+    this.#isTorn = true;
+    writeFileSync(this.#fd, `${separator}${JSON.stringify(line)}\n`);
     fsyncSync(this.#fd);
+    this.#isTorn = false;
   }
 }
 
@@ -159,7 +164,7 @@ interface ParsedJournal {
   readonly changes: readonly Change[];
 }
 
-/** A torn last line was never synced, so its change was never made: it is left out. */
+/** A torn line was never synced, so its change was never made: it is left out. */
 export function parseJournal(text: string): ParsedJournal {
   const lines = text.split('\n').flatMap((line) => {
     try {
