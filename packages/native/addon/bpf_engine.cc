@@ -27,8 +27,9 @@ constexpr char kFixRights[] = "run as root, or: setcap cap_bpf,cap_perfmon+ep \"
 constexpr char kFixKernel[] = "boot Linux 5.14 or later with CONFIG_BPF_SYSCALL and BTF";
 constexpr char kObjectName[] = "page_cache_lookup.bpf.o";
 
-// The first complaint of libbpf while it loads. Written under the lock of BpfEngine::Get's static.
-std::string first_warning;
+// The first complaint of libbpf while it loads, on the thread that loads: what others load meanwhile, for which
+// the same function may be called, is not heard.
+thread_local std::string first_warning;
 
 int KeepFirstWarning(enum libbpf_print_level level, const char *format, va_list arguments) {
   if (level != LIBBPF_WARN || !first_warning.empty()) return 0;
