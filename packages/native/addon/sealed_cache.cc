@@ -236,35 +236,40 @@ bool SealedCache::Settle(CacheAnswer *answer) {
     default:
       break;
   }
-  if (answer->token == 0) {  // of a move
-    SettleMove(*answer);
-    return false;
-  }
+  if (answer->token == 0) return SettleMove(*answer);
   IndexEntry *const entry = Current(answer->place);
   if (entry == nullptr) {
     answer->kind = CacheAnswerKind::kLost;
   } else if (answer->kind == CacheAnswerKind::kFound) {
     entry->uses = std::min<uint64_t>(entry->uses + 1, IndexEntry::kUsesMax);
   } else if (answer->kind != CacheAnswerKind::kRefused) {
-    if (answer->kind == CacheAnswerKind::kTampered) {
-      ++counts_.tampered;
-      ++regions_.at(log_[answer->place.segment].region).tampered;
-    }
+    if (answer->kind == CacheAnswerKind::kTampered) CountTampered(log_[answer->place.segment].region);
     Forget(entry);
   }
   ++(answer->kind == CacheAnswerKind::kFound ? counts_.hits : counts_.misses);
   return true;
 }
 
-void SealedCache::SettleMove(const CacheAnswer &answer) {
+bool SealedCache::SettleMove(const CacheAnswer &answer) {
   moving_bytes_ -= answer.place.length;
   const auto moving = moving_.find(answer.place.hash);
-  if (moving == moving_.end() || moving->second != answer.place.write) return;
+  if (moving == moving_.end() || moving->second.write != answer.place.write) return false;
+  // Its segment may be another session's by then.
+  const uint64_t session = moving->second.session;
   moving_.erase(moving);
-  if (answer.kind == CacheAnswerKind::kTampered) ++counts_.tampered;
-  if (answer.kind != CacheAnswerKind::kMoved || index_.Find(answer.place.hash) != nullptr) return;
+  if (answer.kind == CacheAnswerKind::kTampered) {
+    CountTampered(session);
+    return true;
+  }
+  if (answer.kind != CacheAnswerKind::kMoved || index_.Find(answer.place.hash) != nullptr) return false;
   ++counts_.moved;
   Store(answer.place.hash, SegmentQueue::kMain, {answer.bytes.get(), answer.size}, {nullptr, 0});
+  return false;
+}
+
+void SealedCache::CountTampered(uint64_t session) {
+  ++counts_.tampered;
+  if (const auto region = regions_.find(session); region != regions_.end()) ++region->second.tampered;
 }
 
 SealedCache::KeyHash SealedCache::HashOf(std::string_view key) const {
@@ -325,8 +330,9 @@ bool SealedCache::Move(const IndexEntry &entry) {
   const CachePlace place = PlaceOf(entry);
   if (moving_bytes_ + place.length > kMovingBytesMax) return false;
   moving_bytes_ += place.length;
-  moving_[place.hash] = place.write;
-  regions_.at(log_[place.segment].region).moves.push_back({0, 0, place, SealPlaceOf(place)});
+  const uint64_t session = log_[place.segment].region;
+  moving_[place.hash] = {place.write, session};
+  regions_.at(session).moves.push_back({0, 0, place, SealPlaceOf(place)});
   return true;
 }
 

@@ -58,8 +58,8 @@ class SealedCache {
   void Send();
   bool SendAndWait(uint64_t end_ns);
 
-  // Takes an answer into account; false when it is nothing that JavaScript waits for. A kFound that does not
-  // count any more becomes kLost.
+  // Takes an answer into account; false when JavaScript need not hear of it. It does of what it waits for, and
+  // of every kTampered. A kFound that does not count any more becomes kLost.
   bool Settle(CacheAnswer *answer);
 
   const CacheCounts &counts() const { return counts_; }
@@ -84,6 +84,10 @@ class SealedCache {
     bool to_send = false;
     uint64_t tampered = 0;
   };
+  struct Moving {
+    uint64_t write;    // of its old place
+    uint64_t session;  // that has it there
+  };
   struct KeyHash {
     uint64_t hash;
     uint64_t check;
@@ -98,7 +102,8 @@ class SealedCache {
   void Evict(uint32_t segment, bool lost);
   bool Move(const IndexEntry &entry);
   bool Submit(Region *region, std::vector<CacheRead> *reads, CacheAnswerKind found);
-  void SettleMove(const CacheAnswer &answer);
+  bool SettleMove(const CacheAnswer &answer);
+  void CountTampered(uint64_t session);
   uint32_t ValueBytesOf(const IndexEntry &entry) const;
 
   const SealMode mode_;
@@ -111,7 +116,7 @@ class SealedCache {
   SegmentLog log_;
   std::unordered_map<uint64_t, Region> regions_;
   // Values on their way from one place to another, by hash; a delete or a put of the key ends it.
-  std::unordered_map<uint64_t, uint64_t> moving_;
+  std::unordered_map<uint64_t, Moving> moving_;
   uint64_t moving_bytes_ = 0;
   uint64_t leases_ = 0;
   uint64_t value_bytes_ = 0;

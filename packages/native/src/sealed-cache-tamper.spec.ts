@@ -80,3 +80,27 @@ describe.each(modes)('what a producer does to values sealed %s', (mode, stored) 
     expect(cases).toBeGreaterThan(rounds * 8_000);
   });
 });
+
+it('counts what is found changed as it is moved, and drops who did it', async () => {
+  const slabs = 4;
+  // Three fill a segment of 4 KiB, so most of the segments are in use, and each slab has some.
+  const values = 180;
+  const smallSlabBytes = 64 * 1024;
+  const tamperedMax = 60;
+  const { cache, leased, session, ticket } = await cacheOver(slabs, smallSlabBytes, 'aes-128-gcm', {
+    tamperedMax,
+  });
+  const liars: unknown[] = [];
+  cache.onLies((liar) => liars.push(liar));
+  const keys = Array.from({ length: values }, (_, index) => key(index));
+  await cache.putMany(keys.map((each) => [each, Buffer.alloc(1000, 1)] as const));
+  expect((await cache.getMany(keys)).filter((value) => value !== undefined)).toHaveLength(values);
+  const producer = await leased.connect(ticket);
+  const data = Buffer.alloc(smallSlabBytes, 7);
+  await producer.writeMany(Array.from({ length: slabs }, (_, slab) => ({ slab, offset: 0, data })));
+  // All but one, so that the lease goes on.
+  expect(leased.server.ask(ticket.subarray(8, 24), slabs - 1, 60_000)).toBe(true);
+  await expect.poll(() => cache.stats().tampered).toBeGreaterThanOrEqual(tamperedMax);
+  await expect.poll(() => liars).toEqual([session]);
+  expect(cache.stats()).toMatchObject({ capacityBytes: 0, entries: 0, moved: 0 });
+});
