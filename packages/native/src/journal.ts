@@ -6,7 +6,7 @@
  * killed leaves its journal behind, and the next one that starts undoes what it says.
  *
  *   journal-PID-TICKS.jsonl     {"owner":{"pid":7,"startTicks":42,"bootId":"…"}}
- *                               {"kind":"zram-add","existing":[0]}
+ *                               {"kind":"zram-add","existing":[0],"atMs":1790000000000}
  *                               {"kind":"zram","id":1,"uuid":"…"}
  *                               {"kind":"cgroup","path":"/sys/fs/cgroup/memory/exopool-7"}
  *
@@ -25,7 +25,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { undoChange, type Change } from './machine-change.js';
+import { isUndoneByNext, undoChange, type Change } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 
 /** With the process and its start, as in the first line, which a process that has just begun may not have written. */
@@ -110,7 +110,7 @@ export class MachineJournal {
 
 /**
  * Undoes what processes that are gone left behind.
- * @returns one line for every change that was looked at, newest first.
+ * @returns one line for every change that they had written down, newest first.
  */
 export async function undoLeftovers(stateDir: string = defaultStateDir()): Promise<string[]> {
   const undone: string[] = [];
@@ -134,7 +134,8 @@ function isBeingStarted(name: string): boolean {
 
 async function undoInReverse(changes: readonly Change[], path: string): Promise<void> {
   let failure: ExopoolError | undefined;
-  for (const change of [...changes].reverse()) {
+  const open = changes.filter((change, index) => !isUndoneByNext(change, changes[index + 1]));
+  for (const change of open.reverse()) {
     try {
       await persistently(() => undoChange(change));
     } catch (error) {

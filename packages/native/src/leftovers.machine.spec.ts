@@ -5,13 +5,21 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy } from './cgroup.js';
-import { undoLeftovers } from './journal.js';
-import { listZram } from './swap.js';
+import { MachineJournal, undoLeftovers } from './journal.js';
+import { undoChange } from './machine-change.js';
+import { addZramSwap, listZram, removeZram, zramControl, zramPath } from './swap.js';
 
 const built = new URL('../dist/', import.meta.url);
 let folder: string;
@@ -76,6 +84,43 @@ describe('a process killed in the middle', () => {
       expect(readdirSync(folder)).toEqual([]);
     },
   );
+});
+
+describe('a zram device that somebody else adds, and has not sized yet', () => {
+  /** Runs `work` while there is one. @returns whether it is there afterwards. */
+  async function isLeftBy(work: (stranger: number) => Promise<unknown>): Promise<boolean> {
+    const id = Number(readFileSync(`${zramControl}/hot_add`, 'utf8'));
+    const isThere = (): boolean => listZram().some((device) => device.id === id);
+    try {
+      await work(id);
+      return isThere();
+    } finally {
+      if (isThere()) removeZram(id);
+    }
+  }
+
+  it('is not touched when ours is removed', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const journal = MachineJournal.open(folder);
+    try {
+      await addZramSwap(journal, zramBytes);
+      expect(await isLeftBy(() => journal.undoAll())).toBe(true);
+    } finally {
+      await journal.undoAll();
+    }
+  });
+
+  it('is not taken for one that a killed process had no time to write down', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    const existing = listZram().map(({ id }) => id);
+    const isLeft = (killedSecondsBefore: number): Promise<boolean> =>
+      isLeftBy((id) => {
+        const atMs = statSync(zramPath(id)).birthtimeMs - killedSecondsBefore * 1000;
+        return undoChange({ kind: 'zram-add', existing, atMs });
+      });
+    expect(await isLeft(60)).toBe(true);
+    expect(await isLeft(0)).toBe(false);
+  });
 });
 
 function whyNot(): string | undefined {

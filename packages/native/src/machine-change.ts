@@ -1,5 +1,5 @@
 /** The changes that are made to a machine, and how each is undone. Undoing looks first: twice is the same as once. */
-import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
@@ -17,8 +17,8 @@ export type Change =
   | { readonly kind: 'cgroup'; readonly path: string }
   /** A file of /proc or /sys was written; `old` is what it said before. */
   | { readonly kind: 'file'; readonly path: string; readonly old: string }
-  /** A zram device is about to be added to those that exist; the kernel chooses its number. */
-  | { readonly kind: 'zram-add'; readonly existing: readonly number[] }
+  /** A zram device is about to be added to those that exist, in Unix time; the kernel chooses its number. */
+  | { readonly kind: 'zram-add'; readonly existing: readonly number[]; readonly atMs: number }
   /** A zram device that we added is about to be given a size and a swap area with this UUID. */
   | { readonly kind: 'zram'; readonly id: number; readonly uuid: string }
   /** A zram device that we added is about to be given a size and a file system with this UUID, and mounted. */
@@ -39,6 +39,14 @@ export const cgroupPrefix = 'exopool-';
 const emptyTimeoutMs = 20_000;
 const emptyPollMs = 10;
 
+/** Between the record of `zram-add` and the device, a process writes one file. */
+const zramAddMaxMs = 10_000;
+
+/** A device that has been added is named by the next record; who looks for another finds somebody else's. */
+export function isUndoneByNext(change: Change, next: Change | undefined): boolean {
+  return change.kind === 'zram-add' && (next?.kind === 'zram' || next?.kind === 'zram-disk');
+}
+
 /** @throws ExopoolError or an error of the operating system when it cannot be undone now. */
 export async function undoChange(change: Change): Promise<void> {
   switch (change.kind) {
@@ -58,7 +66,7 @@ export async function undoChange(change: Change): Promise<void> {
       await removeLoopDevice(change.file);
       return;
     case 'zram-add':
-      removeUnusedZram(change.existing);
+      removeUnusedZram(change.existing, change.atMs);
       return;
     case 'zram':
       if (isOurZram(change.id, change.uuid)) removeZram(change.id);
@@ -118,9 +126,11 @@ function restoreFile(path: string, old: string): void {
   writeFileSync(path, old);
 }
 
-/** The process was killed before it could write down the number: ours is new and has no size yet. */
-function removeUnusedZram(existing: readonly number[]): void {
+/** The process was killed before it could write down the number: ours was added then, and has no size yet. */
+function removeUnusedZram(existing: readonly number[], atMs: number): void {
   for (const { id, diskBytes } of listZram()) {
-    if (!existing.includes(id) && diskBytes === 0) removeZram(id);
+    if (existing.includes(id) || diskBytes > 0) continue;
+    const node = statSync(zramPath(id), { throwIfNoEntry: false });
+    if (node !== undefined && node.birthtimeMs <= atMs + zramAddMaxMs) removeZram(id);
   }
 }

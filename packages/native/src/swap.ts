@@ -116,7 +116,8 @@ export async function addZramSwap(
   try {
     const backingDevice =
       backing === undefined ? undefined : await addLoopDevice(journal, backing.file, backing.bytes);
-    journal.record({ kind: 'zram-add', existing: listZram().map(({ id }) => id) });
+    const existing = listZram().map((device) => device.id);
+    journal.record({ kind: 'zram-add', existing, atMs: Date.now() });
     const id = Number(readFileSync(`${zramControl}/hot_add`, 'utf8'));
     journal.record({ kind: 'zram', id, uuid });
     if (backingDevice !== undefined) setZramBacking(id, backingDevice);

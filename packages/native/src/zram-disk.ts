@@ -27,7 +27,8 @@ export async function addZramDisk(
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'the kernel has no zram: run `modprobe zram`');
   const uuid = randomUUID();
   try {
-    journal.record({ kind: 'zram-add', existing: listZram().map(({ id }) => id) });
+    const existing = listZram().map((device) => device.id);
+    journal.record({ kind: 'zram-add', existing, atMs: Date.now() });
     const id = Number(readFileSync(`${zramControl}/hot_add`, 'utf8'));
     journal.record({ kind: 'zram-disk', id, uuid });
     writeFileSync(`/sys/block/zram${id}/disksize`, String(sizeBytes));
