@@ -309,6 +309,9 @@ bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) 
   }
   slabs_left_ -= gone;
   if (header.type == SLAB_RECLAIM) {
+    // Choosing slabs is a walk over all pages or values. Each wish costs the producer a slab at least, so it ends;
+    // for none it could go on for ever.
+    if (header.length == 0) return true;
     port_->Post({SlabEventKind::kReclaim, id_, 0, header.length, header.offset, {}});
   } else {
     port_->Post({SlabEventKind::kGone, id_, 0, 0, 0, {payload, payload + header.payload_bytes}});

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SlabSession } from './slab-client.js';
@@ -94,6 +95,38 @@ describe('what a hostile producer says after the handshake', () => {
     );
   });
 });
+
+it('a producer that wants no slab back asks for nothing', async () => {
+  let frames = Buffer.alloc(0);
+  const server = await hostileProducer((frame) => {
+    frames = Buffer.concat([frame(reclaim(1)), frame(reclaim(0)), frame(gone(4), Buffer.alloc(4))]);
+    return Buffer.alloc(0);
+  });
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  const wanted: number[] = [];
+  const session = await SlabSession.connect({
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    ticket: makeTicket(),
+    seed: consumer.seed,
+    producerKey: producer.publicKey,
+    timeoutMs: 60_000,
+  });
+  session.onReclaim((slabs) => wanted.push(slabs));
+  const told = new Promise((resolve) => session.onGone(resolve));
+  (await accepted)[0].write(frames);
+  expect(await told).toEqual([0]);
+  expect(wanted).toEqual([1]);
+  session.close();
+  server.close();
+});
+
+function reclaim(slabs: number): Buffer {
+  const header = Buffer.alloc(32);
+  header.writeUInt8(7, 0);
+  header.writeUInt32LE(slabs, 16);
+  return header;
+}
 
 function gone(payloadBytes: number): Buffer {
   const header = Buffer.alloc(32);
