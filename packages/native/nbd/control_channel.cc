@@ -37,9 +37,17 @@ void ControlChannel::Start(const std::string &ready) {
 void ControlChannel::Run() {
   for (;;) {
     pollfd watched[] = {{fd_, POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (!output_.empty()) watched[0].events = POLLOUT;
+    }
     if (poll(watched, 2, -1) < 0) continue;
     if (watched[1].revents != 0) GiveBackWhatIsWanted();
-    if (watched[0].revents != 0 && !ReadMore()) break;
+    if (watched[0].revents & POLLOUT) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      Flush();
+    }
+    if ((watched[0].revents & ~POLLOUT) != 0 && !ReadMore()) break;
   }
   on_end_();
 }
@@ -129,17 +137,30 @@ void ControlChannel::OnEvent(uint32_t id, const SlabEvent &event) {
     case SlabEventKind::kEnded:
       return Say("ended " + name + ' ' + std::to_string(event.number));
     case SlabEventKind::kGone:
-      return Say("gone " + name + ' ' + std::to_string(event.statuses.size() / sizeof(uint32_t)));
+      return Say("gone " + name + ' ' + std::to_string(event.statuses.size() / sizeof(uint32_t)), true);
     case SlabEventKind::kCompleted:
     case SlabEventKind::kReclaim:
       return;
   }
 }
 
-void ControlChannel::Say(const std::string &line) {
-  const std::string bytes = line + '\n';
-  // Short lines go out whole; one that finds nobody is not missed.
-  [[maybe_unused]] const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+void ControlChannel::Say(const std::string &line, bool may_drop) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (may_drop && output_.size() >= kOutputMax) return;
+  const bool waits = !output_.empty();
+  output_ += line + '\n';
+  if (waits) return;
+  Flush();
+  if (!output_.empty()) eventfd_write(wake_.get(), 1);  // the thread waits until the socket takes more
+}
+
+void ControlChannel::Flush() {
+  const ssize_t sent = send(fd_, output_.data(), output_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent >= 0) {
+    output_.erase(0, static_cast<size_t>(sent));
+  } else if (errno != EAGAIN && errno != EINTR) {
+    output_.clear();  // lines that find nobody are not missed
+  }
 }
 
 std::string ControlChannel::DescribeStore() {

@@ -13,6 +13,10 @@
 // Numbers of reasons are those of slab_protocol.h and SlabFailure; keys and tickets are in hexadecimal. One
 // thread reads; it also gives back slabs when a producer asks for them. When the channel ends, leases are not
 // extended any more, and the device goes on without them.
+//
+// Who speaks never waits, since a session's thread does so under its lock: what a consumer process that is
+// stopped does not take is kept, and no question of it is read meanwhile. So what is kept is bounded: an answer
+// for each question, and an end for each session; `gone` is left out above kOutputMax.
 #pragma once
 
 #include <map>
@@ -27,6 +31,7 @@ namespace exopool {
 class ControlChannel {
  public:
   static constexpr size_t kLineMax = 1024;  // `connect` is the longest, 600 bytes
+  static constexpr size_t kOutputMax = 64 * 1024;  // kept beyond the socket's own buffer: a thousand lines
 
   // `on_end` is called, by the channel's thread, when the other side is gone.
   ControlChannel(int fd, PageStore *store, std::function<void()> on_end);
@@ -40,7 +45,9 @@ class ControlChannel {
   void OnLine(std::string_view line);
   void Connect(uint32_t id, class ControlLine *line);
   void GiveBackWhatIsWanted();
-  void Say(const std::string &line);
+  void Say(const std::string &line, bool may_drop = false);
+  // With mutex_: what the socket takes now.
+  void Flush();
   std::string DescribeStore();
   void OnEvent(uint32_t id, const SlabEvent &event);
 
@@ -52,6 +59,7 @@ class ControlChannel {
   std::map<uint32_t, std::shared_ptr<SessionLink>> links_;
   std::string input_;
   std::mutex mutex_;                       // of what follows
+  std::string output_;                     // lines that the socket did not take
   std::map<uint32_t, uint32_t> reclaims_;  // slabs that a session's producer wants back
 };
 

@@ -2,7 +2,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +13,14 @@ import type { NbdSession } from './nbd-session.js';
 import { nbdSupport } from './nbd-support.js';
 import { lyingProducer, NbdClient, portOf } from './nbd-wire.fixture.js';
 import { isRunning, processIdentity } from './process.js';
-import { consumer, makeTicket, producer, slabBytes, startServer } from './slab-wire.fixture.js';
+import {
+  consumer,
+  hostileProducer,
+  makeTicket,
+  producer,
+  slabBytes,
+  startServer,
+} from './slab-wire.fixture.js';
 
 const MiB = 1024 * 1024;
 const pageBytes = 4096;
@@ -334,6 +341,51 @@ describe.skipIf(!support.available)(
       expect((await client.read(0, MiB)).equals(data)).toBe(true);
       expect(isRunning(identity)).toBe(true);
       await client.close();
+      await expect.poll(() => isRunning(identity)).toBe(false);
+    });
+
+    it('serves its clients while the process that keeps its leases is stopped', async () => {
+      const place = path.join(folder, 'stopped');
+      let gone: ((slab: number) => Buffer) | undefined;
+      const leased = { slabs: 65_536, slabBytes: pageBytes };
+      const server = await hostileProducer((frame) => {
+        gone = (slab) => {
+          const header = Buffer.alloc(32);
+          header.writeUInt8(8, 0);
+          header.writeUInt32LE(4, 20);
+          const number = Buffer.alloc(4);
+          number.writeUInt32LE(slab);
+          return frame(header, number);
+        };
+        return Buffer.alloc(0);
+      }, leased);
+      undo.push(() => server.close());
+      const accepted = once(server, 'connection') as Promise<[Socket]>;
+      const hex = (bytes: Buffer): string => `Buffer.from('${bytes.toString('hex')}', 'hex')`;
+      const script = `import { NbdDevice } from '@exopool/native';
+        const listen = ${JSON.stringify({ socket: place })};
+        const folder = ${JSON.stringify(folder)};
+        const device = await NbdDevice.start({ listen, sizeBytes: ${sizeBytes}, folder, bufferBytes: ${MiB} });
+        await device.connect({ host: '127.0.0.1', port: ${portOf(server)}, ticket: ${hex(makeTicket(leased))},
+          seed: ${hex(consumer.seed)}, producerKey: ${hex(producer.publicKey)}, timeoutMs: 3000 });
+        console.log(device.pid);
+        setInterval(() => undefined, 1000);`;
+      const cwd = path.resolve(import.meta.dirname, '..');
+      const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd });
+      undo.push(() => parent.kill('SIGKILL'));
+      const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
+      const identity = processIdentity(Number(pid.toString()))!;
+      const [socket] = await accepted;
+      parent.kill('SIGSTOP');
+      // More than its socket takes, of news that it does not read.
+      const news = Buffer.concat(Array.from({ length: 5000 }, (_, slab) => gone!(slab)));
+      await new Promise((resolve) => socket.write(news, resolve));
+      const client = await NbdClient.connect(place);
+      const data = randomBytes(MiB);
+      await client.write(0, data);
+      expect((await client.read(0, MiB)).equals(data)).toBe(true);
+      await client.close();
+      parent.kill('SIGKILL');
       await expect.poll(() => isRunning(identity)).toBe(false);
     });
 
