@@ -5,21 +5,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findMemoryHierarchy } from './cgroup.js';
-import { MachineJournal, undoLeftovers } from './journal.js';
-import { undoChange } from './machine-change.js';
-import { addZramSwap, listZram, removeZram, zramControl, zramPath } from './swap.js';
+import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
+import { MachineJournal, parseJournal, undoLeftovers } from './journal.js';
+import { undoChange, type Change } from './machine-change.js';
+import { addZramSwap, listZram, readSwapAreas, removeZram, zramControl, zramPath } from './swap.js';
 
 const built = new URL('../dist/', import.meta.url);
 let folder: string;
@@ -120,6 +113,42 @@ describe('a zram device that somebody else adds, and has not sized yet', () => {
       });
     expect(await isLeft(60)).toBe(true);
     expect(await isLeft(0)).toBe(false);
+  });
+});
+
+describe('pages of others on our swap', () => {
+  /** Newest first, without the one that stands for what the next says. */
+  const swapChanges = (journal: string): Change[] =>
+    parseJournal(readFileSync(journal, 'utf8')).changes.slice(1).reverse();
+
+  it('stay there when their cgroup has no room for them, which is said; raised, its limit lets them back', async (context) => {
+    if (unable !== undefined) return context.skip(unable);
+    // On v2 nothing keeps the kernel from killing them instead.
+    if (findMemoryHierarchy().version !== 1) return context.skip('needs cgroup v1');
+    const journal = MachineJournal.open(folder);
+    const others = MachineJournal.open(folder);
+    try {
+      const { path } = await addZramSwap(journal, 512 << 20);
+      const group = MemoryCgroup.create(others, `swapped-${process.pid}`);
+      writeFileSync(join(group.path, 'memory.limit_in_bytes'), String(48 << 20));
+      writeFileSync(join(group.path, 'memory.oom_control'), '1');
+      const script = 'echo $$ > "$0/cgroup.procs" && exec "$1" -e "$2"';
+      const fill = `const bytes = Buffer.alloc(${80 << 20}, 1); console.log(bytes.length); setTimeout(() => bytes, 1e9);`;
+      const stranger = spawn('sh', ['-c', script, group.path, process.execPath, fill]);
+      await once(stranger.stdout, 'data');
+      await expect(journal.undoAll()).rejects.toMatchObject({
+        code: 'EXOPOOL_IO',
+        message: expect.stringMatching(/no memory .* raise the limits/) as string,
+      });
+      expect(readSwapAreas().map((area) => area.path)).toContain(path);
+      writeFileSync(join(group.path, 'memory.limit_in_bytes'), '-1');
+      for (const change of swapChanges(journal.path)) await undoChange(change);
+      expect(existsSync(path)).toBe(false);
+      expect(stranger.exitCode ?? stranger.signalCode).toBe(null);
+    } finally {
+      await others.undoAll();
+      for (const change of swapChanges(journal.path)) await undoChange(change);
+    }
   });
 });
 

@@ -132,9 +132,21 @@ export async function addZramSwap(
   }
 }
 
-/** Brings everything back that was swapped there. Does nothing when it is not in use. */
+/**
+ * Brings everything back that was swapped there, by whomever. Does nothing when it is not in use.
+ * @throws ExopoolError `EXOPOOL_IO` when that has no room in memory, or in the limit of its cgroup.
+ */
 export async function swapOff(path: string): Promise<void> {
-  if (readSwapAreas().some((area) => area.path === path)) await run('swapoff', [path], toolOptions);
+  if (!readSwapAreas().some((area) => area.path === path)) return;
+  try {
+    await run('swapoff', [path], toolOptions);
+  } catch (error) {
+    if (!/Cannot allocate memory/.test(String((error as { stderr?: string }).stderr))) throw error;
+    const remedy =
+      'free some, or raise the limits of the cgroups that have pages there; the next start tries again, or run';
+    const message = `there is no memory for what is swapped to ${path}: ${remedy} \`swapoff ${path}\``;
+    throw new ExopoolError('EXOPOOL_IO', message, { cause: error });
+  }
 }
 
 export function removeZram(id: number): void {
