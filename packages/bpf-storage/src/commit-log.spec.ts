@@ -110,9 +110,12 @@ async function run(writer: Writer, plan: readonly Step[]): Promise<void> {
 
 describe('CommitLog', () => {
   it('whatever fails, applies what it acknowledges, and loses nothing that it said is on disk', async () => {
-    const faults = fc.array(fc.constantFrom<Fault | undefined>(undefined, undefined, 'write', 'sync'), {
-      maxLength: 40,
-    });
+    const faults = fc.array(
+      fc.constantFrom<Fault | undefined>(undefined, undefined, 'write', 'sync', 'folder'),
+      {
+        maxLength: 40,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(steps, faults, async (plan, failing) => {
         await inFolder(async (folder) => {
