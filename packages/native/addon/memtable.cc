@@ -79,8 +79,8 @@ Memtable::Node *Memtable::Find(std::string_view key, uint64_t sequence, Node **b
   return not_before;
 }
 
-// First all nodes are made, in a stack by their lowest links; then all are linked, for which no memory is needed. In
-// which order that happens does not matter: each has its place.
+// First all nodes are made, in a stack by their lowest links; then all are linked, for which no memory is
+// needed. In which order that happens does not matter: each has its place.
 template <typename Next>
 void Memtable::AddAll(Next next) {
   const Arena::Mark mark = arena_.mark();
