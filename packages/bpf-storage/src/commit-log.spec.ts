@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { CommitLog, lateBytesMax, lateMs } from './commit-log.js';
+import { CommitLog, lateAgainMs, lateBytesMax, lateMs } from './commit-log.js';
 import { encodeFrame, noLog } from './log-format.js';
 import { Logs, removeLogs } from './logs.js';
 import { withFaults, type Fault } from './testing/disk-faults.js';
@@ -110,9 +110,12 @@ async function run(writer: Writer, plan: readonly Step[]): Promise<void> {
 
 describe('CommitLog', () => {
   it('whatever fails, applies what it acknowledges, and loses nothing that it said is on disk', async () => {
-    const faults = fc.array(fc.constantFrom<Fault | undefined>(undefined, undefined, 'write', 'sync'), {
-      maxLength: 40,
-    });
+    const faults = fc.array(
+      fc.constantFrom<Fault | undefined>(undefined, undefined, 'write', 'sync', 'folder'),
+      {
+        maxLength: 40,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(steps, faults, async (plan, failing) => {
         await inFolder(async (folder) => {
@@ -167,6 +170,34 @@ describe('CommitLog', () => {
       await writer.commit(false, lateBytesMax);
       expect(await writer.replayed()).toEqual([1, 2, 3]);
       expect(writer.log.counts).toMatchObject({ commits: 3, logSyncs: 0 });
+      await writer.flush(true);
+    });
+  });
+
+  it('hands over what is late once there is space again, also when nobody commits', async () => {
+    await inFolder(async (folder) => {
+      const writer = new Writer(folder);
+      let attempts = 0;
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        await withFaults(
+          (fault) => fault === 'write' && (attempts += 1) > 0,
+          async () => {
+            await writer.commit(false);
+            vi.advanceTimersByTime(lateMs);
+            await expect.poll(() => [attempts, vi.getTimerCount()]).toEqual([1, 1]);
+            vi.advanceTimersByTime(lateAgainMs);
+            await expect.poll(() => [attempts, vi.getTimerCount()]).toEqual([2, 1]);
+            await writer.commit(true);
+            expect([attempts, writer.rejected, vi.getTimerCount()]).toEqual([3, [2], 1]);
+          },
+        );
+        expect(await writer.replayed()).toEqual([]);
+        vi.advanceTimersByTime(lateAgainMs);
+      } finally {
+        vi.useRealTimers();
+      }
+      await expect.poll(() => writer.replayed()).toEqual([1]);
       await writer.flush(true);
     });
   });

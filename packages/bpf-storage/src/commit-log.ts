@@ -24,6 +24,8 @@ import { Mutex } from './mutex.js';
 
 /** How long an acknowledged frame waits for company before it is handed to the kernel, milliseconds. */
 export const lateMs = 10;
+/** How long after a failure they are tried again, milliseconds: a full disk has space again when somebody makes it. */
+export const lateAgainMs = 1000;
 /** Late frames that are handed to the kernel at once, bytes: what one write carries well. */
 export const lateBytesMax = 1024 * 1024;
 
@@ -159,7 +161,11 @@ export class CommitLog {
       return;
     }
     this.#late.push(...frames);
-    this.#lateTimer ??= setTimeout(() => void this.#turns.run(() => this.#appendLate()), lateMs);
+    this.#lateTimer ??= this.#appendLateIn(lateMs);
+  }
+
+  #appendLateIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => void this.#turns.run(() => this.#appendLate()), ms);
   }
 
   /** Never throws: nobody waits for it. */
@@ -167,7 +173,7 @@ export class CommitLog {
     if (this.#failure === undefined) await this.#append([]).catch(() => undefined);
   }
 
-  /** Hands late frames and `frames` to the kernel. When that fails the late ones stay late. */
+  /** Hands late frames and `frames` to the kernel. When that fails the late ones stay late, and are tried again. */
   async #append(frames: readonly Buffer[]): Promise<void> {
     clearTimeout(this.#lateTimer);
     this.#lateTimer = undefined;
@@ -179,6 +185,8 @@ export class CommitLog {
     } catch (error) {
       this.#lateFailed = this.#late.length > 0;
       if (this.#log?.isBroken === true) this.#failure = toExopoolError(error);
+      // A process that has nothing else to do need not stay for a disk that is full.
+      else if (this.#lateFailed) this.#lateTimer = this.#appendLateIn(lateAgainMs).unref();
       throw error;
     }
     this.#late = [];

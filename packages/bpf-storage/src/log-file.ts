@@ -129,18 +129,17 @@ const buffersPerWriteMax = 1024;
 
 async function writeFully(file: FileHandle, buffers: readonly Buffer[], position: number): Promise<void> {
   let at = position;
-  for (let first = 0; first < buffers.length; first += buffersPerWriteMax) {
+  let first = 0;
+  /** Bytes of the first buffer that are written already. */
+  let skip = 0;
+  while (first < buffers.length) {
     const some = buffers.slice(first, first + buffersPerWriteMax);
+    some[0] = some[0]!.subarray(skip);
+    // A short write is how a full disk announces itself; writing the rest tells what is the matter.
     const { bytesWritten } = await file.writev(some, at);
     at += bytesWritten;
-    const bytes = some.reduce((sum, { length }) => sum + length, 0);
-    if (bytesWritten === bytes) continue;
-    // A short write is how a full disk announces itself; writing the rest tells what is the matter.
-    const rest = Buffer.concat(some).subarray(bytesWritten);
-    for (let written = 0; written < rest.length;) {
-      const result = await file.write(rest, written, rest.length - written, at);
-      written += result.bytesWritten;
-      at += result.bytesWritten;
-    }
+    skip += bytesWritten;
+    for (; first < buffers.length && skip >= buffers[first]!.length; first += 1)
+      skip -= buffers[first]!.length;
   }
 }

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { scanBatches, type ScanSources } from '@exopool/native';
+import { describe, expect, it, vi } from 'vitest';
+import { Memtable, scanBatches, type ScanSources } from '@exopool/native';
 import { tombstone, type Entry } from './entry.js';
 import { encodeFrame, framePayload } from './log-format.js';
 import { memtableEntryOverheadBytes, Memtables } from './memtable.js';
@@ -40,6 +40,24 @@ describe('Memtables', () => {
     expect(memtables.entries).toBe(0);
     expect(memtables.bytes).toBe(0);
     expect(memtables.get(bytes('b'))).toBeUndefined();
+  });
+
+  it('keeps what was frozen when there is no memory to thaw it', async () => {
+    const memtables = new Memtables();
+    write(memtables, { a: '1', b: '1' });
+    memtables.freeze();
+    write(memtables, { a: '2' });
+    const absorbing = vi.spyOn(Memtable.prototype, 'absorb').mockImplementation(() => {
+      throw new Error('no memory');
+    });
+    try {
+      expect(() => memtables.thaw()).toThrow('no memory');
+      expect(() => memtables.freeze()).toThrow('no memory');
+    } finally {
+      absorbing.mockRestore();
+    }
+    expect(await valuesOf(memtables.view().sources)).toEqual({ a: '2', b: '1' });
+    expect(await valuesOf({ memtables: [memtables.freeze()] })).toEqual({ a: '2', b: '1' });
   });
 
   it('gives views that nothing changes: no write, no freezing, no thawing, no flush', async () => {

@@ -83,8 +83,13 @@ export class Memtables {
     return newestOf(this.#all, key, this.#sequence);
   }
 
-  /** Freezes the active one and starts another. @returns the frozen one, which lives until `dropFrozen()`. */
+  /**
+   * Freezes the active one, with what could not be thawed before, and starts another.
+   * @returns the frozen one, which lives until `dropFrozen()`.
+   * @throws ExopoolError `EXOPOOL_IO` without memory.
+   */
   freeze(): Memtable {
+    this.thaw();
     this.#frozen = this.#active;
     this.#active = new Memtable();
     this.#follower(this.#all);
@@ -99,7 +104,7 @@ export class Memtables {
     frozen?.release();
   }
 
-  /** What was frozen could not be written: it takes writes again, with those that came since. */
+  /** What was frozen could not be written: it takes writes again, with those that came since. Throws as `freeze()`. */
   thaw(): void {
     if (this.#frozen === undefined) return;
     this.#frozen.absorb(this.#active);

@@ -128,6 +128,49 @@ describe('a disk that fails to sync', () => {
   });
 });
 
+describe('a folder that fails to sync', () => {
+  /** The first sync is the new table's, the second follows the switch of MANIFEST. */
+  const failingFrom = async (first: 1 | 2, work: () => Promise<void>): Promise<void> => {
+    let syncs = 0;
+    await withFaults(
+      (fault) => fault === 'folder' && (syncs += 1) >= first,
+      () => expect(work()).rejects.toEqual(coded('EXOPOOL_IO')),
+    );
+  };
+
+  it('keeps what the MANIFEST on disk may name until a later sync succeeds, and no longer', async () => {
+    await inFolder(async (folder) => {
+      const tableFiles = async (): Promise<number> =>
+        (await readdir(folder)).filter((name) => name.endsWith('.table')).length;
+      const store = await Store.open(folder);
+      // Of unlike sizes, so that nothing merges them in the background.
+      await store.load(Array.from({ length: 50 }, (_, index) => [`key ${index}`, value(index)] as const));
+      await store.put('key 50', value(50));
+      await store.flush();
+      const tables = async (): Promise<number[]> => [store.stats().tables, await tableFiles()];
+      await failingFrom(1, () => store.compact());
+      expect(await tables()).toEqual([2, 2]);
+      await failingFrom(2, () => store.compact());
+      expect(await tables()).toEqual([1, 3]);
+      await store.put('key 51', value(51));
+      await failingFrom(1, () => store.flush());
+      expect(await tables()).toEqual([1, 3]);
+      await expectRows(store, 52);
+      await store.put('key 52', value(52));
+      await store.flush();
+      expect(await tables()).toEqual([2, 2]);
+      await expectRows(store, 53);
+      await failingFrom(2, () => store.compact());
+      await store.close();
+      expect(await tableFiles()).toBe(3);
+      const reopened = await Store.open(folder);
+      expect(await tableFiles()).toBe(1);
+      await expectRows(reopened, 53);
+      await reopened.close();
+    });
+  });
+});
+
 describe('a limit on the size of files', () => {
   it('fails the flush, and the next one succeeds when the limit is lifted', async ({ skip }) => {
     const limit = (bytes: string): void => {

@@ -190,7 +190,9 @@ describe('a backup', () => {
       await store.put('a', '1');
       await writeFile(join(parent, 'file'), '');
       await expect(store.backup(parent)).rejects.toEqual(coded('EXOPOOL_INVALID', 'not empty'));
-      await expect(store.backup(join(parent, 'file'))).rejects.toEqual(coded('EXOPOOL_IO', 'cannot back up'));
+      await expect(store.backup(join(parent, 'file'))).rejects.toEqual(
+        coded('EXOPOOL_IO', 'cannot make the folder'),
+      );
       const aborted = store.backup(join(parent, 'copy'), { signal: AbortSignal.abort() });
       await expect(aborted).rejects.toEqual(coded('EXOPOOL_ABORTED'));
       expect(await readdir(join(parent, 'copy'))).toEqual([]);

@@ -9,6 +9,8 @@
  *   2 put the new list in place for readers       in one turn
  *   3 fsync the folder                            a failure here is reported, but the change has happened
  *   4 let go of what is not needed any more       a removed table goes when its last reader is done
+ *
+ * After a failure of 3 the disk may still have the old MANIFEST, so what it names stays until a later fsync succeeds.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -53,6 +55,8 @@ export class TableSet {
   #next = emptyManifest.next;
   #closedLookups = noLookups();
   readonly #changes = new Mutex();
+  /** Not in the list any more, but perhaps in the MANIFEST that is on disk. */
+  #replaced: OpenTable[] = [];
   /** Removals of files under way. */
   readonly #removals = new Set<Promise<void>>();
 
@@ -170,13 +174,11 @@ export class TableSet {
     this.#setTables(tables);
     this.#manifest = manifest;
     change.onSwitch?.();
-    try {
-      await syncFolder(this.options.folder);
-      for (const table of removed) table.markObsolete();
-      if (change.log !== undefined) await removeLogs(this.options.folder, log);
-    } finally {
-      releaseAll(removed);
-    }
+    this.#replaced.push(...removed);
+    await syncFolder(this.options.folder);
+    for (const table of this.#replaced) table.markObsolete();
+    releaseAll(this.#replaced.splice(0));
+    if (change.log !== undefined) await removeLogs(this.options.folder, log);
     await this.settled();
   }
 
@@ -190,7 +192,7 @@ export class TableSet {
   #closeTables(): void {
     const tables = this.#tables;
     this.#setTables([]);
-    for (const table of tables) table.close();
+    for (const table of [...tables, ...this.#replaced.splice(0)]) table.close();
   }
 
   #remove(path: string): void {

@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { toRowKey } from './row-key.js';
 import { MapTier } from './testing/map-tier.js';
-import { TierGate } from './tier-gate.js';
+import { callMsMax, TierGate } from './tier-gate.js';
 
 const a = toRowKey('a');
 const b = toRowKey('b');
@@ -117,5 +117,51 @@ describe('TierGate', () => {
     await gate.settled();
     expect(await gate.getMany([a])).toEqual([one]);
     expect(tier.calls).toEqual({ getMany: 1, putMany: 1, deleteMany: 0 });
+  });
+});
+
+describe('a tier whose calls never end', () => {
+  afterEach(() => vi.useRealTimers());
+
+  const never = (): Promise<void> => new Promise(() => undefined);
+
+  it.each([
+    ['a read', (gate: TierGate) => gate.getMany([a])],
+    ['a deletion', (gate: TierGate) => gate.invalidate([a])],
+    ['an admission', (gate: TierGate) => (gate.admit([[a, one]]), gate.settled())],
+  ])('is detached after a while, and who waited for %s goes on', async (_what, wait) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const gate = new TierGate(new MapTier(never));
+    let isDone = false;
+    void wait(gate).then(() => (isDone = true));
+    await vi.advanceTimersByTimeAsync(callMsMax - 1);
+    expect([isDone, gate.isAttached]).toEqual([false, true]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([isDone, gate.isAttached]).toEqual([true, false]);
+    expect(gate.counters).toMatchObject({ failures: 1, detached: 1 });
+  });
+
+  it('holds up a write no longer when both an admission of its key and the deletion hang', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const gate = new TierGate(new MapTier(never));
+    gate.admit([[a, one]]);
+    let isDone = false;
+    void gate.invalidate([a]).then(() => (isDone = true));
+    await vi.advanceTimersByTimeAsync(callMsMax);
+    expect(isDone).toBe(true);
+    await gate.pause();
+    expect(gate.counters.detached).toBe(1);
+  });
+
+  it('leaves the next one in place, and leaves no timer behind a call that ended', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const gate = new TierGate(new MapTier(never));
+    gate.admit([[a, one]]);
+    gate.attach(new MapTier());
+    gate.admit([[b, one]]);
+    await vi.advanceTimersByTimeAsync(callMsMax);
+    expect(await gate.getMany([b])).toEqual([one]);
+    expect(gate.counters).toMatchObject({ failures: 1, detached: 0 });
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

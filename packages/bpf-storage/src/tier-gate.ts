@@ -9,17 +9,25 @@
  * - A deletion first waits until admissions of the same keys have ended; a tier may otherwise do the deletion
  *   before the older `putMany`.
  * - When a deletion is rejected, nobody knows what the tier still holds, so it is detached for good and counted.
+ *
+ * Writes wait for deletions, and `load()` and `close()` for admissions. So a tier that has not ended a call after
+ * `callMsMax` is detached for good too, and what waited goes on without it.
  */
 import type { CacheTier, CacheTierStats } from '@exopool/shared';
 import type { RowKey } from './row-key.js';
 
 /** Admissions under way at most; past that the tier is slower than the reads and more would only queue up. */
 const admissionsMax = 64;
+/**
+ * How long a call of the tier may take, milliseconds: ten times what a slab client gives a producer to answer. A tier
+ * that needs longer is slower than any disk.
+ */
+export const callMsMax = 10_000;
 
 export interface TierGateCounters {
-  /** Calls of the tier that were rejected, or threw. */
+  /** Calls of the tier that were rejected, threw, or did not end in time. */
   readonly failures: number;
-  /** Times a tier was detached because it rejected a deletion. */
+  /** Times a tier was detached because it rejected a deletion, or did not end a call in time. */
   readonly detached: number;
   /** Values not offered to the tier because too many were on their way. */
   readonly dropped: number;
@@ -69,7 +77,9 @@ export class TierGate {
     const asked = [...keys.keys()].filter((index) => this.#isOpen(keys[index]!));
     if (this.tier === undefined || asked.length === 0) return found;
     try {
-      const values = await this.tier.getMany(asked.map((index) => keys[index]!.bytes));
+      const tier = this.tier;
+      const wanted = asked.map((index) => keys[index]!.bytes);
+      const values = await this.#inTime(tier, () => tier.getMany(wanted));
       for (const [position, index] of asked.entries()) found[index] = values[position];
     } catch {
       this.#failures += 1;
@@ -107,8 +117,10 @@ export class TierGate {
     if (tier === undefined || keys.length === 0) return;
     for (const { text } of keys) this.#blocked.set(text, (this.#blocked.get(text) ?? 0) + 1);
     try {
-      await Promise.all(keys.map(async ({ text }) => this.#admitting.get(text)));
-      await tier.deleteMany(keys.map(({ bytes }) => bytes));
+      await this.#inTime(tier, async () => {
+        await Promise.all(keys.map(async ({ text }) => this.#admitting.get(text)));
+        await tier.deleteMany(keys.map(({ bytes }) => bytes));
+      });
     } catch {
       this.#failures += 1;
       this.#detach(tier);
@@ -153,11 +165,29 @@ export class TierGate {
 
   async #put(tier: CacheTier, entries: readonly (readonly [Buffer, Buffer])[]): Promise<void> {
     try {
-      await tier.putMany(entries);
+      await this.#inTime(tier, () => tier.putMany(entries));
     } catch {
       this.#failures += 1;
     } finally {
       this.#admissions -= 1;
+    }
+  }
+
+  /** What `call` resolves to. Rejects after `callMsMax`, and the tier is detached then. */
+  async #inTime<T>(tier: CacheTier, call: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const giveUp = (): void => {
+        this.#detach(tier);
+        reject(new Error(`a call of the cache tier did not end within ${callMsMax} ms`));
+      };
+      // In two halves: while the event loop is held up no answer can come in, and only one of them passes.
+      timer = setTimeout(() => (timer = setTimeout(giveUp, callMsMax / 2)), callMsMax / 2);
+    });
+    try {
+      return await Promise.race([call(), late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -25,6 +25,13 @@ uint8_t *Arena::NewBlock(size_t bytes) {
   return blocks_.back().first;
 }
 
+void Arena::RollBack(const Mark &mark) {
+  for (; blocks_.size() > mark.blocks; blocks_.pop_back()) munmap(blocks_.back().first, blocks_.back().second);
+  free_ = mark.free;
+  left_ = mark.left;
+  bytes_.store(mark.bytes, std::memory_order_relaxed);
+}
+
 void *Arena::Allocate(size_t bytes) {
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   void *memory;

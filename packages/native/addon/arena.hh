@@ -21,6 +21,14 @@ class Arena {
   Arena &operator=(const Arena &) = delete;
 
   void *Allocate(size_t bytes);  // aligned to 8; throws std::bad_alloc, and is as before then
+  // A moment to go back to: what was allocated since is given back then. Nobody may use it any more.
+  struct Mark {
+    size_t blocks;
+    uint8_t *free;
+    size_t left, bytes;
+  };
+  Mark mark() const { return {blocks_.size(), free_, left_, bytes()}; }
+  void RollBack(const Mark &mark);
   // Handed out; the blocks that it comes from are a megabyte, or what one large piece takes.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 

@@ -79,13 +79,36 @@ Memtable::Node *Memtable::Find(std::string_view key, uint64_t sequence, Node **b
   return not_before;
 }
 
-void Memtable::Add(std::string_view key, std::string_view value, bool deleted, uint64_t sequence) {
+// First all nodes are made, in a stack by their lowest links; then all are linked, for which no memory is
+// needed. In which order that happens does not matter: each has its place.
+template <typename Next>
+void Memtable::AddAll(Next next) {
+  const Arena::Mark mark = arena_.mark();
+  Node *made = nullptr;
+  try {
+    BatchEntry entry;
+    for (uint64_t sequence; next(&entry, &sequence);) {
+      Node *node = NewNode(entry.key, entry.value, RandomHeight());
+      node->sequence = sequence;
+      node->deleted = entry.deleted;
+      node->next[0].store(made, std::memory_order_relaxed);
+      made = node;
+    }
+  } catch (const std::bad_alloc &) {
+    arena_.RollBack(mark);
+    throw;
+  }
+  while (made != nullptr) {
+    Node *node = made;
+    made = node->Next(0);
+    Link(node);
+  }
+}
+
+void Memtable::Link(Node *node) {
   Node *before[kHeightMax];
-  Find(key, sequence, before);
-  int height = RandomHeight();
-  Node *node = NewNode(key, value, height);
-  node->sequence = sequence;
-  node->deleted = deleted;
+  Find(node->key(), node->sequence, before);
+  int height = node->height;
   int known = height_.load(std::memory_order_relaxed);
   for (int level = known; level < height; level++) before[level] = head_;
   if (height > known) height_.store(height, std::memory_order_relaxed);
@@ -97,10 +120,23 @@ void Memtable::Add(std::string_view key, std::string_view value, bool deleted, u
   entries_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Memtable::Apply(EntryBatch batch, uint64_t sequence) {
+  AddAll([&](BatchEntry *entry, uint64_t *number) {
+    *number = sequence++;
+    return batch.Next(entry);
+  });
+}
+
 void Memtable::Absorb(const Memtable &newer) {
   Cursor cursor(&newer, kNewest);
-  for (cursor.SeekFirst(); cursor.valid(); cursor.Next())
-    Add(cursor.key(), cursor.value(), cursor.deleted(), cursor.sequence());
+  cursor.SeekFirst();
+  AddAll([&](BatchEntry *entry, uint64_t *sequence) {
+    if (!cursor.valid()) return false;
+    *entry = {cursor.key(), cursor.value(), cursor.deleted()};
+    *sequence = cursor.sequence();
+    cursor.Next();
+    return true;
+  });
 }
 
 Memtable::Found Memtable::Get(std::string_view key, uint64_t view, std::string_view *value) const {

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "arena.hh"
+#include "entry_batch.hh"
 
 namespace exopool {
 
@@ -28,12 +29,11 @@ class Memtable {
   Memtable(const Memtable &) = delete;
   Memtable &operator=(const Memtable &) = delete;
 
-  // By one thread at a time. `sequence` is greater than that of any write before. Throws std::bad_alloc; the
-  // memtable is as before then.
-  void Put(std::string_view key, std::string_view value, uint64_t sequence) {
-    Add(key, value, false, sequence);
-  }
-  void Delete(std::string_view key, uint64_t sequence) { Add(key, {}, true, sequence); }
+  // These two are called by one thread at a time. They throw std::bad_alloc; the memtable is as before then.
+  //
+  // Does the writes of a batch in their order. The first has the number `sequence`, greater than that of any
+  // write before; the others have those after it.
+  void Apply(EntryBatch batch, uint64_t sequence);
   // Takes over the newest write of each key of `newer`, whose writes are all newer than those here. Its views see
   // what they saw before.
   void Absorb(const Memtable &newer);
@@ -79,7 +79,10 @@ class Memtable {
  private:
   static constexpr int kHeightMax = 12;  // at a branching of 4 enough for 16 million nodes
 
-  void Add(std::string_view key, std::string_view value, bool deleted, uint64_t sequence);
+  // Adds what `next(BatchEntry *, uint64_t *sequence)` gives until it returns false: all of it or nothing.
+  template <typename Next>
+  void AddAll(Next next);
+  void Link(Node *node);
   Node *NewNode(std::string_view key, std::string_view value, int height);
   // The last node before (key, sequence) at each level, in `before` when given. Returns the node after it.
   Node *Find(std::string_view key, uint64_t sequence, Node **before) const;

@@ -25,21 +25,15 @@ void CloseMemtable(const Napi::CallbackInfo &info) {
   info[0].As<Napi::External<MemtableHandle>>().Data()->reset();
 }
 
-// memtableApply(handle, batch, firstSequence): bytes in use. Without memory the first writes may have been done.
+// memtableApply(handle, batch, firstSequence): bytes in use; otherwise nothing was done
 Napi::Value MemtableApply(const Napi::CallbackInfo &info) {
   Memtable &memtable = *MemtableOf(info[0]);
   auto bytes = info[1].As<Napi::Uint8Array>();
   auto sequence = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
   double result = kUnsound;
   if (EntryBatch::IsSound(bytes.Data(), bytes.ByteLength())) {
-    EntryBatch batch(bytes.Data(), bytes.ByteLength());
     try {
-      for (BatchEntry entry; batch.Next(&entry); sequence++) {
-        if (entry.deleted)
-          memtable.Delete(entry.key, sequence);
-        else
-          memtable.Put(entry.key, entry.value, sequence);
-      }
+      memtable.Apply(EntryBatch(bytes.Data(), bytes.ByteLength()), sequence);
       result = static_cast<double>(memtable.bytes());
     } catch (const std::bad_alloc &) {
       result = kNoMemory;

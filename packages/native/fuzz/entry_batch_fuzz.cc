@@ -54,10 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (BatchEntry entry; batch.Next(&entry);) {
     Require(!entry.key.empty() && entry.key.size() <= EXO_KEY_MAX && entry.value.size() <= size);
     Require(!entry.deleted || entry.value.empty());
-    if (entry.deleted)
-      memtable.Delete(entry.key, ++sequence);
-    else
-      memtable.Put(entry.key, entry.value, ++sequence);
+    ++sequence;
     model[std::string(entry.key)] = {entry.deleted, std::string(entry.value)};
     if (sequence == 5) {
       middle = model;
@@ -65,6 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
   }
   Require(batch.at_end() == EntryBatch::IsSound(bytes.data(), size));
+  memtable.Apply(EntryBatch(bytes.data(), size), 1);
   CompareWithModel(memtable, Memtable::kNewest, model);
   if (middle_at > 0) CompareWithModel(memtable, middle_at, middle);
   return 0;

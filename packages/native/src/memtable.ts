@@ -60,8 +60,8 @@ export class Memtable {
    * @param batch the payload of a log frame: see `addon/entry_batch.hh`
    * @param count of its writes
    * @param firstSequence the number of its first write, greater than that of any before; the others have those after it
-   * @throws ExopoolError `EXOPOOL_INVALID` when the batch contradicts itself, and nothing was done; `EXOPOOL_IO` without
-   * memory.
+   * @throws ExopoolError `EXOPOOL_INVALID` when the batch contradicts itself, `EXOPOOL_IO` without memory. Nothing was
+   * done then.
    */
   apply(batch: Uint8Array, count: number, firstSequence: number): void {
     this.#bytes = bytesInUse(binding().memtableApply(this.handle, batch, firstSequence));
@@ -75,7 +75,7 @@ export class Memtable {
 
   /**
    * Takes over what `newer` has, all of which was written after everything here. Views of this one do not change.
-   * @throws ExopoolError `EXOPOOL_IO` without memory.
+   * @throws ExopoolError `EXOPOOL_IO` without memory; nothing was taken over then.
    */
   absorb(newer: Memtable): void {
     this.#bytes = bytesInUse(binding().memtableAbsorb(this.handle, newer.handle));

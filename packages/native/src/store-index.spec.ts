@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeBatch } from './entry-batch.fixture.js';
@@ -306,6 +308,21 @@ describe('StoreIndex', () => {
     expect(hits).toBeGreaterThan(recentHits * 1.02);
     index.close();
     wide.file.close();
+  });
+
+  it('keeps no memory of a call with very many keys', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const index = await indexOf([]);
+    const used = (): number => {
+      gc();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = used();
+    index.written(new Array<Buffer>(40_000).fill(Buffer.alloc(511, 'k')));
+    await expect.poll(used).toBeLessThan(before + (2 << 20));
+    index.written([Buffer.from('a')]);
+    index.close();
   });
 
   it('takes the memory that it is given, and no more', () => {

@@ -37,6 +37,8 @@ const code = { absent: -1, notInMemory: -2, noRoom: -3, large: -4 } as const;
 const noToken = -1;
 /** Values found in memory lie in blocks of this size. A new one costs as much as some ten calls. */
 const blockBytes = 64 * 1024;
+/** Packed keys of one call may take more; the memory is kept for the next one up to here: some 10,000 keys. */
+const packedBytesKept = 1024 * 1024;
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const keyBufferBytes = keyMaxBytes * 3;
 /** A loop is faster than a call up to here. */
@@ -222,7 +224,9 @@ export class StoreIndex {
       this.#key.copy(this.#packed, at + keyLengthBytes, 0, length);
       at += keyLengthBytes + length;
     }
-    return this.#packed.subarray(0, at);
+    const packed = this.#packed.subarray(0, at);
+    if (this.#packed.length > packedBytesKept) this.#packed = Buffer.allocUnsafeSlow(blockBytes);
+    return packed;
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * The one contract between the store and leased memory: a cache that may lose anything at any time.
  *
- * Keys and values are bytes. A lost producer, an expired lease or a failed seal is a miss, never an error.
+ * Keys and values are bytes. A lost producer, an expired lease or a failed seal is a miss, never an error. Every call
+ * ends, also when nobody answers: writes wait for deletions. A store detaches a tier that takes 10 s over a call.
  */
 export interface CacheTier {
   /** One result a key, in order; `undefined` is a miss. */

@@ -2,10 +2,11 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { devNull } from 'node:os';
 import { vi } from 'vitest';
 
-export type Fault = 'write' | 'sync';
+/** `folder`: the sync of a folder, which makes its names durable. */
+export type Fault = 'write' | 'sync' | 'folder';
 
 /**
- * While `work` runs, asks `next` before each `writev` and `datasync` of any file whether it fails. A write that fails
+ * While `work` runs, asks `next` before each `writev` and `datasync` of any file, and `sync` of a folder, whether it fails. A write that fails
  * has written half of its bytes, as on a disk that fills up.
  */
 export async function withFaults(next: (fault: Fault) => boolean, work: () => Promise<void>): Promise<void> {
@@ -13,7 +14,7 @@ export async function withFaults(next: (fault: Fault) => boolean, work: () => Pr
   const prototype = Object.getPrototypeOf(handle) as FileHandle;
   await handle.close();
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its handle below
-  const { writev, datasync } = prototype;
+  const { writev, datasync, sync } = prototype;
   const writing = vi.spyOn(prototype, 'writev').mockImplementation(async function (
     this: FileHandle,
     ...args
@@ -29,10 +30,15 @@ export async function withFaults(next: (fault: Fault) => boolean, work: () => Pr
     if (!next('sync')) return datasync.call(this);
     throw Object.assign(new Error('EIO: simulated'), { code: 'EIO' });
   });
+  const syncingFolder = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    if (!(await this.stat()).isDirectory() || !next('folder')) return sync.call(this);
+    throw Object.assign(new Error('EIO: simulated'), { code: 'EIO' });
+  });
   try {
     await work();
   } finally {
     writing.mockRestore();
     syncing.mockRestore();
+    syncingFolder.mockRestore();
   }
 }
