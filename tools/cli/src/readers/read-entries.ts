@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ExopoolError } from '@exopool/shared';
-import { readCsv } from './csv.js';
 import type { Entry } from './entry.js';
 import { readFileTree } from './file-tree.js';
 import { readJsonLines } from './json-lines.js';
@@ -50,7 +49,7 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
         `cannot tell the format of ${input.source}: give --format ${choice}`,
       );
     }
-    const entries = entriesOf(format, input.source, prepend(head, iterator), path, options);
+    const entries = await entriesOf(format, input.source, prepend(head, iterator), path, options);
     return { format, entries, totalBytes: input.totalBytes, bytesRead: () => input.bytesRead() };
   } catch (error) {
     await iterator.return?.();
@@ -58,13 +57,13 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
   }
 }
 
-function entriesOf(
+async function entriesOf(
   format: Format,
   source: string,
   chunks: AsyncIterable<Buffer>,
   path: string,
   options: ReadOptions,
-): AsyncIterable<Entry> {
+): Promise<AsyncIterable<Entry>> {
   switch (format) {
     case 'jsonl':
       return readJsonLines(source, chunks, options.key);
@@ -75,6 +74,7 @@ function entriesOf(
     case 'csv': {
       if (options.key === undefined) throw new ExopoolError('EXOPOOL_USAGE', 'CSV needs --key COLUMN');
       const delimiter = options.delimiter ?? (/\.tsv(\.|$)/i.test(path) ? '\t' : ',');
+      const { readCsv } = await import('./csv.js');
       return readCsv(source, chunks, { key: options.key, delimiter });
     }
   }
