@@ -71,7 +71,7 @@ interface Loaded extends LoadResult {
 }
 
 async function loadOrUndo(path: string, options: LoadOptions, signal: AbortSignal): Promise<Loaded> {
-  const source = await readEntries(options.from, options);
+  const source = await readEntries(options.from, { ...options, signal });
   const wasThere = existsSync(path);
   const { Progress } = await import('../progress.js');
   const progress = new Progress();

@@ -17,6 +17,8 @@ export interface ReadOptions {
   readonly key?: string;
   /** CSV only; one character. */
   readonly delimiter?: string;
+  /** Ends a wait for the input; the entries throw its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface EntrySource {
@@ -36,7 +38,7 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
   if (options.format === 'files' || (options.format === undefined && isFolder(path))) {
     return { format: 'files', entries: readFileTree(path), totalBytes: undefined, bytesRead: () => 0 };
   }
-  const input = await openInput(path);
+  const input = await openInput(path, options.signal);
   const iterator = input.chunks[Symbol.asyncIterator]();
   try {
     const first = await iterator.next();
