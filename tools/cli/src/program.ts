@@ -1,18 +1,7 @@
 /** All commands, put together; each has a file of its own in commands/. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { registerBench } from './commands/bench.js';
-import { registerBreakdown } from './commands/breakdown.js';
-import { registerBroker } from './commands/broker.js';
-import { registerConsumer } from './commands/consumer.js';
-import { registerDemo } from './commands/demo.js';
-import { registerDoctor } from './commands/doctor.js';
-import { registerProducer } from './commands/producer.js';
-import { registerSetup } from './commands/setup.js';
-import { registerStore } from './commands/store.js';
-import { registerTest } from './commands/test.js';
-import { registerTraversal } from './commands/traversal.js';
-import { registerVm } from './commands/vm.js';
+import { addLazyCommands, type LazyCommand } from './lazy-commands.js';
 
 /** @param mainPath the file that runs this program, for commands that start others. */
 export function makeProgram(mainPath: string): Command {
@@ -37,19 +26,76 @@ Examples:
 
 Exit status: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C. EXOPOOL_DEBUG=1 adds a stack trace to an error.`,
     );
-  registerSetup(program);
-  registerDemo(program, mainPath);
-  registerBroker(program);
-  registerProducer(program);
-  registerConsumer(program);
-  registerStore(program);
-  registerTraversal(program);
-  registerBench(program);
-  registerBreakdown(program);
-  registerDoctor(program);
-  registerVm(program);
-  registerTest(program);
+  addLazyCommands(program, commandList(mainPath));
   return program;
+}
+
+function commandList(mainPath: string): LazyCommand[] {
+  return [
+    {
+      name: 'setup',
+      description: 'install what is missing and build; quick when nothing is missing',
+      load: async () => (await import('./commands/setup.js')).defineSetup,
+    },
+    {
+      name: 'demo',
+      description: 'the combined stack on this machine: broker, producers, a consumer with a store; measured',
+      load: async () => {
+        const { defineDemo } = await import('./commands/demo.js');
+        return (command) => defineDemo(command, mainPath);
+      },
+    },
+    {
+      name: 'broker',
+      description: 'the market: knows who has memory, who wants it, and the price',
+      load: async () => (await import('./commands/broker.js')).defineBroker,
+    },
+    {
+      name: 'producer',
+      description: "offer this machine's idle memory, and earn from it",
+      load: async () => (await import('./commands/producer.js')).defineProducer,
+    },
+    {
+      name: 'consumer',
+      description: 'lease remote memory and keep the leases',
+      load: async () => (await import('./commands/consumer.js')).defineConsumer,
+    },
+    {
+      name: 'store',
+      description: 'an ordered key-value store from the shell',
+      load: async () => (await import('./commands/store.js')).defineStore,
+    },
+    {
+      name: 'traversal',
+      description: 'your own C function, run in the kernel or at user level over your own file',
+      load: async () => (await import('./commands/traversal.js')).defineTraversal,
+    },
+    {
+      name: 'bench',
+      description: 'measure it against its peers, in the same run',
+      load: async () => (await import('./commands/bench.js')).defineBench,
+    },
+    {
+      name: 'breakdown',
+      description: 'where the time of a read goes: system call, file system, block layer, driver, device',
+      load: async () => (await import('./commands/breakdown.js')).defineBreakdown,
+    },
+    {
+      name: 'doctor',
+      description: 'what this machine offers, what not, and the line that would enable it',
+      load: async () => (await import('./commands/doctor.js')).defineDoctor,
+    },
+    {
+      name: 'vm',
+      description: 'run a command under another Debian kernel, in QEMU',
+      load: async () => (await import('./commands/vm.js')).defineVm,
+    },
+    {
+      name: 'test',
+      description: 'lint, type checks and all tests',
+      load: async () => (await import('./commands/test.js')).defineTest,
+    },
+  ];
 }
 
 function packageVersion(): string {

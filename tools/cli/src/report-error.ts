@@ -1,6 +1,6 @@
 /** How the command line tells of errors: one line, `exopool: CODE: message`; EXOPOOL_DEBUG=1 adds the stack. */
 import { CommanderError } from 'commander';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { ExopoolError, toExopoolError } from '@exopool/shared/errors';
 
 /** Commander ends `--help` and `--version` by throwing too. */
 function isFinished(error: unknown): boolean {

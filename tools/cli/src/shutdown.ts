@@ -3,7 +3,7 @@
  * once. Output that cannot be written any more (`| head`, a parent that died, a full disk) asks for the end too.
  */
 import { constants } from 'node:os';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { ExopoolError, toExopoolError } from '@exopool/shared/errors';
 import { reportError } from './report-error.js';
 
 /** SIGHUP too: a terminal that is closed must not leave limits and swap behind. (Node.js undoes what nohup does.) */

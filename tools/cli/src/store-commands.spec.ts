@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, existsSync, openSync, watch, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, watch, writeSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Store } from '@exopool/bpf-storage';
 import { isBuilt, runExopool, type Outcome } from './testing/run-exopool.js';
@@ -28,6 +29,12 @@ afterAll(() => rm(folder, { recursive: true }));
 function errorLine(stderr: string): string {
   expect(stderr).toMatch(/^exopool: EXOPOOL_[A-Z_]+: [^\n]+\n$/);
   return stderr;
+}
+
+/** Node.js itself catches SIGINT from its start on, but not SIGHUP. */
+function takesSignals(pid: number): boolean {
+  const caught = /^SigCgt:\s*(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${caught}`) & 1n) === 1n;
 }
 
 describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`, () => {
@@ -81,6 +88,34 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
           child.kill('SIGINT');
         }, 10);
         child.once('exit', () => clearInterval(feed));
+      },
+    });
+    closeSync(input);
+    expect(outcome.status).toBe(130);
+    expect(errorLine(outcome.stderr)).toContain('EXOPOOL_ABORTED: stopped by SIGINT');
+    expect(existsSync(fresh)).toBe(false);
+  });
+
+  it.each([
+    ['standard input', ''],
+    ['standard input that has begun', '{"key":"a","value":"b"}\n'],
+    ['compressed input', gzipSync('')],
+  ])('stops at the first SIGINT also while %s is silent', async (name, begin) => {
+    const silent = join(folder, `silent ${name}`);
+    execFileSync('mkfifo', [silent]);
+    const fresh = join(folder, 'never');
+    const input = openSync(silent, constants.O_RDWR | constants.O_NONBLOCK);
+    writeSync(input, Buffer.from(begin));
+    const words = ['store', 'load', '--format', 'jsonl', '--from', '-', fresh];
+    const outcome = await runExopool(words, {
+      prefix: ['sh', '-c', 'exec "$@" <"$0"', silent],
+      onStart: (child) => {
+        const poll = setInterval(() => {
+          if (!takesSignals(child.pid!)) return;
+          clearInterval(poll);
+          child.kill('SIGINT');
+        }, 50);
+        child.once('exit', () => clearInterval(poll));
       },
     });
     closeSync(input);
@@ -187,8 +222,11 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
     [['store', 'get', '/nowhere'], 2, 'EXOPOOL_USAGE'],
     [['store', 'scan', '/nowhere', '--limit', '-1'], 2, 'EXOPOOL_USAGE'],
     [['store', 'compact', '/nowhere'], 1, 'EXOPOOL_NOT_FOUND'],
+    [['store', 'scan', '/nowhere', '--raw', '--json'], 2, 'EXOPOOL_USAGE'],
     [['store', 'compact'], 2, 'EXOPOOL_USAGE'],
     [['stroe'], 2, 'EXOPOOL_USAGE'],
+    [['help', 'stroe'], 2, 'EXOPOOL_USAGE'],
+    [['store', 'help', 'gte'], 2, 'EXOPOOL_USAGE'],
     [['broker', '--port', 'x'], 2, 'EXOPOOL_CONFIG'],
     [['broker', '--config', '/nowhere.json'], 1, 'EXOPOOL_NOT_FOUND'],
     [['demo', '--seconds', '3'], 2, 'EXOPOOL_USAGE'],

@@ -29,11 +29,9 @@ const roundsMax = 100;
 const windowSecondsMin = 0.01;
 const windowSecondsMax = 3600;
 
-export function registerBench(program: Command): void {
+export function defineBench(command: Command): void {
   const names = suites.map(({ name, description }) => `  ${name.padEnd(10)} ${description}`);
-  program
-    .command('bench')
-    .description('measure it against its peers, in the same run')
+  command
     .argument('<suite>', suites.map(({ name }) => name).join(', '))
     .option('--json <file>', 'write the figures there too')
     .option('--out <folder>', 'report.json, report.md and plots; else bench-results/SUITE-TIME')

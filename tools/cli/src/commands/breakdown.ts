@@ -15,10 +15,8 @@ interface BreakdownOptions {
 /** As long as the deepest index that anybody has. */
 const depthMax = 1000;
 
-export function registerBreakdown(program: Command): void {
-  program
-    .command('breakdown')
-    .description('where the time of a read goes: system call, file system, block layer, driver, device')
+export function defineBreakdown(command: Command): void {
+  command
     .argument('<file>', 'a file on a block device, or the device; it is only read')
     .option('--depth <number>', 'dependent reads in a chain', countUpTo(depthMax), paperChainDepth)
     .option(

@@ -4,10 +4,7 @@ import { brokerConfig, runBroker } from '@exopool/memtrade';
 import { addConfigOptions, readConfig } from '../config-options.js';
 import { serve } from '../serve.js';
 
-export function registerBroker(program: Command): void {
-  const command = program
-    .command('broker')
-    .description('the market: knows who has memory, who wants it, and the price');
+export function defineBroker(command: Command): void {
   addConfigOptions(command, brokerConfig, 'BROKER')
     .addHelpText(
       'after',

@@ -12,8 +12,7 @@ import { addConfigOptions, readConfig } from '../config-options.js';
 import { serve } from '../serve.js';
 import { registerConsumerPlan } from './consumer-plan.js';
 
-export function registerConsumer(program: Command): void {
-  const command = program.command('consumer').description('lease remote memory and keep the leases');
+export function defineConsumer(command: Command): void {
   registerConsumerPlan(command.enablePositionalOptions());
   addConfigOptions(command, consumerConfig, 'CONSUMER')
     .addHelpText(

@@ -13,10 +13,8 @@ interface DemoOptions {
   readonly headless?: true;
 }
 
-export function registerDemo(program: Command, mainPath: string): void {
-  program
-    .command('demo')
-    .description('the combined stack on this machine: broker, producers, a consumer with a store; measured')
+export function defineDemo(command: Command, mainPath: string): void {
+  command
     .option('--seconds <number>', `length of the measured part, at least ${secondsMin}`, parseSeconds, 60)
     .option('--json <file>', 'write the figures there too')
     .option('--data <file>', 'JSON Lines, a package index or a folder, instead of data found on this machine')

@@ -9,10 +9,8 @@ type Mechanism = Omit<Capability, 'group'> & {
   readonly group: Capability['group'] | 'lookup engine' | 'program';
 };
 
-export function registerDoctor(program: Command): void {
-  program
-    .command('doctor')
-    .description('what this machine offers, what not, and the line that would enable it')
+export function defineDoctor(command: Command): void {
+  command
     .argument('[path]', 'a store, or where one will be: looks at its device and file system too')
     .option('--json', 'print it as JSON')
     .addHelpText(

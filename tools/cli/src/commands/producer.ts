@@ -5,10 +5,7 @@ import { producerConfig, runProducer } from '@exopool/memtrade';
 import { addConfigOptions, readConfig } from '../config-options.js';
 import { serve } from '../serve.js';
 
-export function registerProducer(program: Command): void {
-  const command = program
-    .command('producer')
-    .description("offer this machine's idle memory, and earn from it");
+export function defineProducer(command: Command): void {
   addConfigOptions(command, producerConfig, 'PRODUCER', 'command')
     .option('--undo', 'undo what a producer that was killed left on this machine, and end')
     .addHelpText(

@@ -1,10 +1,8 @@
 /** `exopool setup`: the script ./exopool has done it all before this program runs. */
 import type { Command } from 'commander';
 
-export function registerSetup(program: Command): void {
-  program
-    .command('setup')
-    .description('install what is missing and build; quick when nothing is missing')
+export function defineSetup(command: Command): void {
+  command
     .addHelpText(
       'after',
       `

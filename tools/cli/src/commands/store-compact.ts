@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import { Store, type StoreStats } from '@exopool/bpf-storage';
 import { formatBytes, formatCount } from '@exopool/shared';
-import { Progress } from '../progress.js';
 import { withShutdown } from '../shutdown.js';
 
 interface CompactOptions {
@@ -42,6 +41,7 @@ async function compactOpened(path: string, signal: AbortSignal): Promise<{ befor
   // What the log holds becomes a table first, so that both sizes count the same entries.
   await store.flush();
   const before = sizesOf(store.stats());
+  const { Progress } = await import('../progress.js');
   const progress = new Progress();
   try {
     const onProgress = ({ entries, bytes }: { entries: number; bytes: number }): void =>

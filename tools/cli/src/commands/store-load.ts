@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { Store, type LoadProgress, type LoadResult } from '@exopool/bpf-storage';
 import { ExopoolError, formatBytes, formatCount } from '@exopool/shared';
-import { Progress } from '../progress.js';
+import type { Progress } from '../progress.js';
 import { formats, readEntries, type EntrySource, type Format } from '../readers/index.js';
 import { withShutdown } from '../shutdown.js';
 
@@ -71,8 +71,9 @@ interface Loaded extends LoadResult {
 }
 
 async function loadOrUndo(path: string, options: LoadOptions, signal: AbortSignal): Promise<Loaded> {
-  const source = await readEntries(options.from, options);
+  const source = await readEntries(options.from, { ...options, signal });
   const wasThere = existsSync(path);
+  const { Progress } = await import('../progress.js');
   const progress = new Progress();
   try {
     await using store = await Store.open(path);

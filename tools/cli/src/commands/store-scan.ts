@@ -1,6 +1,6 @@
 /** `exopool store scan`: entries in the order of their keys. */
 import { once } from 'node:events';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Store } from '@exopool/bpf-storage';
 import { escapeBytes } from '../escape-bytes.js';
 import { openForReading } from '../store-options.js';
@@ -29,7 +29,9 @@ export function registerStoreScan(store: Command): void {
     .option('--reverse', 'from the last to the first')
     .option('--limit <count>', 'at most so many', parseCount)
     .option('--json', 'one JSON object a line, with the whole value; what is not UTF-8 is replaced')
-    .option('--raw', 'whole values, unescaped, each followed by a newline; no keys')
+    .addOption(
+      new Option('--raw', 'whole values, unescaped, each followed by a newline; no keys').conflicts('json'),
+    )
     .addHelpText(
       'after',
       `

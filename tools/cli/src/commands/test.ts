@@ -2,10 +2,8 @@
 import type { Command } from 'commander';
 import { ExopoolError } from '@exopool/shared';
 
-export function registerTest(program: Command): void {
-  program
-    .command('test')
-    .description('lint, type checks and all tests')
+export function defineTest(command: Command): void {
+  command
     .option('--all', 'the longer forms of the tests too')
     .option('--vm', 'only the tests in guests with other kernels')
     .option('--no-vm', 'all but these')

@@ -1,6 +1,7 @@
 /** `exopool traversal`: builds user-defined traversals and runs them. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { ExopoolError } from '@exopool/shared';
+import { addHelpCommand } from '../lazy-commands.js';
 import {
   Traversal,
   buildTraversal,
@@ -20,21 +21,19 @@ interface RunOptions {
   readonly stats?: true;
 }
 
-export function registerTraversal(program: Command): void {
-  const traversal = program
-    .command('traversal')
-    .description('your own C function, run in the kernel or at user level over your own file')
-    .addHelpText(
-      'after',
-      `
+export function defineTraversal(command: Command): void {
+  command.addHelpText(
+    'after',
+    `
 Examples:
   exopool traversal build packages/bpf-storage/examples/sqlite-rowid.c -o /tmp/rowid
   exopool traversal run /tmp/rowid my.db --table users --rowid 1 --rowid 2 --engine page-cache-bpf
 
 packages/bpf-storage/docs/traversals.md teaches to write one.`,
-    );
-  registerBuild(traversal);
-  registerRun(traversal);
+  );
+  registerBuild(command);
+  registerRun(command);
+  addHelpCommand(command);
 }
 
 function registerBuild(traversal: Command): void {

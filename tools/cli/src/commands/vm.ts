@@ -17,10 +17,8 @@ interface VmOptions {
 /** Variables that a command may need to be the same as outside. */
 const passedOn = /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TERM|TMPDIR|CI|NX_\w+|EXOPOOL_\w+)$/;
 
-export function registerVm(program: Command): void {
-  program
-    .command('vm')
-    .description('run a command under another Debian kernel, in QEMU')
+export function defineVm(command: Command): void {
+  command
     .argument('<kernel>', 'a series such as 6.1, 6.12 or 7.2, of which the newest is taken, or a release')
     .argument('<command...>', 'the command and its arguments, after --')
     .option(

@@ -4,7 +4,7 @@ import { ExopoolError } from '@exopool/shared';
 export type Entry = readonly [key: Buffer, value: Buffer];
 
 /** The store's own limits, checked here because here the line is known. */
-const keyBytesMax = 511;
+export const keyBytesMax = 511;
 const valueBytesMax = 16 << 20;
 
 /** An input that is not what it should be, with the line (from 1) where that shows. */

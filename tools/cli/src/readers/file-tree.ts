@@ -5,10 +5,9 @@
 import { open, opendir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KiB, toExopoolError } from '@exopool/shared';
-import type { Entry } from './entry.js';
+import { keyBytesMax, type Entry } from './entry.js';
 
 const contentBytes = KiB;
-const keyBytesMax = 511;
 
 /** @throws ExopoolError when `folder` itself cannot be read. */
 export async function* readFileTree(folder: string): AsyncGenerator<Entry> {

@@ -28,20 +28,29 @@ const compressions = [
   { program: 'lz4', package: 'lz4', magic: Buffer.from([0x04, 0x22, 0x4d, 0x18]) },
 ] as const;
 
-/** @param path a file, or `-` for standard input. @throws ExopoolError when there is no such file. */
-export async function openInput(path: string): Promise<Input> {
+/**
+ * @param path a file, or `-` for standard input.
+ * @param signal ends the chunks with its reason, also while they wait for a pipe that is silent.
+ * @throws ExopoolError when there is no such file.
+ */
+export async function openInput(path: string, signal?: AbortSignal): Promise<Input> {
   const standard = path === '-';
   const file = standard ? undefined : await stat(path).catch((error: unknown) => fail(error, path));
   let read = 0;
   async function* counted(): AsyncGenerator<Buffer> {
     const stream: Readable = standard ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
+    const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        read += chunk.length;
-        yield chunk;
+      for (;;) {
+        const next = await orAborted(chunks.next(), signal);
+        if (next.done === true) return;
+        read += next.value.length;
+        yield next.value;
       }
     } catch (error) {
       fail(error, path);
+    } finally {
+      stream.destroy();
     }
   }
   const source = standard ? 'standard input' : path;
@@ -51,6 +60,17 @@ export async function openInput(path: string): Promise<Input> {
     totalBytes: file?.isFile() === true ? file.size : undefined,
     bytesRead: () => read,
   };
+}
+
+/** What `work` gives, or the signal's reason when that comes first. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 function fail(error: unknown, path: string): never {

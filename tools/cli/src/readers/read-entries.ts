@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ExopoolError } from '@exopool/shared';
-import { readCsv } from './csv.js';
 import type { Entry } from './entry.js';
 import { readFileTree } from './file-tree.js';
 import { readJsonLines } from './json-lines.js';
@@ -18,6 +17,8 @@ export interface ReadOptions {
   readonly key?: string;
   /** CSV only; one character. */
   readonly delimiter?: string;
+  /** Ends a wait for the input; the entries throw its reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface EntrySource {
@@ -37,7 +38,7 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
   if (options.format === 'files' || (options.format === undefined && isFolder(path))) {
     return { format: 'files', entries: readFileTree(path), totalBytes: undefined, bytesRead: () => 0 };
   }
-  const input = await openInput(path);
+  const input = await openInput(path, options.signal);
   const iterator = input.chunks[Symbol.asyncIterator]();
   try {
     const first = await iterator.next();
@@ -50,7 +51,7 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
         `cannot tell the format of ${input.source}: give --format ${choice}`,
       );
     }
-    const entries = entriesOf(format, input.source, prepend(head, iterator), path, options);
+    const entries = await entriesOf(format, input.source, prepend(head, iterator), path, options);
     return { format, entries, totalBytes: input.totalBytes, bytesRead: () => input.bytesRead() };
   } catch (error) {
     await iterator.return?.();
@@ -58,13 +59,13 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
   }
 }
 
-function entriesOf(
+async function entriesOf(
   format: Format,
   source: string,
   chunks: AsyncIterable<Buffer>,
   path: string,
   options: ReadOptions,
-): AsyncIterable<Entry> {
+): Promise<AsyncIterable<Entry>> {
   switch (format) {
     case 'jsonl':
       return readJsonLines(source, chunks, options.key);
@@ -75,6 +76,7 @@ function entriesOf(
     case 'csv': {
       if (options.key === undefined) throw new ExopoolError('EXOPOOL_USAGE', 'CSV needs --key COLUMN');
       const delimiter = options.delimiter ?? (/\.tsv(\.|$)/i.test(path) ? '\t' : ',');
+      const { readCsv } = await import('./csv.js');
       return readCsv(source, chunks, { key: options.key, delimiter });
     }
   }
