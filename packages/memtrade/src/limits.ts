@@ -33,6 +33,12 @@ export const requestMessageBytesMax = 16 * 1024;
 /** Bytes of one gRPC reply: leasesPerRequestMax leases of 0.6 KiB and room to spare. */
 export const replyMessageBytesMax = 256 * 1024;
 
+/**
+ * Calls of one connection that are served at the same time; HTTP/2 lets the rest wait with the client. So what one
+ * connection can put before the calls of others, logins above all, is some milliseconds of work.
+ */
+export const callsPerConnectionMax = 32;
+
 /** Subscribers of the price stream: each gets a message every {@link watchIntervalMs}. */
 export const watchersMax = 256;
 export const watchIntervalMs = 1000;

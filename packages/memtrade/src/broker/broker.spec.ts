@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Identity } from '@exopool/shared';
+import { callsPerConnectionMax } from '../limits.js';
 import { steadyPort } from '../steady-port.fixture.js';
 import { BrokerService } from '../proto/load-proto.js';
 import { openTicket } from '../ticket.js';
@@ -161,6 +163,17 @@ describe('who is let in', () => {
     });
     expect(short?.details).toMatch(/32 bytes, not 5/);
     stub.close();
+  });
+
+  it('serves so many calls of a connection at a time', async () => {
+    const { port } = broker;
+    const session = connectHttp2(`https://127.0.0.1:${port}`, {
+      ca: readFileSync(broker.caFile),
+      servername: 'localhost',
+    });
+    const [settings] = (await once(session, 'remoteSettings')) as [{ maxConcurrentStreams: number }];
+    expect(settings.maxConcurrentStreams).toBe(callsPerConnectionMax);
+    session.destroy();
   });
 
   it('is found again when the connection is dead and nobody says so', async () => {
