@@ -18,8 +18,16 @@ export const leasesPerRequestMax = 32;
  */
 export const producersMax = 10_000;
 
-/** Leases that run at the same time: keeps a hostile consumer from filling the disk. */
+/** Leases that run at the same time: every request and every report adds them up. */
 export const liveLeasesMax = 100_000;
+
+/**
+ * For so long after its end a lease is kept, with its lines of the ledger: nobody repeats a call so late, and whoever
+ * doubts a charge has had a week. Without an end to it, requesting and releasing in a loop fills the disk.
+ */
+export const settledLifeMs = 7 * 86_400_000;
+/** Leases forgotten by one request: twice what it may add, so that a backlog shrinks. */
+export const prunedPerRequestMax = 2 * leasesPerRequestMax;
 
 /** Bytes of a request id: a UUID with room to spare. */
 export const requestIdBytesMax = 64;
