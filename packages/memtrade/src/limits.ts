@@ -49,6 +49,8 @@ export const callsPerConnectionMax = 32;
 
 /** Subscribers of the price stream: each gets a message every {@link watchIntervalMs}. */
 export const watchersMax = 256;
+/** Of one identity: a dashboard and some terminals, without taking the streams of others. */
+export const watchersPerIdentityMax = 8;
 export const watchIntervalMs = 1000;
 
 /** A producer that was silent for this long is not placed on: it reports every second, so five reports are lost. */
