@@ -18,8 +18,16 @@ export const leasesPerRequestMax = 32;
  */
 export const producersMax = 10_000;
 
-/** Leases that run at the same time: keeps a hostile consumer from filling the disk. */
+/** Leases that run at the same time: every request and every report adds them up. */
 export const liveLeasesMax = 100_000;
+
+/**
+ * For so long after its end a lease is kept, with its lines of the ledger: nobody repeats a call so late, and whoever
+ * doubts a charge has had a week. Without an end to it, requesting and releasing in a loop fills the disk.
+ */
+export const settledLifeMs = 7 * 86_400_000;
+/** Leases forgotten by one request: twice what it may add, so that a backlog shrinks. */
+export const prunedPerRequestMax = 2 * leasesPerRequestMax;
 
 /** Bytes of a request id: a UUID with room to spare. */
 export const requestIdBytesMax = 64;
@@ -33,8 +41,16 @@ export const requestMessageBytesMax = 16 * 1024;
 /** Bytes of one gRPC reply: leasesPerRequestMax leases of 0.6 KiB and room to spare. */
 export const replyMessageBytesMax = 256 * 1024;
 
+/**
+ * Calls of one connection that are served at the same time; HTTP/2 lets the rest wait with the client. So what one
+ * connection can put before the calls of others, logins above all, is some milliseconds of work.
+ */
+export const callsPerConnectionMax = 32;
+
 /** Subscribers of the price stream: each gets a message every {@link watchIntervalMs}. */
 export const watchersMax = 256;
+/** Of one identity: a dashboard and some terminals, without taking the streams of others. */
+export const watchersPerIdentityMax = 8;
 export const watchIntervalMs = 1000;
 
 /** A producer that was silent for this long is not placed on: it reports every second, so five reports are lost. */

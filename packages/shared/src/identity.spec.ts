@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPublicKey, verify } from 'node:crypto';
+import fc from 'fast-check';
+import nacl from 'tweetnacl';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Identity, verifySignature } from './identity.js';
 
@@ -57,6 +59,35 @@ describe('Identity', () => {
     expect(verifySignature(message, signature, Buffer.alloc(31))).toBe(false);
   });
 
+  it('verifies what tweetnacl verifies, and nothing else', () => {
+    const identity = new Identity(Buffer.alloc(32, 3));
+    const flips = fc.record({
+      part: fc.constantFrom('none', 'message', 'signature', 'key'),
+      bit: fc.nat({ max: 255 }),
+    });
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 200 }), flips, (message, { part, bit }) => {
+        const signature = identity.sign(message);
+        const key = Buffer.from(identity.publicKey);
+        const changed = { none: undefined, message, signature, key }[part];
+        if (changed !== undefined) changed[bit >> 3]! ^= 1 << (bit & 7);
+        expect(verifySignature(message, signature, key)).toBe(part === 'none');
+        expect(nacl.sign.detached.verify(message, signature, key)).toBe(part === 'none');
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('takes no bytes for a key that are no point, and one form of a signature only', () => {
+    const identity = new Identity(Buffer.alloc(32, 3));
+    const message = Buffer.from('a lease');
+    const signature = identity.sign(message);
+    for (const fill of [0, 1, 2, 0x7f, 0xff])
+      expect(verifySignature(message, signature, Buffer.alloc(32, fill))).toBe(false);
+    // The same number modulo the order of the group: another signature, made without the key.
+    expect(verifySignature(message, plusOrder(signature), identity.publicKey)).toBe(false);
+  });
+
   it('is made once, readable by its owner only, and read again', () => {
     const path = join(folder, 'deep', 'identity');
     const first = Identity.loadOrCreate(path);
@@ -89,3 +120,11 @@ describe('Identity', () => {
     );
   });
 });
+
+/** `signature` with the order of the group added to its scalar S, which RFC 8032 (5.1.7) forbids. */
+function plusOrder(signature: Buffer): Buffer {
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const scalar = BigInt(`0x${Buffer.from(signature.subarray(32)).reverse().toString('hex')}`) + order;
+  const bytes = Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex').reverse();
+  return Buffer.concat([signature.subarray(0, 32), bytes]);
+}

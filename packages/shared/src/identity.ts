@@ -1,9 +1,10 @@
 /**
- * Who somebody is: an Ed25519 key pair (tweetnacl). The public key is the name; the seed is the secret.
+ * Who somebody is: an Ed25519 key pair. The public key is the name; the seed is the secret.
  *
- * Signing takes milliseconds in JavaScript, so identities sign logins and lease tickets, never data.
+ * tweetnacl makes the pair and signs, since it takes the bare seed; the milliseconds that it needs in JavaScript are for
+ * logins and lease tickets, never for data. Strangers choose what is verified and how often, so OpenSSL does that.
  */
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -22,6 +23,9 @@ import { ExopoolError, toExopoolError } from './errors.js';
 export const seedBytes = 32;
 export const publicKeyBytes = 32;
 export const signatureBytes = 64;
+
+/** What stands before the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410, section 4), DER. */
+const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
 export class Identity {
   readonly publicKey: Buffer;
@@ -98,7 +102,8 @@ function syncFolder(folder: string): void {
 /** True when `signature` is `publicKey`'s over `message`; false for anything malformed. */
 export function verifySignature(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   if (signature.length !== signatureBytes || publicKey.length !== publicKeyBytes) return false;
-  return nacl.sign.detached.verify(message, signature, publicKey);
+  const key = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: 'der', type: 'spki' });
+  return verify(null, message, key, signature);
 }
 
 function readIfThere(path: string): string | undefined {

@@ -228,6 +228,7 @@ describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`,
     [['help', 'stroe'], 2, 'EXOPOOL_USAGE'],
     [['store', 'help', 'gte'], 2, 'EXOPOOL_USAGE'],
     [['broker', '--port', 'x'], 2, 'EXOPOOL_CONFIG'],
+    [['producer', '--broker', 'x'], 2, 'EXOPOOL_CONFIG'],
     [['broker', '--config', '/nowhere.json'], 1, 'EXOPOOL_NOT_FOUND'],
     [['demo', '--seconds', '3'], 2, 'EXOPOOL_USAGE'],
   ] as const)('refuses %j in one line', async (words, status, code) => {

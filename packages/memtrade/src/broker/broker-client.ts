@@ -71,10 +71,16 @@ const doubtShare = 1 / 3;
 /** Starts one call of the stub, with the last three of its arguments. */
 type Start<Reply> = (...rest: [Metadata, CallOptions, requestCallback<Reply>]) => unknown;
 
+interface Session {
+  readonly token: string;
+  readonly brokerKey: Buffer;
+}
+
 export class BrokerClient {
   readonly #options: BrokerClientOptions;
   readonly #stub: Stub;
-  #session: Promise<{ readonly token: string; readonly brokerKey: Buffer }>;
+  /** The login that holds or is under way; `undefined` when the next call must log in. */
+  #session: Promise<Session> | undefined;
   #brokerKey: Buffer = Buffer.alloc(0);
   #isClosed = false;
 
@@ -86,7 +92,7 @@ export class BrokerClient {
   static async connect(options: BrokerClientOptions): Promise<BrokerClient> {
     const client = new BrokerClient(options);
     try {
-      await client.#session;
+      await client.#loggedIn();
       return client;
     } catch (error) {
       client.close();
@@ -109,7 +115,6 @@ export class BrokerClient {
       // TLS has no server names that are addresses. The CA signs nothing but this broker, always as localhost too.
       ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
     });
-    this.#session = this.#login();
   }
 
   /** The public key that signs tickets, as of the last login. */
@@ -176,15 +181,15 @@ export class BrokerClient {
 
   /** The market once a second. Leaving the loop ends the stream; a broker that goes away ends it with an error. */
   async *watchMarket(): AsyncIterable<Market> {
-    let { token } = await this.#session;
     for (let attempt = 0; ; attempt += 1) {
-      const stream = this.#stub.watchMarket({}, withToken(token));
+      const session = this.#loggedIn();
+      const stream = this.#stub.watchMarket({}, withToken((await session).token));
       try {
         for await (const market of stream) yield market as Market;
         return;
       } catch (error) {
         if (!isUnauthenticated(error) || attempt > 0) throw this.#asError(error);
-        token = await this.#loginAgain(token);
+        this.#forget(session);
       } finally {
         stream.cancel();
       }
@@ -198,26 +203,31 @@ export class BrokerClient {
   }
 
   async #call<Reply>(start: Start<Reply>): Promise<Reply> {
-    const { token } = await this.#session.catch(async () => {
-      this.#session = this.#login();
-      return this.#session;
-    });
+    const session = this.#loggedIn();
+    const { token } = await session;
     try {
       return await this.#once(withToken(token), start);
     } catch (error) {
       if (!isUnauthenticated((error as Error).cause)) throw error;
-      return this.#once(withToken(await this.#loginAgain(token)), start);
+      this.#forget(session);
+      return this.#once(withToken((await this.#loggedIn()).token), start);
     }
   }
 
-  /** Several calls may find at once that their token is unknown: the first logs in, the rest wait for it. */
-  async #loginAgain(staleToken: string): Promise<string> {
-    const current = await this.#session;
-    if (current.token === staleToken) this.#session = this.#login();
-    return (await this.#session).token;
+  /** All calls share one login, also when it turns out that they need another. */
+  #loggedIn(): Promise<Session> {
+    if (this.#session !== undefined) return this.#session;
+    const session = this.#login();
+    this.#session = session;
+    session.catch(() => this.#forget(session));
+    return session;
   }
 
-  async #login(): Promise<{ token: string; brokerKey: Buffer }> {
+  #forget(session: Promise<Session>): void {
+    if (this.#session === session) this.#session = undefined;
+  }
+
+  async #login(): Promise<Session> {
     const { publicKey } = this.#options.identity;
     const none = new Metadata();
     const { nonce } = await this.#once<ChallengeReply__Output>(none, (...rest) =>

@@ -6,7 +6,7 @@ import type {
   ServerWritableStream,
 } from '@grpc/grpc-js';
 import { ExopoolError, signatureBytes, type ErrorCode } from '@exopool/shared';
-import { watchersMax, watchIntervalMs } from '../limits.js';
+import { watchersMax, watchersPerIdentityMax, watchIntervalMs } from '../limits.js';
 import type { BrokerHandlers } from '../proto/generated/exopool/broker/v1/Broker.js';
 import type { Lease } from '../proto/generated/exopool/broker/v1/Lease.js';
 import type { Market } from '../proto/generated/exopool/broker/v1/Market.js';
@@ -39,9 +39,15 @@ export interface BrokerServiceOptions {
 
 const nonceBytes = 32;
 
+interface Watcher {
+  /** Who, in hexadecimal. */
+  readonly key: string;
+  readonly timer: NodeJS.Timeout;
+}
+
 export class BrokerService {
   readonly #options: BrokerServiceOptions;
-  readonly #watchers = new Map<ServerWritableStream<unknown, Market>, NodeJS.Timeout>();
+  readonly #watchers = new Map<ServerWritableStream<unknown, Market>, Watcher>();
 
   constructor(options: BrokerServiceOptions) {
     this.#options = options;
@@ -123,20 +129,33 @@ export class BrokerService {
 
   #watch(): handleServerStreamingCall<unknown, Market> {
     return (stream) => {
-      if (this.#caller(stream.metadata) === undefined) {
+      const key = this.#caller(stream.metadata);
+      if (key === undefined) {
         stream.emit('error', unauthenticated());
         return;
       }
-      if (this.#watchers.size >= watchersMax) {
-        const message = `the broker has ${watchersMax} watchers already: poll with GetMarket`;
-        stream.emit('error', this.#refuse(new ExopoolError('EXOPOOL_UNAVAILABLE', message)));
+      try {
+        this.#checkRoom(key);
+      } catch (error) {
+        stream.emit('error', this.#refuse(error));
         return;
       }
-      this.#addWatcher(stream);
+      this.#addWatcher(stream, key);
     };
   }
 
-  #addWatcher(stream: ServerWritableStream<unknown, Market>): void {
+  /** @throws ExopoolError `EXOPOOL_UNAVAILABLE`. */
+  #checkRoom(key: string): void {
+    const own = [...this.#watchers.values()].filter((watcher) => watcher.key === key).length;
+    if (own < watchersPerIdentityMax && this.#watchers.size < watchersMax) return;
+    const whose =
+      own < watchersPerIdentityMax
+        ? `the broker has ${watchersMax} watchers already`
+        : `this identity has ${watchersPerIdentityMax} watchers already, the most that one may have`;
+    throw new ExopoolError('EXOPOOL_UNAVAILABLE', `${whose}: poll with GetMarket`);
+  }
+
+  #addWatcher(stream: ServerWritableStream<unknown, Market>, key: string): void {
     const send = (): void => {
       // A watcher that does not read gets the next snapshot, not a queue of old ones.
       if (stream.writableNeedDrain) return;
@@ -147,10 +166,10 @@ export class BrokerService {
       }
     };
     const remove = (): void => {
-      clearInterval(this.#watchers.get(stream));
+      clearInterval(this.#watchers.get(stream)?.timer);
       this.#watchers.delete(stream);
     };
-    this.#watchers.set(stream, setInterval(send, watchIntervalMs));
+    this.#watchers.set(stream, { key, timer: setInterval(send, watchIntervalMs) });
     stream.on('cancelled', remove).on('finish', remove).on('error', remove).on('close', remove);
     send();
   }

@@ -1,18 +1,20 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials, type ServiceError } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Identity } from '@exopool/shared';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ExopoolError, Identity } from '@exopool/shared';
+import { callsPerConnectionMax, watchersPerIdentityMax } from '../limits.js';
 import { steadyPort } from '../steady-port.fixture.js';
 import { BrokerService } from '../proto/load-proto.js';
 import { openTicket } from '../ticket.js';
 import { BrokerClient } from './broker-client.js';
 import { runBroker, type RunningBroker } from './broker.js';
 import { brokerConfig, type BrokerConfig } from './config.js';
-import { loginMessage } from './sessions.js';
+import { loginMessage, Sessions } from './sessions.js';
 
 const slabBytes = 64 << 20;
 let folder: string;
@@ -85,6 +87,45 @@ describe('broker over TLS', () => {
       if (seen.length === 2) break;
     }
     expect(seen).toEqual([0.02, 0.02]);
+  });
+
+  it('streams to one identity so often, and to others all the same', async () => {
+    const clients = [await connect(consumer), await connect(consumer)];
+    const watch = (client: BrokerClient): AsyncIterator<unknown> =>
+      client.watchMarket()[Symbol.asyncIterator]();
+    const watches = Array.from({ length: watchersPerIdentityMax }, (_, index) => watch(clients[index % 2]!));
+    await Promise.all(watches.map((each) => each.next()));
+    await expect(watch(clients[0]!).next()).rejects.toMatchObject({ code: 'EXOPOOL_UNAVAILABLE' });
+    const other = watch(await connect(producer));
+    expect(await other.next()).toMatchObject({ done: false });
+    await watches.pop()!.return!();
+    await expect.poll(() => watch(clients[0]!).next()).toMatchObject({ done: false });
+  });
+
+  it('logs in once for all calls that find the session gone, or the last login failed', async () => {
+    const client = await connect(consumer);
+    const challenges = vi.spyOn(Sessions.prototype, 'challenge');
+    const login = vi.spyOn(Sessions.prototype, 'login');
+    const askOften = async (calls: number): Promise<void> => {
+      challenges.mockClear();
+      await Promise.all(Array.from({ length: calls }, () => client.getMarket()));
+      expect(challenges).toHaveBeenCalledTimes(1);
+    };
+    try {
+      await broker.close();
+      broker = await runBroker(config({ port: broker.port }));
+      login.mockImplementationOnce(() => {
+        throw new ExopoolError('EXOPOOL_DENIED', 'not today');
+      });
+      await expect(retry(() => client.getMarket())).rejects.toThrow('not today');
+      await askOften(3 * callsPerConnectionMax);
+
+      const known = vi.spyOn(Sessions.prototype, 'publicKeyOf');
+      for (let call = 0; call < 10; call += 1) known.mockReturnValueOnce(undefined);
+      await askOften(10);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   it('gives the last slabs to one of two who race for them', async () => {
@@ -161,6 +202,17 @@ describe('who is let in', () => {
     });
     expect(short?.details).toMatch(/32 bytes, not 5/);
     stub.close();
+  });
+
+  it('serves so many calls of a connection at a time', async () => {
+    const { port } = broker;
+    const session = connectHttp2(`https://127.0.0.1:${port}`, {
+      ca: readFileSync(broker.caFile),
+      servername: 'localhost',
+    });
+    const [settings] = (await once(session, 'remoteSettings')) as [{ maxConcurrentStreams: number }];
+    expect(settings.maxConcurrentStreams).toBe(callsPerConnectionMax);
+    session.destroy();
   });
 
   it('is found again when the connection is dead and nobody says so', async () => {

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { experimental, Server } from '@grpc/grpc-js';
 import { ExopoolError, Identity, toExopoolError, type MetricsServer } from '@exopool/shared';
-import { replyMessageBytesMax, requestMessageBytesMax } from '../limits.js';
+import { callsPerConnectionMax, replyMessageBytesMax, requestMessageBytesMax } from '../limits.js';
 import { BrokerService as service } from '../proto/load-proto.js';
 import { BrokerMetrics } from './broker-metrics.js';
 import { BrokerService } from './broker-service.js';
@@ -72,6 +72,7 @@ export async function runBroker(config: BrokerConfig): Promise<RunningBroker> {
     const server = new Server({
       'grpc.max_receive_message_length': requestMessageBytesMax,
       'grpc.max_send_message_length': replyMessageBytesMax,
+      'grpc.max_concurrent_streams': callsPerConnectionMax,
     });
     undo.push(
       () => stopServer(server),

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ExopoolError, Identity } from '@exopool/shared';
-import { clockSkewMs, producersMax, producerSilenceMs, releasedPerReportMax } from '../limits.js';
+import {
+  clockSkewMs,
+  producersMax,
+  producerSilenceMs,
+  releasedPerReportMax,
+  settledLifeMs,
+} from '../limits.js';
 import { openTicket } from '../ticket.js';
 import { LeaseBook } from './lease-book.js';
 import type { Grant } from './lease-book-types.js';
@@ -108,6 +114,22 @@ describe('LeaseBook', () => {
     expect(repository.totals().balance).toBe(0n);
     expect(report(producer, 10, startMs + 31_000)).toEqual({ leasedSlabs: 0, released: [grant!.lease.id] });
     expect(report(producer, 10, startMs + 60_000 + clockSkewMs).released).toEqual([]);
+  });
+
+  it('forgets leases that are settled for long, and keeps what they came to', () => {
+    report(producer, 10, startMs);
+    const ids = [60, 60, 61].map((seconds) => request(consumer, 1, startMs, { seconds })[0]!.lease.id);
+    book.releaseLease(consumer, ids[0]!, startMs + 30_000);
+    const totals = repository.totals();
+    const kept = (): (string | undefined)[] => ids.map((id) => repository.lease(id)?.id);
+    const later = (nowMs: number): unknown => (report(producer, 10, nowMs), request(consumer, 1, nowMs));
+
+    later(startMs + 60_000 + settledLifeMs - 1);
+    expect(kept()).toEqual(ids);
+    later(startMs + 60_000 + settledLifeMs);
+    expect(kept()).toEqual([undefined, undefined, ids[2]]);
+    expect(repository.totals().balance).toBe(0n);
+    expect(repository.totals().revenue).toBeGreaterThan(totals.revenue);
   });
 
   it('tells a producer of every lease that was given back, however many they are', () => {

@@ -7,7 +7,7 @@
  *   consumer ───────▶ granted ◀──────────────┐
  *                      │  └──────────────────┘
  *                      ├── release ──▶ released   the time not used is refunded
- *                      └── end + clockSkewMs ──▶ ended
+ *                      └── end + clockSkewMs ──▶ ended ── settledLifeMs ──▶ forgotten, its balance kept
  *
  * A granted lease counts against its producer's offer until it is released, or until its end plus the time by which
  * clocks may differ. Calls that can be repeated on a bad line are idempotent: a request by the consumer's request
@@ -20,7 +20,9 @@ import {
   liveLeasesMax,
   producersMax,
   producerSilenceMs,
+  prunedPerRequestMax,
   releasedPerReportMax,
+  settledLifeMs,
 } from '../limits.js';
 import { signTicket } from '../ticket.js';
 import {
@@ -129,6 +131,7 @@ export class LeaseBook {
         const message = `${request.minimumSlabs} slabs are the least wanted, ${free} are free: ask for fewer, or try later`;
         throw new ExopoolError('EXOPOOL_NO_MEMORY', message);
       }
+      this.#repository.prune(nowMs - settledLifeMs, prunedPerRequestMax);
       return placements.map(({ producer, slabs }) =>
         this.#grant(consumer, producer, slabs, request, price, nowMs),
       );

@@ -1,5 +1,5 @@
 /**
- * What the broker must not forget: producers, leases and the ledger.
+ * What the broker must not forget: producers, leases and the ledger; leases that are over, not before `prune`.
  *
  * Reports of usage are not here: they are a second old at most, and a producer that is still there sends another.
  * Keys and ids are hexadecimal strings. Calls are synchronous, and several of them are one step with `transaction`.
@@ -65,6 +65,12 @@ export interface Repository {
   live(afterMs: number): { readonly leases: number; readonly slabsByProducer: ReadonlyMap<string, number> };
   /** Leases of a producer that were given back, by the end that they would have had, from behind `after` on. */
   releasedLeases(producer: string, after: LeaseEnd, limit: number): LeaseEnd[];
+  /**
+   * Forgets leases that ended by `endedByMs`, the oldest first and `limit` at most, with their terms and their lines of
+   * the ledger. What these came to stays in the accounts.
+   * @returns how many.
+   */
+  prune(endedByMs: number, limit: number): number;
 
   post(transaction: LedgerTransaction): void;
   totals(): LedgerTotals;

@@ -1,5 +1,6 @@
 /** What the broker checks of every message before the market sees it: lengths of keys, ranges of numbers. */
-import { ExopoolError, parseEndpoint, publicKeyBytes } from '@exopool/shared';
+import { ExopoolError, publicKeyBytes } from '@exopool/shared';
+import { isHostPort } from '../endpoint-setting.js';
 import { endpointBytesMax, offeredSlabsMax, requestIdBytesMax, requestedSlabsMax } from '../limits.js';
 import type { ExtendLeaseRequest__Output } from '../proto/generated/exopool/broker/v1/ExtendLeaseRequest.js';
 import type { RegisterProducerRequest__Output } from '../proto/generated/exopool/broker/v1/RegisterProducerRequest.js';
@@ -29,8 +30,7 @@ export function checkRegistration(request: RegisterProducerRequest__Output): str
   if (Buffer.byteLength(request.endpoint) > endpointBytesMax) {
     throw invalid(`endpoint has at most ${endpointBytesMax} bytes`);
   }
-  const { host, port } = parseEndpoint(request.endpoint, '');
-  if (host === '' || port === 0) throw invalid(`endpoint is HOST:PORT, not "${request.endpoint}"`);
+  if (!isHostPort(request.endpoint)) throw invalid(`endpoint is HOST:PORT, not "${request.endpoint}"`);
   return request.endpoint;
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { ExopoolError, toExopoolError, type ErrorCode } from '@exopool/shared';
-import { applicationId, schema, schemaVersion } from './sqlite-schema.js';
+import { applicationId, pruneIndexes, schema, schemaVersion } from './sqlite-schema.js';
 
 /** @throws ExopoolError `EXOPOOL_LOCKED`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, or what the file system says. */
 export function openDatabase(path: string): Database.Database {
@@ -18,6 +18,7 @@ export function openDatabase(path: string): Database.Database {
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
     migrate(database, path);
+    database.exec(pruneIndexes);
     return database;
   } catch (error) {
     database?.close();

@@ -58,6 +58,48 @@ describe('SqliteRepository', () => {
     second.close();
   });
 
+  it('forgets ended leases with all that hangs on them, the oldest first, but no balance', () => {
+    const repository = SqliteRepository.open(path);
+    for (const [index, id] of ['aa', 'bb', 'cc'].entries()) {
+      const terms = [{ ...term, endMs: term.endMs + index }];
+      repository.insertLease({ ...lease, id, requestId: id, terms });
+      const charge = postings(lease, term.charged, term.commission);
+      repository.post({ timeMs: 1000, kind: 'charge', leaseId: id, postings: charge });
+    }
+    const totals = repository.totals();
+    expect(repository.prune(term.endMs + 1, 1)).toBe(1);
+    expect(repository.lease('aa')).toBeUndefined();
+    expect(repository.prune(term.endMs + 1, 10)).toBe(1);
+    expect(repository.prune(term.endMs + 1, 10)).toBe(0);
+    expect(repository.leasesOfRequest('c', 'cc')).toHaveLength(1);
+    expect(repository.totals()).toEqual(totals);
+    repository.close();
+
+    const database = new Database(path);
+    const rows = ['leases', 'terms', 'transactions', 'ledger', 'accounts'].map((table) =>
+      database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get(),
+    );
+    expect(rows).toEqual([1, 1, 1, 3, 3]);
+    database.close();
+  });
+
+  it('finds what is to be forgotten without a look at all the rest, in older files too', () => {
+    SqliteRepository.open(path).close();
+    const database = new Database(path);
+    database.exec('DROP INDEX leases_end; DROP INDEX transactions_lease');
+    database.close();
+    SqliteRepository.open(path).close();
+    const again = new Database(path);
+    const plan = (sql: string): unknown => again.prepare(`EXPLAIN QUERY PLAN ${sql}`).get();
+    expect(plan('SELECT id FROM leases WHERE end_ms <= 1 ORDER BY end_ms')).toMatchObject({
+      detail: expect.stringContaining('leases_end') as unknown,
+    });
+    expect(plan("SELECT id FROM transactions WHERE lease = 'aa'")).toMatchObject({
+      detail: expect.stringContaining('transactions_lease') as unknown,
+    });
+    again.close();
+  });
+
   it('keeps nothing of a transaction that throws', () => {
     const repository = SqliteRepository.open(path);
     expect(() =>

@@ -137,6 +137,19 @@ export class SqliteRepository implements Repository {
     return rows.map((row) => ({ endMs: Number(row.end_ms), id: row.id }));
   }
 
+  prune(endedByMs: number, limit: number): number {
+    const select = 'SELECT id FROM leases WHERE end_ms <= ? ORDER BY end_ms LIMIT ?';
+    const ended = this.#all<{ id: string }>(select, endedByMs, limit);
+    for (const { id } of ended) {
+      const transactions = 'SELECT id FROM transactions WHERE lease = ?';
+      this.#run(`DELETE FROM ledger WHERE transaction_id IN (${transactions})`, id);
+      this.#run('DELETE FROM transactions WHERE lease = ?', id);
+      this.#run('DELETE FROM terms WHERE lease = ?', id);
+      this.#run('DELETE FROM leases WHERE id = ?', id);
+    }
+    return ended.length;
+  }
+
   post(transaction: LedgerTransaction): void {
     const sum = transaction.postings.reduce((total, posting) => total + posting.amount, 0n);
     if (sum !== 0n)

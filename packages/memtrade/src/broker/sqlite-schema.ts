@@ -58,3 +58,9 @@ CREATE TABLE accounts (
   balance INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 `;
+
+/** For finding what is to be forgotten; made at every opening, since files of the same version may lack them. */
+export const pruneIndexes = `
+CREATE INDEX IF NOT EXISTS leases_end ON leases (end_ms);
+CREATE INDEX IF NOT EXISTS transactions_lease ON transactions (lease);
+`;

@@ -4,7 +4,7 @@
  * It is a cache: a value may be gone at any time, and nothing here fails for that.
  */
 import { EventEmitter } from 'node:events';
-import { ExopoolError, type CacheTier } from '@exopool/shared';
+import { ExopoolError, loadConfig, type CacheTier } from '@exopool/shared';
 import type { z } from 'zod';
 import { consumerConfig } from '../consumer/config.js';
 import { runConsumer } from '../consumer/consumer.js';
@@ -44,10 +44,10 @@ export class RemoteCache extends EventEmitter<RemoteCacheEvents> {
 
   /**
    * Leases memory by the settings of `exopool consumer`.
-   * @throws ExopoolError as {@link runConsumer}.
+   * @throws ExopoolError `EXOPOOL_CONFIG` for a setting that is none, else as {@link runConsumer}.
    */
   static async open(settings: z.input<typeof consumerConfig>): Promise<RemoteCache> {
-    const consumer = await runConsumer(consumerConfig.parse(settings));
+    const consumer = await runConsumer(loadConfig(consumerConfig, { scope: 'CONSUMER', flags: settings }));
     return new RemoteCache(consumer.tier, () => consumer.close());
   }
 

@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import { sealModes } from '@exopool/native';
 import { z } from 'zod';
+import { hostPort, listenAddress, listenPlace } from '../endpoint-setting.js';
 import { requestedSlabsMax } from '../limits.js';
 import { stateDirOf } from '../state-dir.js';
 import { clientsMaxDefault } from './resp/resp-server.js';
 
 export const consumerConfig = z.object({
-  broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
+  broker: hostPort.default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
   caFile: z
     .string()
     .min(1)
@@ -67,9 +68,7 @@ export const consumerConfig = z.object({
     .boolean()
     .default(false)
     .describe('write values and read them back, ten times a second, to see that leased memory works'),
-  resp: z
-    .string()
-    .min(1)
+  resp: listenAddress
     .optional()
     .describe('[HOST:]PORT where clients of Redis use the leased memory; off when left out'),
   respPasswordFile: z
@@ -90,9 +89,7 @@ export const consumerConfig = z.object({
     .max(100_000)
     .default(clientsMaxDefault)
     .describe('connections of Redis clients at the same time'),
-  nbd: z
-    .string()
-    .min(1)
+  nbd: listenPlace
     .optional()
     .describe(
       'SOCKET or [HOST:]PORT where NBD clients use the leased memory as a block device; off when left out',

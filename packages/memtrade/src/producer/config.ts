@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { defaultStateDir } from '@exopool/native';
+import { hostPort } from '../endpoint-setting.js';
 import { slabMibMax } from '../limits.js';
 import { stateDirOf } from '../state-dir.js';
 
@@ -17,7 +18,7 @@ const seconds = z
 
 /** Who to talk to, and where to serve. */
 const connection = {
-  broker: z.string().min(1).default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
+  broker: hostPort.default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
   caFile: z
     .string()
     .min(1)
@@ -30,11 +31,7 @@ const connection = {
     .describe('file of the secret key that this producer is known by; made when it is not there'),
   host: z.string().min(1).default('127.0.0.1').describe('address to serve slabs on'),
   port: port.default(0).describe('port to serve slabs on; 0 takes a free one'),
-  advertise: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('HOST:PORT that consumers reach it by; default: where it listens'),
+  advertise: hostPort.optional().describe('HOST:PORT that consumers reach it by; default: where it listens'),
 };
 
 /** How much to offer. */
