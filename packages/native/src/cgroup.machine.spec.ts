@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
 import { MachineJournal } from './journal.js';
+import { whyNoSwappedGroup } from './machine.fixture.js';
 import { addZramSwap, readSwapAreas, readZramStats } from './swap.js';
 
 const MiB = 1024 * 1024;
@@ -188,11 +189,7 @@ async function fill(path: string, bytes: number): Promise<ChildProcess> {
 }
 
 function whyNoRealCgroup(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
-  try {
-    return findMemoryHierarchy().version === 1 ? undefined : 'the machine has cgroup v2';
-  } catch (error) {
-    return (error as Error).message;
-  }
+  const reason = whyNoSwappedGroup();
+  if (reason !== undefined) return reason;
+  return findMemoryHierarchy().version === 1 ? undefined : 'the machine has cgroup v2';
 }

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
 import { MachineJournal, parseJournal, undoLeftovers } from './journal.js';
 import { undoChange, type Change } from './machine-change.js';
+import { whyNoSwappedGroup } from './machine.fixture.js';
 import { addZramSwap, listZram, readSwapAreas, removeZram, zramControl, zramPath } from './swap.js';
 
 const built = new URL('../dist/', import.meta.url);
@@ -51,7 +52,8 @@ const childScript = (stateDir: string, moment: string, count: number, name: stri
   die();
 `;
 
-const unable = whyNot();
+const unable =
+  whyNoSwappedGroup() ?? (existsSync(new URL('journal.js', built)) ? undefined : 'needs the built package');
 
 describe('a process killed in the middle', () => {
   const moments = Array.from({ length: recordsMax }, (_, index) => index + 1).flatMap((count) => [
@@ -151,15 +153,3 @@ describe('pages of others on our swap', () => {
     }
   });
 });
-
-function whyNot(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
-  if (!existsSync(new URL('journal.js', built))) return 'needs the built package';
-  try {
-    findMemoryHierarchy();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

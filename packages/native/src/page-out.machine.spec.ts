@@ -1,12 +1,13 @@
 /** Ranges of a real process, pushed out to zram. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MachineJournal } from './journal.js';
+import { whyNoZram } from './machine.fixture.js';
 import { pageOut, residentRanges } from './page-out.js';
 import { privateAreas } from './private-areas.js';
 import { residentBytes } from './process.js';
@@ -40,7 +41,7 @@ async function fill(): Promise<ChildProcess> {
 }
 
 it('pushes out as much of a range as is asked for, and skips what is not there', async (context) => {
-  const unable = whyNot();
+  const unable = whyNoZram();
   if (unable !== undefined) return context.skip(unable);
   await addZramSwap(journal, 256 * MiB);
   child = await fill();
@@ -66,8 +67,3 @@ it('pushes out as much of a range as is asked for, and skips what is not there',
   expect(await pageOut(pid, [largest])).toBe(0);
   expect(await residentRanges(pid, [largest])).toEqual([{ ...largest, bytes: 0 }]);
 });
-
-function whyNot(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  return existsSync('/sys/class/zram-control/hot_add') ? undefined : 'needs zram';
-}

@@ -1,11 +1,12 @@
 /** A real pressure stall trigger: a process that wants more memory than its cgroup has waits, and we hear of it. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
+import { MemoryCgroup } from './cgroup.js';
 import { MachineJournal } from './journal.js';
+import { whyNoSwappedGroup } from './machine.fixture.js';
 import { watchPressure, type PressureTrigger } from './pressure-trigger.js';
 import { addZramSwap } from './swap.js';
 
@@ -33,7 +34,7 @@ it('is undefined where there is none', () => {
 });
 
 it('tells when somebody waits, and closes more than once', async (context) => {
-  const unable = whyNot();
+  const unable = whyNoSwappedGroup();
   if (unable !== undefined) return context.skip(unable);
   await addZramSwap(journal, 512 * MiB);
   const group = MemoryCgroup.create(journal, `pressure-${process.pid}`);
@@ -52,14 +53,3 @@ it('tells when somebody waits, and closes more than once', async (context) => {
   trigger.close();
   trigger.close();
 });
-
-function whyNot(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
-  try {
-    findMemoryHierarchy();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

@@ -1,13 +1,14 @@
 /** Pages of a real process, pushed out to zram in two steps, and brought back newest first. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
+import { MemoryCgroup } from './cgroup.js';
 import { MachineJournal } from './journal.js';
+import { whyNoSwappedGroup } from './machine.fixture.js';
 import { addZramSwap } from './swap.js';
 import { SwappedPages } from './swapped-pages.js';
 
@@ -43,7 +44,7 @@ async function fill(path: string): Promise<{ child: ChildProcess; readAgain: () 
 }
 
 it('brings back what went last', async (context) => {
-  const unable = whyNot();
+  const unable = whyNoSwappedGroup();
   if (unable !== undefined) return context.skip(unable);
   await addZramSwap(journal, 512 * MiB);
   const group = MemoryCgroup.create(journal, `swapped-${process.pid}`);
@@ -77,14 +78,3 @@ it('brings back what went last', async (context) => {
   expect(await pages.observe([child.pid!])).toBe(0);
   expect(await pages.prefetch(MiB)).toBe(0);
 });
-
-function whyNot(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
-  try {
-    findMemoryHierarchy();
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

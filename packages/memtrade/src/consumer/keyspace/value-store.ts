@@ -25,7 +25,10 @@ const batchValuesMax = 1024;
 /** What bookkeeping of a value on its way costs, so that tiny ones count too. */
 const onTheWayBytes = 128;
 
-/** What a name is made of. 48 bits of ids: at a hundred thousand writes a second, ninety years. */
+/**
+ * What a name is made of. 48 bits of ids: at a hundred thousand writes a second ninety years, or four months if each is
+ * an update that keeps {@link partsMax} of them.
+ */
 const prefixBytes = 4;
 const idBytes = 6;
 
