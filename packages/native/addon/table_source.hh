@@ -10,9 +10,9 @@
 //
 // Every page's checksum is computed, whatever is known of the page.
 //
-// A scan may be tried from memory alone: interior pages and leaves that are cached. It fails with kNotInMemory at the
-// first thing that is not, and then begins anew. Until told otherwise it keeps copies of the leaves that it read, for
-// the cache of who scans.
+// A scan may be tried from memory alone: interior pages and leaves that are cached. It fails with kNotInMemory at
+// the first thing that is not, and then begins anew. When it is told to, it keeps the leaves that it reads, for the
+// cache of who scans.
 #pragma once
 
 #include <cstdint>
