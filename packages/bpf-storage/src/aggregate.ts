@@ -1,8 +1,8 @@
 /** Count, sum, least and greatest of a number that stands at one place in every value, in one pass of native code. */
 import { numberTypes, scanTotals, type NumberType } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
-import { throwIfAborted } from './abort.js';
-import { EXO_VALUE_MAX } from './format.js';
+import { throwIfAborted } from './base/abort.js';
+import { EXO_VALUE_MAX } from './format/format.js';
 import { integer, type RangeQuery } from './store-options.js';
 import type { View } from './view.js';
 

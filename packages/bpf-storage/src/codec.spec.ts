@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { codecOf, type Codec } from './codec.js';
-import type { Bytes } from './row-key.js';
+import type { Bytes } from './format/row-key.js';
 import type { Snapshot } from './snapshot.js';
 import { Store } from './store.js';
 import { inFolder } from './testing/folder.js';

@@ -13,7 +13,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { ExopoolError } from '@exopool/shared';
-import type { Bytes } from './row-key.js';
+import type { Bytes } from './format/row-key.js';
 
 /** An encoding of a program's own. */
 export interface Codec<T> {

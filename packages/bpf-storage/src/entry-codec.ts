@@ -13,11 +13,11 @@ import {
   type Found,
   type InnerCodec,
 } from './codec.js';
-import type { LoadEntries } from './load.js';
-import type { Bytes } from './row-key.js';
+import type { LoadEntries } from './write/load.js';
+import type { Bytes } from './format/row-key.js';
 import type { KeyRangeOptions, RangeOptions, RangeQuery } from './store-options.js';
 import { keyOf, wholeEntry, type PresentEntry } from './view.js';
-import type { BatchOperation } from './write.js';
+import type { BatchOperation } from './write/write.js';
 
 export interface EntryCodec<Key, Value> {
   /** @throws ExopoolError `EXOPOOL_INVALID`, as all that encode. */

@@ -7,14 +7,14 @@
  * whether the manifest is still the same; what is open cannot be removed under it.
  */
 import { ExopoolError } from '@exopool/shared';
-import { Compactor } from './compactor.js';
-import type { LogEnd } from './log-format.js';
-import type { LoggedBatch } from './log-reader.js';
-import { Logs } from './logs.js';
-import { encodeManifest, readManifest, type Manifest } from './manifest.js';
-import { Memtables } from './memtable.js';
-import type { TableSet } from './table-set.js';
-import { stopTables } from './write-pressure.js';
+import { Compactor } from './compaction/compactor.js';
+import type { LogEnd } from './log/log-format.js';
+import type { LoggedBatch } from './log/log-reader.js';
+import { Logs } from './log/logs.js';
+import { encodeManifest, readManifest, type Manifest } from './tables/manifest.js';
+import { Memtables } from './write/memtable.js';
+import type { TableSet } from './tables/table-set.js';
+import { stopTables } from './compaction/write-pressure.js';
 
 /** A reader that loses the race against a writer looks again, at most this often. */
 const openAttemptsMax = 10;

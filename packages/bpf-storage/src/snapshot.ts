@@ -4,9 +4,9 @@
  */
 import { ExopoolError } from '@exopool/shared';
 import type { Found } from './codec.js';
-import type { EngineName } from './engine.js';
+import type { EngineName } from './tables/engine.js';
 import type { EntryCodec } from './entry-codec.js';
-import { toRowKey, type Bytes } from './row-key.js';
+import { toRowKey, type Bytes } from './format/row-key.js';
 import { checkRange, requireArray, type KeyRangeOptions, type RangeOptions } from './store-options.js';
 import { walk, type View } from './view.js';
 

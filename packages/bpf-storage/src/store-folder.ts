@@ -15,9 +15,9 @@ import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tryLockFile } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { logNumber } from './log-file.js';
-import { removeLogs } from './logs.js';
-import { makeFolder } from './make-folder.js';
+import { logNumber } from './log/log-file.js';
+import { removeLogs } from './log/logs.js';
+import { makeFolder } from './base/make-folder.js';
 import {
   emptyManifest,
   isTableName,
@@ -25,11 +25,11 @@ import {
   readManifest,
   switchManifest,
   type Manifest,
-} from './manifest.js';
-import { isRunName } from './external-sort.js';
-import { removeTable } from './remove-table.js';
-import { syncFolder } from './sync-folder.js';
-import { temporaryPrefix } from './write-table.js';
+} from './tables/manifest.js';
+import { isRunName } from './write/external-sort.js';
+import { removeTable } from './tables/remove-table.js';
+import { syncFolder } from './base/sync-folder.js';
+import { temporaryPrefix } from './tables/write-table.js';
 
 const lockName = 'LOCK';
 

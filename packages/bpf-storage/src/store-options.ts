@@ -1,9 +1,9 @@
 /** What a store can be asked, with limits checked at the door. */
 import { resolve } from 'node:path';
 import { ExopoolError, type CacheTier } from '@exopool/shared';
-import { parseEngineName, type EngineName } from './engine.js';
-import { copyBytes, type Bytes } from './row-key.js';
-import type { Bound, KeyRange } from './table-scan.js';
+import { parseEngineName, type EngineName } from './tables/engine.js';
+import { copyBytes, type Bytes } from './format/row-key.js';
+import type { Bound, KeyRange } from './tables/table-scan.js';
 
 export interface StoreOptions {
   /** Lookup engine. Default `auto`. A forced engine that cannot run is refused with `EXOPOOL_UNSUPPORTED`. */

@@ -1,8 +1,8 @@
 import type { StoreIndexStats } from '@exopool/native';
 import type { CacheTierStats } from '@exopool/shared';
-import type { LookupsByEngine } from './open-table.js';
-import type { ReadsByTier } from './read-path.js';
-import type { TierGateCounters } from './tier-gate.js';
+import type { LookupsByEngine } from './tables/open-table.js';
+import type { ReadsByTier } from './read/read-path.js';
+import type { TierGateCounters } from './read/tier-gate.js';
 
 /** Counters since the store was opened, and its sizes now. */
 export interface StoreStats {

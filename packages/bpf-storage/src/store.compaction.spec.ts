@@ -2,11 +2,11 @@
 import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import type { LoadProgress } from './load.js';
+import type { LoadProgress } from './write/load.js';
 import { Store } from './store.js';
 import { inFolder, leftovers } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
-import { slowTables, stopTables } from './write-pressure.js';
+import { slowTables, stopTables } from './compaction/write-pressure.js';
 
 const coded = (code: string) => expect.objectContaining({ code }) as Error;
 const tablesIn = async (folder: string): Promise<string[]> =>

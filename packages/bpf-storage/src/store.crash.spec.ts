@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { logHeaderBytes } from './log-format.js';
+import { logHeaderBytes } from './log/log-format.js';
 import { Store } from './store.js';
 import { inFolder, leftovers } from './testing/folder.js';
 import { loseSectors } from './testing/log.js';

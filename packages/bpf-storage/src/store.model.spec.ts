@@ -9,7 +9,7 @@ import { Store } from './store.js';
 import { copyAtOnce, inFolder } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
 import { keyArbitrary, support, valueArbitrary, type Pair } from './testing/table.js';
-import type { BatchOperation } from './write.js';
+import type { BatchOperation } from './write/write.js';
 
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 /** Sequences of each configuration. A failure is made smaller, and printed with the seed that repeats it. */

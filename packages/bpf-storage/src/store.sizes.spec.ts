@@ -1,7 +1,7 @@
 /** The smallest and the largest keys and values there may be, through everything that a store can do with them. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EXO_KEY_MAX, EXO_VALUE_MAX } from './format.js';
+import { EXO_KEY_MAX, EXO_VALUE_MAX } from './format/format.js';
 import type { Snapshot } from './snapshot.js';
 import { Store } from './store.js';
 import { inFolder } from './testing/folder.js';

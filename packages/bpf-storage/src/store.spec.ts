@@ -2,12 +2,12 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { valueBytesMax } from './index.js';
-import type { LoadProgress } from './load.js';
+import type { LoadProgress } from './write/load.js';
 import { Store } from './store.js';
 import { inFolder, leftovers } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';
 import { support } from './testing/table.js';
-import type { BatchOperation } from './write.js';
+import type { BatchOperation } from './write/write.js';
 
 const coded = (code: string, message = '') =>
   expect.objectContaining({ code, message: expect.stringContaining(message) as string }) as Error;

@@ -12,19 +12,19 @@ import type { FileHandle } from 'node:fs/promises';
 import { tableEngineSupport } from '@exopool/native';
 import { ExopoolError, toExopoolError, type CacheTier } from '@exopool/shared';
 import { aggregateOf, checkField, type Aggregate, type NumberField } from './aggregate.js';
-import { backUp } from './backup.js';
+import { backUp } from './verify/backup.js';
 import type { Decoded, Encoding, Found } from './codec.js';
-import { CommitLog } from './commit-log.js';
-import { Compactor, type CompactOptions } from './compactor.js';
-import { parseEngineName, requireEngine, type EngineName } from './engine.js';
+import { CommitLog } from './log/commit-log.js';
+import { Compactor, type CompactOptions } from './compaction/compactor.js';
+import { parseEngineName, requireEngine, type EngineName } from './tables/engine.js';
 import { entryCodecOf, type EncodingChoice, type EncodingOptions, type EntryCodec } from './entry-codec.js';
-import { Flusher } from './flusher.js';
-import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
-import { Loader } from './loader.js';
-import type { OpenTable } from './open-table.js';
-import { ReadPath } from './read-path.js';
+import { Flusher } from './write/flusher.js';
+import type { LoadEntries, LoadOptions, LoadResult } from './write/load.js';
+import { Loader } from './write/loader.js';
+import type { OpenTable } from './tables/open-table.js';
+import { ReadPath } from './read/read-path.js';
 import { recoverToRead, recoverToWrite, type Recovered } from './recovery.js';
-import type { Bytes } from './row-key.js';
+import type { Bytes } from './format/row-key.js';
 import { Snapshot } from './snapshot.js';
 import { openFolderToRead, openFolderToWrite } from './store-folder.js';
 import { checkFolder, checkOptions, checkRange, requireArray, requireIterable } from './store-options.js';
@@ -36,12 +36,12 @@ import type {
   WriteOptions,
 } from './store-options.js';
 import type { StoreStats } from './store-stats.js';
-import { TableSet } from './table-set.js';
-import { addReports, emptyReport, verifyTable, type VerifyReport } from './table-verify.js';
-import { TierGate } from './tier-gate.js';
+import { TableSet } from './tables/table-set.js';
+import { addReports, emptyReport, verifyTable, type VerifyReport } from './verify/table-verify.js';
+import { TierGate } from './read/tier-gate.js';
 import { View, walk } from './view.js';
-import { WritePath } from './write-path.js';
-import { toWrite, type BatchOperation, type Write } from './write.js';
+import { WritePath } from './write/write-path.js';
+import { toWrite, type BatchOperation, type Write } from './write/write.js';
 
 /**
  * An ordered map: keys of 1 to 511 bytes, values of at most 16 MiB. It takes bytes or text and gives `Buffer`s, unless

@@ -3,13 +3,13 @@
  */
 import { BatchScan, type ScanBatch, type ScanSources, type StoreIndex } from '@exopool/native';
 import { toExopoolError } from '@exopool/shared';
-import { throwIfAborted } from './abort.js';
-import type { EngineName } from './engine.js';
-import { tombstone } from './entry.js';
-import type { MemtableView } from './memtable.js';
-import type { OpenTable } from './open-table.js';
+import { throwIfAborted } from './base/abort.js';
+import type { EngineName } from './tables/engine.js';
+import { tombstone } from './format/entry.js';
+import type { MemtableView } from './write/memtable.js';
+import type { OpenTable } from './tables/open-table.js';
 import type { RangeQuery } from './store-options.js';
-import { lookUpIn, releaseAll, retainAll } from './table-set.js';
+import { lookUpIn, releaseAll, retainAll } from './tables/table-set.js';
 
 export class View {
   #isOpen = true;

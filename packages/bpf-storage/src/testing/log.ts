@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { tombstone, type Entry } from '../entry.js';
-import { EXO_KEY_MAX, EXO_VALUE_MAX } from '../format.js';
+import { tombstone, type Entry } from '../format/entry.js';
+import { EXO_KEY_MAX, EXO_VALUE_MAX } from '../format/format.js';
 import {
   encodeFrame,
   encodeLogHeader,
@@ -9,8 +9,8 @@ import {
   noLog,
   operationHeaderBytes,
   placeFrame,
-} from '../log-format.js';
-import { LogReader, type LogBytes } from '../log-reader.js';
+} from '../log/log-format.js';
+import { LogReader, type LogBytes } from '../log/log-reader.js';
 import { keyArbitrary, valueArbitrary } from './table.js';
 
 export type Batch = readonly Entry[];

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { Memtable, tableEngineSupport, type TableHeader } from '@exopool/native';
-import { tombstone, type Entry } from '../entry.js';
-import { EXO_PAGE_SIZE, readUint64, tableHeader } from '../format.js';
-import { encodeFrame, framePayload } from '../log-format.js';
-import type { PageSource } from '../table-reader.js';
-import { writeTable } from '../write-table.js';
+import { tombstone, type Entry } from '../format/entry.js';
+import { EXO_PAGE_SIZE, readUint64, tableHeader } from '../format/format.js';
+import { encodeFrame, framePayload } from '../log/log-format.js';
+import type { PageSource } from '../tables/table-reader.js';
+import { writeTable } from '../tables/write-table.js';
 
 export type Pair = readonly [key: Buffer, value: Buffer];
 /** An entry of a table; `null` is a tombstone, as in the results of a lookup. */

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { tableEngineSupport, type TableEngine } from '@exopool/native';
-import { buildTraversal } from '../traversal-bundle.js';
-import { openBundle } from '../traversal-bundle.js';
+import { buildTraversal } from '../traversal/traversal-bundle.js';
+import { openBundle } from '../traversal/traversal-bundle.js';
 
 const examples = path.join(import.meta.dirname, '..', '..', 'examples');
 export const blockBytes = 4096;

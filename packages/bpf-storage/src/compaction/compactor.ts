@@ -1,0 +1,128 @@
+/**
+ * Merges tables in the background, as {@link chooseRun} decides, one run at a time.
+ *
+ * A native job does the work, behind everybody else, and writes no faster than `bytesPerSecond`, unless writers are
+ * held back for its sake: whenever a table is added the rate is decided again. A run that fails (a full disk, most
+ * often) leaves everything as it was; the next table that is added, or that has to wait for it, makes it try again.
+ */
+import type { TableWrite } from '@exopool/native';
+import { ExopoolError } from '@exopool/shared';
+import { chooseRun } from './compaction-policy.js';
+import { ProgressMeter, type LoadOptions } from '../write/load.js';
+import { Mutex } from '../base/mutex.js';
+import type { OpenTable } from '../tables/open-table.js';
+import { releaseAll, retainAll, type TableSet } from '../tables/table-set.js';
+import { compactionRate } from './write-pressure.js';
+
+/** Told how far it is: the phase is `merge`, and entries are those merged, each key once. */
+export type CompactOptions = Pick<LoadOptions, 'signal' | 'onProgress'>;
+
+export interface CompactionCounts {
+  /** Runs merged, and runs that failed. */
+  readonly compactions: number;
+  readonly compactionsFailed: number;
+  /** Bytes of tables that were written by merging. */
+  readonly compactedBytes: number;
+}
+
+export class Compactor {
+  readonly #turns = new Mutex();
+  readonly #abort = new AbortController();
+  /** The background work under way, and the job of the moment. */
+  #working: Promise<void> | undefined;
+  #job: TableWrite | undefined;
+  readonly #onProgress: (() => void)[] = [];
+  readonly #counts = { compactions: 0, compactionsFailed: 0, compactedBytes: 0 };
+
+  constructor(
+    private readonly tables: TableSet,
+    private readonly bytesPerSecond: number,
+  ) {}
+
+  get counts(): CompactionCounts {
+    return { ...this.#counts };
+  }
+
+  /** Looks whether there is something to merge, and merges it. @throws ExopoolError when a merge fails. */
+  work(): Promise<void> {
+    this.#job?.setRate(this.#rate);
+    this.#working ??= this.#turns
+      .run(() => this.#mergeRuns())
+      .finally(() => {
+        this.#working = undefined;
+      });
+    return this.#working;
+  }
+
+  /** Resolves after the next run, or when there is nothing to merge. @throws ExopoolError when a merge fails. */
+  progress(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onProgress.push(resolve);
+      this.work().then(resolve, reject);
+    });
+  }
+
+  /** Merges all the tables of now into one. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, … */
+  async mergeAll({ signal, onProgress }: CompactOptions = {}): Promise<void> {
+    const signals = signal === undefined ? [] : [signal];
+    const meter = new ProgressMeter(onProgress);
+    await this.#turns.run(async () => {
+      const { tables } = this.tables;
+      if (tables.length > 1)
+        await this.#merge(tables, AbortSignal.any([this.#abort.signal, ...signals]), meter);
+    });
+  }
+
+  /** Stops; resolves when nothing is under way. */
+  async close(): Promise<void> {
+    this.#abort.abort(new ExopoolError('EXOPOOL_CLOSED', 'the store is being closed'));
+    await this.#turns.run(() => Promise.resolve());
+  }
+
+  async #mergeRuns(): Promise<void> {
+    for (;;) {
+      const { tables } = this.tables;
+      const run = chooseRun(tables.map(({ entry }) => entry.bytes));
+      if (run === undefined || this.#abort.signal.aborted) return;
+      await this.#merge(tables.slice(run.first, run.end), this.#abort.signal);
+    }
+  }
+
+  /** @param meter of who waits for it: nothing holds it back then. */
+  async #merge(run: readonly OpenTable[], signal: AbortSignal, meter?: ProgressMeter): Promise<void> {
+    const isAsked = meter !== undefined;
+    retainAll(run);
+    try {
+      const sources = { tables: run.map(({ file }) => file) };
+      const added = await this.tables.make(sources, {
+        signal,
+        // Only compaction touches the older tables, so the oldest one stays the oldest.
+        dropTombstones: run.at(-1) === this.tables.tables.at(-1),
+        background: !isAsked,
+        bytesPerSecond: isAsked ? Infinity : this.#rate,
+        onStart: (job) => {
+          if (!isAsked) this.#job = job;
+        },
+        ...(meter && { onProgress: (entries, bytes) => meter.report('merge', entries, bytes) }),
+      });
+      const beforeSwitch = (): undefined => {
+        meter?.report('merge', added?.entry.entries ?? 0, added?.entry.bytes ?? 0, true);
+      };
+      await this.tables.change({ added, removed: run, beforeSwitch });
+      this.#counts.compactions += 1;
+      this.#counts.compactedBytes += added?.entry.bytes ?? 0;
+    } catch (error) {
+      if (!signal.aborted) this.#counts.compactionsFailed += 1;
+      throw error;
+    } finally {
+      this.#job = undefined;
+      releaseAll(run);
+    }
+    await this.tables.settled();
+    for (const resolve of this.#onProgress.splice(0)) resolve();
+  }
+
+  get #rate(): number {
+    return compactionRate(this.tables.tables.length, this.bytesPerSecond);
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * One write-ahead log while it is written.
+ *
+ *   header | frames on disk ........ | frames the kernel has | free
+ *                             synced ^                   end ^
+ *
+ * The file gets its name only once its header is on disk, so a log whose header does not verify is damaged, never
+ * unfinished.
+ *
+ * When a write fails (a full disk, most often) the file is cut back to `end` and synced: nothing of the failed frames
+ * is left, and the log goes on when there is room. When syncing fails nobody knows what the disk holds past `synced`;
+ * Linux reports that once and then calls the pages clean, so trying again would prove nothing. The log is *broken*
+ * then: it ends at `synced`, and the next one says so.
+ */
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { toExopoolError, type ExopoolError } from '@exopool/shared';
+import { encodeLogHeader, frameSeed, logHeaderBytes, placeFrame, type LogEnd } from './log-format.js';
+import { syncFolder } from '../base/sync-folder.js';
+import { randomTableId, temporaryPrefix } from '../tables/write-table.js';
+
+/** "000012.log". */
+export function logName(number: number): string {
+  return `${String(number).padStart(6, '0')}.log`;
+}
+
+/** The number in a log's name; `undefined` for the name of something else. */
+export function logNumber(name: string): number | undefined {
+  const digits = /^(\d{6,15})\.log$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+export class LogFile {
+  #end = logHeaderBytes;
+  #synced = logHeaderBytes;
+  #isBroken = false;
+
+  private constructor(
+    readonly number: number,
+    private readonly path: string,
+    private readonly seed: number,
+    private readonly file: FileHandle,
+  ) {}
+
+  /** Makes the file; it is durable when this resolves. @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO`, … */
+  static async create(folder: string, number: number, previous: LogEnd): Promise<LogFile> {
+    const path = join(folder, logName(number));
+    const temporary = join(folder, temporaryPrefix + logName(number));
+    const id = randomTableId();
+    let file: FileHandle | undefined;
+    try {
+      file = await open(temporary, 'w');
+      await writeFully(file, [encodeLogHeader({ id, number, previous })], 0);
+      await file.datasync();
+      await rename(temporary, path);
+      await syncFolder(folder);
+      return new LogFile(number, path, frameSeed(id), file);
+    } catch (error) {
+      await file?.close().catch(() => undefined);
+      for (const name of [temporary, path]) await rm(name, { force: true }).catch(() => undefined);
+      throw toExopoolError(error, `cannot make the log ${path}`);
+    }
+  }
+
+  /** Where the frames end that were handed to the kernel. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Where the frames end that are known to be on disk. */
+  get synced(): number {
+    return this.#synced;
+  }
+
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** Hands frames to the kernel. When it fails, none of them is in the log. @throws ExopoolError. */
+  async append(frames: readonly Buffer[]): Promise<void> {
+    let offset = this.#end;
+    for (const frame of frames) {
+      placeFrame(frame, { seed: this.seed, offset }, this.#synced);
+      offset += frame.length;
+    }
+    try {
+      await writeFully(this.file, frames, this.#end);
+    } catch (error) {
+      await this.#cutBack();
+      throw this.#failure(error);
+    }
+    this.#end = offset;
+  }
+
+  /** Returns once everything appended is on disk. @throws ExopoolError; the log is broken then. */
+  async sync(): Promise<void> {
+    if (this.#synced === this.#end) return;
+    try {
+      await this.file.datasync();
+    } catch (error) {
+      this.#isBroken = true;
+      throw this.#failure(error);
+    }
+    this.#synced = this.#end;
+  }
+
+  /** Never throws: what matters was synced before. */
+  async close(): Promise<void> {
+    await this.file.close().catch(() => undefined);
+  }
+
+  async #cutBack(): Promise<void> {
+    try {
+      await this.file.truncate(this.#end);
+      await this.file.datasync();
+      this.#synced = this.#end;
+    } catch {
+      this.#isBroken = true;
+    }
+  }
+
+  #failure(error: unknown): ExopoolError {
+    return toExopoolError(error, `cannot write ${this.path}; the write was not done`);
+  }
+}
+
+/** Buffers of one system call: the kernel's limit (IOV_MAX). */
+const buffersPerWriteMax = 1024;
+
+async function writeFully(file: FileHandle, buffers: readonly Buffer[], position: number): Promise<void> {
+  let at = position;
+  let first = 0;
+  /** Bytes of the first buffer that are written already. */
+  let skip = 0;
+  while (first < buffers.length) {
+    const some = buffers.slice(first, first + buffersPerWriteMax);
+    some[0] = some[0]!.subarray(skip);
+    // A short write is how a full disk announces itself; writing the rest tells what is the matter.
+    const { bytesWritten } = await file.writev(some, at);
+    at += bytesWritten;
+    skip += bytesWritten;
+    for (; first < buffers.length && skip >= buffers[first]!.length; first += 1)
+      skip -= buffers[first]!.length;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * A table file in use. Compaction replaces it while scans, snapshots and backups are still reading it, so its users
+ * are counted: the store is one, each of those is another, and when the last one is done with a table that was replaced,
+ * it is closed and removed.
+ */
+import { join } from 'node:path';
+import { TableFile, type EngineSupport, type LookupCounters, type TableEngine } from '@exopool/native';
+import { EngineSelector } from './engine.js';
+import type { ManifestTable } from './manifest.js';
+import { corrupt } from '../format/page-view.js';
+import type { KeyRange } from './table-scan.js';
+
+export const tableEngines: readonly TableEngine[] = [
+  'pread',
+  'io-uring',
+  'page-cache-bpf',
+  'io-uring-bpf',
+  'nvme-bpf',
+  'driver',
+];
+
+/** What was looked up by each engine, in tables that are closed already too. */
+export type LookupsByEngine = Readonly<Record<TableEngine, LookupCounters>>;
+
+export interface OpenTableOptions {
+  readonly folder: string;
+  readonly direct: boolean;
+  readonly support: readonly EngineSupport[];
+  /** Called when it closes. @param isObsolete nobody needs the file any more. */
+  onClose(table: OpenTable, isObsolete: boolean): void;
+}
+
+export class OpenTable {
+  readonly engines: EngineSelector;
+  #users = 1;
+  #isObsolete = false;
+
+  private constructor(
+    readonly entry: ManifestTable,
+    readonly file: TableFile,
+    private readonly options: OpenTableOptions,
+  ) {
+    this.engines = new EngineSelector(file, options.support);
+  }
+
+  /** @throws ExopoolError as `TableFile.open`, and `EXOPOOL_CORRUPT` when the file is not the one in the manifest. */
+  static open(entry: ManifestTable, options: OpenTableOptions): OpenTable {
+    const path = join(options.folder, entry.file);
+    const file = TableFile.open(path, { direct: options.direct });
+    if (tableIdText(file.header.tableId) !== entry.id) {
+      file.close();
+      throw corrupt(path, 0, 'the table is not the one that MANIFEST names');
+    }
+    return new OpenTable(entry, file, options);
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  /** Whether `key` lies between the table's smallest and largest. */
+  mayHold(key: Buffer): boolean {
+    const { smallestKey, largestKey } = this.entry;
+    return Buffer.compare(smallestKey, key) <= 0 && Buffer.compare(key, largestKey) <= 0;
+  }
+
+  overlaps({ lower, upper }: KeyRange): boolean {
+    const { smallestKey, largestKey } = this.entry;
+    const isBelow = lower !== undefined && Buffer.compare(largestKey, lower.key) < 0;
+    const isAbove = upper !== undefined && Buffer.compare(smallestKey, upper.key) > 0;
+    return !isBelow && !isAbove;
+  }
+
+  retain(): this {
+    this.#users += 1;
+    return this;
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.close();
+  }
+
+  /** A durable manifest no longer names it: its last user removes it. */
+  markObsolete(): void {
+    this.#isObsolete = true;
+  }
+
+  lookups(): LookupsByEngine {
+    return byEngine((engine) => this.file.counters(engine));
+  }
+
+  /** Closes it under its users: their next read rejects with `EXOPOOL_CLOSED`. */
+  close(): void {
+    this.#users = -1;
+    // A pinned file cannot be removed.
+    this.file.unpin();
+    this.options.onClose(this, this.#isObsolete);
+    this.file.close();
+  }
+}
+
+/** 16 hexadecimal digits. */
+export function tableIdText(tableId: bigint): string {
+  return tableId.toString(16).padStart(16, '0');
+}
+
+export function noLookups(): LookupsByEngine {
+  return byEngine(() => ({
+    lookups: 0,
+    found: 0,
+    notFound: 0,
+    hops: 0,
+    pagesVerified: 0,
+    bytesRead: 0,
+    onCaller: 0,
+    returned: { bound: 0, corrupt: 0, io: 0, stale: 0, straddle: 0 },
+  }));
+}
+
+export function addLookups(a: LookupsByEngine, b: LookupsByEngine): LookupsByEngine {
+  return byEngine((engine) => addCounters(a[engine], b[engine]));
+}
+
+function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
+  return {
+    lookups: a.lookups + b.lookups,
+    found: a.found + b.found,
+    notFound: a.notFound + b.notFound,
+    hops: a.hops + b.hops,
+    pagesVerified: a.pagesVerified + b.pagesVerified,
+    bytesRead: a.bytesRead + b.bytesRead,
+    onCaller: a.onCaller + b.onCaller,
+    returned: {
+      bound: a.returned.bound + b.returned.bound,
+      corrupt: a.returned.corrupt + b.returned.corrupt,
+      io: a.returned.io + b.returned.io,
+      stale: a.returned.stale + b.returned.stale,
+      straddle: a.returned.straddle + b.returned.straddle,
+    },
+  };
+}
+
+function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine {
+  return {
+    pread: of('pread'),
+    'io-uring': of('io-uring'),
+    'page-cache-bpf': of('page-cache-bpf'),
+    'io-uring-bpf': of('io-uring-bpf'),
+    'nvme-bpf': of('nvme-bpf'),
+    driver: of('driver'),
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * The reference reader: finds keys in a table by the plainest code that follows the format.
+ *
+ * The lookup engines do the same in C++ and in BPF, faster. This one is for the tests to compare them with, and is
+ * the base of what engines do not do: ordered scans (`table-scan.ts`) and verification (`table-verify.ts`).
+ */
+import { crc32c, type TableHeader } from '@exopool/native';
+import { tombstone } from '../format/entry.js';
+import { EXO_PAGE_SIZE, pagesFor } from '../format/format.js';
+import { corrupt, PageView, type PageContext, type ValueReference } from '../format/page-view.js';
+
+/** Where pages come from; `TableFile` of @exopool/native is one. */
+export interface PageSource {
+  readonly path: string;
+  readonly header: TableHeader;
+  /** One page of the tree whose checksum, table and place have been verified. */
+  readPage(offset: number): Promise<Buffer>;
+  /** `count` pages as they are in the file. */
+  readPages(offset: number, count: number): Promise<Buffer>;
+}
+
+export function pageContext(source: PageSource, offset: number): PageContext {
+  const { fileSize, tableId } = source.header;
+  return { path: source.path, offset, fileSize, tableId };
+}
+
+/**
+ * The value of `key`; `null` when the table says that it was deleted, `undefined` when it does not have it.
+ * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`.
+ */
+export async function getFromTable(source: PageSource, key: Buffer): Promise<Buffer | null | undefined> {
+  if (source.header.height === 0) return undefined;
+  let offset = source.header.root;
+  for (let level = source.header.height - 1; level > 0; level -= 1) {
+    const page = await readView(source, offset, level);
+    offset = page.child(page.childIndex(key));
+  }
+  const leaf = await readView(source, offset, 0);
+  const index = leaf.lowerBound(key);
+  if (index === leaf.count || !leaf.key(index).equals(key)) return undefined;
+  const value = leaf.value(index);
+  if (value === tombstone) return null;
+  return Buffer.isBuffer(value) ? value : readValue(source, value);
+}
+
+/** One page of the tree at its level. */
+export async function readView(source: PageSource, offset: number, level: number): Promise<PageView> {
+  return new PageView(await source.readPage(offset), pageContext(source, offset), level);
+}
+
+/** A value from its run of pages. @throws ExopoolError `EXOPOOL_CORRUPT` when its checksum does not match. */
+export async function readValue(source: PageSource, reference: ValueReference): Promise<Buffer> {
+  const run = await source.readPages(reference.offset, pagesFor(reference.length));
+  const value = run.subarray(0, reference.length);
+  if (value.length !== reference.length || crc32c(value) !== reference.checksum) {
+    throw corrupt(source.path, reference.offset, 'the checksum of the value does not match');
+  }
+  return value;
+}
+
+/** The page at `index` of a run of pages. */
+export function pageOfRun(run: Buffer, index: number): Buffer {
+  return run.subarray(index * EXO_PAGE_SIZE, (index + 1) * EXO_PAGE_SIZE);
+}

@@ -1,0 +1,272 @@
+/**
+ * The tables of an open store, the newest first: of two that have a key the first one counts.
+ *
+ *   flush, load      [new]  t9  t7  t4          a table is made beside the others, complete and durable, before
+ *   compaction       t9  [t7 t4 -> new]  t1     anybody hears of it; then the list changes in one step
+ *
+ * How it changes:
+ *   1 switch MANIFEST                             a failure up to here leaves everything as it was
+ *   2 put the new list in place for readers       in one turn
+ *   3 fsync the folder                            a failure here is reported, but the change has happened
+ *   4 let go of what is not needed any more       a removed table goes when its last reader is done
+ *
+ * After a failure of 3 the disk may still have the old MANIFEST, so what it names stays until a later fsync succeeds.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StoreIndex, type ScanSources, type TableEngine } from '@exopool/native';
+import { ExopoolError } from '@exopool/shared';
+import type { EngineName } from './engine.js';
+import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';
+import { removeLogs } from '../log/logs.js';
+import { Mutex } from '../base/mutex.js';
+import {
+  addLookups,
+  noLookups,
+  OpenTable,
+  tableIdText,
+  type LookupsByEngine,
+  type OpenTableOptions,
+} from './open-table.js';
+import { removeTable } from './remove-table.js';
+import { syncFolder } from '../base/sync-folder.js';
+import { randomTableId, writeTable, type WriteTableHooks } from './write-table.js';
+
+/** Keys of one call into an engine: all of its results, of up to 16 MiB each, are in memory together. */
+const lookupKeysMax = 1024;
+
+export interface TableChange {
+  /** Takes the place of those removed, or else is the newest. */
+  readonly added: OpenTable | undefined;
+  /** Neighbours, the newest first. */
+  readonly removed?: readonly OpenTable[];
+  /** Given when writes have become part of the tables: the first log that still counts. */
+  readonly log?: number;
+  /** A failure here still leaves everything as it was. */
+  beforeSwitch?(): Promise<void> | undefined;
+  /** Called in the same turn in which the list changes. */
+  onSwitch?(): void;
+}
+
+export class TableSet {
+  #tables: readonly OpenTable[] = [];
+  #manifest = emptyManifest;
+  /** Number of the next table; ahead of the manifest's while tables are made. */
+  #next = emptyManifest.next;
+  #closedLookups = noLookups();
+  readonly #changes = new Mutex();
+  /** Not in the list any more, but perhaps in the MANIFEST that is on disk. */
+  #replaced: OpenTable[] = [];
+  /** Removals of files under way. */
+  readonly #removals = new Set<Promise<void>>();
+
+  /** What the store reads from; it has the tables of now. */
+  readonly index: StoreIndex;
+
+  /** @param cacheBytes of the index. @param engine by which the tables are read. */
+  constructor(
+    private readonly options: Omit<OpenTableOptions, 'onClose'>,
+    cacheBytes: number,
+    private engine: EngineName,
+  ) {
+    const engines = (): TableEngine[] => this.#tables.map((table) => table.engines.choose(this.engine));
+    this.index = new StoreIndex({ cacheBytes, engines });
+  }
+
+  /** The newest first. Retain them before the first wait. */
+  get tables(): readonly OpenTable[] {
+    return this.#tables;
+  }
+
+  /**
+   * Tables are read by it from now on. Later tables that `nvme-bpf` or `driver` cannot read are read by `pread`.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when it cannot read the tables of now.
+   */
+  setEngine(engine: EngineName): void {
+    if (engine === 'nvme-bpf') for (const { file } of this.#tables) file.pin();
+    if (engine === 'driver') for (const { file } of this.#tables) file.attachToDriver();
+    this.engine = engine;
+  }
+
+  /** The number of the first log that counts. */
+  get log(): number {
+    return this.#manifest.log;
+  }
+
+  lookups(): LookupsByEngine {
+    return this.#tables.reduce((sum, table) => addLookups(sum, table.lookups()), this.#closedLookups);
+  }
+
+  /** Opens what `manifest` names. @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
+  async open(manifest: Manifest): Promise<void> {
+    this.#closeTables();
+    const tables: OpenTable[] = [];
+    try {
+      for (const entry of manifest.tables) tables.push(this.#openTable(entry));
+    } catch (error) {
+      for (const table of tables) table.close();
+      throw error;
+    }
+    this.#setTables(tables);
+    this.#manifest = manifest;
+    this.#next = manifest.next;
+    // Filters of the newest first: they are asked most.
+    for (const { file } of tables) await this.index.prepare(file);
+  }
+
+  /**
+   * Makes a table of what `sources` have. Nobody reads it before a `change()` adds it.
+   * @returns `undefined` when there was nothing to write.
+   * @throws ExopoolError as {@link writeTable}; nothing is left behind then.
+   */
+  async make(sources: ScanSources, hooks: WriteTableHooks): Promise<OpenTable | undefined> {
+    const { folder, direct } = this.options;
+    const tableId = randomTableId();
+    const name = tableName(this.#next);
+    this.#next += 1;
+    // Who reads past the page cache has no use for what is in it.
+    const place = { folder, name, tableId, createdMs: Date.now(), keepCached: !direct };
+    const summary = await writeTable(place, sources, hooks);
+    const { path, entries, bytes, smallestKey, largestKey } = summary;
+    try {
+      if (smallestKey !== undefined && largestKey !== undefined) {
+        const id = tableIdText(tableId);
+        const table = this.#openTable({ file: name, id, entries, bytes, smallestKey, largestKey });
+        await this.index.prepare(table.file);
+        return table;
+      }
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+    await rm(path, { force: true });
+    return undefined;
+  }
+
+  /** @throws ExopoolError; unless `onSwitch` was called, nothing has changed, and `added` is removed. */
+  async change(change: TableChange): Promise<void> {
+    await this.#changes.run(() => this.#change(change));
+  }
+
+  /** Closes the tables under their users. */
+  close(): void {
+    this.index.close();
+    this.#closeTables();
+  }
+
+  /** Resolves when the files that nobody needs any more are gone. What could not be removed goes at the next open. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#removals);
+  }
+
+  async #change(change: TableChange): Promise<void> {
+    const { added, removed = [], log = this.#manifest.log } = change;
+    const first = removed.length === 0 ? 0 : this.#tables.indexOf(removed[0]!);
+    const tables = this.#tables.toSpliced(first, removed.length, ...(added === undefined ? [] : [added]));
+    const manifest = { next: this.#next, log, tables: tables.map(({ entry }) => entry) };
+    try {
+      await change.beforeSwitch?.();
+      await switchManifest(this.options.folder, manifest);
+    } catch (error) {
+      if (added !== undefined) await discardTable(added);
+      throw error;
+    }
+    this.#setTables(tables);
+    this.#manifest = manifest;
+    change.onSwitch?.();
+    this.#replaced.push(...removed);
+    await syncFolder(this.options.folder);
+    for (const table of this.#replaced) table.markObsolete();
+    releaseAll(this.#replaced.splice(0));
+    if (change.log !== undefined) await removeLogs(this.options.folder, log);
+    await this.settled();
+  }
+
+  #setTables(tables: readonly OpenTable[]): void {
+    this.#tables = tables;
+    this.index.setTables(
+      tables.map(({ file, entry: { smallestKey, largestKey } }) => ({ file, smallestKey, largestKey })),
+    );
+  }
+
+  #closeTables(): void {
+    const tables = this.#tables;
+    this.#setTables([]);
+    for (const table of [...tables, ...this.#replaced.splice(0)]) table.close();
+  }
+
+  #remove(path: string): void {
+    const removal = removeTable(path)
+      .catch(() => undefined)
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  #openTable(entry: ManifestTable): OpenTable {
+    const onClose = (table: OpenTable, isObsolete: boolean): void => {
+      this.#closedLookups = addLookups(this.#closedLookups, table.lookups());
+      if (isObsolete) this.#remove(table.path);
+    };
+    try {
+      return OpenTable.open(entry, { ...this.options, onClose });
+    } catch (error) {
+      if (!(error instanceof ExopoolError) || error.code !== 'EXOPOOL_NOT_FOUND') throw error;
+      const path = join(this.options.folder, entry.file);
+      const message = `${path} is missing though MANIFEST names it; restore it from a copy of the store`;
+      throw new ExopoolError('EXOPOOL_NOT_FOUND', message, { cause: error });
+    }
+  }
+}
+
+/** The values of `keys`, in order, each from the newest table that knows it. The caller retains the tables. */
+export async function lookUpIn(
+  tables: readonly OpenTable[],
+  keys: readonly Buffer[],
+  engine: EngineName,
+): Promise<(Buffer | undefined)[]> {
+  const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
+  let unknown = [...keys.keys()];
+  for (const table of tables) {
+    if (unknown.length === 0) break;
+    unknown = await lookUpInTable(table, engine, keys, unknown, values);
+  }
+  return values;
+}
+
+export function retainAll(tables: readonly OpenTable[]): readonly OpenTable[] {
+  return tables.map((table) => table.retain());
+}
+
+export function releaseAll(tables: readonly OpenTable[]): void {
+  for (const table of tables) table.release();
+}
+
+/** Removes a table that is in no manifest. */
+async function discardTable(table: OpenTable): Promise<void> {
+  table.close();
+  await rm(table.path, { force: true }).catch(() => undefined);
+}
+
+/** Fills in what `table` has of the keys at `indexes`. @returns the indexes of those it knows nothing of. */
+async function lookUpInTable(
+  table: OpenTable,
+  engine: EngineName,
+  keys: readonly Buffer[],
+  indexes: readonly number[],
+  values: (Buffer | undefined)[],
+): Promise<number[]> {
+  const unknown: number[] = [];
+  const asked: number[] = [];
+  for (const index of indexes) (table.mayHold(keys[index]!) ? asked : unknown).push(index);
+  for (let at = 0; at < asked.length; at += lookupKeysMax) {
+    const some = asked.slice(at, at + lookupKeysMax);
+    const wanted = some.map((index) => keys[index]!);
+    const found = await table.file.lookupMany(wanted, table.engines.choose(engine));
+    for (const [position, index] of some.entries()) {
+      const value = found[position];
+      if (value === undefined) unknown.push(index);
+      else values[index] = value ?? undefined;
+    }
+  }
+  return unknown;
+}
