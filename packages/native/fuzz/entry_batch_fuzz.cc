@@ -7,10 +7,10 @@
 #include <map>
 #include <string>
 
-#include "arena.cc"
-#include "entry_batch.cc"
+#include "base/arena.cc"
+#include "store/entry_batch.cc"
 #include "fuzz_target.hh"
-#include "memtable.cc"
+#include "store/memtable.cc"
 
 namespace {
 

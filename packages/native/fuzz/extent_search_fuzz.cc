@@ -11,7 +11,7 @@
 #include <cstring>
 
 #include "extent_search.h"
-#include "extent_snapshot.cc"  // its pure half
+#include "engines/extent_snapshot.cc"  // its pure half
 #include "fuzz_target.hh"
 
 namespace {

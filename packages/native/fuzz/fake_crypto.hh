@@ -3,7 +3,7 @@
 // The MAC of frames is the real one, with known keys.
 #pragma once
 
-#include "slab_crypto.hh"
+#include "slab/slab_crypto.hh"
 
 namespace exopool {
 

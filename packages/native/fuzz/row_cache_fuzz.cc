@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include "fuzz_target.hh"
-#include "row_cache.cc"
+#include "store/row_cache.cc"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <map>
 
 #include "fuzz_target.hh"
-#include "sealed_index.cc"
-#include "segment_log.cc"
+#include "cache/sealed_index.cc"
+#include "cache/segment_log.cc"
 
 namespace {
 

@@ -17,11 +17,11 @@
 
 #include "fake_crypto.hh"
 #include "fuzz_target.hh"
-#include "slab_client_session.cc"
-#include "slab_frame.cc"
-#include "slab_handshake.cc"
-#include "slab_poller.cc"
-#include "slab_ticket.cc"
+#include "slab/slab_client_session.cc"
+#include "slab/slab_frame.cc"
+#include "slab/slab_handshake.cc"
+#include "slab/slab_poller.cc"
+#include "slab/slab_ticket.cc"
 
 namespace {
 

@@ -15,11 +15,11 @@
 
 #include "fake_crypto.hh"
 #include "fuzz_target.hh"
-#include "slab_frame.cc"
-#include "slab_handshake.cc"
-#include "slab_leases.cc"
-#include "slab_session.cc"
-#include "slab_ticket.cc"
+#include "slab/slab_frame.cc"
+#include "slab/slab_handshake.cc"
+#include "slab/slab_leases.cc"
+#include "slab/slab_server_session.cc"
+#include "slab/slab_ticket.cc"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <map>
 
 #include "fuzz_target.hh"
-#include "process_pages.cc"
-#include "slab_poller.cc"
-#include "swap_history.cc"
+#include "machine/process_pages.cc"
+#include "slab/slab_poller.cc"
+#include "machine/swap_history.cc"
 
 namespace {
 

@@ -14,8 +14,8 @@
 #include <string>
 
 #include "fuzz_target.hh"
-#include "page_builder.cc"
-#include "table_page.cc"
+#include "table/page_builder.cc"
+#include "table/table_page.cc"
 
 namespace exopool {
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
  * When one read of one thread crossed from a layer of the kernel into the next: the contract between the
- * probes (bpf/read_trace.bpf.c) and who reads (addon/read_trace.cc).
+ * probes (kernel/bpf/read_trace.bpf.c) and who reads (addon/door/read_trace_binding.cc).
  *
  *   before -> syscall_in -> fs_in -> block_in -> driver_in -> issue -> driver_out
  *                                                                          | the device works

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "crc32c.hh"
+#include "base/crc32c.hh"
 #include "table_format.h"
 
 namespace exopool {

@@ -29,12 +29,12 @@
 #include <vector>
 
 #include "deep_table.hh"
-#include "extent_pin.hh"
-#include "lookup.hh"
-#include "loop_engine.hh"
-#include "ring_engine.hh"
+#include "engines/extent_pin.hh"
+#include "engines/lookup.hh"
+#include "engines/loop_engine.hh"
+#include "engines/ring_engine.hh"
 #include "spinner.hh"
-#include "table_lookup.hh"
+#include "engines/table_lookup.hh"
 
 using namespace exopool;
 

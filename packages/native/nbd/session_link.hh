@@ -8,7 +8,7 @@
 #include <string>
 
 #include "page_store.hh"
-#include "slab_client_loop.hh"
+#include "slab/slab_client_loop.hh"
 
 namespace exopool {
 

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include "slab_client_session.hh"
+#include "slab/slab_client_session.hh"
 
 namespace exopool {
 

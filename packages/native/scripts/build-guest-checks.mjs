@@ -14,7 +14,7 @@ function fail(message) {
 if (process.argv[2] === undefined) fail('usage: build-guest-checks.mjs OUT');
 const out = path.resolve(process.argv[2]);
 mkdirSync(out, { recursive: true });
-buildPrograms('kmod/guest', out);
+buildPrograms('kernel/kmod/guest', out);
 for (const name of ['driver_chase.bpf.o', 'driver_lookup.bpf.o']) {
   const object = path.join(release, name);
   if (!existsSync(object)) fail(`${object} is missing: it takes clang and libbpf-dev, and nx build native`);

@@ -34,7 +34,7 @@ import { parseArgs } from 'node:util';
 import { addNvmeHook } from './nvme-hook-edit.mjs';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
-const kmod = path.join(packageFolder, 'kmod');
+const kmod = path.join(packageFolder, 'kernel', 'kmod');
 const driverPath = 'drivers/nvme/host';
 
 /** Other drivers of the folder, and the core, which stays the distribution's. */

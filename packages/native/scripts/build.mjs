@@ -1,6 +1,6 @@
 /**
  * Builds what is native: `build/Release/exopool.node` (node-gyp, incremental), one `build/Release/<name>.bpf.o` for
- * each `bpf/<name>.bpf.c` (clang), and nbdkit's plugin. Builds in one folder take turns by a file lock.
+ * each `kernel/bpf/<name>.bpf.c` (clang), and nbdkit's plugin. Builds in one folder take turns by a file lock.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
@@ -45,7 +45,9 @@ function buildAddon() {
 const bpfArchitectures = { x64: 'x86', arm64: 'arm64' };
 
 function buildBpfObjects() {
-  const names = readdirSync(path.join(packageFolder, 'bpf')).filter((name) => name.endsWith('.bpf.c'));
+  const names = readdirSync(path.join(packageFolder, 'kernel', 'bpf')).filter((name) =>
+    name.endsWith('.bpf.c'),
+  );
   for (const name of names) {
     const object = path.join(release, name.replace(/c$/, 'o'));
     if (findClang() === undefined || findLibbpf() === undefined) {
@@ -54,7 +56,7 @@ function buildBpfObjects() {
     }
     const flags = ['-g', '-O2', '-target', 'bpf', '-mcpu=v3', '-D__BPF__', '-Wall', '-Wextra', '-Werror'];
     const target = `-D__TARGET_ARCH_${bpfArchitectures[process.arch] ?? process.arch}`;
-    run('clang', [...flags, target, '-Iinclude', '-c', `bpf/${name}`, '-o', `${object}.tmp`]);
+    run('clang', [...flags, target, '-Iinclude', '-c', `kernel/bpf/${name}`, '-o', `${object}.tmp`]);
     renameSync(`${object}.tmp`, object);
   }
 }

@@ -9,7 +9,7 @@ const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 
 const answers = {
   sources: () =>
-    readdirSync(path.join(packageFolder, 'addon'))
+    readdirSync(path.join(packageFolder, 'addon'), { recursive: true })
       .filter((name) => name.endsWith('.cc'))
       .sort()
       .map((name) => `addon/${name}`),

@@ -20,7 +20,7 @@ const modifiedMs = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs 
 export function buildNbdPlugin(packageFolder, plugin, run) {
   if (findNbdkit() === undefined) return rmSync(plugin, { force: true });
   const filesOf = (folder) =>
-    readdirSync(path.join(packageFolder, folder)).map((name) => `${folder}/${name}`);
+    readdirSync(path.join(packageFolder, folder), { recursive: true }).map((name) => `${folder}/${name}`);
   const inputs = folders.flatMap(filesOf).filter((name) => /\.(cc|hh|h)$/.test(name));
   const newest = Math.max(...inputs.map((name) => modifiedMs(path.join(packageFolder, name))));
   if (modifiedMs(plugin) > newest) return;

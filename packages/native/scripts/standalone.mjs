@@ -33,7 +33,7 @@ export function buildPrograms(folder, out) {
   try {
     const archive = path.join(scratch, 'addon.a');
     const stubs = path.join(scratch, 'stubs.c');
-    const names = readdirSync(objects).filter((name) => name.endsWith('.o'));
+    const names = readdirSync(objects, { recursive: true }).filter((name) => name.endsWith('.o'));
     run('ar', ['rcs', archive, ...names.map((name) => path.join(objects, name))]);
     const missing = new Set(run('nm', ['--undefined-only', archive]).match(/\b(napi|node_api)_\w+$/gm));
     writeFileSync(stubs, [...missing].map((name) => `void ${name}(void) { __builtin_abort(); }\n`).join(''));

@@ -15,7 +15,7 @@ import { runProgram } from './run-program.js';
 const native = fileURLToPath(new URL('../../../packages/native', import.meta.url));
 const modules = ['exopool.ko', 'nvme.ko'];
 /** What the modules are built from, and how. */
-const inputs = ['kmod', 'include/driver_abi.h', 'scripts/build-kmod.mjs', 'scripts/nvme-hook-edit.mjs'];
+const inputs = ['kernel/kmod', 'include/driver_abi.h', 'scripts/build-kmod.mjs', 'scripts/nvme-hook-edit.mjs'];
 
 export interface DriverKitOptions extends ObtainOptions {
   /** For tests. */
@@ -51,7 +51,7 @@ export async function prepareDriver(
   return { release, folder, environment: existsSync(libbpf) ? { EXOPOOL_LIBBPF: libbpf } : {} };
 }
 
-/** What is measured in a guest, by a program of packages/native/kmod/guest. */
+/** What is measured in a guest, by a program of packages/native/kernel/kmod/guest. */
 export interface DriverMeasurement {
   readonly program: 'instructions' | 'wall_time' | 'fairness';
   /** Empty, and as large as a gigabyte. */

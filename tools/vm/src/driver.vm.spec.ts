@@ -1,5 +1,5 @@
 /**
- * exopool.ko in guests: its own checks (packages/native/kmod/guest/check.sh), and a store that reads by it. Modules are
+ * exopool.ko in guests: its own checks (packages/native/kernel/kmod/guest/check.sh), and a store that reads by it. Modules are
  * built for the guest's kernel, from headers and sources of the Debian archive.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 const kernels = ['6.12', '7.2'];
 /** All checks take minutes under emulation: of the newest kernel only when everything is tested. */
 const checkedKernels = isLong ? kernels : kernels.slice(0, 1);
-const check = path.join(import.meta.dirname, '../../../packages/native/kmod/guest/check.sh');
+const check = path.join(import.meta.dirname, '../../../packages/native/kernel/kmod/guest/check.sh');
 const storeScript = path.join(import.meta.dirname, 'testing', 'guest-driver.mjs');
 const entries = 10_000;
 const lookups = isLong ? 1_000_000 : 4000;

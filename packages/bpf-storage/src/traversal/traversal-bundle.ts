@@ -129,7 +129,7 @@ function readManifest(object: string): Manifest {
 }
 
 function compileProgram(source: string, name: string, folder: string): void {
-  const from = path.join(traversalSourceFolder, 'traversal', name.replace(/o$/, 'c'));
+  const from = path.join(traversalSourceFolder, 'kernel', 'traversal', name.replace(/o$/, 'c'));
   const target = `-D__TARGET_ARCH_${bpfTargets[process.arch] ?? process.arch}`;
   const flags = ['-g', '-O2', '-target', 'bpf', '-mcpu=v3', '-D__BPF__', target, ...warnings];
   compile('clang', [...flags, ...sourceFlags(source), '-c', from, '-o', path.join(folder, name)], clangFix);
@@ -137,7 +137,7 @@ function compileProgram(source: string, name: string, folder: string): void {
 
 /** Two steps: what counts the author's basic blocks must not count itself. */
 function compileTwin(source: string, folder: string): void {
-  const from = path.join(traversalSourceFolder, 'traversal');
+  const from = path.join(traversalSourceFolder, 'kernel', 'traversal');
   const object = path.join(folder, 'twin.o');
   const flags = ['-g', '-O2', '-fPIC', '-fvisibility=hidden', ...warnings];
   const counted = [...flags, '-fsanitize-coverage=trace-pc', ...sourceFlags(source)];

@@ -1,6 +1,6 @@
 /**
  * What the measuring programs print: a JSON object a line. Those that count print one for what was counted or for what
- * does not run. They are packages/native/measure/lookup_instructions.cc and packages/native/kmod/guest/instructions.cc.
+ * does not run. They are packages/native/measure/lookup_instructions.cc and packages/native/kernel/kmod/guest/instructions.cc.
  */
 import { z } from 'zod';
 import { ExopoolError } from '@exopool/shared';

@@ -1,6 +1,6 @@
 /**
  * Measures exopool.ko, in guests with the module and the hooked NVMe driver, which are built for their kernel; the
- * programs are those of packages/native/kmod/guest. `pread` is measured in the same run, and ratios are against that.
+ * programs are those of packages/native/kernel/kmod/guest. `pread` is measured in the same run, and ratios are against that.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

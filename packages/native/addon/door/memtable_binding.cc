@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memtables for JavaScript: src/table/memtable.ts is the only caller.
+#include "door/memtable_binding.hh"
+
+#include <new>
+
+#include "door/binding.hh"
+#include "store/entry_batch.hh"
+
+namespace exopool {
+namespace {
+
+// Instead of the memory in use.
+constexpr double kUnsound = -1;
+constexpr double kNoMemory = -2;
+
+// newMemtable(): handle
+Napi::Value NewMemtable(const Napi::CallbackInfo &info) {
+  return Napi::External<MemtableHandle>::New(info.Env(), new MemtableHandle(std::make_shared<Memtable>()),
+                                             [](Napi::Env, MemtableHandle *handle) { delete handle; });
+}
+
+// closeMemtable(handle)
+void CloseMemtable(const Napi::CallbackInfo &info) {
+  info[0].As<Napi::External<MemtableHandle>>().Data()->reset();
+}
+
+// memtableApply(handle, batch, firstSequence): bytes in use; otherwise nothing was done
+Napi::Value MemtableApply(const Napi::CallbackInfo &info) {
+  Memtable &memtable = *MemtableOf(info[0]);
+  auto bytes = info[1].As<Napi::Uint8Array>();
+  auto sequence = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
+  double result = kUnsound;
+  if (EntryBatch::IsSound(bytes.Data(), bytes.ByteLength())) {
+    try {
+      memtable.Apply(EntryBatch(bytes.Data(), bytes.ByteLength()), sequence);
+      result = static_cast<double>(memtable.bytes());
+    } catch (const std::bad_alloc &) {
+      result = kNoMemory;
+    }
+  }
+  return Napi::Number::New(info.Env(), result);
+}
+
+// memtableGet(handle, key, view): Buffer | null (deleted) | undefined (unknown)
+Napi::Value MemtableGet(const Napi::CallbackInfo &info) {
+  auto key = info[1].As<Napi::Uint8Array>();
+  auto view = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
+  std::string_view value;
+  std::string_view name(reinterpret_cast<const char *>(key.Data()), key.ByteLength());
+  switch (MemtableOf(info[0])->Get(name, view, &value)) {
+    case Memtable::Found::kUnknown:
+      return info.Env().Undefined();
+    case Memtable::Found::kDeleted:
+      return info.Env().Null();
+    default:
+      return Napi::Buffer<char>::Copy(info.Env(), value.data(), value.size());
+  }
+}
+
+// batchEntries(batch): how many there are; -1: it contradicts itself
+Napi::Value BatchEntries(const Napi::CallbackInfo &info) {
+  auto bytes = info[0].As<Napi::Uint8Array>();
+  EntryBatch batch(bytes.Data(), bytes.ByteLength());
+  double count = 0;
+  for (BatchEntry entry; batch.Next(&entry);) count++;
+  return Napi::Number::New(info.Env(), batch.at_end() ? count : kUnsound);
+}
+
+// memtableAbsorb(handle, newer): bytes in use
+Napi::Value MemtableAbsorb(const Napi::CallbackInfo &info) {
+  Memtable &memtable = *MemtableOf(info[0]);
+  try {
+    memtable.Absorb(*MemtableOf(info[1]));
+  } catch (const std::bad_alloc &) {
+    return Napi::Number::New(info.Env(), kNoMemory);
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(memtable.bytes()));
+}
+
+}  // namespace
+
+void RegisterMemtable(Napi::Env env, Napi::Object exports) {
+  exports.Set("newMemtable", Napi::Function::New(env, NewMemtable, "newMemtable"));
+  exports.Set("closeMemtable", Napi::Function::New(env, CloseMemtable, "closeMemtable"));
+  exports.Set("memtableApply", Napi::Function::New(env, MemtableApply, "memtableApply"));
+  exports.Set("memtableGet", Napi::Function::New(env, MemtableGet, "memtableGet"));
+  exports.Set("batchEntries", Napi::Function::New(env, BatchEntries, "batchEntries"));
+  exports.Set("memtableAbsorb", Napi::Function::New(env, MemtableAbsorb, "memtableAbsorb"));
+}
+
+}  // namespace exopool

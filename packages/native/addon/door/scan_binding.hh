@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A scan as JavaScript asks for one: which sources, which keys, and how much at most.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "table/merge_scan.hh"
+#include "store/run_sorter.hh"
+#include "table/table_file.hh"
+#include "table/table_source.hh"
+
+namespace exopool {
+
+using RunHandle = std::shared_ptr<RunSorter>;
+
+// Of a number in the values.
+struct Aggregate {
+  uint64_t count = 0, with_field = 0;
+  double sum = 0, min = INFINITY, max = -INFINITY;
+
+  void Add(double number) {
+    with_field++;
+    sum += number;
+    min = Lesser(min, number);
+    max = -Lesser(-max, -number);
+  }
+  // As Math.min: not a number if either is not, and -0 is less than 0.
+  static double Lesser(double a, double b) {
+    if (std::isnan(a) || std::isnan(b)) return NAN;
+    if (a == b) return std::signbit(a) ? a : b;
+    return a < b ? a : b;
+  }
+};
+
+struct Scan {
+  explicit Scan(bool reverse) : merge(reverse) {}
+
+  MergeScan merge;
+  bool keys_only = false;
+  uint64_t limit = UINT64_MAX;  // entries still to be given
+  uint64_t entries_max = 0;     // that the sources have together
+  bool started = false;
+  Aggregate aggregate;
+  // Where short scans find leaves and leave them, for the JavaScript thread alone; null: nowhere.
+  std::shared_ptr<LeafCache> leaves;
+  std::vector<TableSource *> tables;
+  size_t pages = 0;  // that the first reads of all tables have
+
+  // To the first entry; nothing when the scan stands on one already.
+  Failure Begin();
+  // From now on it reads memory alone, or files.
+  void ReadFrom(LeafCache *memory);
+};
+
+// From the object that src/scan.ts makes.
+std::shared_ptr<Scan> ScanFromJs(const Napi::Object &spec);
+
+}  // namespace exopool

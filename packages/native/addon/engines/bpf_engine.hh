@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lookup program (kernel/bpf/page_cache_lookup.bpf.c), loaded once for the process.
+//
+// The map of chains is one mapping shared with the kernel. It is cut into one part for each walker: the worker
+// threads, by their numbers, so that they walk at the same time without a lock, and one for threads that must not
+// wait, which take turns.
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <string>
+
+#include "chain.h"
+
+namespace exopool {
+
+class BpfEngine {
+ public:
+  // Loads the program at the first call. Never destroyed: worker threads may be in it when the process ends.
+  static BpfEngine &Get();
+
+  bool available() const { return reason_.empty(); }
+  const std::string &reason() const { return reason_; }  // why it is not available
+  const std::string &fix() const { return fix_; }        // the line that would change that
+
+  // Walks with EXO_PRESENT_ONLY, for whoever has locked present_walker().
+  static constexpr int kPresentWalker = EXO_WALKERS - 1;
+  std::mutex &present_walker() { return present_walker_; }
+
+  // EXO_BATCH_MAX chains that only this walker uses.
+  exo_chain *chains(int walker) const { return chains_ + static_cast<size_t>(walker) * EXO_BATCH_MAX; }
+  // Runs the program over the first walk->count chains of a walker. Zero or an errno.
+  int Walk(int walker, exo_walk *walk) const;
+
+ private:
+  BpfEngine();
+  void Load();
+
+  std::string reason_;
+  std::string fix_;
+  std::mutex present_walker_;
+  exo_chain *chains_ = nullptr;
+  int program_fd_ = -1;
+};
+
+}  // namespace exopool

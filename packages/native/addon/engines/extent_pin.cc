@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engines/extent_pin.hh"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "engines/extent_snapshot.hh"
+#include "engines/loop_engine.hh"
+
+namespace exopool {
+namespace {
+
+constexpr char kMark[] = "user.exopool.pinned";
+
+int Lock(int fd, int how) {
+  int status;
+  do {
+    status = flock(fd, how);
+  } while (status != 0 && errno == EINTR);
+  return status == 0 ? 0 : errno;
+}
+
+int SetImmutable(int fd, bool immutable) {
+  int flags = 0;
+  if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return errno;
+  flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+  return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0 ? 0 : errno;
+}
+
+bool IsImmutable(int fd) {
+  int flags = 0;
+  return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL) != 0;
+}
+
+// When the file or its attributes were changed last; nothing does that to an immutable file but taking that back.
+timespec ChangeOf(int fd) {
+  struct stat status {};
+  return fstat(fd, &status) == 0 ? status.st_ctim : timespec{};
+}
+
+bool IsSame(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+// The attribute, and the mark that it is ours; none when somebody else has set it.
+int MakeImmutable(int fd) {
+  if (IsImmutable(fd)) return 0;
+  if (fsetxattr(fd, kMark, "", 0, 0) != 0) return errno;
+  return SetImmutable(fd, true);
+}
+
+}  // namespace
+
+ExtentPins &ExtentPins::Get() {
+  static ExtentPins *pins = new ExtentPins();
+  return *pins;
+}
+
+std::string ExtentPins::Pin(TableFile *table) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (pinned_.count(table) != 0) return "";
+  int fd = table->read_fd();
+  Pinned pinned;
+  pinned.fd = fd;
+  std::string refusal = Hold(fd);
+  if (!refusal.empty()) return refusal;
+  pinned.changed = ChangeOf(fd);
+  refusal = Place(fd, &pinned);
+  if (refusal.empty()) pinned_.emplace(table, pinned);
+  else Release(fd);
+  return refusal;
+}
+
+std::string ExtentPins::Hold(int fd) {
+  if (fsync(fd) != 0) return std::string("it cannot be synced: ") + strerror(errno);
+  if (int error = Lock(fd, LOCK_SH)) return std::string("it cannot be locked: ") + strerror(error);
+  int error = MakeImmutable(fd);
+  if (error == 0) return "";
+  Release(fd);
+  return std::string("it cannot be made immutable: ") + strerror(error);
+}
+
+// Puts the file's extents into the program's maps.
+std::string ExtentPins::Place(int fd, Pinned *pinned) {
+  ExtentSnapshot snapshot;
+  std::string refusal = TakeExtentSnapshot(fd, &snapshot);
+  if (!refusal.empty()) return refusal;
+  auto [device, is_new] = devices_.try_emplace(snapshot.device, -1);
+  if (device->second < 0) device->second = open(snapshot.device.c_str(), O_RDONLY | O_CLOEXEC);
+  if (device->second < 0) return snapshot.device + " cannot be opened: " + strerror(errno);
+
+  std::set<uint32_t> slots;
+  for (const auto &[table, other] : pinned_) slots.insert(other.slot);
+  while (slots.count(pinned->slot) != 0) pinned->slot++;
+  pinned->extents = static_cast<uint32_t>(snapshot.extents.size());
+  if (pinned->slot >= EXO_SNAPSHOTS_MAX || !FindRoom(pinned->extents, &pinned->extent))
+    return "too many files or extents are pinned already";
+  pinned->device_fd = device->second;
+  pinned->namespace_id = snapshot.namespace_id;
+  pinned->lba_shift = snapshot.lba_shift;
+  if (++generation_ == 0) generation_ = 1;
+  pinned->generation = generation_;
+  LoopEngine &engine = LoopEngine::Get();
+  std::copy(snapshot.extents.begin(), snapshot.extents.end(), engine.extents() + pinned->extent);
+  __atomic_store_n(&engine.snapshots()[pinned->slot], uint64_t{generation_}, __ATOMIC_SEQ_CST);
+  return "";
+}
+
+// The first gap between the extents of other files.
+bool ExtentPins::FindRoom(uint32_t count, uint32_t *first) const {
+  std::vector<std::pair<uint32_t, uint32_t>> used;
+  for (const auto &[table, other] : pinned_) used.emplace_back(other.extent, other.extent + other.extents);
+  std::sort(used.begin(), used.end());
+  *first = 0;
+  for (const auto &[begin, end] : used) {
+    if (begin >= *first + count) return true;
+    *first = std::max(*first, end);
+  }
+  return *first + count <= EXO_EXTENTS_MAX;
+}
+
+void ExtentPins::Unpin(const TableFile *table) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto found = pinned_.find(table);
+  if (found == pinned_.end()) return;
+  __atomic_store_n(&LoopEngine::Get().snapshots()[found->second.slot], uint64_t{0}, __ATOMIC_SEQ_CST);
+  int fd = found->second.fd;
+  pinned_.erase(found);
+  Release(fd);
+}
+
+int ExtentPins::Release(int fd) {
+  // Not ours alone: the last one that has it does this.
+  if (Lock(fd, LOCK_EX | LOCK_NB) != 0) {
+    Lock(fd, LOCK_UN);
+    return 0;
+  }
+  int error = 0;
+  if (fgetxattr(fd, kMark, nullptr, 0) >= 0) {
+    error = SetImmutable(fd, false);
+    if (error == 0 && fremovexattr(fd, kMark) != 0) error = errno;
+  }
+  Lock(fd, LOCK_UN);
+  return error;
+}
+
+bool ExtentPins::Describe(const TableFile *table, exo_loop *loop) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto found = pinned_.find(table);
+  if (found == pinned_.end()) return false;
+  const Pinned &pinned = found->second;
+  loop->fd = static_cast<__u32>(pinned.device_fd);
+  loop->namespace_id = pinned.namespace_id;
+  loop->lba_shift = pinned.lba_shift;
+  loop->extent = pinned.extent;
+  loop->extents = pinned.extents;
+  loop->snapshot = pinned.slot;
+  loop->generation = pinned.generation;
+  return true;
+}
+
+bool ExtentPins::Holds(const TableFile *table, uint32_t generation) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto found = pinned_.find(table);
+  if (found == pinned_.end() || found->second.generation != generation) return false;
+  if (IsSame(found->second.changed, ChangeOf(found->second.fd))) return true;
+  __atomic_store_n(&LoopEngine::Get().snapshots()[found->second.slot], uint64_t{0}, __ATOMIC_SEQ_CST);
+  return false;
+}
+
+}  // namespace exopool

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files whose extents are in the kernel's hands, and must not move as long as they are.
+//
+// A pinned file carries the immutable attribute: writing, truncating, punching, renaming, unlinking and
+// defragmenting it are refused by the file system. A mark beside it (an extended attribute) says that the
+// attribute is ours, and a shared flock that somebody still relies on it, so the last process takes it back:
+//
+//   pin     lock; mark, immutable (unless it was); sync; extents -> maps; generation -> its slot
+//   unpin   0 -> the slot, so chains under way come back stale; last one: not immutable, no mark; unlock
+//
+// Root can take the attribute away from a file in use. That shows in the time of the file's last change, which is
+// compared after each batch: its results do not count then, and later chains come back stale.
+//
+// A process that is killed leaves the attribute behind; Release takes it back once nobody holds the lock.
+#pragma once
+
+#include <time.h>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "loop.h"
+#include "table/table_file.hh"
+
+namespace exopool {
+
+class ExtentPins {
+ public:
+  static ExtentPins &Get();
+
+  // Empty, or why the file cannot be pinned. Once more for a pinned file does nothing.
+  std::string Pin(TableFile *table);
+  // Nothing for a file that is not pinned.
+  void Unpin(const TableFile *table);
+  // Syncs an open file and keeps it where it is, until Release. Empty, or why it cannot be.
+  static std::string Hold(int fd);
+  // Takes the attribute back that a process of ours has left on a file. Zero or an errno.
+  static int Release(int fd);
+
+  // Fills in the batch's part about the device. False when the file is not pinned.
+  bool Describe(const TableFile *table, exo_loop *loop);
+  // Whether the pin that Describe saw is still there, and nobody has taken the attribute away.
+  bool Holds(const TableFile *table, uint32_t generation);
+
+ private:
+  struct Pinned {
+    int fd = -1;  // the table's
+    int device_fd = -1;
+    uint32_t namespace_id = 0, lba_shift = 0;
+    uint32_t extent = 0, extents = 0;  // in the map
+    uint32_t slot = 0, generation = 0;
+    timespec changed{};  // the file's last change, as of the pin
+  };
+
+  std::string Place(int fd, Pinned *pinned);
+  bool FindRoom(uint32_t count, uint32_t *first) const;
+
+  std::mutex mutex_;
+  std::map<const TableFile *, Pinned> pinned_;
+  std::map<std::string, int> devices_;  // descriptors of character devices; they stay open
+  uint32_t generation_ = 0;
+};
+
+}  // namespace exopool

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engines io-uring-bpf and nvme-bpf: batches of chains that the kernel advances by itself.
+//
+//   JavaScript threads                    the loop's thread
+//   Submit(call) -> [ inbox ] --wake-->   64 keys -> chains -> one io_uring_enter -> results, checked
+//                                            ^  next 64 keys, of the next call in turn
+//
+// - One ring and one thread a process, so 64 chains in flight are the budget of the process, whatever
+//   JavaScript asks for. The bound on hops is the height of the table.
+// - The program cannot compute checksums: the pages that a chain walked are checked here the first time they
+//   occur (a leaf from the chain itself, an interior page by a read), before the result is believed.
+// - A chain that comes back without an answer is looked up once more by pread, and counted by its reason.
+// - With nvme-bpf the file's extents must be the snapshot's from the first read until the result is taken:
+//   see extent_pin.hh.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engines/loop_program.hh"
+#include "table/table_file.hh"
+#include "table/table_walk.hh"
+
+namespace exopool {
+
+// Some of a lookup's keys, in one table. All but the last is the caller's to fill in.
+struct LoopCall {
+  std::shared_ptr<TableFile> table;
+  exo_loop_kind kind = EXO_LOOP_FILE;
+  const KeyBatch *keys = nullptr;
+  std::vector<uint32_t> which;      // of the keys
+  LookupResult *results = nullptr;  // results[i] is for key i
+  std::function<bool()> is_stopped;  // the keys that are left are not to be looked up
+  std::function<void(uint32_t key)> ended;  // after each key's lookup
+  std::function<void()> done;               // once, after the last; it may destroy keys and results
+
+  size_t next = 0;
+};
+
+// How the chains of one kind ended, for the whole process.
+struct LoopCounters {
+  std::atomic<uint64_t> batches{0}, chains{0}, hops{0};
+  std::atomic<uint64_t> done{0}, not_found{0}, bound{0}, stale{0}, straddle{0}, io{0}, checksum{0}, corrupt{0};
+};
+
+class LoopEngine {
+ public:
+  // Loads the program at the first call, where that is possible. Never destroyed: the kernel writes into its
+  // region.
+  static LoopEngine &Get();
+
+  bool available() const { return reason_.empty(); }
+  const std::string &reason() const { return reason_; }
+  const std::string &fix() const { return fix_; }
+  LoopCounters &counters(exo_loop_kind kind) { return counters_[kind]; }
+
+  // For who keeps snapshots of extents in the program's maps. Only when available.
+  exo_extent *extents() const { return program_.extents(); }
+  uint64_t *snapshots() const { return program_.snapshots(); }
+
+  // From any thread.
+  void Submit(std::shared_ptr<LoopCall> call);
+
+ private:
+  LoopEngine();
+  void Run();
+  void RunBatch(LoopCall *call);
+  void RunChains(LoopCall *call, const uint32_t *which, size_t count);
+  bool Describe(const LoopCall &call, size_t count);
+  void TakeResult(LoopCall *call, uint32_t key, unsigned number, Tally *tally);
+
+  std::string reason_;
+  std::string fix_;
+  LoopProgram program_;
+  LoopCounters counters_[2];
+  bool broken_ = false;  // the ring has failed, and may still write into the region
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<LoopCall>> inbox_;
+};
+
+}  // namespace exopool

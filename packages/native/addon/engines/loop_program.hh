@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program in the ring's wait loop (kernel/bpf/loop_lookup.bpf.c), with the ring, the region and the maps that it
+// shares with us. Contract: include/loop.h.
+//
+// A ring with a loop belongs to the thread that opened it, and that thread's io_uring_enter only runs the loop.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "loop.h"
+#include "engines/loop_ring.hh"
+
+struct bpf_map;
+struct bpf_object;
+
+namespace exopool {
+
+class LoopProgram {
+ public:
+  // What can be told without loading anything: the library, the object and the kernel's types. False, with a
+  // reason and the line that would change it, when the loop cannot run here.
+  static bool IsPossible(std::string *reason, std::string *fix);
+
+  // Opens the ring and loads the program into it. As IsPossible.
+  bool Load(std::string *reason, std::string *fix);
+
+  // Runs the batch that loop() describes. Zero or an errno.
+  int Run();
+
+  exo_loop *loop() const { return loop_; }
+  exo_chain *chain(unsigned i) const { return reinterpret_cast<exo_chain *>(ring_.region() + EXO_LOOP_CHAIN_AT(i)); }
+  uint64_t pages() const { return reinterpret_cast<uint64_t>(ring_.region()) + EXO_LOOP_PAGE_AT(0); }
+  exo_extent *extents() const { return extents_; }
+  uint64_t *snapshots() const { return snapshots_; }
+
+ private:
+  int LoadObject(std::string *detail);
+
+  LoopRing ring_;
+  exo_loop *loop_ = nullptr;
+  exo_extent *extents_ = nullptr;
+  uint64_t *snapshots_ = nullptr;
+};
+
+}  // namespace exopool

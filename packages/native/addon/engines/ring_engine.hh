@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The io-uring engine: one ring and one thread a process, which advances the lookups of all calls at once.
+//
+// A device answers many reads in little more time than one, so what matters for cold data is how many are
+// under way, not how many threads wait. Each lookup is a TableWalk; up to kChains of them have a read in the
+// ring, and one system call submits all new reads and waits for the next that is done:
+//
+//   JavaScript threads                         the ring's thread
+//   Submit(call) -> [ inbox ] --eventfd-->  take calls, start walks, one key of each call in turn
+//                                                |        ^
+//                                                v reads  | next reads
+//                                           io_uring_enter: submit all, wait for one (or the eventfd)
+//                                                |        |
+//                                                v        | completions
+//   promise <-- done() <-- last key <------ resume walks -+
+//
+// - A walk that does not find its key goes on in the next older table that may have it.
+// - The eventfd that announces new calls is itself read through the ring, so there is one place to sleep. It
+//   is written only while the thread sleeps: a busy thread looks into the inbox anyway.
+// - Pages are read into registered buffers from registered files where the kernel takes them (RLIMIT_MEMLOCK
+//   bounds the former), else into the same buffers by address, from descriptors.
+// - A call holds its tables, keys and results until its last walk has ended, whatever JavaScript does
+//   meanwhile. The engine is never destroyed: a process may end while the kernel reads into its buffers.
+// - One thread: a read costs it some 6 us of CPU, 4 of them in the kernel, so it can feed 150,000 a second,
+//   and JavaScript cannot ask for more.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engines/lookup.hh"
+#include "engines/ring.hh"
+
+namespace exopool {
+
+class RingEngine {
+ public:
+  // Walks with a read under way. A virtio disk has all of its throughput at 64; each costs 12 KiB.
+  static constexpr unsigned kChains = 128;
+  // Tables whose files are registered; those that find no slot are read by descriptor.
+  static constexpr unsigned kFiles = 64;
+  // Memory for values longer than a page that are being read: 4 of the longest. Others wait.
+  static constexpr uint64_t kRunBytesMax = 4 * static_cast<uint64_t>(EXO_VALUE_MAX);
+
+  // Starts the thread at the first call.
+  static RingEngine &Get();
+
+  // Zero, or the errno with which the kernel refuses the ring.
+  int error() const { return error_; }
+
+  // Runs the stage that the lookup is in. From any thread. It ends even when the ring fails: each result has
+  // the failure then.
+  void Submit(std::shared_ptr<Lookup> call);
+  // From any thread: empties a slot that a table had.
+  void ReleaseFile(int slot);
+
+ private:
+  struct Chain {
+    explicit Chain(uint8_t *page) : walk(page) {}
+    TableWalk walk;
+    std::shared_ptr<Lookup> call;
+    uint32_t key = 0;
+    size_t table = 0;  // of the lookup's
+    Tally tally;
+    size_t done_bytes = 0;  // of the walk's read
+    unsigned retries = 0;
+  };
+
+  RingEngine();
+  int Prepare();
+  void Run();
+  void Post(const std::function<void()> &add);
+  bool TakeInbox();
+  void PutFile(TableFile *table);
+  void StartWalks();
+  bool StartWalk(Chain *chain, size_t from);
+  bool GoOn(Chain *chain, bool needs_read);
+  static void AddTally(Chain *chain);
+  template <typename Go>
+  void Proceed(unsigned number, Go go);
+  void ReadLongValues();
+  void QueueRead(unsigned number);
+  void QueueWake();
+  void OnRead(unsigned number, int result);
+  void EndWalk(unsigned number);
+  static void EndIfDone(Lookup *call);
+  static void FailKey(Lookup *call, uint32_t key);
+  static void Fail(Lookup *call);
+  void Break();
+
+  int error_ = 0;
+  int wake_fd_ = -1;
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Lookup>> inbox_;
+  std::vector<int> released_files_;
+  bool asleep_ = false;
+  bool broken_ = false;  // the ring has failed for good
+
+  // The rest belongs to the ring's thread.
+  Ring ring_;
+  uint64_t wake_count_ = 0;
+  bool has_fixed_buffers_ = false;
+  AlignedBytes pages_;
+  std::vector<Chain> chains_;
+  std::vector<unsigned> idle_;
+  std::vector<int> free_files_;
+  std::deque<std::shared_ptr<Lookup>> calls_;  // with keys that have no walk yet
+  std::deque<unsigned> parked_;                // chains that need a long value
+  uint64_t run_bytes_ = 0;                     // of long values that are being read
+};
+
+}  // namespace exopool

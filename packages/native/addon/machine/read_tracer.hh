@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The probes of kernel/bpf/read_trace.bpf.c: those that were asked for are loaded, and attached as long as wanted.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "read_trace.h"
+
+struct bpf_link;
+struct bpf_object;
+struct bpf_program;
+
+namespace exopool {
+
+struct Probe {
+  std::string program;   // its name in the object
+  std::string function;  // of the kernel; empty where the program has its own target
+  std::string missing;   // why it is not there; set by Load
+};
+
+class ReadTracer {
+ public:
+  ReadTracer() = default;
+  ReadTracer(const ReadTracer &) = delete;
+  ReadTracer &operator=(const ReadTracer &) = delete;
+  ~ReadTracer();
+
+  // Loads the probes whose functions the kernel knows. False, with a reason and the line that would change
+  // it, when it takes none.
+  bool Load(std::vector<Probe> *probes, std::string *reason, std::string *fix);
+  bool Attach(std::string *reason, std::string *fix);
+  void Detach();
+  // Shared with the probes, which write while this thread reads: take what they wrote only between two reads.
+  volatile exo_read_trace *trace() const { return trace_; }
+
+ private:
+  bool Open(std::string *reason, std::string *fix);
+  void Choose(std::vector<Probe> *probes);
+
+  bpf_object *object_ = nullptr;
+  std::vector<bpf_program *> chosen_;
+  std::vector<bpf_link *> links_;
+  volatile exo_read_trace *trace_ = nullptr;
+};
+
+}  // namespace exopool

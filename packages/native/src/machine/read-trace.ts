@@ -1,0 +1,159 @@
+/**
+ * Reads of a file, with the times at which each crossed from one layer of the kernel into the next.
+ *
+ * One native thread reads 4 KiB blocks past the page cache, one after the other, each at a random place that depends on
+ * the block before. Half of the plain reads come before and half after those with probes in the kernel. What the times
+ * mean is left to the caller.
+ */
+import { getSystemErrorName } from 'node:util';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { loadBinding } from '../load-binding.js';
+import {
+  functionProbes,
+  kernelFunctions,
+  readRoute,
+  tracepointProbes,
+  type ReadProbe,
+  type ReadRoute,
+} from './read-borders.js';
+
+/** In the order in which a read passes them: `enum exo_read_mark` of `include/read_trace.h`. */
+export const readMarks = [
+  'before',
+  'syscallIn',
+  'fsIn',
+  'blockIn',
+  'driverIn',
+  'issue',
+  'driverOut',
+  'complete',
+  'running',
+  'fsOut',
+  'syscallOut',
+  'after',
+] as const;
+export type ReadMark = (typeof readMarks)[number];
+
+/** Nanoseconds from `before` on; a mark that was not passed is absent. */
+export type ReadMarks = Partial<Readonly<Record<ReadMark, number>>> & { readonly after: number };
+
+export interface ReadTrace {
+  readonly route: ReadRoute;
+  /** Of each read without probes. */
+  readonly untracedNs: Float64Array;
+  readonly traced: readonly ReadMarks[];
+  /** Those that were attached. */
+  readonly probes: readonly ReadProbe[];
+  /** What one of the two probes around a system call costs. */
+  readonly callProbeNs: number;
+  /** What it costs to read the clock. */
+  readonly clockNs: number;
+  /** Why functions were not traced; undefined when they were. */
+  readonly tracepointsOnly?: string;
+}
+
+export interface ReadTraceOptions {
+  readonly path: string;
+  /** With probes, and as many without; 100 to {@link tracedReadsMax}. */
+  readonly reads: number;
+  readonly signal?: AbortSignal;
+}
+
+/** 12 numbers each are kept. */
+export const tracedReadsMax = 1_000_000;
+const tracedReadsMin = 100;
+
+interface NativeTrace {
+  readonly reason: string;
+  readonly fix: string;
+  readonly error: number;
+  readonly untracedNs: Float64Array;
+  readonly tracedNs: Float64Array;
+  readonly probeNs: number;
+  readonly clockNs: number;
+  /** Of each probe that was asked for, why it is not there, or "". */
+  readonly missing: readonly string[];
+}
+
+interface TraceBinding {
+  traceReads(
+    path: string,
+    reads: number,
+    probes: readonly (readonly [program: string, function: string])[],
+  ): { readonly done: Promise<NativeTrace>; readonly stop: () => void };
+}
+
+/**
+ * Reads a file or block device, and changes nothing on it.
+ * @throws `EXOPOOL_UNSUPPORTED` with the reason and what would help, where the kernel cannot be looked into or the path
+ * not be read past the page cache; `EXOPOOL_INVALID`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_ABORTED`, `EXOPOOL_IO`
+ */
+export async function traceReads(options: ReadTraceOptions): Promise<ReadTrace> {
+  const { path, reads, signal } = options;
+  if (!Number.isInteger(reads) || reads < tracedReadsMin || reads > tracedReadsMax) {
+    const message = `reads must be ${tracedReadsMin} to ${tracedReadsMax}, not ${reads}`;
+    throw new ExopoolError('EXOPOOL_INVALID', message);
+  }
+  const route = readRoute(path);
+  const exact = functionProbes(route, kernelFunctions());
+  const first = await run(path, reads, exact, signal);
+  if (first.reason === '') return toTrace(path, route, exact, first);
+  const points = tracepointProbes();
+  const second = await run(path, reads, points, signal);
+  return { ...toTrace(path, route, points, second), tracepointsOnly: first.reason };
+}
+
+async function run(
+  path: string,
+  reads: number,
+  probes: readonly ReadProbe[],
+  signal: AbortSignal | undefined,
+): Promise<NativeTrace> {
+  const binding = loadBinding() as unknown as TraceBinding;
+  const pairs = probes.map((probe) => [probe.program, probe.function] as const);
+  const { done, stop } = binding.traceReads(path, reads, pairs);
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  const result = await done;
+  signal?.removeEventListener('abort', stop);
+  if (signal?.aborted) throw toExopoolError(signal.reason);
+  return result;
+}
+
+function toTrace(
+  path: string,
+  route: ReadRoute,
+  asked: readonly ReadProbe[],
+  result: NativeTrace,
+): ReadTrace {
+  const { reason, fix, error, untracedNs, tracedNs, probeNs, clockNs, missing } = result;
+  if (error !== 0) throw fileError(path, error);
+  if (reason !== '')
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `cannot trace reads: ${reason}; to enable: ${fix}`);
+  const traced: ReadMarks[] = [];
+  for (let at = 0; at < tracedNs.length; at += readMarks.length)
+    traced.push(toMarks(tracedNs.subarray(at, at + readMarks.length)));
+  const probes = asked.filter((_, i) => missing[i] === '');
+  return { route, untracedNs, traced, probes, callProbeNs: probeNs, clockNs };
+}
+
+function toMarks(times: Float64Array): ReadMarks {
+  const passed = readMarks.map((mark, i) => [mark, times[i]!] as const).filter(([, time]) => time >= 0);
+  return Object.fromEntries(passed) as unknown as ReadMarks;
+}
+
+/** Errnos that say something of the file; the others are what they are. */
+const einval = 22;
+const erange = 34;
+
+function fileError(path: string, error: number): ExopoolError {
+  if (error === einval)
+    return new ExopoolError(
+      'EXOPOOL_UNSUPPORTED',
+      `${path}: its file system cannot be read past the page cache`,
+    );
+  if (error === erange)
+    return new ExopoolError('EXOPOOL_INVALID', `${path} is shorter than one block of 4 KiB`);
+  const name = getSystemErrorName(-error);
+  return toExopoolError(Object.assign(new Error(name), { code: name }), `cannot read ${path}`);
+}

@@ -1,0 +1,153 @@
+/**
+ * The native slab client of a JavaScript thread, and what waits for its events. One for each thread; sessions and
+ * batches are numbers on the way through it.
+ *
+ * The process stays alive while something is awaited, and for no other reason.
+ */
+import { loadBinding } from '../load-binding.js';
+import type { SlabSessionOptions } from './slab-client.js';
+
+/** For connecting with its handshake, and for each batch: a hundred times what either takes on a busy machine. */
+export const defaultSlabTimeoutMs = 1000;
+/** Measured together with the server's. Only the first session of a process sets it: they share one thread. */
+export const defaultClientSpinMicroseconds = 20;
+
+/** What `submit` is told to do: `enum slab_type`. */
+export const requestType = { read: 1, write: 2, release: 3, extend: 4, ping: 5 } as const;
+const eventKind = { opened: 1, refused: 2, completed: 3, ended: 4, reclaim: 5, gone: 6 } as const;
+
+interface NativeSlabClient {
+  connect(
+    address: string,
+    port: number,
+    seed: Buffer,
+    producerKey: Buffer,
+    ticket: Buffer,
+    timeoutMs: number,
+    spinMicroseconds: number,
+  ): number;
+  submit(
+    session: number,
+    batch: number,
+    type: number,
+    ranges: Uint32Array,
+    data?: readonly Buffer[],
+    into?: Buffer,
+  ): boolean;
+  close(session: number): void;
+  keepAlive(yes: boolean): void;
+}
+
+type OnEvent = (
+  kind: number,
+  session: number,
+  batch: number,
+  number: number,
+  more: number,
+  statuses?: Buffer,
+) => void;
+
+interface SlabClientBinding {
+  readonly SlabClient: new (onEvent: OnEvent) => NativeSlabClient;
+}
+
+/** Called with one status a request, or with nothing when all are good; and how long to wait when over the rate. */
+export type OnStatuses = (statuses: Uint8Array | undefined, waitMs: number) => void;
+
+/** What a session hears of: opened or refused first, ended once after it was opened. */
+export interface SessionListener {
+  opened(slabs: number, slabBytes: number): void;
+  refused(reason: number): void;
+  ended(reason: number): void;
+  reclaim(slabs: number, graceMs: number): void;
+  gone(slabs: readonly number[]): void;
+}
+
+/** The native client of this thread, with what waits for its events. */
+export class ClientPort {
+  readonly #native: NativeSlabClient;
+  readonly #listeners = new Map<number, SessionListener>();
+  readonly #batches = new Map<number, { readonly done: OnStatuses; readonly into: Buffer | undefined }>();
+  #nextBatch = 1;
+  #awaited = 0;
+
+  constructor() {
+    const { SlabClient } = loadBinding() as unknown as SlabClientBinding;
+    this.#native = new SlabClient((...event) => this.#onEvent(...event));
+  }
+
+  connect(address: string, options: SlabSessionOptions, listener: SessionListener): number {
+    const { port, seed, producerKey, ticket } = options;
+    const timeoutMs = options.timeoutMs ?? defaultSlabTimeoutMs;
+    const spin = options.spinMicroseconds ?? defaultClientSpinMicroseconds;
+    const session = this.#native.connect(address, port, seed, producerKey, ticket, timeoutMs, spin);
+    this.#listeners.set(session, listener);
+    this.#await(1);
+    return session;
+  }
+
+  /** `into` is written to by the native thread until `done` is called; holding it here keeps it alive. */
+  submit(
+    session: number,
+    type: number,
+    ranges: Uint32Array,
+    done: OnStatuses,
+    data?: readonly Buffer[],
+    into?: Buffer,
+  ): boolean {
+    const batch = this.#nextBatch++;
+    this.#batches.set(batch, { done, into });
+    this.#await(1);
+    if (this.#native.submit(session, batch, type, ranges, data, into)) return true;
+    this.#batches.delete(batch);
+    this.#await(-1);
+    return false;
+  }
+
+  close(session: number): void {
+    this.#native.close(session);
+  }
+
+  #await(change: 1 | -1): void {
+    const before = this.#awaited;
+    this.#awaited += change;
+    if (before === 0 || this.#awaited === 0) this.#native.keepAlive(this.#awaited > 0);
+  }
+
+  #onEvent(
+    kind: number,
+    session: number,
+    batch: number,
+    number: number,
+    more: number,
+    statuses?: Buffer,
+  ): void {
+    const listener = this.#listeners.get(session);
+    if (kind === eventKind.completed) {
+      const waiting = this.#batches.get(batch);
+      this.#batches.delete(batch);
+      this.#await(-1);
+      waiting?.done(statuses, number);
+    } else if (kind === eventKind.opened) {
+      this.#await(-1);
+      listener?.opened(number, more);
+    } else if (kind === eventKind.reclaim) {
+      listener?.reclaim(number, more);
+    } else if (kind === eventKind.gone) {
+      const bytes = statuses ?? Buffer.alloc(0);
+      listener?.gone(Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32LE(index * 4)));
+    } else {
+      this.#listeners.delete(session);
+      if (kind === eventKind.refused) this.#await(-1);
+      if (kind === eventKind.refused) listener?.refused(number);
+      else listener?.ended(number);
+    }
+  }
+}
+
+let clientPort: ClientPort | undefined;
+
+/** This thread's, made when it is first needed. */
+export function ownClientPort(): ClientPort {
+  return (clientPort ??= new ClientPort());
+}

@@ -1,0 +1,56 @@
+/** Whether the engine of the kernel module exopool.ko runs here, and what it did so far. */
+import type { EngineSupport } from './table-file.js';
+import { tableBinding } from './table-binding.js';
+
+/** In the order of `enum exo_mode`. */
+const modes = ['best', 'wait', 'thread', 'poll', 'irq'] as const;
+/** In the order of `enum exo_end`. */
+const ends = [
+  'none',
+  'done',
+  'program',
+  'bound',
+  'outside',
+  'straddle',
+  'stale',
+  'budget',
+  'io',
+  'cancelled',
+] as const;
+
+/** Who goes on with a chain: kernel/kmod/README.md. */
+export type DriverMode = Exclude<(typeof modes)[number], 'best'>;
+/** How a chain ended in the kernel. Only those that are `done` have an answer. */
+export type DriverEnd = Exclude<(typeof ends)[number], 'none'>;
+
+export interface DriverCounters {
+  readonly batches: number;
+  /** Pages that the program saw. */
+  readonly hops: number;
+  /** Hops that followed another one in the completion handler of the device. */
+  readonly resubmitted: number;
+  /** Lookups that `pread` had to answer, whatever the reason. */
+  readonly unanswered: number;
+  readonly chainsByEnd: Readonly<Record<DriverEnd, number>>;
+  readonly batchesByMode: Readonly<Record<DriverMode, number>>;
+}
+
+export function driverEngineSupport(): EngineSupport {
+  const { available, reason, fix } = tableBinding().driverSupport();
+  return { engine: 'driver', available, ...(available ? {} : { reason, fix }) };
+}
+
+/** Counted for the whole process. */
+export function driverCounters(): DriverCounters {
+  const { ends: byEnd, modes: byMode, ...counters } = tableBinding().driverCounters();
+  return {
+    ...counters,
+    chainsByEnd: named(ends, byEnd) as Record<DriverEnd, number>,
+    batchesByMode: named(modes, byMode) as Record<DriverMode, number>,
+  };
+}
+
+/** The first of the names stands for nothing that is counted. */
+function named(names: readonly string[], numbers: readonly number[]): Record<string, number> {
+  return Object.fromEntries(names.slice(1).map((name, index) => [name, numbers[index + 1] ?? 0]));
+}

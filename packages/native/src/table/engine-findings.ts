@@ -1,0 +1,94 @@
+/**
+ * What the lookup engines need, and what there is of it: on this machine, and for the files at one path.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { blockDeviceOf } from '../machine/block-device.js';
+import { findMount, type Mount } from '../machine/mounts.js';
+import { nvmeNamespaces } from './loop-support.js';
+import { tableEngineSupport, type EngineSupport, type TableEngine } from './table-file.js';
+
+const kernelTypes = '/sys/kernel/btf/vmlinux';
+/** Numbers in linux/capability.h. */
+const capabilities = { CAP_PERFMON: 38n, CAP_BPF: 39n };
+/** Their extents can be told, and their files be made immutable. */
+const plainFileSystems = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'f2fs']);
+
+/** One entry an engine: what was found when it runs, else why it does not, as {@link tableEngineSupport}. */
+export function engineFindings(): EngineSupport[] {
+  return tableEngineSupport().map((support) =>
+    support.available ? { ...support, reason: foundFor(support.engine) } : support,
+  );
+}
+
+/**
+ * The same for files at `path`, whose device and file system may rule an engine out.
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_PERMISSION`
+ */
+export function engineFindingsAt(path: string): EngineSupport[] {
+  const device = blockDeviceOf(path);
+  const mount = device?.isItself === true ? undefined : findMount(path);
+  const place = describePlace(device?.name, mount);
+  return engineFindings().map((support) => {
+    if (support.engine === 'pread' || support.engine === 'io-uring')
+      return { ...support, reason: `${support.reason ?? ''}; ${place}` };
+    if (support.engine !== 'nvme-bpf' || !support.available) return support;
+    const obstacle = nvmeObstacle(device?.name, mount);
+    return obstacle === undefined
+      ? { ...support, reason: `${support.reason ?? ''}; ${place}` }
+      : { engine: support.engine, available: false, ...obstacle };
+  });
+}
+
+/** Why the NVMe device cannot be asked for a file's blocks by their place on it. */
+export function nvmeObstacle(
+  device: string | undefined,
+  mount: Pick<Mount, 'fileSystem' | 'folder' | 'options'> | undefined,
+): { reason: string; fix: string } | undefined {
+  const fix = 'put the store on ext4 or XFS on an NVMe device';
+  if (device === undefined) return { reason: 'the path is not on a block device of its own', fix };
+  if (!device.startsWith('nvme')) return { reason: `the path is on ${device}, which is no NVMe device`, fix };
+  if (mount === undefined) return undefined;
+  if (!plainFileSystems.has(mount.fileSystem))
+    return { reason: `${mount.fileSystem} does not keep a file's blocks in their places`, fix };
+  // Pinning a table sets an attribute of its file.
+  if (mount.options.includes('ro'))
+    return {
+      reason: `${mount.folder} is mounted read-only, so tables cannot be pinned`,
+      fix: `mount -o remount,rw '${mount.folder}'`,
+    };
+  return undefined;
+}
+
+function describePlace(device: string | undefined, mount: Mount | undefined): string {
+  const on = device === undefined ? 'on no block device of its own' : `on ${device}`;
+  return mount === undefined ? on : `${mount.fileSystem} ${on}, mounted ${mount.options.join(',')}`;
+}
+
+function foundFor(engine: TableEngine): string {
+  const kernel = `Linux ${release()}`;
+  const bpf = `${kernel}, ${rights()}, ${existsSync(kernelTypes) ? kernelTypes : 'no BTF'}`;
+  if (engine === 'pread') return kernel;
+  if (engine === 'io-uring') return `${kernel}, ${ringSwitch()}`;
+  if (engine === 'nvme-bpf') return `${bpf}, ${nvmeNamespaces().join(', ')}`;
+  return bpf;
+}
+
+function rights(): string {
+  if (process.getuid?.() === 0) return 'root';
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
+  const held = BigInt(`0x${effective}`);
+  return Object.entries(capabilities)
+    .filter(([, bit]) => ((held >> bit) & 1n) === 1n)
+    .map(([name]) => name)
+    .join(' and ');
+}
+
+function ringSwitch(): string {
+  try {
+    const value = readFileSync('/proc/sys/kernel/io_uring_disabled', 'utf8').trim();
+    return `kernel.io_uring_disabled=${value}`;
+  } catch {
+    return 'no switch that forbids it';
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Keys that are looked up by other threads and answered one by one.
+ *
+ * Keys asked for in the same turn cross into native code together; each promise settles when its own key is found. A
+ * few reads of a device take ten times as long as the others, and nobody else waits for those.
+ *
+ * A key in flight is known by its token, its place in the list of those who wait.
+ */
+import { tableError, tableBinding, type TableFailure } from './table-binding.js';
+
+interface Waiting {
+  readonly resolve: (value: Buffer | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const failed = -3;
+/** Answers in one delivery at most: LookupStream::kDeliveryKeys. */
+const deliveryKeys = 16;
+
+const waiting: (Waiting | undefined)[] = [];
+const freeTokens: number[] = [];
+/** Token and length of each answer of a delivery. */
+const words = new Int32Array(2 * deliveryKeys);
+let stream: object | undefined;
+
+/** The channel of this thread, by which all its stores get their answers. */
+export function lookupStream(): object {
+  stream ??= tableBinding().openLookupStream(receive, words);
+  return stream;
+}
+
+/** The token that the next call of {@link awaitAnswer} gives away. */
+export function nextToken(): number {
+  if (freeTokens.length === 0) freeTokens.push(waiting.length);
+  return freeTokens.at(-1)!;
+}
+
+/** Settles with the answer for {@link nextToken}, which the addon was asked for. */
+export function awaitAnswer(): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    waiting[freeTokens.pop()!] = { resolve, reject };
+  });
+}
+
+/** The answers that are there: see addon/door/lookup_stream.hh. */
+function receive(count: number, values?: Buffer, failures?: readonly TableFailure[]): void {
+  let valueAt = 0;
+  let failure = 0;
+  for (let index = 0; index < count; index += 1) {
+    const token = words[2 * index]!;
+    const length = words[2 * index + 1]!;
+    const { resolve, reject } = waiting[token]!;
+    waiting[token] = undefined;
+    freeTokens.push(token);
+    if (length === failed) reject(tableError('', failures![failure++]!));
+    else if (length < 0) resolve(undefined);
+    else resolve(length === 0 ? Buffer.alloc(0) : values!.subarray(valueAt, (valueAt += length)));
+  }
+}

@@ -1,0 +1,212 @@
+/** The addon's slice for table files, and the typed errors for its failures. */
+import { getSystemErrorName } from 'node:util';
+import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { loadBinding } from '../load-binding.js';
+
+/** Names what the addon holds for one open table. */
+export type TableHandle = object;
+
+export interface TableHeader {
+  /** Version of the file's format. */
+  readonly version: number;
+  /** Random; every page of the table repeats it. */
+  readonly tableId: bigint;
+  /** Offset of the root page; 0 in a table without entries. */
+  readonly root: number;
+  /** Levels of the tree: 0 without entries, 1 when the root is a leaf. */
+  readonly height: number;
+  readonly entries: number;
+  /** Bytes. */
+  readonly fileSize: number;
+  readonly leafPages: number;
+  readonly interiorPages: number;
+  readonly valuePages: number;
+  /** When the table was written: Unix time, milliseconds. */
+  readonly createdMs: number;
+  /** Offset of the first page of the filter; 0 without one. */
+  readonly filter: number;
+  readonly filterPages: number;
+  /** Blocks of 32 bytes, 127 in each page but the last. */
+  readonly filterBlocks: number;
+}
+
+/** What one engine did on one table since it was opened. */
+export interface LookupCounters {
+  readonly lookups: number;
+  /** Tombstones are found as well. */
+  readonly found: number;
+  readonly notFound: number;
+  /** Pages visited, whether read or cached. */
+  readonly hops: number;
+  /** Pages whose checksum was computed. */
+  readonly pagesVerified: number;
+  /** Bytes that were read from the file, or copied out of the page cache. */
+  readonly bytesRead: number;
+  /** Lookups that were answered on the thread that asked, since nothing had to be waited for. */
+  readonly onCaller: number;
+  /** Chains that ended without an answer, by reason. Those of a kernel-side engine went on by `pread`. */
+  readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io' | 'stale' | 'straddle', number>>;
+}
+
+/** What an engine in the kernel's ring did in this process, and how its chains ended. */
+export interface LoopCounters {
+  readonly batches: number;
+  readonly chains: number;
+  /** Pages that were asked for. */
+  readonly hops: number;
+  readonly done: number;
+  readonly notFound: number;
+  /** More hops than the table is high. */
+  readonly bound: number;
+  /** The file's extents were no longer those of the snapshot. */
+  readonly stale: number;
+  /** A page does not lie in one piece on the device. */
+  readonly straddle: number;
+  readonly io: number;
+  readonly checksum: number;
+  /** A page contradicts itself. */
+  readonly corrupt: number;
+}
+
+/** `ends` by `enum exo_end`, `modes` by `enum exo_mode` of include/driver_abi.h. */
+export interface NativeDriverCounters {
+  readonly batches: number;
+  readonly hops: number;
+  readonly resubmitted: number;
+  readonly unanswered: number;
+  readonly ends: readonly number[];
+  readonly modes: readonly number[];
+}
+
+/** Why an operation on a table failed, as the addon says it. */
+export interface TableFailure {
+  readonly kind: 'io' | 'corrupt' | 'version' | 'limit';
+  /** `io`: an errno. `version`: the file's version. */
+  readonly number: number;
+  /** Where in the file, bytes. */
+  readonly offset: number;
+  readonly detail: string;
+  /** The table's file, where that is not known otherwise. */
+  readonly path?: string;
+}
+
+export interface Packed {
+  readonly packed?: Buffer;
+  readonly failure?: TableFailure;
+}
+
+/** What a store's index has in memory, and what it answered from there. */
+export interface StoreIndexStats {
+  /** Keys found in native memtables, deletions too. */
+  readonly memtableHits: number;
+  /** Keys answered by a cached row, or by a cached leaf page. */
+  readonly rowHits: number;
+  readonly leafHits: number;
+  /** Keys that no table could have, by its bounds and its filter. */
+  readonly noTable: number;
+  /** Keys that a table had, and those for which tables were read in vain or a tombstone was found. */
+  readonly foundInTable: number;
+  readonly inNoTable: number;
+  /** Times that a filter ruled out a table. */
+  readonly filterNegatives: number;
+  /** Rows and leaf pages in the cache. */
+  readonly rows: number;
+  readonly leaves: number;
+  /** Memory of the cache with its index, of interior pages, and of filters, bytes. */
+  readonly cacheBytes: number;
+  readonly interiorBytes: number;
+  readonly filterBytes: number;
+  /** Tables that are asked without a filter: they have none, or there was no room for it. */
+  readonly tablesWithoutFilter: number;
+}
+
+/** See addon/door/store_index_binding.cc. */
+export interface StoreIndexBinding {
+  find(keyLength: number, token: number): number;
+  large(): Buffer;
+  flush(): void;
+  setBlock(block: Uint8Array): number;
+  readNow(keyLength: number): { value?: Buffer; failure?: TableFailure };
+  getMany(packedKeys: Uint8Array, fromMemory: boolean): Packed | Promise<Packed>;
+  written(packedKeys: Uint8Array): void;
+  writtenAll(): void;
+  epoch(keyLength: number): number;
+  admit(keyLength: number, epoch: number, value: Uint8Array | undefined): boolean;
+  setTables(handles: readonly TableHandle[], bounds: readonly Uint8Array[]): void;
+  setEngines(numbers: readonly number[]): void;
+  setMemtables(handles: readonly object[]): void;
+  prepareTable(handle: TableHandle): Promise<void>;
+  readonly leaves: object;
+  close(): void;
+  stats(): StoreIndexStats;
+}
+
+export interface TableBinding {
+  openTable(
+    path: string,
+    direct: boolean,
+    cacheInterior: boolean,
+  ):
+    | { failure: TableFailure }
+    | { failure?: never; handle: TableHandle; header: TableHeader; direct: boolean };
+  closeTable(handle: TableHandle): void;
+  lookupTable(handle: TableHandle, engine: number, keys: readonly Buffer[]): Packed | Promise<Packed>;
+  openLookupStream(
+    receive: (count: number, values?: Buffer, failures?: readonly TableFailure[]) => void,
+    words: Int32Array,
+  ): object;
+  openStoreIndex(cacheBytes: number, keyBuffer: Uint8Array, stream: object): StoreIndexBinding;
+  readTablePages(handle: TableHandle, offset: number, count: number, verify: boolean): Promise<Packed>;
+  tableResidentShare(handle: TableHandle, samples: number): number;
+  tableCounters(handle: TableHandle, engine: number): LookupCounters;
+  /** 0, or the errno with which the kernel refuses a ring. */
+  ringError(): number;
+  bpfSupport(): { available: boolean; reason: string; fix: string };
+  loopSupport(): { available: boolean; reason: string; fix: string };
+  /** `kind`: 0 `io-uring-bpf`, 1 `nvme-bpf`. */
+  loopCounters(kind: number): LoopCounters;
+  driverSupport(): { available: boolean; reason: string; fix: string };
+  /** Why the driver cannot read the table's file; empty when it can from now on. */
+  attachToDriver(handle: TableHandle): string;
+  driverCounters(): NativeDriverCounters;
+  /** Why the table's file cannot be pinned; empty when it is. */
+  pinTable(handle: TableHandle): string;
+  unpinTable(handle: TableHandle): void;
+  /** 0 or an errno. */
+  releasePin(path: string): number;
+}
+
+export function tableBinding(): TableBinding {
+  return loadBinding() as unknown as TableBinding;
+}
+
+/** The version of table files that this program writes and reads. */
+const tableVersion = 3;
+
+/** The typed error for a failure on the table file at `path`, unless the failure names one. */
+export function tableError(given: string, failure: TableFailure): ExopoolError {
+  const path = failure.path ?? given;
+  switch (failure.kind) {
+    case 'corrupt': {
+      const what = `${path}: ${failure.detail} (offset ${failure.offset})`;
+      return new ExopoolError('EXOPOOL_CORRUPT', `${what}; put back an intact copy, or load the data again`);
+    }
+    case 'version': {
+      const versions = `table version ${failure.number}, this one reads ${tableVersion}`;
+      return new ExopoolError(
+        'EXOPOOL_VERSION',
+        `${path}: written by a newer exopool (${versions}); update exopool`,
+      );
+    }
+    case 'limit':
+      return new ExopoolError(
+        'EXOPOOL_INVALID',
+        `${path}: the values of one call exceed 1 GiB; ask for fewer keys`,
+      );
+    case 'io': {
+      const name = getSystemErrorName(-failure.number);
+      const cause = Object.assign(new Error(name), { code: name });
+      return toExopoolError(cause, `${path}: cannot be read at offset ${failure.offset}`);
+    }
+  }
+}
