@@ -73,4 +73,4 @@ export {
 export { KeyvStore, RemoteCache, type RemoteCacheEvents, type SetOptions } from './cache/index.js';
 
 // The lease ticket: what the broker signs and the producer accepts.
-export { openTicket, signTicket, ticketBytes, ticketSerial, type Ticket } from './ticket.js';
+export { openTicket, signTicket, ticketBytes, ticketSerial, type Ticket } from './protocol/ticket.js';

@@ -158,7 +158,7 @@ struct slab_header {
   uint8_t mac[SLAB_MAC_BYTES];
 };
 
-/* The broker's word; packages/memtrade/src/ticket.ts makes it. */
+/* The broker's word; packages/memtrade/src/protocol/ticket.ts makes it. */
 struct slab_ticket {
   uint8_t magic[4]; /* "XTK1" */
   uint32_t slabs;

@@ -6,11 +6,11 @@ import type {
   ServerWritableStream,
 } from '@grpc/grpc-js';
 import { ExopoolError, signatureBytes, type ErrorCode } from '@exopool/shared';
-import { watchersMax, watchersPerIdentityMax, watchIntervalMs } from '../limits.js';
-import type { BrokerHandlers } from '../proto/generated/exopool/broker/v1/Broker.js';
-import type { Lease } from '../proto/generated/exopool/broker/v1/Lease.js';
-import type { Market } from '../proto/generated/exopool/broker/v1/Market.js';
-import { toStatus, unauthenticated } from '../proto/rpc-errors.js';
+import { watchersMax, watchersPerIdentityMax, watchIntervalMs } from '../protocol/limits.js';
+import type { BrokerHandlers } from '../protocol/generated/exopool/broker/v1/Broker.js';
+import type { Lease } from '../protocol/generated/exopool/broker/v1/Lease.js';
+import type { Market } from '../protocol/generated/exopool/broker/v1/Market.js';
+import { toStatus, unauthenticated } from '../protocol/rpc-errors.js';
 import type { LeaseBook } from './lease-book.js';
 import type { Grant, MarketView } from './lease-book-types.js';
 import { toDollars } from './market/billing.js';

@@ -1,7 +1,7 @@
 /** Settings of `exopool broker`: flags, `EXOPOOL_BROKER_*` variables or a JSON file, by these names. */
 import { z } from 'zod';
-import { slabMibMax } from '../limits.js';
-import { stateDirOf } from '../state-dir.js';
+import { slabMibMax } from '../protocol/limits.js';
+import { stateDirOf } from '../protocol/state-dir.js';
 
 export const brokerConfig = z.object({
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),

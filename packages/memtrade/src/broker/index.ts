@@ -7,4 +7,4 @@ export {
   type LeaseGrant,
   type LeaseWish,
   type Market,
-} from './broker-client.js';
+} from '../protocol/broker-client.js';

@@ -11,8 +11,8 @@ import {
   producerSilenceMs,
   releasedPerReportMax,
   settledLifeMs,
-} from '../limits.js';
-import { openTicket } from '../ticket.js';
+} from '../protocol/limits.js';
+import { openTicket } from '../protocol/ticket.js';
 import { LeaseBook } from './lease-book.js';
 import type { Grant } from './lease-book-types.js';
 import { fromDollars } from './market/billing.js';

@@ -23,8 +23,8 @@ import {
   prunedPerRequestMax,
   releasedPerReportMax,
   settledLifeMs,
-} from '../limits.js';
-import { signTicket } from '../ticket.js';
+} from '../protocol/limits.js';
+import { signTicket } from '../protocol/ticket.js';
 import {
   postings,
   priceTerm,

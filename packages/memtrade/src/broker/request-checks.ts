@@ -1,12 +1,17 @@
 /** What the broker checks of every message before the market sees it: lengths of keys, ranges of numbers. */
 import { ExopoolError, publicKeyBytes } from '@exopool/shared';
-import { isHostPort } from '../endpoint-setting.js';
-import { endpointBytesMax, offeredSlabsMax, requestIdBytesMax, requestedSlabsMax } from '../limits.js';
-import type { ExtendLeaseRequest__Output } from '../proto/generated/exopool/broker/v1/ExtendLeaseRequest.js';
-import type { RegisterProducerRequest__Output } from '../proto/generated/exopool/broker/v1/RegisterProducerRequest.js';
-import type { ReportUsageRequest__Output } from '../proto/generated/exopool/broker/v1/ReportUsageRequest.js';
-import type { RequestLeaseRequest__Output } from '../proto/generated/exopool/broker/v1/RequestLeaseRequest.js';
-import { leaseIdBytes } from '../ticket.js';
+import { isHostPort } from '../protocol/endpoint-setting.js';
+import {
+  endpointBytesMax,
+  offeredSlabsMax,
+  requestIdBytesMax,
+  requestedSlabsMax,
+} from '../protocol/limits.js';
+import type { ExtendLeaseRequest__Output } from '../protocol/generated/exopool/broker/v1/ExtendLeaseRequest.js';
+import type { RegisterProducerRequest__Output } from '../protocol/generated/exopool/broker/v1/RegisterProducerRequest.js';
+import type { ReportUsageRequest__Output } from '../protocol/generated/exopool/broker/v1/ReportUsageRequest.js';
+import type { RequestLeaseRequest__Output } from '../protocol/generated/exopool/broker/v1/RequestLeaseRequest.js';
+import { leaseIdBytes } from '../protocol/ticket.js';
 import type { Extension, LeaseRequest, UsageReport } from './lease-book-types.js';
 import { fromDollars } from './market/billing.js';
 

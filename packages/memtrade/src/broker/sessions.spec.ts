@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Identity } from '@exopool/shared';
-import { nonceLifeMs, sessionLifeMs } from '../limits.js';
+import { nonceLifeMs, sessionLifeMs } from '../protocol/limits.js';
 import { loginMessage, Sessions } from './sessions.js';
 
 const alice = new Identity();

@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ExopoolError, verifySignature } from '@exopool/shared';
-import { nonceLifeMs, noncesMax, sessionLifeMs, sessionsMax } from '../limits.js';
+import { nonceLifeMs, noncesMax, sessionLifeMs, sessionsMax } from '../protocol/limits.js';
 
 const secretBytes = 32;
 const loginContext = Buffer.from('exopool-login-v1');

@@ -1,7 +1,7 @@
 import { createCache } from 'cache-manager';
 import { Keyv } from 'keyv';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openLeasedCache, type LeasedCache } from '../consumer/leased-cache.fixture.js';
+import { openLeasedCache, type LeasedCache } from '../testing/leased-cache.js';
 import { KeyvStore } from './keyv-store.js';
 import { RemoteCache } from './remote-cache.js';
 

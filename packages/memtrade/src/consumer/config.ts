@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { sealModes } from '@exopool/native';
 import { z } from 'zod';
-import { hostPort, listenAddress, listenPlace } from '../endpoint-setting.js';
-import { requestedSlabsMax } from '../limits.js';
-import { stateDirOf } from '../state-dir.js';
+import { hostPort, listenAddress, listenPlace } from '../protocol/endpoint-setting.js';
+import { requestedSlabsMax } from '../protocol/limits.js';
+import { stateDirOf } from '../protocol/state-dir.js';
 import { clientsMaxDefault } from './resp/resp-server.js';
 
 export const consumerConfig = z.object({

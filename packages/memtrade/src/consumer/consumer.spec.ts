@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SlabServer } from '@exopool/native';
 import { Identity, loadConfig } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BrokerClient } from '../broker/broker-client.js';
+import { BrokerClient } from '../protocol/broker-client.js';
 import { brokerConfig } from '../broker/config.js';
 import { runBroker, type RunningBroker } from '../broker/broker.js';
 import { consumerConfig, type ConsumerConfig } from './config.js';

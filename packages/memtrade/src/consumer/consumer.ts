@@ -1,6 +1,6 @@
 /** A running consumer: an identity, a broker, leased memory kept going, metrics. */
 import { Identity, type CacheTier } from '@exopool/shared';
-import { BrokerClient } from '../broker/broker-client.js';
+import { BrokerClient } from '../protocol/broker-client.js';
 import type { ConsumerConfig } from './config.js';
 import { serveConsumerMetrics } from './consumer-metrics.js';
 import { DemandSampler } from './demand-sampler.js';

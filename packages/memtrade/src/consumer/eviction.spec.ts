@@ -1,7 +1,7 @@
 /** What is kept when not everything fits, against a least-recently-used list of as many bytes. */
 import { describe, expect, it } from 'vitest';
-import { blockTrace, whyNoTrace, type BlockRequest } from './block-trace.fixture.js';
-import { openLeasedCache } from './leased-cache.fixture.js';
+import { blockTrace, whyNoTrace, type BlockRequest } from '../testing/block-trace.js';
+import { openLeasedCache } from '../testing/leased-cache.js';
 
 const MiB = 1024 * 1024;
 /** A value has a 16th of the bytes of its block request: the working set is 121 MiB then. */

@@ -15,7 +15,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LossReason, SlabSessionOptions } from '@exopool/native';
 import { ExopoolError, GiB, parseEndpoint, toExopoolError } from '@exopool/shared';
-import type { LeaseGrant } from '../broker/broker-client.js';
+import type { LeaseGrant } from '../protocol/broker-client.js';
 import { decide, retryDelayMs, type LeaseAction, type LeaseStatus } from './lease-policy.js';
 import {
   defaultLeaseSeconds,

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { ExopoolError, GiB } from '@exopool/shared';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Market } from '../broker/broker-client.js';
+import type { Market } from '../protocol/broker-client.js';
 import { DemandSampler } from './demand-sampler.js';
 import { Purchaser, type PurchaserOptions } from './purchaser.js';
 import { SampledTier } from './sampled-tier.js';
-import { LossyTier } from './keyspace/lossy-tier.fixture.js';
+import { LossyTier } from '../testing/lossy-tier.js';
 
 const slabBytes = 1024 * 1024;
 const open: Purchaser[] = [];

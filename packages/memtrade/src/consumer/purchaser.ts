@@ -5,7 +5,7 @@
  * at what it began with. The budget is part of the plan, since prices may move before a lease is taken or extended.
  */
 import { ExopoolError, GiB } from '@exopool/shared';
-import type { BrokerClient } from '../broker/broker-client.js';
+import type { BrokerClient } from '../protocol/broker-client.js';
 import type { ConsumerConfig } from './config.js';
 import type { Demand, DemandSampler } from './demand-sampler.js';
 import { decidePurchase, type Purchase } from './purchase-policy.js';

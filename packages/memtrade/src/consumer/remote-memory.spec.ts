@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { SlabServer, SlabSession, tamperedMax } from '@exopool/native';
 import { ExopoolError, Identity } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { LeaseGrant, LeaseWish } from '../broker/broker-client.js';
-import { steadyPort } from '../steady-port.fixture.js';
-import { signTicket, ticketSerial } from '../ticket.js';
+import type { LeaseGrant, LeaseWish } from '../protocol/broker-client.js';
+import { steadyPort } from '../testing/steady-port.js';
+import { signTicket, ticketSerial } from '../protocol/ticket.js';
 import { RemoteMemory, type RemoteMemoryDependencies } from './remote-memory.js';
 import type { LeaseMarket, LeasePlan, RemoteMemoryOptions } from './remote-memory.types.js';
 

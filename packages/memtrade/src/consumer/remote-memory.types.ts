@@ -1,7 +1,7 @@
 /** What goes into leased memory, and what can be seen of it. */
 import type { LossReason, SealMode } from '@exopool/native';
 import type { CacheTierStats, Identity } from '@exopool/shared';
-import type { BrokerClient } from '../broker/broker-client.js';
+import type { BrokerClient } from '../protocol/broker-client.js';
 import type { SecondCopyStats } from './second-copy.js';
 
 /** What is needed of a broker; its client is one. */

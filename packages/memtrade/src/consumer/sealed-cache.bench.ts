@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { afterAll, bench, describe } from 'vitest';
-import { signTicket } from '../ticket.js';
+import { signTicket } from '../protocol/ticket.js';
 
 const slabBytes = 64 * 1024 * 1024;
 const valueCount = 20_000;

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MiB } from '@exopool/shared';
-import { openLeasedCache, type LeasedCache } from './leased-cache.fixture.js';
+import { openLeasedCache, type LeasedCache } from '../testing/leased-cache.js';
 import { SecondCopyTier, sideOf } from './second-copy.js';
 
 const leases: LeasedCache[] = [];

@@ -1,7 +1,7 @@
 /** The agent with a broker that the test plays. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ExopoolError } from '@exopool/shared';
-import type { BrokerClient } from '../broker/broker-client.js';
+import type { BrokerClient } from '../protocol/broker-client.js';
 import { BrokerAgent, pauseMs } from './broker-agent.js';
 
 const away = new ExopoolError('EXOPOOL_UNAVAILABLE', 'the broker is away');

@@ -3,7 +3,7 @@
  * for again and again, with growing pauses, each its own. A producer may start while it is away, and joins when it comes.
  */
 import { toExopoolError } from '@exopool/shared';
-import type { BrokerClient } from '../broker/broker-client.js';
+import type { BrokerClient } from '../protocol/broker-client.js';
 
 export interface AgentReport {
   readonly offeredSlabs: number;

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { defaultStateDir } from '@exopool/native';
-import { hostPort } from '../endpoint-setting.js';
-import { slabMibMax } from '../limits.js';
-import { stateDirOf } from '../state-dir.js';
+import { hostPort } from '../protocol/endpoint-setting.js';
+import { slabMibMax } from '../protocol/limits.js';
+import { stateDirOf } from '../protocol/state-dir.js';
 
 const port = z.int().min(0).max(65_535);
 const mebibytes = z

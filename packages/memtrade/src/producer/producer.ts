@@ -8,8 +8,8 @@
 import { cpus, loadavg } from 'node:os';
 import { SlabServer, undoLeftovers, watchPressure } from '@exopool/native';
 import { ExopoolError, Identity, MiB } from '@exopool/shared';
-import { BrokerClient } from '../broker/broker-client.js';
-import { offeredSlabsMax } from '../limits.js';
+import { BrokerClient } from '../protocol/broker-client.js';
+import { offeredSlabsMax } from '../protocol/limits.js';
 import { BrokerAgent, type BrokerState } from './broker-agent.js';
 import { BrokerKeyFile } from './broker-key-file.js';
 import type { ProducerConfig } from './config.js';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { SlabServer, SlabSession } from '@exopool/native';
 import { GiB, Identity, MiB } from '@exopool/shared';
-import { signTicket } from '../ticket.js';
+import { signTicket } from '../protocol/ticket.js';
 import { SlabManager, type MachineMemory } from './slab-manager.js';
 
 const slabBytes = MiB;

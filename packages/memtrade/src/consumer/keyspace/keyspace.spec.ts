@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { LossyTier } from './lossy-tier.fixture.js';
+import { LossyTier } from '../../testing/lossy-tier.js';
 import { Keyspace, type KeyspaceOptions, type Later } from './keyspace.js';
 import { partBytes } from './value-store.js';
 

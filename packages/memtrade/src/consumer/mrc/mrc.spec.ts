@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockTrace, whyNoTrace } from '../block-trace.fixture.js';
+import { blockTrace, whyNoTrace } from '../../testing/block-trace.js';
 import { hashKey } from './key-hash.js';
 import { meanAbsoluteError, type MissRatioCurve } from './miss-ratio-curve.js';
 import { RecencyTree } from './recency-tree.js';

@@ -10,7 +10,7 @@ import { nbdSupport, SlabServer } from '@exopool/native';
 import { Identity } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runBroker, type RunningBroker } from '../../broker/broker.js';
-import { BrokerClient } from '../../broker/broker-client.js';
+import { BrokerClient } from '../../protocol/broker-client.js';
 import { brokerConfig } from '../../broker/config.js';
 import { consumerConfig, type ConsumerConfig } from '../config.js';
 import { runNbdConsumer } from './nbd-consumer.js';

@@ -1,7 +1,7 @@
 /** A running consumer whose leased memory is a block device: leases kept going, nbdkit at work, metrics. */
 import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native';
 import { Identity, type ExopoolError } from '@exopool/shared';
-import { BrokerClient } from '../../broker/broker-client.js';
+import { BrokerClient } from '../../protocol/broker-client.js';
 import type { ConsumerConfig } from '../config.js';
 import { LeaseKeeper } from '../lease-keeper.js';
 import type { LeaseInfo, LeaseStats } from '../remote-memory.types.js';

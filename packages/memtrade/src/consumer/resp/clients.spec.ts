@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openLeasedCache, type LeasedCache } from '../leased-cache.fixture.js';
+import { openLeasedCache, type LeasedCache } from '../../testing/leased-cache.js';
 import { RespServer } from './resp-server.js';
 
 const MiB = 1024 * 1024;

@@ -3,11 +3,11 @@
  * what depends on the clock.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openLeasedCache, type LeasedCache } from '../leased-cache.fixture.js';
-import { randomCommand, random, type Random } from './random-commands.fixture.js';
-import { startRedis, whyNoRedis, type RealRedis } from './real-redis.fixture.js';
+import { openLeasedCache, type LeasedCache } from '../../testing/leased-cache.js';
+import { randomCommand, random, type Random } from '../../testing/random-commands.js';
+import { startRedis, whyNoRedis, type RealRedis } from '../../testing/real-redis.js';
 import { RespServer } from './resp-server.js';
-import { request, WireClient, type Word } from './wire.fixture.js';
+import { request, WireClient, type Word } from '../../testing/resp-wire.js';
 
 const MiB = 1024 * 1024;
 const commandCount = process.env['EXOPOOL_TEST_ALL'] === '1' ? 100_000 : 6_000;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { random, type Random } from './random-commands.fixture.js';
+import { random, type Random } from '../../testing/random-commands.js';
 import { argumentsMax, ProtocolError, RequestParser, valueBytesMax } from './request-parser.js';
-import { request } from './wire.fixture.js';
+import { request } from '../../testing/resp-wire.js';
 
 const mutationCount = process.env['EXOPOOL_TEST_ALL'] === '1' ? 1_000_000 : 20_000;
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serverCertificate } from '../../broker/local-ca.js';
-import { openLeasedCache, type LeasedCache } from '../leased-cache.fixture.js';
+import { openLeasedCache, type LeasedCache } from '../../testing/leased-cache.js';
 import { RespServer, type RespServerOptions } from './resp-server.js';
-import { request, WireClient } from './wire.fixture.js';
+import { request, WireClient } from '../../testing/resp-wire.js';
 
 const MiB = 1024 * 1024;
 let leased: LeasedCache;

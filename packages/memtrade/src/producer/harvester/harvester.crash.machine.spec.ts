@@ -21,7 +21,7 @@ import {
   undoLeftovers,
 } from '@exopool/native';
 import { MiB } from '@exopool/shared';
-import { findProgram } from './metrics/servers.fixture.js';
+import { findProgram } from '../../testing/servers.js';
 
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
 const rounds = isLong ? 50 : 3;

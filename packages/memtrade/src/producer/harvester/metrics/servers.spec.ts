@@ -11,7 +11,7 @@ import {
   startPostgresql,
   startRedis,
   type PrivateServer,
-} from './servers.fixture.js';
+} from '../../../testing/servers.js';
 
 const epoch = { seconds: 1, pageIns: 0 };
 const cleanup: (() => unknown)[] = [];

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native';
 import { Identity } from '@exopool/shared';
-import { signTicket } from '../ticket.js';
+import { signTicket } from '../protocol/ticket.js';
 
 export interface LeasedCache {
   readonly cache: SealedCache;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WireClient } from './wire.fixture.js';
+import { WireClient } from './resp-wire.js';
 
 /** Why there is nothing to compare with; `undefined` when there is. The texts of errors are those of version 7.0. */
 export function whyNoRedis(): string | undefined {

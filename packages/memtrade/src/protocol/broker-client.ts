@@ -14,21 +14,21 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { ExopoolError, parseEndpoint, toExopoolError, type Identity } from '@exopool/shared';
-import { replyMessageBytesMax } from '../limits.js';
-import type { BrokerClient as Stub } from '../proto/generated/exopool/broker/v1/Broker.js';
-import type { ChallengeReply__Output } from '../proto/generated/exopool/broker/v1/ChallengeReply.js';
-import type { ExtendLeaseReply__Output } from '../proto/generated/exopool/broker/v1/ExtendLeaseReply.js';
-import type { Lease__Output } from '../proto/generated/exopool/broker/v1/Lease.js';
-import type { LoginReply__Output } from '../proto/generated/exopool/broker/v1/LoginReply.js';
-import type { Market__Output } from '../proto/generated/exopool/broker/v1/Market.js';
-import type { RegisterProducerReply__Output } from '../proto/generated/exopool/broker/v1/RegisterProducerReply.js';
-import type { ReleaseLeaseReply__Output } from '../proto/generated/exopool/broker/v1/ReleaseLeaseReply.js';
-import type { ReportUsageReply__Output } from '../proto/generated/exopool/broker/v1/ReportUsageReply.js';
-import type { RequestLeaseReply__Output } from '../proto/generated/exopool/broker/v1/RequestLeaseReply.js';
-import { BrokerService } from '../proto/load-proto.js';
-import { fromServiceError, isUnauthenticated } from '../proto/rpc-errors.js';
-import { ticketSerial } from '../ticket.js';
-import { loginMessage } from './sessions.js';
+import { replyMessageBytesMax } from './limits.js';
+import type { BrokerClient as Stub } from './generated/exopool/broker/v1/Broker.js';
+import type { ChallengeReply__Output } from './generated/exopool/broker/v1/ChallengeReply.js';
+import type { ExtendLeaseReply__Output } from './generated/exopool/broker/v1/ExtendLeaseReply.js';
+import type { Lease__Output } from './generated/exopool/broker/v1/Lease.js';
+import type { LoginReply__Output } from './generated/exopool/broker/v1/LoginReply.js';
+import type { Market__Output } from './generated/exopool/broker/v1/Market.js';
+import type { RegisterProducerReply__Output } from './generated/exopool/broker/v1/RegisterProducerReply.js';
+import type { ReleaseLeaseReply__Output } from './generated/exopool/broker/v1/ReleaseLeaseReply.js';
+import type { ReportUsageReply__Output } from './generated/exopool/broker/v1/ReportUsageReply.js';
+import type { RequestLeaseReply__Output } from './generated/exopool/broker/v1/RequestLeaseReply.js';
+import { BrokerService } from './load-proto.js';
+import { fromServiceError, isUnauthenticated } from './rpc-errors.js';
+import { ticketSerial } from './ticket.js';
+import { loginMessage } from '../broker/sessions.js';
 
 export interface BrokerClientOptions {
   /** HOST:PORT. */

@@ -1,5 +1,5 @@
 /** For tests: commands as a hostile clerk would type them. Few keys, values that numbers fit in or just not. */
-import type { Word } from './wire.fixture.js';
+import type { Word } from './resp-wire.js';
 
 /** 0 up to 1. */
 export type Random = () => number;
