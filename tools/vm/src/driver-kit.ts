@@ -15,7 +15,12 @@ import { runProgram } from './run-program.js';
 const native = fileURLToPath(new URL('../../../packages/native', import.meta.url));
 const modules = ['exopool.ko', 'nvme.ko'];
 /** What the modules are built from, and how. */
-const inputs = ['kernel/kmod', 'include/driver_abi.h', 'scripts/build-kmod.mjs', 'scripts/nvme-hook-edit.mjs'];
+const inputs = [
+  'kernel/kmod',
+  'include/driver_abi.h',
+  'scripts/build-kmod.mjs',
+  'scripts/nvme-hook-edit.mjs',
+];
 
 export interface DriverKitOptions extends ObtainOptions {
   /** For tests. */
