@@ -42,7 +42,7 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': [
         'error',
         {
-          allow: ['../../tools/vitest-project.mjs'],
+          allow: ['../../tools/vitest-project.mjs', '../../../tools/readme-snippets.mjs'],
           enforceBuildableLibDependency: true,
           depConstraints: boundaries,
         },

@@ -1,0 +1,117 @@
+/**
+ * The code blocks of READMEs, run as a reader would run them: copied into a file of an empty project that has the
+ * packages installed, in a process of its own. Nothing is rewritten, so a block that needs a type stripped, a name from
+ * the block before or a newer Node fails.
+ */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+/** @typedef {import('./readme-snippets.mjs').Snippet} Snippet */
+
+const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
+
+/** For what hangs, not for what is slow: on two shared cores, beside other tests, a block may take many seconds. */
+const timeLimitMsDefault = 120_000;
+/** More than any README prints; a block that prints without end is stopped here. */
+const outputBytesMax = 1024 * 1024;
+
+/**
+ * @param {string | URL} path of a Markdown file.
+ * @returns {Promise<Snippet[]>} its fenced blocks, of all languages, in their order.
+ */
+export async function snippetsOf(path) {
+  const text = await readFile(path, 'utf8');
+  return [...text.matchAll(/^```(\w*)[^\n]*\n(.*?)^```/gms)].map(({ index, 1: language, 2: code }) => ({
+    language,
+    code,
+    line: text.slice(0, index).split('\n').length,
+  }));
+}
+
+/**
+ * Runs a block as JavaScript, as it stands, with `node`.
+ * @param {Pick<Snippet, 'code'>} snippet
+ * @param {{ cwd?: string, timeLimitMs?: number }} options `cwd` is an empty temporary folder when not given.
+ * @returns {Promise<string>} what it prints to its standard output.
+ * @throws Error with all that it printed, when it does not end well or not in time.
+ */
+export async function runSnippet({ code }, { cwd, timeLimitMs = timeLimitMsDefault } = {}) {
+  return inProject('mjs', code, async (folder, file) => {
+    const home = cwd ?? join(folder, 'home');
+    await mkdir(home, { recursive: true });
+    return new Promise((resolve, reject) => {
+      const limits = { timeout: timeLimitMs, killSignal: 'SIGKILL', maxBuffer: outputBytesMax };
+      execFile(process.execPath, [file], { cwd: home, ...limits }, (error, stdout, stderr) => {
+        if (error === null) return resolve(stdout);
+        const how = error.killed === true ? `was stopped after ${timeLimitMs} ms` : 'failed';
+        reject(new Error(`the snippet ${how}\n${stdout}${stderr}`, { cause: error }));
+      });
+    });
+  });
+}
+
+/**
+ * Checks the types of a block that is a TypeScript module, under `strict`.
+ * @param {Pick<Snippet, 'code'>} snippet
+ * @throws Error with the compiler's findings.
+ */
+export async function checkSnippet({ code }) {
+  await inProject('mts', code, (folder, file) => {
+    const program = ts.createProgram([file], {
+      module: ts.ModuleKind.NodeNext,
+      target: ts.ScriptTarget.ES2023,
+      lib: ['lib.es2023.d.ts'],
+      types: ['node'],
+      typeRoots: [join(folder, 'node_modules/@types')],
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+    });
+    const findings = ts.getPreEmitDiagnostics(program);
+    if (findings.length === 0) return;
+    const format = {
+      getCurrentDirectory: () => folder,
+      getCanonicalFileName: (name) => name,
+      getNewLine: () => '\n',
+    };
+    throw new Error(`the snippet has wrong types\n${ts.formatDiagnostics(findings, format)}`);
+  });
+}
+
+/**
+ * @template {Pick<Snippet, 'code'>} S
+ * @param {S} snippet a TypeScript module.
+ * @returns {S} the same as JavaScript, unchecked, to be run.
+ */
+export function withoutTypes(snippet) {
+  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext };
+  return { ...snippet, code: ts.transpileModule(snippet.code, { compilerOptions }).outputText };
+}
+
+/**
+ * @param {Pick<Snippet, 'code'>} snippet
+ * @returns {string} the lines that a block claims to print: the comment behind each `console.log(…)`, in which
+ *   `, then ` separates the lines of a call that runs more than once.
+ */
+export function promisedOutput({ code }) {
+  const comments = [...code.matchAll(/console\.log\(.*\/\/ (.*)$/gm)].map(([, text]) => text);
+  return comments.map((text) => `${text.replaceAll(', then ', '\n')}\n`).join('');
+}
+
+/** Calls `work` with a project that has the workspace's packages, and `code` in a file of it. */
+async function inProject(extension, code, work) {
+  const folder = await mkdtemp(join(tmpdir(), 'exopool-readme-'));
+  try {
+    await symlink(modules, join(folder, 'node_modules'));
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    const file = join(folder, `snippet.${extension}`);
+    await writeFile(file, code);
+    return await work(folder, file);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
