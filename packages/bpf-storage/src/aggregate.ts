@@ -1,5 +1,5 @@
 /** Count, sum, least and greatest of a number that stands at one place in every value, in one pass of native code. */
-import { numberTypes, scanTotals, type NumberType } from '@exopool/native';
+import { numberTypes, scanTotals, type NumberType } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './base/abort.js';
 import { EXO_VALUE_MAX } from './format/format.js';

@@ -13,7 +13,7 @@
  */
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tryLockFile } from '@exopool/native';
+import { tryLockFile } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { logNumber } from './log/log-file.js';
 import { removeLogs } from './log/logs.js';

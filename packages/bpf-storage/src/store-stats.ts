@@ -1,4 +1,4 @@
-import type { StoreIndexStats } from '@exopool/native';
+import type { StoreIndexStats } from '@exopool/native/internal';
 import type { CacheTierStats } from '@exopool/shared';
 import type { LookupsByEngine } from './tables/open-table.js';
 import type { ReadsByTier } from './read/read-path.js';

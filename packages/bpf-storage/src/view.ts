@@ -1,7 +1,7 @@
 /**
  * What a store holds at one moment: its memtables up to a write, and its tables, both kept until the view is closed.
  */
-import { BatchScan, type ScanBatch, type ScanSources, type StoreIndex } from '@exopool/native';
+import { BatchScan, type ScanBatch, type ScanSources, type StoreIndex } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './base/abort.js';
 import type { EngineName } from './tables/engine.js';

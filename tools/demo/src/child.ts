@@ -4,7 +4,7 @@
  * every child takes that as the order to end.
  */
 import { fork, type ChildProcess } from 'node:child_process';
-import { processIdentity, type ProcessIdentity } from '@exopool/native';
+import { processIdentity, type ProcessIdentity } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import type { ServeMessage } from './messages.js';
 

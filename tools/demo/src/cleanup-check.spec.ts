@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { processIdentity } from '@exopool/native';
+import { processIdentity } from '@exopool/native/internal';
 import { findRemains } from './cleanup-check.js';
 
 it('finds processes that run, paths that are there, and journals of ours', async () => {

@@ -1,7 +1,8 @@
 /** Whether anything of a run is left, found by looking at the machine and not by trusting who cleaned up. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultStateDir, isRunning, type ProcessIdentity } from '@exopool/native';
+import { defaultStateDir } from '@exopool/native';
+import { isRunning, type ProcessIdentity } from '@exopool/native/internal';
 
 /** What a run started and made. */
 export interface Traces {

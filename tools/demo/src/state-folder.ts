@@ -7,7 +7,7 @@
 import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { processIdentity } from '@exopool/native';
+import { processIdentity } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
 
 /** A store belongs on a disk, and the usual temporary folder is often memory. */

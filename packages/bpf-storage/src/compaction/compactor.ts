@@ -5,7 +5,7 @@
  * held back for its sake: whenever a table is added the rate is decided again. A run that fails (a full disk, most
  * often) leaves everything as it was; the next table that is added, or that has to wait for it, makes it try again.
  */
-import type { TableWrite } from '@exopool/native';
+import type { TableWrite } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { chooseRun } from './compaction-policy.js';
 import { ProgressMeter, type LoadOptions } from '../write/load.js';

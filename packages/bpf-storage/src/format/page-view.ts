@@ -5,7 +5,7 @@
  * checked against the page before it is used, and what contradicts itself is `EXOPOOL_CORRUPT` with file and
  * offset. Walking stays safe on any 4096 bytes.
  */
-import { crc32c } from '@exopool/native';
+import { crc32c } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { tombstone, type Tombstone } from './entry.js';
 import {

@@ -1,4 +1,4 @@
-import { batchEntries } from '@exopool/native';
+import { batchEntries } from '@exopool/native/internal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { tombstone } from '../format/entry.js';

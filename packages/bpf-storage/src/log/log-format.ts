@@ -24,7 +24,7 @@
  * The frame's header has a checksum of its own, with the log's random id in it: a header found anywhere in the file
  * can be told from a value that looks like one, and its length believed before the payload is read.
  */
-import { crc32c } from '@exopool/native';
+import { crc32c } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { tombstone, type Entry } from '../format/entry.js';
 import { readUint64, writeUint64 } from '../format/format.js';

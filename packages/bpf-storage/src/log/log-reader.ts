@@ -14,7 +14,7 @@
  * damage in the last synced frames of the last log, when no later frame bears witness.
  */
 import type { FileHandle } from 'node:fs/promises';
-import { batchEntries, crc32c } from '@exopool/native';
+import { batchEntries, crc32c } from '@exopool/native/internal';
 import { toExopoolError, type ExopoolError } from '@exopool/shared';
 import {
   decodeFrameHeader,

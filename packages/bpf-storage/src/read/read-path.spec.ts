@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { notInMemory, StoreIndex, TableFile } from '@exopool/native';
+import { notInMemory, StoreIndex, TableFile } from '@exopool/native/internal';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ReadPath, type ReadIndex } from './read-path.js';

@@ -11,7 +11,7 @@
  * whether the key was written, and a value that may be old is returned to its caller, whose read overlapped the
  * write, but admitted nowhere.
  */
-import { notInMemory, type StoreIndex } from '@exopool/native';
+import { notInMemory, type StoreIndex } from '@exopool/native/internal';
 import { copyToKeep, toRowKey, type Bytes, type RowKey } from '../format/row-key.js';
 import type { TierGate } from './tier-gate.js';
 

@@ -14,7 +14,8 @@
  * answer), so the size of a batch does not matter.
  */
 import { ExopoolError } from '@exopool/shared';
-import type { EngineSupport, TableEngine, TableFile } from '@exopool/native';
+import type { EngineSupport, TableEngine } from '@exopool/native';
+import type { TableFile } from '@exopool/native/internal';
 
 export type EngineName = 'auto' | TableEngine;
 export const engineNames: readonly EngineName[] = [

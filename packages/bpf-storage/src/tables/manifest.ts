@@ -15,7 +15,7 @@
  */
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32c } from '@exopool/native';
+import { crc32c } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { corrupt } from '../format/page-view.js';
 import { temporaryPrefix } from './write-table.js';

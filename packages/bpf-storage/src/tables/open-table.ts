@@ -4,7 +4,8 @@
  * it is closed and removed.
  */
 import { join } from 'node:path';
-import { TableFile, type EngineSupport, type LookupCounters, type TableEngine } from '@exopool/native';
+import { type EngineSupport, type TableEngine } from '@exopool/native';
+import { TableFile, type LookupCounters } from '@exopool/native/internal';
 import { EngineSelector } from './engine.js';
 import type { ManifestTable } from './manifest.js';
 import { corrupt } from '../format/page-view.js';

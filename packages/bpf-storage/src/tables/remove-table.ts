@@ -1,6 +1,6 @@
 /** Removal of a table's file. A process that was killed may have left it pinned (`TableFile.pin`); that is taken back. */
 import { rm } from 'node:fs/promises';
-import { releasePin } from '@exopool/native';
+import { releasePin } from '@exopool/native/internal';
 
 export async function removeTable(path: string): Promise<void> {
   try {

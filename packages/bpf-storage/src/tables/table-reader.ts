@@ -4,12 +4,12 @@
  * The lookup engines do the same in C++ and in BPF, faster. This one is for the tests to compare them with, and is
  * the base of what engines do not do: ordered scans (`table-scan.ts`) and verification (`table-verify.ts`).
  */
-import { crc32c, type TableHeader } from '@exopool/native';
+import { crc32c, type TableHeader } from '@exopool/native/internal';
 import { tombstone } from '../format/entry.js';
 import { EXO_PAGE_SIZE, pagesFor } from '../format/format.js';
 import { corrupt, PageView, type PageContext, type ValueReference } from '../format/page-view.js';
 
-/** Where pages come from; `TableFile` of @exopool/native is one. */
+/** Where pages come from; `TableFile` of @exopool/native/internal is one. */
 export interface PageSource {
   readonly path: string;
   readonly header: TableHeader;

@@ -14,7 +14,8 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreIndex, type ScanSources, type TableEngine } from '@exopool/native';
+import { type TableEngine } from '@exopool/native';
+import { StoreIndex, type ScanSources } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import type { EngineName } from './engine.js';
 import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { crc32c, TableFile } from '@exopool/native';
+import { crc32c, TableFile } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TableWrite, type ScanSources, type WrittenTable } from '@exopool/native';
+import { TableWrite, type ScanSources, type WrittenTable } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from '../base/abort.js';
 import { syncFolder } from '../base/sync-folder.js';

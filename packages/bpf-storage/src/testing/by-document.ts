@@ -2,7 +2,7 @@
  * Readers of the three kinds of files, written from docs/table-format.md and docs/log-format.md alone: what these read
  * and the store reads is what the documents say. They check all that the documents state, and are not fast.
  */
-import { crc32c } from '@exopool/native';
+import { crc32c } from '@exopool/native/internal';
 import { expect } from 'vitest';
 
 /** Keys and values in the order of the file; `null` for a deletion. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { Memtable, tableEngineSupport, type TableHeader } from '@exopool/native';
+import { tableEngineSupport } from '@exopool/native';
+import { Memtable, type TableHeader } from '@exopool/native/internal';
 import { tombstone, type Entry } from '../format/entry.js';
 import { EXO_PAGE_SIZE, readUint64, tableHeader } from '../format/format.js';
 import { encodeFrame, framePayload } from '../log/log-format.js';

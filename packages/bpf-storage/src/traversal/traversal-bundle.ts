@@ -11,7 +11,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { traversalSourceFolder, type TableEngine } from '@exopool/native';
+import { type TableEngine } from '@exopool/native';
+import { traversalSourceFolder } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 
 /** TRAVERSAL_ABI of include/traversal.h. */

@@ -4,15 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
+import { tableEngineSupport, type EngineSupport, type TableEngine } from '@exopool/native';
 import {
   TraversalFile,
-  tableEngineSupport,
   traversalInputMaxBytes,
-  type EngineSupport,
-  type TableEngine,
   type TraversalCounters,
   type TraversalOutcome,
-} from '@exopool/native';
+} from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { chooseEngine, parseEngineName, requireEngine, type EngineName } from '../tables/engine.js';
 import { openBundle, type TraversalBundle } from './traversal-bundle.js';

@@ -6,7 +6,7 @@
  * exactly once; the filter's pages, and that it passes every key; and the header's counts. A damaged page is reported with file and offset, and the walk goes on
  * beside it.
  */
-import { crc32c, filterMiss } from '@exopool/native';
+import { crc32c, filterMiss } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from '../base/abort.js';
 import { tombstone } from '../format/entry.js';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { scanBatches } from '@exopool/native';
+import { scanBatches } from '@exopool/native/internal';
 import { ExternalSort } from './external-sort.js';
 import { inFolder } from '../testing/folder.js';
 import { keyArbitrary, sortPairs, type Pair } from '../testing/table.js';

@@ -12,7 +12,7 @@
  *   level 0   r r r ... (256)  ->  one run of level 1
  */
 import { rm } from 'node:fs/promises';
-import { SortedRun, TableFile, type ScanSources } from '@exopool/native';
+import { SortedRun, TableFile, type ScanSources } from '@exopool/native/internal';
 import { EntryEncoder } from '../log/entry-encoder.js';
 import type { Bytes } from '../format/row-key.js';
 import { randomTableId, writeTable, type WriteTableHooks } from '../tables/write-table.js';

@@ -2,7 +2,7 @@
  * The parts of a bulk load beside sorting: what the caller gives, what it is told, and how its entries are read.
  */
 import { setImmediate } from 'node:timers/promises';
-import { scanBatches, type TableFile } from '@exopool/native';
+import { scanBatches, type TableFile } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import type { ExternalSort } from './external-sort.js';
 import type { Bytes, RowKey } from '../format/row-key.js';

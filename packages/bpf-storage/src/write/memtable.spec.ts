@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { Memtable, scanBatches, type ScanSources } from '@exopool/native';
+import { Memtable, scanBatches, type ScanSources } from '@exopool/native/internal';
 import { tombstone, type Entry } from '../format/entry.js';
 import { encodeFrame, framePayload } from '../log/log-format.js';
 import { memtableEntryOverheadBytes, Memtables } from './memtable.js';

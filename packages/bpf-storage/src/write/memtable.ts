@@ -5,7 +5,7 @@
  * that fails gives the frozen memtable its role back, with the writes that came since, so however often flushing fails
  * there are never more than these two.
  */
-import { Memtable, type ScanSources } from '@exopool/native';
+import { Memtable, type ScanSources } from '@exopool/native/internal';
 import { tombstone, type Tombstone } from '../format/entry.js';
 
 /** Memory of one entry beside its bytes: a node of the skip list, and what its place in the arena leaves unused. */

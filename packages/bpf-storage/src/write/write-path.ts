@@ -7,7 +7,7 @@
  * content is in a durable table, logs below the number given then may go.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { Memtable } from '@exopool/native';
+import type { Memtable } from '@exopool/native/internal';
 import type { ExopoolError } from '@exopool/shared';
 import { tombstone, type Entry } from '../format/entry.js';
 import type { CommitLog } from '../log/commit-log.js';

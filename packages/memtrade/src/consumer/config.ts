@@ -1,6 +1,6 @@
 /** Settings of `exopool consumer`: flags, `EXOPOOL_CONSUMER_*` variables or a JSON file, by these names. */
 import { join } from 'node:path';
-import { sealModes } from '@exopool/native';
+import { sealModes } from '@exopool/native/internal';
 import { z } from 'zod';
 import { hostPort, listenAddress, listenPlace } from '../protocol/endpoint-setting.js';
 import { requestedSlabsMax } from '../protocol/limits.js';

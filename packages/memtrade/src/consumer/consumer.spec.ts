@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SlabServer } from '@exopool/native';
+import { SlabServer } from '@exopool/native/internal';
 import { Identity, loadConfig } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BrokerClient } from '../protocol/broker-client.js';

@@ -1,5 +1,5 @@
 /** Sessions of several producers as the memory of two sealed caches, one for values and one for second copies. */
-import { SealedCache, type SlabSession, type SealMode } from '@exopool/native';
+import { SealedCache, type SlabSession, type SealMode } from '@exopool/native/internal';
 import { SecondCopyTier, sideOf, type SecondCopyStats } from './second-copy.js';
 
 const sides = ['first', 'second'] as const;

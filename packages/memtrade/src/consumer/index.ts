@@ -20,5 +20,10 @@ export {
   type PurchaseSituation,
 } from './purchase-policy.js';
 export { RespServer, type RespServerOptions } from './resp/resp-server.js';
-export { SealedCache, type SealedCacheOptions, type SealedCacheStats, type SealMode } from '@exopool/native';
+export {
+  SealedCache,
+  type SealedCacheOptions,
+  type SealedCacheStats,
+  type SealMode,
+} from '@exopool/native/internal';
 export type { ProbeCounts } from './probe.js';

@@ -13,7 +13,7 @@
  * so a clock that is wrong, or is set, neither ends a lease nor keeps one from being extended.
  */
 import { randomUUID } from 'node:crypto';
-import type { LossReason, SlabSessionOptions } from '@exopool/native';
+import type { LossReason, SlabSessionOptions } from '@exopool/native/internal';
 import { ExopoolError, GiB, parseEndpoint, toExopoolError } from '@exopool/shared';
 import type { LeaseGrant } from '../protocol/broker-client.js';
 import { decide, retryDelayMs, type LeaseAction, type LeaseStatus } from './lease-policy.js';
@@ -29,7 +29,7 @@ import {
 /** How often the policy looks. A lost lease is replaced after this; looking costs microseconds. */
 const stepMs = 250;
 
-/** What a keeper needs of a session; `SlabSession` of @exopool/native is one. */
+/** What a keeper needs of a session; `SlabSession` of @exopool/native/internal is one. */
 export interface LeasedSession {
   extend(ticket: Buffer): Promise<void>;
   release(): Promise<void>;

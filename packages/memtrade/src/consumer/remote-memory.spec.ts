@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SlabServer, SlabSession, tamperedMax } from '@exopool/native';
+import { SlabServer, SlabSession, tamperedMax } from '@exopool/native/internal';
 import { ExopoolError, Identity } from '@exopool/shared';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LeaseGrant, LeaseWish } from '../protocol/broker-client.js';

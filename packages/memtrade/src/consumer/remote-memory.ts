@@ -1,5 +1,5 @@
 /** Leased memory as one cache: the keeper's slabs hold the sealed values. */
-import { SealedCache, SlabSession, type SealMode } from '@exopool/native';
+import { SealedCache, SlabSession, type SealMode } from '@exopool/native/internal';
 import type { CacheTier } from '@exopool/shared';
 import { CopiedMemory } from './copied-memory.js';
 import { LeaseKeeper, type LeaseKeeperDependencies, type LeaseUser } from './lease-keeper.js';

@@ -1,5 +1,5 @@
 /** What goes into leased memory, and what can be seen of it. */
-import type { LossReason, SealMode } from '@exopool/native';
+import type { LossReason, SealMode } from '@exopool/native/internal';
 import type { CacheTierStats, Identity } from '@exopool/shared';
 import type { BrokerClient } from '../protocol/broker-client.js';
 import type { SecondCopyStats } from './second-copy.js';

@@ -5,7 +5,7 @@
  * Fair: the same server, keys and values; the server's native thread runs in this process.
  */
 import { randomBytes } from 'node:crypto';
-import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native';
+import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native/internal';
 import { Identity } from '@exopool/shared';
 import { afterAll, bench, describe } from 'vitest';
 import { signTicket } from '../protocol/ticket.js';

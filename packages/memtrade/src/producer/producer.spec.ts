@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SlabSession } from '@exopool/native';
+import { SlabSession } from '@exopool/native/internal';
 import { Identity } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { steadyPort } from '../testing/steady-port.js';

@@ -6,7 +6,8 @@
  *   memory of our own slabs ───────┘             └────▶ report to the broker
  */
 import { cpus, loadavg } from 'node:os';
-import { SlabServer, undoLeftovers, watchPressure } from '@exopool/native';
+import { undoLeftovers, watchPressure } from '@exopool/native';
+import { SlabServer } from '@exopool/native/internal';
 import { ExopoolError, Identity, MiB } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { offeredSlabsMax } from '../protocol/limits.js';

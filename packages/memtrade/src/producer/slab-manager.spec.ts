@@ -1,7 +1,7 @@
 /** The manager with a real slab server and sessions, on a machine whose memory the test says. */
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { SlabServer, SlabSession } from '@exopool/native';
+import { SlabServer, SlabSession } from '@exopool/native/internal';
 import { GiB, Identity, MiB } from '@exopool/shared';
 import { signTicket } from '../protocol/ticket.js';
 import { SlabManager, type MachineMemory } from './slab-manager.js';

@@ -5,7 +5,8 @@
  *
  * Reclaims are timed from the look that found too much held until it fits again.
  */
-import { readMemoryInfo, readMemoryPressure, type SlabServer, type SlabServerStats } from '@exopool/native';
+import { readMemoryInfo, readMemoryPressure } from '@exopool/native';
+import { type SlabServer, type SlabServerStats } from '@exopool/native/internal';
 import { nextOffer, type OfferSettings, type OfferState } from './offer-policy.js';
 import { heldSlabs, nextReclaim, type ReclaimState } from './reclaim-policy.js';
 

@@ -1,6 +1,6 @@
 /** For tests and benches: a sealed cache over a real slab server on loopback, without a broker. */
 import { randomBytes } from 'node:crypto';
-import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native';
+import { SealedCache, SlabServer, SlabSession, type SealMode } from '@exopool/native/internal';
 import { Identity } from '@exopool/shared';
 import { signTicket } from '../protocol/ticket.js';
 

@@ -325,7 +325,7 @@ describe.skipIf(!support.available)(
     it('outlives a process that was killed for as long as it has clients', async () => {
       const place = path.join(folder, 'orphan');
       const options = JSON.stringify({ listen: { socket: place }, sizeBytes, folder, bufferBytes: MiB });
-      const script = `import { NbdDevice } from '@exopool/native';
+      const script = `import { NbdDevice } from '@exopool/native/internal';
         const device = await NbdDevice.start(${options});
         console.log(device.pid);
         setInterval(() => undefined, 1000);`;
@@ -362,7 +362,7 @@ describe.skipIf(!support.available)(
       undo.push(() => server.close());
       const accepted = once(server, 'connection') as Promise<[Socket]>;
       const hex = (bytes: Buffer): string => `Buffer.from('${bytes.toString('hex')}', 'hex')`;
-      const script = `import { NbdDevice } from '@exopool/native';
+      const script = `import { NbdDevice } from '@exopool/native/internal';
         const listen = ${JSON.stringify({ socket: place })};
         const folder = ${JSON.stringify(folder)};
         const device = await NbdDevice.start({ listen, sizeBytes: ${sizeBytes}, folder, bufferBytes: ${MiB} });

@@ -24,7 +24,7 @@ const manyReads = `for (let i = 0; i < 200; i++) {
 
 /** Runs a script that has a session; resolves with its exit status or signal, and what it printed. */
 async function run(script: string): Promise<{ status: unknown; printed: string }> {
-  const code = `import { SlabSession } from '@exopool/native';
+  const code = `import { SlabSession } from '@exopool/native/internal';
     const session = await SlabSession.connect(${options()});
     ${script}`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
@@ -61,9 +61,12 @@ describe('a process', () => {
 
 describe('worker threads', () => {
   const inWorker = (script: string): Worker =>
-    new Worker(`import('@exopool/native').then(async ({ SlabSession, SlabServer }) => { ${script} });`, {
-      eval: true,
-    });
+    new Worker(
+      `import('@exopool/native/internal').then(async ({ SlabSession, SlabServer }) => { ${script} });`,
+      {
+        eval: true,
+      },
+    );
 
   it('share the client, and may be terminated with requests on their way', async () => {
     const mine = await SlabSession.connect({

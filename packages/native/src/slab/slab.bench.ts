@@ -21,7 +21,7 @@ const seconds = { time: 1000, warmupTime: 300 };
 /** Starts a server in another process; it ends with its standard input. */
 async function serverElsewhere(spinMicroseconds: number): Promise<{ port: number; stop: () => void }> {
   const hex = (bytes: Buffer): string => `Buffer.from('${bytes.toString('hex')}', 'hex')`;
-  const script = `import { SlabServer } from '@exopool/native';
+  const script = `import { SlabServer } from '@exopool/native/internal';
     const server = SlabServer.start({ host: '127.0.0.1', port: 0, seed: ${hex(producer.seed)},
       brokerKey: ${hex(broker.publicKey)}, slabBytes: ${slabBytes}, capacitySlabs: 1,
       spinMicroseconds: ${spinMicroseconds} });

@@ -9,7 +9,7 @@ import { redisBenchmark } from '../harvest/redis-benchmark.js';
 import { needProgram } from '../harvest/applications/programs.js';
 import { SlabProducer } from '../harvest/slab-producer.js';
 import { RespServer } from '@exopool/memtrade';
-import { sealModes } from '@exopool/native';
+import { sealModes } from '@exopool/native/internal';
 import { MiB, toExopoolError } from '@exopool/shared';
 import { assertKnown, isWanted } from '../only.js';
 import { rotated } from '../lookup/plan.js';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { NbdDevice } from '@exopool/native';
+import { NbdDevice } from '@exopool/native/internal';
 import { MiB } from '@exopool/shared';
 import { SlabProducer } from '../harvest/slab-producer.js';
 import type { HogAnswer, HogArgument } from './swap-hog-main.js';

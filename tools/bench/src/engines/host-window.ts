@@ -1,6 +1,7 @@
 /** One window of lookups by one engine: batches of keys, one call after the other, each answer checked. */
 import { posix } from 'node:path';
-import { TableFile, type TableEngine } from '@exopool/native';
+import { type TableEngine } from '@exopool/native';
+import { TableFile } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { dropFromPageCache } from '../machine/cold-files.js';
 

@@ -9,13 +9,8 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import {
-  addZramDisk,
-  MachineJournal,
-  TableFile,
-  tableEngineSupport,
-  type TableEngine,
-} from '@exopool/native';
+import { MachineJournal, tableEngineSupport, type TableEngine } from '@exopool/native';
+import { addZramDisk, TableFile } from '@exopool/native/internal';
 import { MiB, toExopoolError } from '@exopool/shared';
 import { readIntoPageCache } from '../machine/cold-files.js';
 import { rotated } from '../lookup/plan.js';

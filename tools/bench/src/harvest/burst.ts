@@ -3,7 +3,8 @@
  * long until its p99 is again what it is in the same burst when nothing was taken, with and without prefetch.
  */
 import { join } from 'node:path';
-import { addSwapFile, MachineJournal } from '@exopool/native';
+import { MachineJournal } from '@exopool/native';
+import { addSwapFile } from '@exopool/native/internal';
 import { redis } from './applications/key-value.js';
 import type { RunningApplication } from './applications/application.js';
 import { Harvesting } from './harvesting.js';

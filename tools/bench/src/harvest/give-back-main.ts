@@ -5,7 +5,7 @@
  *   shortage ──▶ the next look ──▶ decision ──▶ slabs unmapped        emergency: at once
  *                                    └── asked, grace over ──▶ unmapped      else
  */
-import { SlabServer, SlabSession } from '@exopool/native';
+import { SlabServer, SlabSession } from '@exopool/native/internal';
 import { lookIntervalMs, SlabManager, type MachineMemory } from '@exopool/memtrade';
 import { GiB, MiB } from '@exopool/shared';
 import { newParties, sessionOptions, slabBytes } from './lease.js';

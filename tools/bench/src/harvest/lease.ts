@@ -1,7 +1,7 @@
 /** A lease without a broker: suites measure the slab server, and sign its tickets themselves. */
 import { randomBytes } from 'node:crypto';
 import { signTicket } from '@exopool/memtrade';
-import type { SlabSessionOptions } from '@exopool/native';
+import type { SlabSessionOptions } from '@exopool/native/internal';
 import { Identity, MiB } from '@exopool/shared';
 
 export const slabBytes = 64 * MiB;

@@ -9,7 +9,12 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { loadSlabServer, SlabSession, type SlabLoadOptions, type SlabSessionOptions } from '@exopool/native';
+import {
+  loadSlabServer,
+  SlabSession,
+  type SlabLoadOptions,
+  type SlabSessionOptions,
+} from '@exopool/native/internal';
 import { freePort } from '@exopool/demo/stack';
 import { MiB } from '@exopool/shared';
 import { processCpuSeconds } from '../machine/process-cpu.js';

@@ -1,6 +1,6 @@
 /** A slab server in a process of its own, as a producer has one. */
 import { fileURLToPath } from 'node:url';
-import type { SlabSessionOptions } from '@exopool/native';
+import type { SlabSessionOptions } from '@exopool/native/internal';
 import { CagedProcess } from '../machine/caged-process.js';
 import { newParties, sessionOptions, slabBytes } from './lease.js';
 import type { SlabServerAnswer, SlabServerArgument } from './slab-server-main.js';

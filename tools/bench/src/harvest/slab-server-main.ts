@@ -1,5 +1,5 @@
 /** A slab server in a process of its own, as a producer has one; it ends with its channel. */
-import { SlabServer } from '@exopool/native';
+import { SlabServer } from '@exopool/native/internal';
 
 export interface SlabServerArgument {
   /** Hexadecimal, as Buffers do not go through JSON. */

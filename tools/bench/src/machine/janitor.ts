@@ -7,7 +7,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { processIdentity, undoLeftovers, isRunning } from '@exopool/native';
+import { undoLeftovers } from '@exopool/native';
+import { processIdentity, isRunning } from '@exopool/native/internal';
 
 const role = 'exopool-bench-janitor';
 const parentGoneMax = 200;

@@ -9,7 +9,8 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
-import { MachineJournal, MemoryCgroup, readSwapAreas, undoLeftovers } from '@exopool/native';
+import { MachineJournal, MemoryCgroup, undoLeftovers } from '@exopool/native';
+import { readSwapAreas } from '@exopool/native/internal';
 import { attempt, run } from './guest-commands.mjs';
 import { eagerHarvester } from './guest-harvester.mjs';
 

@@ -11,7 +11,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { Store } from '@exopool/bpf-storage';
-import { driverCounters, tableEngineSupport } from '@exopool/native';
+import { tableEngineSupport } from '@exopool/native';
+import { driverCounters } from '@exopool/native/internal';
 
 const { modules, lookups, entries, fileSystems } = JSON.parse(process.argv[2]);
 const device = '/dev/nvme0n1';

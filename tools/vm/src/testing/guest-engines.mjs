@@ -9,7 +9,8 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { TableFile, loopCounters, tableEngineSupport, undoLeftovers } from '@exopool/native';
+import { tableEngineSupport, undoLeftovers } from '@exopool/native';
+import { TableFile, loopCounters } from '@exopool/native/internal';
 import { attempt, isImmutable, run } from './guest-commands.mjs';
 
 const { table, lookups, blockBytes } = JSON.parse(process.argv[2]);
@@ -156,7 +157,7 @@ async function foreignAttribute(file) {
 
 /** A process that is killed while it has a pin. */
 async function killedWithPin(file) {
-  const script = `const { TableFile } = await import('@exopool/native');
+  const script = `const { TableFile } = await import('@exopool/native/internal');
     const reader = TableFile.open(${JSON.stringify(file)});
     await reader.lookupMany([Buffer.from('x')], 'nvme-bpf');
     process.kill(process.pid, 'SIGKILL');`;

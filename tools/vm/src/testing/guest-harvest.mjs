@@ -8,7 +8,8 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import process from 'node:process';
 import { setTimeout } from 'node:timers/promises';
-import { MemoryCgroup, readSwapAreas } from '@exopool/native';
+import { MemoryCgroup } from '@exopool/native';
+import { readSwapAreas } from '@exopool/native/internal';
 import { run } from './guest-commands.mjs';
 import { eagerHarvester } from './guest-harvester.mjs';
 

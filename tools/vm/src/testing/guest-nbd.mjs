@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import process from 'node:process';
 import { setInterval } from 'node:timers';
-import { NbdDevice, SlabServer } from '@exopool/native';
+import { NbdDevice, SlabServer } from '@exopool/native/internal';
 import { Identity } from '@exopool/shared';
 
 const MiB = 1 << 20;

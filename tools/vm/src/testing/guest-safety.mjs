@@ -12,7 +12,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
-import { TableFile, crc32c, loopCounters, tableEngineSupport, undoLeftovers } from '@exopool/native';
+import { tableEngineSupport, undoLeftovers } from '@exopool/native';
+import { TableFile, crc32c, loopCounters } from '@exopool/native/internal';
 import { attempt, isImmutable, run } from './guest-commands.mjs';
 
 const { table, entries, rounds, changes } = JSON.parse(process.argv[2]);
@@ -139,7 +140,7 @@ async function until(holds) {
 /** A process that is killed with chains on their way leaves the attribute, which is taken back, and nothing else. */
 async function killInMidChain(file) {
   const before = loadedPrograms();
-  const script = `const { TableFile } = await import('@exopool/native');
+  const script = `const { TableFile } = await import('@exopool/native/internal');
     const reader = TableFile.open(${JSON.stringify(file)}, { cacheInterior: false });
     const keys = Array.from({ length: 5000 }, (_, i) => Buffer.from('key/' + i));
     for (;;) { const lookup = reader.lookupMany(keys, 'nvme-bpf'); process.stdout.write('.'); await lookup; }`;

@@ -1,5 +1,5 @@
 /** A running consumer whose leased memory is a block device: leases kept going, nbdkit at work, metrics. */
-import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native';
+import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native/internal';
 import { Identity, type ExopoolError } from '@exopool/shared';
 import { BrokerClient } from '../../protocol/broker-client.js';
 import type { ConsumerConfig } from '../config.js';

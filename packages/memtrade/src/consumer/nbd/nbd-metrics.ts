@@ -1,5 +1,5 @@
 /** What a block device tells Prometheus. */
-import { nbdPageBytes, type NbdStats } from '@exopool/native';
+import { nbdPageBytes, type NbdStats } from '@exopool/native/internal';
 import { Counter, Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import { leaseCounters, leaseGauges, registerLeaseMetrics, type Figure } from '../consumer-metrics.js';
 import type { LeaseStats } from '../remote-memory.types.js';

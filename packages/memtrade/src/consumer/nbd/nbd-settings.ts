@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { nbdPageBytes, type NbdDeviceOptions, type NbdPlace } from '@exopool/native';
+import { nbdPageBytes, type NbdDeviceOptions, type NbdPlace } from '@exopool/native/internal';
 import { ExopoolError, MiB, parseBytes, parseEndpoint, toExopoolError } from '@exopool/shared';
 import type { ConsumerConfig } from '../config.js';
 

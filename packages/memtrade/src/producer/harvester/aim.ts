@@ -3,14 +3,8 @@
  * not reach (the machine has no DAMON, other processes of the application, ranges that are not idle for long enough)
  * is left to the limit.
  */
-import {
-  Damon,
-  pageOut,
-  privateAreas,
-  residentBytes,
-  residentRanges,
-  type MachineJournal,
-} from '@exopool/native';
+import { Damon, pageOut, residentRanges, type MachineJournal } from '@exopool/native';
+import { privateAreas, residentBytes } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
 import { areasToWatch, pickIdle, processToWatch, watchIntervals } from './aim-policy.js';
 

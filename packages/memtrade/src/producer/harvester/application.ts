@@ -8,7 +8,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cgroupProcesses, MemoryCgroup, type MachineJournal } from '@exopool/native';
+import { MemoryCgroup, type MachineJournal } from '@exopool/native';
+import { cgroupProcesses } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 
 export interface ApplicationChoice {

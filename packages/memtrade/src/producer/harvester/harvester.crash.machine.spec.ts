@@ -11,15 +11,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import {
-  cgroupProcesses,
-  findMemoryHierarchy,
-  MachineJournal,
-  MemoryCgroup,
-  processIdentity,
-  readSwapAreas,
-  undoLeftovers,
-} from '@exopool/native';
+import { findMemoryHierarchy, MachineJournal, MemoryCgroup, undoLeftovers } from '@exopool/native';
+import { cgroupProcesses, processIdentity, readSwapAreas } from '@exopool/native/internal';
 import { MiB } from '@exopool/shared';
 import { findProgram } from '../../testing/servers.js';
 

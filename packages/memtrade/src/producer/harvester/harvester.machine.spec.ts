@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findMemoryHierarchy, MemoryCgroup, processIdentity, readSwapAreas } from '@exopool/native';
+import { findMemoryHierarchy, MemoryCgroup } from '@exopool/native';
+import { processIdentity, readSwapAreas } from '@exopool/native/internal';
 import { MiB } from '@exopool/shared';
 import { Harvester, type HarvesterOptions } from './harvester.js';
 

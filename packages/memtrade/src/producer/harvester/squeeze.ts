@@ -6,7 +6,8 @@
  *
  * In idle time this may take long. Meanwhile the epochs go on, since bad news must be heard.
  */
-import { cgroupProcesses, SwappedPages, type MachineJournal, type MemoryCgroup } from '@exopool/native';
+import { type MachineJournal, type MemoryCgroup } from '@exopool/native';
+import { cgroupProcesses, SwappedPages } from '@exopool/native/internal';
 import type { Aim } from './aim.js';
 
 export interface SqueezeOptions {

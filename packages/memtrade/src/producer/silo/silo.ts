@@ -4,13 +4,13 @@
  */
 import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readMemoryInfo, type MachineJournal } from '@exopool/native';
 import {
   addZramSwap,
   compactZram,
   enableZswap,
   hasZramWriteback,
   hasZswap,
-  readMemoryInfo,
   readSwapAreas,
   readZramBacking,
   readZramReadBytes,
@@ -18,8 +18,7 @@ import {
   readZswapStats,
   ZramWriteback,
   zramControl,
-  type MachineJournal,
-} from '@exopool/native';
+} from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { isWorthCompacting, planSilo, type SiloMachine, type SiloPlan } from './silo-policy.js';
 

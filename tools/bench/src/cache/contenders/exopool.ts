@@ -1,5 +1,5 @@
 /** Ours: a sealed cache over a lease of its own. */
-import { SealedCache, SlabSession, type SealMode } from '@exopool/native';
+import { SealedCache, SlabSession, type SealMode } from '@exopool/native/internal';
 import type { SlabProducer } from '../../harvest/slab-producer.js';
 import type { CacheContender } from './contender.js';
 
