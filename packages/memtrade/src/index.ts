@@ -4,18 +4,8 @@
  * @packageDocumentation
  */
 
-// The broker, and the client that producers and consumers talk to it with.
-export {
-  BrokerClient,
-  brokerConfig,
-  runBroker,
-  type BrokerClientOptions,
-  type BrokerConfig,
-  type LeaseGrant,
-  type LeaseWish,
-  type Market,
-  type RunningBroker,
-} from './broker/index.js';
+// The broker: runs the market.
+export { brokerConfig, runBroker, type BrokerConfig, type RunningBroker } from './broker/index.js';
 
 // The producer: serves slabs, offers free memory, harvests an application.
 export {
@@ -72,5 +62,16 @@ export {
 // Leased memory as a cache with times to live.
 export { KeyvStore, RemoteCache, type RemoteCacheEvents, type SetOptions } from './cache/index.js';
 
-// The lease ticket: what the broker signs and the producer accepts.
-export { openTicket, signTicket, ticketBytes, ticketSerial, type Ticket } from './protocol/ticket.js';
+// What all parties share: the client of the broker, and the lease ticket, which the broker signs and the producer checks.
+export {
+  BrokerClient,
+  openTicket,
+  signTicket,
+  ticketBytes,
+  ticketSerial,
+  type BrokerClientOptions,
+  type LeaseGrant,
+  type LeaseWish,
+  type Market,
+  type Ticket,
+} from './protocol/index.js';

@@ -14,7 +14,8 @@ import { openTicket } from '../protocol/ticket.js';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { runBroker, type RunningBroker } from './broker.js';
 import { brokerConfig, type BrokerConfig } from './config.js';
-import { loginMessage, Sessions } from './sessions.js';
+import { loginMessage } from '../protocol/login.js';
+import { Sessions } from './sessions.js';
 
 const slabBytes = 64 << 20;
 let folder: string;

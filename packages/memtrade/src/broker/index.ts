@@ -1,10 +1,3 @@
-/** The broker: the process that runs the market, and the client that producers and consumers talk to it with. */
+/** The broker: the process that runs the market. */
 export { brokerConfig, type BrokerConfig } from './config.js';
 export { runBroker, type RunningBroker } from './broker.js';
-export {
-  BrokerClient,
-  type BrokerClientOptions,
-  type LeaseGrant,
-  type LeaseWish,
-  type Market,
-} from '../protocol/broker-client.js';

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { Identity } from '@exopool/shared';
 import { nonceLifeMs, sessionLifeMs } from '../protocol/limits.js';
-import { loginMessage, Sessions } from './sessions.js';
+import { loginMessage } from '../protocol/login.js';
+import { Sessions } from './sessions.js';
 
 const alice = new Identity();
 const mallory = new Identity();

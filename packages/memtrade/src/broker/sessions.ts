@@ -13,14 +13,9 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ExopoolError, verifySignature } from '@exopool/shared';
 import { nonceLifeMs, noncesMax, sessionLifeMs, sessionsMax } from '../protocol/limits.js';
+import { loginMessage } from '../protocol/login.js';
 
 const secretBytes = 32;
-const loginContext = Buffer.from('exopool-login-v1');
-
-/** What a client signs to log in. */
-export function loginMessage(nonce: Buffer): Buffer {
-  return Buffer.concat([loginContext, nonce]);
-}
 
 /** The clock as the caches want it: anything with `now()`, milliseconds. */
 export interface Clock {

@@ -30,7 +30,6 @@ export class CopiedMemory {
     const side = sideOf(producer, session.slabs, this.#held(), this.share);
     this.#uses.set(session, { side, producer });
     this.#caches[side].addMemory(session);
-    session.onLost(() => this.#uses.delete(session));
   }
 
   removeMemory(session: SlabSession): void {

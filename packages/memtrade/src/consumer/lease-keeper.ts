@@ -36,12 +36,12 @@ export interface LeasedSession {
   onLost(callback: (reason: LossReason) => void): void;
 }
 
-/** Who uses the slabs. */
+/** The user of the slabs. Only the keeper listens for lost sessions; the user learns of each by `removeMemory`. */
 export interface LeaseUser<S extends LeasedSession> {
   connect(options: SlabSessionOptions): Promise<S>;
-  /** The session's slabs, of the producer with this key, may be used from now on, */
+  /** The slabs of this session may be used from now on. They belong to the producer with this key. */
   addMemory(session: S, producerKey: Buffer): void;
-  /** or not any more: everything in them is to be forgotten. */
+  /** The session was lost or its lease is given back: the user must forget everything in its slabs. */
   removeMemory(session: S): void;
 }
 

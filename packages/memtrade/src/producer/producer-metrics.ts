@@ -1,6 +1,6 @@
 /** What the producer tells Prometheus; read from its state when it is asked for. */
 import { Gauge, Histogram, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
-import type { ProducerStats } from './producer.js';
+import type { ProducerStats } from './producer-stats.js';
 
 const gauges: readonly (readonly [name: string, help: string, read: (stats: ProducerStats) => number])[] = [
   ['offered_slabs', 'Slabs offered, leased or free', (stats) => stats.offeredSlabs],

@@ -11,20 +11,14 @@ import { SlabServer } from '@exopool/native/internal';
 import { ExopoolError, Identity, MiB } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { offeredSlabsMax } from '../protocol/limits.js';
-import { BrokerAgent, type BrokerState } from './broker-agent.js';
+import { BrokerAgent } from './broker-agent.js';
 import { BrokerKeyFile } from './broker-key-file.js';
 import type { ProducerConfig } from './config.js';
 import { nothingHarvested, type HarvestStatus } from './harvester/harvest-status.js';
 import { Harvester } from './harvester/harvester.js';
 import { ProducerMetrics } from './producer-metrics.js';
-import { SlabManager, type SlabManagerSettings, type SlabManagerStats } from './slab-manager.js';
-
-export interface ProducerStats extends SlabManagerStats {
-  readonly harvest: HarvestStatus;
-  readonly broker: BrokerState;
-  /** Why the broker is away. */
-  readonly brokerReason?: string;
-}
+import type { ProducerStats } from './producer-stats.js';
+import { SlabManager, type SlabManagerSettings } from './slab-manager.js';
 
 export interface RunningProducer {
   /** Of the slab server. */

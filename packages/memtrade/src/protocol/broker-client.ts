@@ -26,9 +26,9 @@ import type { ReleaseLeaseReply__Output } from './generated/exopool/broker/v1/Re
 import type { ReportUsageReply__Output } from './generated/exopool/broker/v1/ReportUsageReply.js';
 import type { RequestLeaseReply__Output } from './generated/exopool/broker/v1/RequestLeaseReply.js';
 import { BrokerService } from './load-proto.js';
+import { loginMessage } from './login.js';
 import { fromServiceError, isUnauthenticated } from './rpc-errors.js';
 import { ticketSerial } from './ticket.js';
-import { loginMessage } from '../broker/sessions.js';
 
 export interface BrokerClientOptions {
   /** HOST:PORT. */

@@ -115,14 +115,14 @@ export class SealedCache implements CacheTier {
   }
 
   /**
-   * Uses a session's slabs from now on, until it is lost or removed. Slabs that its producer wants back are given
-   * back: those that are used least, after what is in use in them was moved.
+   * Uses a session's slabs until {@link removeMemory}. Whoever listens for the session's loss must call that then; until
+   * it does, values of a lost session are misses. Slabs that the producer wants back are given back: those that are used
+   * least, after what is in use in them was moved.
    */
   addMemory(session: SlabSession): void {
     if (this.#sessions.has(session)) return;
     if (!this.#native.addRegion(session.number, session.slabs, session.slabBytes)) return;
     this.#sessions.add(session);
-    session.onLost(() => this.removeMemory(session));
     session.onGone((slabs) => this.#native.removeSlabs(session.number, Uint32Array.from(slabs)));
     session.onReclaim((slabs) => {
       if (!this.#sessions.has(session)) return;

@@ -59,5 +59,6 @@ export async function cacheOver(
   const { session, ticket } = await leased.lease(slabs);
   const cache = new SealedCache({ mode, ...options });
   cache.addMemory(session);
+  session.onLost(() => cache.removeMemory(session));
   return { cache, leased, session, ticket };
 }

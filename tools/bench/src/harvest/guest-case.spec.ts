@@ -11,7 +11,7 @@ import {
 } from './guest-case.js';
 import { planOf } from './plan.js';
 import { checksOf } from './ratios.js';
-import { harvestRound, loadWindow } from './rounds.fixture.js';
+import { harvestRound, loadWindow } from '../testing/harvest-rounds.js';
 import type { HarvestRound } from './rounds.js';
 
 const round = (storedBytes: number, diskBytes: number): HarvestRound =>

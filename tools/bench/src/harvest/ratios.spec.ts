@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checksOf, harvestRatios } from './ratios.js';
 import { harvestRows } from './rows.js';
-import { harvestRound, loadWindow } from './rounds.fixture.js';
+import { harvestRound, loadWindow } from '../testing/harvest-rounds.js';
 import type { HarvestRound } from './rounds.js';
 import { slabRatios } from './slab-rows.js';
 import type { ServerLoad } from './slab-against-redis.js';

@@ -8,15 +8,25 @@
  * its queue, its output and the whole server's load each have a limit, and the socket is paused at any of them.
  */
 import type { Socket } from 'node:net';
-import { findCommand, type Command, type Session } from './command-table.js';
+import { findCommand, type Command, type ServerView, type Session } from './command-table.js';
 import { ReplyError, ReplyWriter, type Protocol, type Reply } from './reply.js';
 import { ProtocolError, RequestParser } from './request-parser.js';
-import type { RespServer } from './resp-server.js';
 
 /** Requests of one client under way: as deep as its pipeline fills batches to leased memory. */
 const slotsMax = 1024;
 /** Bytes of finished replies that wait for an earlier one, or for the client to read them. */
 const outputBytesMax = 8 * 1024 * 1024;
+
+/** What a connection needs of its server. */
+export interface ConnectionHost extends ServerView {
+  readonly table: ReadonlyMap<string, Command>;
+  /** True while the values in flight of all clients are over their limit. */
+  readonly isPressed: boolean;
+  /** Adds to the bytes of unfinished requests of all clients. @returns whether they are over their limit now. */
+  holdRequestBytes(change: number): boolean;
+  /** The connection is closed. */
+  forget(connection: Connection): void;
+}
 
 interface Slot {
   reply: Reply | undefined;
@@ -36,7 +46,7 @@ export class Connection implements Session {
   isAuthenticated: boolean;
   replies: Session['replies'] = 'on';
   isLeaving = false;
-  readonly #server: RespServer;
+  readonly #server: ConnectionHost;
   readonly #socket: Socket;
   readonly #parser = new RequestParser();
   readonly #writer = new ReplyWriter();
@@ -52,7 +62,7 @@ export class Connection implements Session {
   #hasEnded = false;
 
   constructor(
-    server: RespServer,
+    server: ConnectionHost,
     socket: Socket,
     readonly id: number,
   ) {

@@ -11,8 +11,8 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { toExopoolError, type CacheTier } from '@exopool/shared';
 import type { DemandSampler } from '../demand-sampler.js';
 import { Keyspace } from '../keyspace/keyspace.js';
-import type { Command, ServerView } from './command-table.js';
-import { Connection } from './connection.js';
+import type { Command } from './command-table.js';
+import { Connection, type ConnectionHost } from './connection.js';
 import { connectionCommands } from './connection-commands.js';
 import { keyCommands } from './key-commands.js';
 import { valueBytesMax } from './request-parser.js';
@@ -47,7 +47,7 @@ export interface RespServerOptions {
   readonly demand?: DemandSampler | undefined;
 }
 
-export class RespServer implements ServerView {
+export class RespServer implements ConnectionHost {
   readonly keyspace: Keyspace;
   readonly startedAtMs = Date.now();
   readonly clientsMax: number;

@@ -1,6 +1,6 @@
-/** Rounds that were not measured. */
-import type { LoadWindow } from './load/window.js';
-import type { HarvestRound } from './rounds.js';
+/** For tests: rounds of the harvest suite that were never measured. */
+import type { LoadWindow } from '../harvest/load/window.js';
+import type { HarvestRound } from '../harvest/rounds.js';
 
 export const loadWindow = (operations: number, p99Us: number): LoadWindow => ({
   operations,

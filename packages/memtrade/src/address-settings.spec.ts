@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '@exopool/shared';
-import { RemoteCache } from '../cache/remote-cache.js';
-import { consumerConfig } from '../consumer/config.js';
-import { producerConfig } from '../producer/config.js';
+import { RemoteCache } from './cache/remote-cache.js';
+import { consumerConfig } from './consumer/config.js';
+import { producerConfig } from './producer/config.js';
 
 const load = (schema: typeof consumerConfig | typeof producerConfig, name: string, text: string): unknown =>
   loadConfig(schema, { scope: 'X', flags: { [name]: text } });
