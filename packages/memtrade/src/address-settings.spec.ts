@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '@exopool/shared';
+import { runBroker } from './broker/broker.js';
 import { RemoteCache } from './cache/remote-cache.js';
 import { consumerConfig } from './consumer/config.js';
 import { producerConfig } from './producer/config.js';
+import { runProducer } from './producer/producer.js';
 
 const load = (schema: typeof consumerConfig | typeof producerConfig, name: string, text: string): unknown =>
   loadConfig(schema, { scope: 'X', flags: { [name]: text } });
@@ -40,5 +42,7 @@ describe('settings that are addresses', () => {
 
   it('are refused with the same code where a program gives them', async () => {
     await expect(RemoteCache.open({ broker: 'x' })).rejects.toThrow(refusal('broker'));
+    await expect(runProducer({ broker: 'x' })).rejects.toThrow(refusal('broker'));
+    await expect(runBroker({ port: -1 })).rejects.toMatchObject({ code: 'EXOPOOL_CONFIG' });
   });
 });

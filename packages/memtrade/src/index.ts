@@ -5,7 +5,13 @@
  */
 
 // The broker: runs the market.
-export { brokerConfig, runBroker, type BrokerConfig, type RunningBroker } from './broker/index.js';
+export {
+  brokerConfig,
+  runBroker,
+  type BrokerConfig,
+  type BrokerSettings,
+  type RunningBroker,
+} from './broker/index.js';
 
 // The producer: serves slabs, offers free memory, harvests an application.
 export {
@@ -20,6 +26,7 @@ export {
   type HarvestStatus,
   type MachineMemory,
   type ProducerConfig,
+  type ProducerSettings,
   type ProducerStats,
   type RunningProducer,
 } from './producer/index.js';
@@ -38,6 +45,7 @@ export {
   SealedCache,
   valueOf,
   type ConsumerConfig,
+  type ConsumerSettings,
   type ConsumerStats,
   type ConsumerStatus,
   type LeaseInfo,

@@ -9,13 +9,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { experimental, Server } from '@grpc/grpc-js';
-import { ExopoolError, Identity, toExopoolError, type MetricsServer } from '@exopool/shared';
+import { ExopoolError, Identity, loadConfig, toExopoolError, type MetricsServer } from '@exopool/shared';
 import { callsPerConnectionMax, replyMessageBytesMax, requestMessageBytesMax } from '../protocol/limits.js';
 import { BrokerService as service } from '../protocol/load-proto.js';
 import { BrokerMetrics } from './broker-metrics.js';
 import { BrokerService } from './broker-service.js';
 import { CertificateSource } from './certificate-source.js';
-import type { BrokerConfig } from './config.js';
+import { brokerConfig, type BrokerConfig, type BrokerSettings } from './config.js';
 import { LeaseBook } from './lease-book.js';
 import type { LeaseBookSettings } from './lease-book-types.js';
 import { fromDollars } from './market/billing.js';
@@ -41,10 +41,12 @@ const closeGraceMs = 2000;
 
 /**
  * Starts a broker.
- * @throws ExopoolError `EXOPOOL_PORT_IN_USE`, `EXOPOOL_LOCKED`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, or what the
+ * @param settings those of `exopool broker`; what is left out has its default.
+ * @throws ExopoolError `EXOPOOL_CONFIG`, `EXOPOOL_PORT_IN_USE`, `EXOPOOL_LOCKED`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, or what the
  *   file system says about the state folder.
  */
-export async function runBroker(config: BrokerConfig): Promise<RunningBroker> {
+export async function runBroker(settings: BrokerSettings = {}): Promise<RunningBroker> {
+  const config = loadConfig(brokerConfig, { scope: 'BROKER', flags: settings });
   const repository = SqliteRepository.open(join(config.stateDir, 'broker.sqlite'));
   const undo: (() => Promise<void> | void)[] = [() => repository.close()];
   try {

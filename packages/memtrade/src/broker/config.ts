@@ -51,3 +51,5 @@ export const brokerConfig = z.object({
 });
 
 export type BrokerConfig = z.output<typeof brokerConfig>;
+/** What a program gives: the same, and all of it may be left out. */
+export type BrokerSettings = z.input<typeof brokerConfig>;

@@ -1,3 +1,3 @@
 /** The broker: the process that runs the market. */
-export { brokerConfig, type BrokerConfig } from './config.js';
+export { brokerConfig, type BrokerConfig, type BrokerSettings } from './config.js';
 export { runBroker, type RunningBroker } from './broker.js';

@@ -4,9 +4,8 @@
  * It is a cache: a value may be gone at any time, and nothing here fails for that.
  */
 import { EventEmitter } from 'node:events';
-import { ExopoolError, loadConfig, type CacheTier } from '@exopool/shared';
-import type { z } from 'zod';
-import { consumerConfig } from '../consumer/config.js';
+import { ExopoolError, type CacheTier } from '@exopool/shared';
+import type { ConsumerSettings } from '../consumer/config.js';
 import { runConsumer } from '../consumer/consumer.js';
 import { decodeValue, encodeValue } from './stored-value.js';
 
@@ -46,8 +45,8 @@ export class RemoteCache extends EventEmitter<RemoteCacheEvents> {
    * Leases memory by the settings of `exopool consumer`.
    * @throws ExopoolError `EXOPOOL_CONFIG` for a setting that is none, else as {@link runConsumer}.
    */
-  static async open(settings: z.input<typeof consumerConfig>): Promise<RemoteCache> {
-    const consumer = await runConsumer(loadConfig(consumerConfig, { scope: 'CONSUMER', flags: settings }));
+  static async open(settings: ConsumerSettings = {}): Promise<RemoteCache> {
+    const consumer = await runConsumer(settings);
     return new RemoteCache(consumer.tier, () => consumer.close());
   }
 

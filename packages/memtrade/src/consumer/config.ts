@@ -128,3 +128,5 @@ export const consumerConfig = z.object({
 });
 
 export type ConsumerConfig = z.output<typeof consumerConfig>;
+/** What a program gives: the same, and all of it may be left out. */
+export type ConsumerSettings = z.input<typeof consumerConfig>;

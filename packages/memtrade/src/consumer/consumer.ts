@@ -1,7 +1,7 @@
 /** A running consumer: an identity, a broker, leased memory kept going, metrics. */
-import { Identity, type CacheTier } from '@exopool/shared';
+import { Identity, loadConfig, type CacheTier } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
-import type { ConsumerConfig } from './config.js';
+import { consumerConfig, type ConsumerSettings } from './config.js';
 import { serveConsumerMetrics } from './consumer-metrics.js';
 import { DemandSampler } from './demand-sampler.js';
 import { openRespServer } from './open-resp-server.js';
@@ -36,10 +36,12 @@ export interface RunningConsumer {
 
 /**
  * Connects to the broker, leases, and keeps the leases until it is closed.
+ * @param settings those of `exopool consumer`; what is left out has its default.
  * @throws ExopoolError `EXOPOOL_UNAVAILABLE`, `EXOPOOL_DENIED`, `EXOPOOL_TIMEOUT`, `EXOPOOL_NO_MEMORY`,
  * `EXOPOOL_PORT_IN_USE`, `EXOPOOL_CONFIG`, or what the file system says about the identity and the certificate.
  */
-export async function runConsumer(config: ConsumerConfig): Promise<RunningConsumer> {
+export async function runConsumer(settings: ConsumerSettings = {}): Promise<RunningConsumer> {
+  const config = loadConfig(consumerConfig, { scope: 'CONSUMER', flags: settings });
   const identity = Identity.loadOrCreate(config.identityFile);
   const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
   const undo: (() => Promise<void> | void)[] = [() => broker.close()];

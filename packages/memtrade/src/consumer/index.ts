@@ -1,5 +1,5 @@
 /** The consumer: leased memory as a cache, in a process of one's own or as a process by itself. */
-export { consumerConfig, type ConsumerConfig } from './config.js';
+export { consumerConfig, type ConsumerConfig, type ConsumerSettings } from './config.js';
 export { runConsumer, type ConsumerStatus, type RunningConsumer } from './consumer.js';
 export { runNbdConsumer, type NbdConsumerStatus, type RunningNbdConsumer } from './nbd/nbd-consumer.js';
 export { RemoteMemory } from './remote-memory.js';

@@ -203,3 +203,5 @@ export const producerConfig = z.object({
 });
 
 export type ProducerConfig = z.output<typeof producerConfig>;
+/** What a program gives: the same, and all of it may be left out. */
+export type ProducerSettings = z.input<typeof producerConfig>;

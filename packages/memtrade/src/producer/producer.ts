@@ -8,12 +8,12 @@
 import { cpus, loadavg } from 'node:os';
 import { undoLeftovers, watchPressure } from '@exopool/native';
 import { SlabServer } from '@exopool/native/internal';
-import { ExopoolError, Identity, MiB } from '@exopool/shared';
+import { ExopoolError, Identity, loadConfig, MiB } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { offeredSlabsMax } from '../protocol/limits.js';
 import { BrokerAgent } from './broker-agent.js';
 import { BrokerKeyFile } from './broker-key-file.js';
-import type { ProducerConfig } from './config.js';
+import { producerConfig, type ProducerConfig, type ProducerSettings } from './config.js';
 import { nothingHarvested, type HarvestStatus } from './harvester/harvest-status.js';
 import { Harvester } from './harvester/harvester.js';
 import { ProducerMetrics } from './producer-metrics.js';
@@ -41,10 +41,12 @@ const triggerWindowMs = 500;
 
 /**
  * Starts a producer. A broker that is away is no error: it is joined when it comes.
- * @throws ExopoolError when the broker refuses, a port is taken, or the application to harvest from is not there. A
+ * @param settings those of `exopool producer`; what is left out has its default.
+ * @throws ExopoolError `EXOPOOL_CONFIG`, or when the broker refuses, a port is taken, or the application to harvest from is not there. A
  *   machine that cannot harvest is no error: `stats().harvest.reason` says why.
  */
-export async function runProducer(config: ProducerConfig): Promise<RunningProducer> {
+export async function runProducer(settings: ProducerSettings = {}): Promise<RunningProducer> {
+  const config = loadConfig(producerConfig, { scope: 'PRODUCER', flags: settings });
   const undo: (() => Promise<void> | void)[] = [];
   try {
     return await start(config, undo);

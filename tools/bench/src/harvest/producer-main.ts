@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { runAsChild, tellParent } from '@exopool/demo/child-process';
-import { brokerConfig, producerConfig, runBroker, runProducer } from '@exopool/memtrade';
+import { runBroker, runProducer } from '@exopool/memtrade';
 
 interface ProducerArgument {
   readonly folder: string;
@@ -13,10 +13,10 @@ interface ProducerArgument {
 
 await runAsChild(async (signal, report) => {
   const { folder, settings } = JSON.parse(process.argv[2] ?? '{}') as ProducerArgument;
-  const broker = await runBroker(brokerConfig.parse({ port: 0, stateDir: join(folder, 'broker') }));
+  const broker = await runBroker({ port: 0, stateDir: join(folder, 'broker') });
   const identityFile = join(folder, 'producer-identity');
   const market = { broker: broker.endpoint, caFile: broker.caFile, identityFile };
-  const producer = await runProducer(producerConfig.parse({ ...market, ...settings }));
+  const producer = await runProducer({ ...market, ...settings });
   try {
     report.start(() => producer.stats().harvest);
     tellParent({ type: 'ready', facts: {} });

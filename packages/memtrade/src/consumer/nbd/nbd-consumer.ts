@@ -1,8 +1,8 @@
 /** A running consumer whose leased memory is a block device: leases kept going, nbdkit at work, metrics. */
 import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native/internal';
-import { Identity, type ExopoolError } from '@exopool/shared';
+import { Identity, loadConfig, type ExopoolError } from '@exopool/shared';
 import { BrokerClient } from '../../protocol/broker-client.js';
-import type { ConsumerConfig } from '../config.js';
+import { consumerConfig, type ConsumerConfig, type ConsumerSettings } from '../config.js';
 import { LeaseKeeper } from '../lease-keeper.js';
 import type { LeaseInfo, LeaseStats } from '../remote-memory.types.js';
 import { serveNbdMetrics } from './nbd-metrics.js';
@@ -36,9 +36,11 @@ export interface RunningNbdConsumer {
 
 /**
  * Leases, and serves the device until it is closed. With too few leases, or none, the device is its backing file.
+ * @param settings those of `exopool consumer`; `nbd` and `size` are needed.
  * @throws ExopoolError `EXOPOOL_UNSUPPORTED` without nbdkit, and as `runConsumer` does.
  */
-export async function runNbdConsumer(config: ConsumerConfig): Promise<RunningNbdConsumer> {
+export async function runNbdConsumer(settings: ConsumerSettings): Promise<RunningNbdConsumer> {
+  const config = loadConfig(consumerConfig, { scope: 'CONSUMER', flags: settings });
   const options = await nbdOptions(config);
   const { sizeBytes } = options;
   const identity = Identity.loadOrCreate(config.identityFile);
