@@ -13,7 +13,6 @@
 #include "page_store.cc"
 #include "page_store_leases.cc"
 #include "page_store_pages.cc"
-#include "slab/slab_poller.cc"
 #include "write_behind.cc"
 
 namespace exopool {

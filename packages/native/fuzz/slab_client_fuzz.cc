@@ -15,12 +15,13 @@
 #include <cstddef>
 #include <cstdlib>
 
+#include "base/file_descriptor.hh"
+#include "base/poller.cc"
 #include "fake_crypto.hh"
 #include "fuzz_target.hh"
 #include "slab/slab_client_session.cc"
 #include "slab/slab_frame.cc"
 #include "slab/slab_handshake.cc"
-#include "slab/slab_poller.cc"
 #include "slab/slab_ticket.cc"
 
 namespace {

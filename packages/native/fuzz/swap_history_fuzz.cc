@@ -7,7 +7,6 @@
 
 #include "fuzz_target.hh"
 #include "machine/process_pages.cc"
-#include "slab/slab_poller.cc"
 #include "machine/swap_history.cc"
 
 namespace {

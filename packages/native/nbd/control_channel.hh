@@ -24,6 +24,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/file_descriptor.hh"
 #include "session_link.hh"
 
 namespace exopool {

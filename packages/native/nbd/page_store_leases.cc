@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's leased memory: requests to producers, and regions that come and go.
 #include "page_workspace.hh"
-#include "slab/slab_poller.hh"
+#include "base/poller.hh"
+
+#include "base/clock.hh"
 
 namespace exopool {
 

@@ -11,7 +11,7 @@ const flags = [
   // Threads of its own run until the process ends.
   '-Wl,-z,nodelete',
 ];
-const slabClient = /^(slab_client_(session|loop)|slab_(frame|handshake|crypto|poller|ticket))\.cc$/;
+const slabClient = /^(slab_client_(session|loop)|slab_(frame|handshake|crypto|ticket)|poller)\.cc$/;
 const folders = ['nbd', 'addon', 'include'];
 
 const modifiedMs = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the addon share. Each concern registers its functions and classes on `exports` once for
-// each environment (main thread and every worker thread), so nothing that JavaScript can see is a
-// process-wide static.
+// What the bindings share. Each one registers its functions and classes on `exports`, once for each environment
+// (main thread and every worker thread). So nothing that JavaScript can see is a process-wide static.
 #pragma once
 
 #include <napi.h>
 
+#include <algorithm>
+#include <cstring>
+
 namespace exopool {
+
+// A Uint8Array as an array of fixed length: a key, an id. A shorter one is filled up with zeroes.
+template <typename Array>
+Array CopyArray(const Napi::Value &value) {
+  Array out{};
+  const auto bytes = value.As<Napi::Uint8Array>();
+  memcpy(out.data(), bytes.Data(), std::min(out.size(), bytes.ByteLength()));
+  return out;
+}
 
 void RegisterChecksum(Napi::Env env, Napi::Object exports);
 void RegisterFileLock(Napi::Env env, Napi::Object exports);

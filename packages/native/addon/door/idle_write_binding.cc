@@ -18,8 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/file_descriptor.hh"
 #include "door/binding.hh"
-#include "slab/slab_poller.hh"
 
 namespace exopool {
 namespace {

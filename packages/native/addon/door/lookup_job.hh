@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engines/lookup.hh"
-#include "base/table_jobs.hh"
+#include "door/job_channel.hh"
 
 namespace exopool {
 

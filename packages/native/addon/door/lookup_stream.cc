@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "door/lookup_job.hh"
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 
 namespace exopool {
 namespace {

@@ -10,8 +10,8 @@
 #include <system_error>
 #include <thread>
 
+#include "base/file_descriptor.hh"
 #include "door/binding.hh"
-#include "slab/slab_poller.hh"
 
 namespace exopool {
 namespace {

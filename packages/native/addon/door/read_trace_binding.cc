@@ -9,7 +9,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/clock.hh"
 #include "door/binding.hh"
 #include "machine/read_tracer.hh"
 
@@ -33,12 +33,6 @@ constexpr int kCalls = 500;
 constexpr int kRounds = 40;
 // Which is personality(2), with the number that changes nothing.
 constexpr unsigned long kAskPersonality = 0xffffffff;
-
-uint64_t Now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
 
 struct ReadTraceResult {
   std::string reason, fix;           // why the kernel cannot be looked into
@@ -139,9 +133,9 @@ class ReadTraceJob : public Napi::AsyncWorker {
   int Untraced(size_t count) {
     for (size_t i = 0; i < count && !*stop_; i++) {
       reads_of_file_.Next();
-      uint64_t before = Now();
+      uint64_t before = MonotonicNs();
       if (int error = reads_of_file_.Read(); error != 0) return error;
-      result_.untraced_ns.push_back(static_cast<double>(Now() - before));
+      result_.untraced_ns.push_back(static_cast<double>(MonotonicNs() - before));
     }
     return *stop_ ? ECANCELED : 0;
   }
@@ -152,9 +146,9 @@ class ReadTraceJob : public Napi::AsyncWorker {
       reads_of_file_.Next();
       for (int mark = 0; mark < EXO_MARKS; mark++) trace->marks[mark] = 0;
       trace->bio = trace->request = 0;
-      uint64_t before = Now();
+      uint64_t before = MonotonicNs();
       if (int error = reads_of_file_.Read(); error != 0) return error;
-      uint64_t after = Now();
+      uint64_t after = MonotonicNs();
       trace->marks[EXO_MARK_BEFORE] = before;
       trace->marks[EXO_MARK_AFTER] = after;
       for (int mark = 0; mark < EXO_MARKS_OF_READ; mark++) {
@@ -175,16 +169,16 @@ class ReadTraceJob : public Napi::AsyncWorker {
     return LeastNs([] { syscall(SYS_personality, kAskPersonality); });
   }
 
-  static double ClockNs() { return LeastNs(Now); }
+  static double ClockNs() { return LeastNs(MonotonicNs); }
 
   // Of one call, of the rounds the quickest: what else runs on the machine only ever makes it longer.
   template <typename Call>
   static double LeastNs(Call call) {
     double least = std::numeric_limits<double>::infinity();
     for (int round = 0; round < kRounds; round++) {
-      uint64_t before = Now();
+      uint64_t before = MonotonicNs();
       for (int i = 0; i < kCalls; i++) call();
-      least = std::min(least, static_cast<double>(Now() - before) / kCalls);
+      least = std::min(least, static_cast<double>(MonotonicNs() - before) / kCalls);
     }
     return least;
   }

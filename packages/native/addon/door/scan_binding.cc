@@ -13,7 +13,7 @@
 #include "door/binding.hh"
 #include "door/memtable_binding.hh"
 #include "store/memtable_source.hh"
-#include "base/table_jobs.hh"
+#include "door/job_channel.hh"
 #include "door/lookup_job.hh"
 #include "table/table_source.hh"
 

@@ -5,8 +5,9 @@
 // end to end in one block. Everything that has come by the time JavaScript listens is one call.
 #include <iterator>
 
-#include "door/binding.hh"
+#include "base/clock.hh"
 #include "cache/sealed_cache.hh"
+#include "door/binding.hh"
 
 namespace exopool {
 namespace {

@@ -13,14 +13,6 @@ namespace {
 
 std::atomic<uint64_t> next_session_id{1};
 
-template <typename Array>
-Array CopyArray(const Napi::Value &value) {
-  Array out{};
-  const auto bytes = value.As<Napi::Uint8Array>();
-  memcpy(out.data(), bytes.Data(), std::min(out.size(), bytes.ByteLength()));
-  return out;
-}
-
 class SlabClient : public Napi::ObjectWrap<SlabClient> {
  public:
   static Napi::Function Define(Napi::Env env) {

@@ -15,10 +15,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "base/clock.hh"
+#include "base/file_descriptor.hh"
 #include "door/binding.hh"
 #include "slab/slab_frame.hh"
 #include "slab/slab_handshake.hh"
-#include "slab/slab_poller.hh"
 
 namespace exopool {
 namespace {

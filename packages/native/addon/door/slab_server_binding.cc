@@ -2,19 +2,12 @@
 // SlabServer for JavaScript: ../src/slab/slab-server.ts checks the arguments and says what they mean.
 #include <system_error>
 
+#include "base/clock.hh"
 #include "door/binding.hh"
 #include "slab/slab_server_loop.hh"
 
 namespace exopool {
 namespace {
-
-template <typename Array>
-Array CopyArray(const Napi::Value &value) {
-  Array out{};
-  const auto bytes = value.As<Napi::Uint8Array>();
-  memcpy(out.data(), bytes.Data(), std::min(out.size(), bytes.ByteLength()));
-  return out;
-}
 
 const char *const kRefusalNames[SLAB_REFUSALS] = {
     "none",     "protocol", "version",    "ticketInvalid", "ticketExpired", "ticketEarly",

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "door/binding.hh"
-#include "base/table_jobs.hh"
-#include "base/table_pool.hh"
+#include "door/job_channel.hh"
+#include "base/worker_pool.hh"
 #include "traversal/traversal_loop.hh"
 
 namespace exopool {

@@ -22,7 +22,7 @@
 
 #include "door/binding.hh"
 #include "door/scan_binding.hh"
-#include "base/table_jobs.hh"
+#include "door/job_channel.hh"
 #include "door/lookup_job.hh"
 #include "table/table_writer.hh"
 

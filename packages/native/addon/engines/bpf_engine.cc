@@ -12,7 +12,7 @@
 #include <cstring>
 
 #include "base/bpf_library.hh"
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 #endif
 
 namespace exopool {

@@ -15,7 +15,7 @@
 
 #include "engines/driver_client.hh"
 #include "table/table_file.hh"
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 #include "table/table_walk.hh"
 
 namespace exopool {

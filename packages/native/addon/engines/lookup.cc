@@ -11,7 +11,7 @@
 #include "engines/loop_engine.hh"
 #include "engines/ring_engine.hh"
 #include "engines/table_lookup.hh"
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 
 namespace exopool {
 namespace {

@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/file_descriptor.hh"
 #include "machine/process_pages.hh"
-#include "slab/slab_poller.hh"
 
 namespace exopool {
 namespace {

@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <numeric>
 
+#include "base/file_descriptor.hh"
 #include "machine/process_pages.hh"
-#include "slab/slab_poller.hh"
 
 namespace exopool {
 std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now,

@@ -7,6 +7,8 @@
 #include <csignal>
 #include <thread>
 
+#include "base/clock.hh"
+
 namespace exopool {
 namespace {
 

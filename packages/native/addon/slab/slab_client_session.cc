@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/clock.hh"
+
 namespace exopool {
 namespace {
 

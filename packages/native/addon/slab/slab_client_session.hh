@@ -17,11 +17,12 @@
 #include <optional>
 #include <string>
 
+#include "base/file_descriptor.hh"
+#include "base/poller.hh"
 #include "slab/slab_batch.hh"
 #include "slab/slab_client_events.hh"
 #include "slab/slab_frame.hh"
 #include "slab/slab_handshake.hh"
-#include "slab/slab_poller.hh"
 
 namespace exopool {
 

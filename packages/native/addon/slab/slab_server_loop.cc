@@ -10,6 +10,8 @@
 #include <future>
 #include <system_error>
 
+#include "base/clock.hh"
+
 namespace exopool {
 namespace {
 

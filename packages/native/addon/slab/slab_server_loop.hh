@@ -18,7 +18,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "slab/slab_poller.hh"
+#include "base/file_descriptor.hh"
+#include "base/poller.hh"
 #include "slab/slab_server_session.hh"
 
 namespace exopool {

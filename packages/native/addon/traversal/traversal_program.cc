@@ -11,7 +11,7 @@
 #include <sstream>
 #include <vector>
 
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 
 #ifdef EXOPOOL_HAVE_LIBBPF
 #include "base/bpf_library.hh"

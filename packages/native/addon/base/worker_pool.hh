@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads on which table files are read.
+// Threads for work that blocks: lookups and scans of table files, traversals.
 //
-// They are ours, not libuv's: a batch of cold lookups keeps its threads for milliseconds, and in libuv's pool
-// would hold up every file, DNS and crypto call of the application (and be held up by them). A thread of ours
-// also has a number, which is its part of the BPF engine's chains.
+// They are ours, not libuv's. A batch of cold lookups keeps its threads for milliseconds. In libuv's pool it would hold
+// up every file, DNS and crypto call of the application, and be held up by them. A worker also has a number, so that
+// it can own a part of something, such as of the BPF engine's chains.
 #pragma once
 
 #include <condition_variable>

@@ -12,24 +12,9 @@
 
 #include <cstdint>
 
+#include "base/file_descriptor.hh"
+
 namespace exopool {
-
-uint64_t MonotonicNs();
-uint64_t UnixMs();
-double ThreadCpuSeconds();  // of the calling thread
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd = -1) : fd_(fd) {}
-  ~FileDescriptor() { Close(); }
-  FileDescriptor(FileDescriptor &&other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
-  FileDescriptor &operator=(FileDescriptor &&other) noexcept;
-  int get() const { return fd_; }
-  void Close();
-
- private:
-  int fd_;
-};
 
 class Poller {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "slab/slab_poller.hh"
+#include "base/poller.hh"
 
 #include <poll.h>
 #include <sched.h>
@@ -8,34 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <system_error>
 
+#include "base/clock.hh"
+
 namespace exopool {
-namespace {
-
-uint64_t ClockNs(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
-
-uint64_t MonotonicNs() { return ClockNs(CLOCK_MONOTONIC); }
-uint64_t UnixMs() { return ClockNs(CLOCK_REALTIME) / 1'000'000; }
-double ThreadCpuSeconds() { return static_cast<double>(ClockNs(CLOCK_THREAD_CPUTIME_ID)) / 1e9; }
-
-FileDescriptor &FileDescriptor::operator=(FileDescriptor &&other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-void FileDescriptor::Close() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
 Poller::Poller(uint32_t spin_us)
     : epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),

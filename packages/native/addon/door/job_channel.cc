@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/table_jobs.hh"
+#include "door/job_channel.hh"
 
 #include <new>
 #include <utility>
 
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 
 namespace exopool {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/table_pool.hh"
+#include "base/worker_pool.hh"
 
 #include <system_error>
 #include <thread>
