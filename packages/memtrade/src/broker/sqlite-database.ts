@@ -1,22 +1,21 @@
 /** Opening the broker's SQLite file: safely, by one process, at the right version; and its errors as ours. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
 import { ExopoolError, toExopoolError, type ErrorCode } from '@exopool/shared';
+import { sqliteCode, sqliteDriver, type SqliteDatabase, type SqliteDriver } from './sqlite-driver.js';
 import { applicationId, pruneIndexes, schema, schemaVersion } from './sqlite-schema.js';
 
 /** @throws ExopoolError `EXOPOOL_LOCKED`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, or what the file system says. */
-export function openDatabase(path: string): Database.Database {
-  let database: Database.Database | undefined;
+export function openDatabase(path: string, driver: SqliteDriver = sqliteDriver()): SqliteDatabase {
+  let database: SqliteDatabase | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    // No waiting for a lock: whoever has it keeps it as long as it lives.
-    database = new Database(path, { timeout: 0 });
-    database.defaultSafeIntegers(true);
-    database.pragma('locking_mode = EXCLUSIVE');
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
+    // Without waiting for a lock: the process that has it keeps it as long as it lives.
+    database = driver.open(path);
+    pragma(database, 'locking_mode = EXCLUSIVE');
+    pragma(database, 'journal_mode = WAL');
+    pragma(database, 'synchronous = FULL');
+    pragma(database, 'foreign_keys = ON');
     migrate(database, path);
     database.exec(pruneIndexes);
     return database;
@@ -26,16 +25,44 @@ export function openDatabase(path: string): Database.Database {
   }
 }
 
-function migrate(database: Database.Database, path: string): void {
-  const id = Number(database.pragma('application_id', { simple: true }));
-  const version = Number(database.pragma('user_version', { simple: true }));
-  const isEmpty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+/** What SQLite answers to `PRAGMA text`: the first column of the first row. */
+function pragma(database: SqliteDatabase, text: string): unknown {
+  const [row] = database.prepare(`PRAGMA ${text}`).all();
+  return Object.values(row ?? {})[0];
+}
+
+/** Runs `work` in a transaction that takes the write lock first, and rolls it back when `work` throws. */
+export function inTransaction<T>(database: SqliteDatabase, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** Some errors, a full disk among them, have rolled back already. */
+function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch (error) {
+    if (!/no transaction is active/.test(String(error))) throw error;
+  }
+}
+
+function migrate(database: SqliteDatabase, path: string): void {
+  const id = Number(pragma(database, 'application_id'));
+  const version = Number(pragma(database, 'user_version'));
+  const isEmpty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').all().length === 0;
   if (isEmpty && id === 0) {
-    database.transaction(() => {
+    inTransaction(database, () => {
       database.exec(schema);
-      database.pragma(`application_id = ${applicationId}`);
-      database.pragma(`user_version = ${schemaVersion}`);
-    })();
+      pragma(database, `application_id = ${applicationId}`);
+      pragma(database, `user_version = ${schemaVersion}`);
+    });
     return;
   }
   if (id !== applicationId) {
@@ -48,7 +75,7 @@ function migrate(database: Database.Database, path: string): void {
     const message = `${path} has schema ${version}, this program knows ${schemaVersion}: use the newer program`;
     throw new ExopoolError('EXOPOOL_VERSION', message);
   }
-  const check = String(database.pragma('quick_check(1)', { simple: true }));
+  const check = String(pragma(database, 'quick_check(1)'));
   if (check !== 'ok')
     throw new ExopoolError('EXOPOOL_CORRUPT', `${path} is damaged: ${check}; restore a copy of it`);
 }
@@ -64,8 +91,9 @@ const sqliteCodes: readonly (readonly [prefix: string, code: ErrorCode, advice: 
 
 /** The typed error for what SQLite threw about `path`; an {@link ExopoolError} stays itself. */
 export function sqliteError(error: unknown, path: string): ExopoolError {
-  if (!(error instanceof Database.SqliteError)) return toExopoolError(error, `cannot use ${path}`);
-  const known = sqliteCodes.find(([prefix]) => error.code.startsWith(prefix));
-  const [, code, advice] = known ?? ['', 'EXOPOOL_IO' as const, error.code];
-  return new ExopoolError(code, `${path}: ${advice} (${error.message})`, { cause: error });
+  const result = sqliteCode(error);
+  if (result === undefined) return toExopoolError(error, `cannot use ${path}`);
+  const known = sqliteCodes.find(([prefix]) => result.startsWith(prefix));
+  const [, code, advice] = known ?? ['', 'EXOPOOL_IO' as const, result];
+  return new ExopoolError(code, `${path}: ${advice} (${(error as Error).message})`, { cause: error });
 }

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { postings, priceTerm } from './market/billing.js';
 import type { LeaseRecord } from './repository.js';
+import { sqliteDriver, sqliteDrivers, type SqliteDatabase, type SqliteDriver } from './sqlite-driver.js';
 import { SqliteRepository } from './sqlite-repository.js';
 
 let folder: string;
@@ -35,9 +35,11 @@ const lease: LeaseRecord = {
   released: undefined,
 };
 
-describe('SqliteRepository', () => {
+const rowsOf = (database: SqliteDatabase, sql: string): unknown[] => database.prepare(sql).all();
+
+describe.each(sqliteDrivers())('SqliteRepository with $name', (driver: SqliteDriver) => {
   it('gives back after a restart what was stored', () => {
-    const first = SqliteRepository.open(path);
+    const first = SqliteRepository.open(path, driver);
     first.saveProducer({ key: 'p', endpoint: 'old:1' });
     first.saveProducer({ key: 'p', endpoint: 'new:2' });
     first.insertLease(lease);
@@ -45,7 +47,7 @@ describe('SqliteRepository', () => {
     first.post({ timeMs: 1000, kind: 'charge', leaseId: 'aa', postings: charge });
     first.close();
 
-    const second = SqliteRepository.open(path);
+    const second = SqliteRepository.open(path, driver);
     expect(second.producers()).toEqual([{ key: 'p', endpoint: 'new:2' }]);
     expect(second.lease('aa')).toEqual(lease);
     expect(second.leasesOfRequest('c', 'r')).toEqual([lease]);
@@ -59,7 +61,7 @@ describe('SqliteRepository', () => {
   });
 
   it('forgets ended leases with all that hangs on them, the oldest first, but no balance', () => {
-    const repository = SqliteRepository.open(path);
+    const repository = SqliteRepository.open(path, driver);
     for (const [index, id] of ['aa', 'bb', 'cc'].entries()) {
       const terms = [{ ...term, endMs: term.endMs + index }];
       repository.insertLease({ ...lease, id, requestId: id, terms });
@@ -75,22 +77,22 @@ describe('SqliteRepository', () => {
     expect(repository.totals()).toEqual(totals);
     repository.close();
 
-    const database = new Database(path);
-    const rows = ['leases', 'terms', 'transactions', 'ledger', 'accounts'].map((table) =>
-      database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get(),
+    const database = driver.open(path);
+    const rows = ['leases', 'terms', 'transactions', 'ledger', 'accounts'].map(
+      (table) => rowsOf(database, `SELECT COUNT(*) AS rows FROM ${table}`)[0],
     );
-    expect(rows).toEqual([1, 1, 1, 3, 3]);
+    expect(rows).toEqual([1n, 1n, 1n, 3n, 3n].map((count) => ({ rows: count })));
     database.close();
   });
 
   it('finds what is to be forgotten without a look at all the rest, in older files too', () => {
-    SqliteRepository.open(path).close();
-    const database = new Database(path);
+    SqliteRepository.open(path, driver).close();
+    const database = driver.open(path);
     database.exec('DROP INDEX leases_end; DROP INDEX transactions_lease');
     database.close();
-    SqliteRepository.open(path).close();
-    const again = new Database(path);
-    const plan = (sql: string): unknown => again.prepare(`EXPLAIN QUERY PLAN ${sql}`).get();
+    SqliteRepository.open(path, driver).close();
+    const again = driver.open(path);
+    const plan = (sql: string): unknown => rowsOf(again, `EXPLAIN QUERY PLAN ${sql}`)[0];
     expect(plan('SELECT id FROM leases WHERE end_ms <= 1 ORDER BY end_ms')).toMatchObject({
       detail: expect.stringContaining('leases_end') as unknown,
     });
@@ -100,8 +102,16 @@ describe('SqliteRepository', () => {
     again.close();
   });
 
+  it('keeps amounts that no number of JavaScript holds', () => {
+    const repository = SqliteRepository.open(path, driver);
+    const price = 2n ** 53n + 1n;
+    repository.insertLease({ ...lease, terms: [{ ...term, price }] });
+    expect(repository.lease('aa')?.terms[0]?.price).toBe(price);
+    repository.close();
+  });
+
   it('keeps nothing of a transaction that throws', () => {
-    const repository = SqliteRepository.open(path);
+    const repository = SqliteRepository.open(path, driver);
     expect(() =>
       repository.transaction(() => {
         repository.insertLease(lease);
@@ -116,25 +126,60 @@ describe('SqliteRepository', () => {
   });
 
   it('lets one broker in', () => {
-    const first = SqliteRepository.open(path);
-    expect(() => SqliteRepository.open(path)).toThrow(expect.objectContaining({ code: 'EXOPOOL_LOCKED' }));
+    const first = SqliteRepository.open(path, driver);
+    expect(() => SqliteRepository.open(path, driver)).toThrow(
+      expect.objectContaining({ code: 'EXOPOOL_LOCKED' }),
+    );
     first.close();
-    SqliteRepository.open(path).close();
+    SqliteRepository.open(path, driver).close();
   });
 
   it('refuses files that are newer, damaged or not ours', () => {
-    SqliteRepository.open(path).close();
-    const database = new Database(path);
-    database.pragma('user_version = 99');
+    SqliteRepository.open(path, driver).close();
+    const database = driver.open(path);
+    database.exec('PRAGMA user_version = 99');
     database.close();
-    expect(() => SqliteRepository.open(path)).toThrow(expect.objectContaining({ code: 'EXOPOOL_VERSION' }));
+    expect(() => SqliteRepository.open(path, driver)).toThrow(
+      expect.objectContaining({ code: 'EXOPOOL_VERSION' }),
+    );
 
     writeFileSync(path, 'no database, but long enough to be looked at '.repeat(100));
-    expect(() => SqliteRepository.open(path)).toThrow(expect.objectContaining({ code: 'EXOPOOL_CORRUPT' }));
+    expect(() => SqliteRepository.open(path, driver)).toThrow(
+      expect.objectContaining({ code: 'EXOPOOL_CORRUPT' }),
+    );
 
-    const foreign = new Database(join(folder, 'foreign.sqlite'));
+    const foreign = driver.open(join(folder, 'foreign.sqlite'));
     foreign.exec('CREATE TABLE t (x)');
     foreign.close();
-    expect(() => SqliteRepository.open(join(folder, 'foreign.sqlite'))).toThrow(/not a broker's database/);
+    expect(() => SqliteRepository.open(join(folder, 'foreign.sqlite'), driver)).toThrow(
+      /not a broker's database/,
+    );
+  });
+});
+
+describe('sqliteDriver', () => {
+  it('is the SQLite inside Node where there is one, without a word about it', () => {
+    const warned: string[] = [];
+    const listener = (warning: Error): void => void warned.push(warning.message);
+    process.on('warning', listener);
+    const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+    const isInside = major > 22 || (major === 22 && minor >= 13);
+    expect(sqliteDriver().name).toBe(isInside ? 'node:sqlite' : 'libsql');
+    process.off('warning', listener);
+    expect(warned).toEqual([]);
+  });
+
+  it('leaves files that every other driver reads', () => {
+    for (const writer of sqliteDrivers()) {
+      const file = join(folder, `${writer.name.replace(':', '-')}.sqlite`);
+      const first = SqliteRepository.open(file, writer);
+      first.insertLease(lease);
+      first.close();
+      for (const reader of sqliteDrivers()) {
+        const second = SqliteRepository.open(file, reader);
+        expect(second.lease('aa')).toEqual(lease);
+        second.close();
+      }
+    }
   });
 });

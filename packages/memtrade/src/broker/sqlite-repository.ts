@@ -4,7 +4,6 @@
  * Write-ahead log with `synchronous=FULL`: what was answered is on disk, so a restart, also after a power cut, loses
  * no lease. The exclusive locking mode keeps a second broker out for as long as this process lives.
  */
-import type Database from 'better-sqlite3';
 import { ExopoolError } from '@exopool/shared';
 import { brokerAccount, type LeaseTerm, type NanoDollars } from './market/billing.js';
 import type {
@@ -15,7 +14,8 @@ import type {
   ProducerRecord,
   Repository,
 } from './repository.js';
-import { openDatabase, sqliteError } from './sqlite-database.js';
+import { inTransaction, openDatabase, sqliteError } from './sqlite-database.js';
+import type { SqliteDatabase, SqliteDriver, SqliteStatement, SqliteValue } from './sqlite-driver.js';
 
 interface LeaseRow {
   readonly id: string;
@@ -39,26 +39,25 @@ interface TermRow {
 
 export class SqliteRepository implements Repository {
   readonly #path: string;
-  readonly #database: Database.Database;
-  readonly #statements = new Map<string, Database.Statement>();
+  readonly #database: SqliteDatabase;
+  readonly #statements = new Map<string, SqliteStatement>();
 
   /**
    * Opens the database at `path`, or makes one there.
    * @throws ExopoolError `EXOPOOL_LOCKED` when another broker has it, `EXOPOOL_CORRUPT` when it is damaged or not
    *   ours, `EXOPOOL_VERSION` when a newer program wrote it.
    */
-  static open(path: string): SqliteRepository {
-    return new SqliteRepository(path, openDatabase(path));
+  static open(path: string, driver?: SqliteDriver): SqliteRepository {
+    return new SqliteRepository(path, openDatabase(path, driver));
   }
 
-  private constructor(path: string, database: Database.Database) {
+  private constructor(path: string, database: SqliteDatabase) {
     this.#path = path;
     this.#database = database;
   }
 
   transaction<T>(work: () => T): T {
-    // Immediate: the write lock is taken first, so that nothing read inside can be out of date at the commit.
-    return this.#guard(() => this.#database.transaction(work).immediate());
+    return this.#guard(() => inTransaction(this.#database, work));
   }
 
   saveProducer(producer: ProducerRecord): void {
@@ -204,15 +203,15 @@ export class SqliteRepository implements Repository {
     };
   }
 
-  #run(sql: string, ...values: unknown[]): Database.RunResult {
+  #run(sql: string, ...values: SqliteValue[]): ReturnType<SqliteStatement['run']> {
     return this.#guard(() => this.#prepared(sql).run(...values));
   }
 
-  #all<Row>(sql: string, ...values: unknown[]): Row[] {
+  #all<Row>(sql: string, ...values: SqliteValue[]): Row[] {
     return this.#guard(() => this.#prepared(sql).all(...values) as Row[]);
   }
 
-  #prepared(sql: string): Database.Statement {
+  #prepared(sql: string): SqliteStatement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#database.prepare(sql);
