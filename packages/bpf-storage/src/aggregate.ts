@@ -3,7 +3,8 @@ import { numberTypes, scanTotals, type NumberType } from '@exopool/native/intern
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './base/abort.js';
 import { EXO_VALUE_MAX } from './format/format.js';
-import { integer, type RangeQuery } from './store-options.js';
+import { integer } from './base/integer.js';
+import type { RangeQuery } from './store-options.js';
 import type { View } from './view.js';
 
 export interface NumberField {

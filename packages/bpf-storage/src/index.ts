@@ -17,7 +17,8 @@ export type { Bytes } from './format/row-key.js';
 export type { ReadsByTier } from './read/read-path.js';
 export type { LookupsByEngine } from './tables/open-table.js';
 export type { TierGateCounters } from './read/tier-gate.js';
-export type { LoadEntries, LoadOptions, LoadProgress, LoadResult } from './write/load.js';
+export type { LoadProgress } from './base/progress-meter.js';
+export type { LoadEntries, LoadOptions, LoadResult } from './write/load.js';
 export {
   chooseEngine,
   dispatchLevels,
@@ -30,6 +31,7 @@ export { buildTraversal, type BuiltTraversal } from './traversal/traversal-bundl
 export { sqliteRowInput, sqliteTable, type SqliteTable } from './traversal/sqlite-table.js';
 export { verifyTable, type VerifyProblem, type VerifyReport } from './verify/table-verify.js';
 export { getFromTable, type PageSource } from './tables/table-reader.js';
-export { scanTable, type Bound, type KeyRange } from './tables/table-scan.js';
+export { scanTable } from './tables/reference-scan.js';
+export type { Bound, KeyRange } from './format/key-range.js';
 export { tombstone, type Entry, type Tombstone } from './format/entry.js';
 export { EXO_KEY_MAX as keyBytesMax, EXO_VALUE_MAX as valueBytesMax } from './format/format.js';

@@ -29,7 +29,7 @@ import {
 import { isRunName } from './write/external-sort.js';
 import { removeTable } from './tables/remove-table.js';
 import { syncFolder } from './base/sync-folder.js';
-import { temporaryPrefix } from './tables/write-table.js';
+import { temporaryPrefix } from './base/temporary-file.js';
 
 const lockName = 'LOCK';
 

@@ -1,9 +1,10 @@
 /** What a store can be asked, with limits checked at the door. */
 import { resolve } from 'node:path';
 import { ExopoolError, type CacheTier } from '@exopool/shared';
+import { integer } from './base/integer.js';
 import { parseEngineName, type EngineName } from './tables/engine.js';
 import { copyBytes, type Bytes } from './format/row-key.js';
-import type { Bound, KeyRange } from './tables/table-scan.js';
+import type { Bound, KeyRange } from './format/key-range.js';
 
 export interface StoreOptions {
   /** Lookup engine. Default `auto`. A forced engine that cannot run is refused with `EXOPOOL_UNSUPPORTED`. */
@@ -143,15 +144,6 @@ export function checkRange(options: RangeOptions | KeyRangeOptions): RangeQuery 
     limit: limit === Infinity ? limit : integer('limit', limit, 0, Number.MAX_SAFE_INTEGER),
     signal: options.signal,
   };
-}
-
-/** @throws ExopoolError `EXOPOOL_INVALID` unless `value` is a whole number from `min` to `max`. */
-export function integer(name: string, value: number, min: number, max: number): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw new ExopoolError(
-    'EXOPOOL_INVALID',
-    `${name} is a whole number from ${min} to ${max}, not ${String(value)}`,
-  );
 }
 
 /** The keys that start with `prefix`: up to the next prefix of that length, without those of its last bytes that are 255. */

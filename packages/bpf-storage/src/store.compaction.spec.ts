@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import type { LoadProgress } from './write/load.js';
+import type { LoadProgress } from './base/progress-meter.js';
 import { Store } from './store.js';
 import { inFolder, leftovers } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';

@@ -2,7 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { valueBytesMax } from './index.js';
-import type { LoadProgress } from './write/load.js';
+import type { LoadProgress } from './base/progress-meter.js';
 import { Store } from './store.js';
 import { inFolder, leftovers } from './testing/folder.js';
 import { MapTier } from './testing/map-tier.js';

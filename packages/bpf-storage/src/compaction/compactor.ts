@@ -8,14 +8,22 @@
 import type { TableWrite } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { chooseRun } from './compaction-policy.js';
-import { ProgressMeter, type LoadOptions } from '../write/load.js';
+import { ProgressMeter, type LoadProgress } from '../base/progress-meter.js';
 import { Mutex } from '../base/mutex.js';
 import type { OpenTable } from '../tables/open-table.js';
 import { releaseAll, retainAll, type TableSet } from '../tables/table-set.js';
 import { compactionRate } from './write-pressure.js';
 
-/** Told how far it is: the phase is `merge`, and entries are those merged, each key once. */
-export type CompactOptions = Pick<LoadOptions, 'signal' | 'onProgress'>;
+/** What `Store.compact` takes. */
+export interface CompactOptions {
+  /**
+   * Called at most 10 times a second, and at the end. The phase is `merge`; entries are those merged, each key once.
+   * What it throws ends the compaction.
+   */
+  onProgress?(progress: LoadProgress): void;
+  /** Stops the compaction with `EXOPOOL_ABORTED`; the store is as before. */
+  readonly signal?: AbortSignal;
+}
 
 export interface CompactionCounts {
   /** Runs merged, and runs that failed. */
@@ -63,9 +71,9 @@ export class Compactor {
   }
 
   /** Merges all the tables of now into one. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, … */
-  async mergeAll({ signal, onProgress }: CompactOptions = {}): Promise<void> {
-    const signals = signal === undefined ? [] : [signal];
-    const meter = new ProgressMeter(onProgress);
+  async mergeAll(options: CompactOptions = {}): Promise<void> {
+    const signals = options.signal === undefined ? [] : [options.signal];
+    const meter = new ProgressMeter(options.onProgress?.bind(options));
     await this.#turns.run(async () => {
       const { tables } = this.tables;
       if (tables.length > 1)

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { toExopoolError, type ExopoolError } from '@exopool/shared';
 import { encodeLogHeader, frameSeed, logHeaderBytes, placeFrame, type LogEnd } from './log-format.js';
 import { syncFolder } from '../base/sync-folder.js';
-import { randomTableId, temporaryPrefix } from '../tables/write-table.js';
+import { randomFileId, temporaryPrefix } from '../base/temporary-file.js';
 
 /** "000012.log". */
 export function logName(number: number): string {
@@ -46,7 +46,7 @@ export class LogFile {
   static async create(folder: string, number: number, previous: LogEnd): Promise<LogFile> {
     const path = join(folder, logName(number));
     const temporary = join(folder, temporaryPrefix + logName(number));
-    const id = randomTableId();
+    const id = randomFileId();
     let file: FileHandle | undefined;
     try {
       file = await open(temporary, 'w');

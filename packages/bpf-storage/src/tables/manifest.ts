@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { crc32c } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { corrupt } from '../format/page-view.js';
-import { temporaryPrefix } from './write-table.js';
+import { temporaryPrefix } from '../base/temporary-file.js';
 
 export const manifestName = 'MANIFEST';
 const manifestFormat = 'exopool-store';

@@ -9,7 +9,7 @@ import { TableFile, type LookupCounters } from '@exopool/native/internal';
 import { EngineSelector } from './engine.js';
 import type { ManifestTable } from './manifest.js';
 import { corrupt } from '../format/page-view.js';
-import type { KeyRange } from './table-scan.js';
+import type { KeyRange } from '../format/key-range.js';
 
 export const tableEngines: readonly TableEngine[] = [
   'pread',

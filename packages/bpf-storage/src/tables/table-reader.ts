@@ -2,7 +2,7 @@
  * The reference reader: finds keys in a table by the plainest code that follows the format.
  *
  * The lookup engines do the same in C++ and in BPF, faster. This one is for the tests to compare them with, and is
- * the base of what engines do not do: ordered scans (`table-scan.ts`) and verification (`table-verify.ts`).
+ * the base of what engines do not do: ordered scans (`reference-scan.ts`) and verification (`table-verify.ts`).
  */
 import { crc32c, type TableHeader } from '@exopool/native/internal';
 import { tombstone } from '../format/entry.js';

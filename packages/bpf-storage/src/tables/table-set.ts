@@ -31,7 +31,8 @@ import {
 } from './open-table.js';
 import { removeTable } from './remove-table.js';
 import { syncFolder } from '../base/sync-folder.js';
-import { randomTableId, writeTable, type WriteTableHooks } from './write-table.js';
+import { randomFileId } from '../base/temporary-file.js';
+import { writeTable, type WriteTableHooks } from './write-table.js';
 
 /** Keys of one call into an engine: all of its results, of up to 16 MiB each, are in memory together. */
 const lookupKeysMax = 1024;
@@ -122,7 +123,7 @@ export class TableSet {
    */
   async make(sources: ScanSources, hooks: WriteTableHooks): Promise<OpenTable | undefined> {
     const { folder, direct } = this.options;
-    const tableId = randomTableId();
+    const tableId = randomFileId();
     const name = tableName(this.#next);
     this.#next += 1;
     // Who reads past the page cache has no use for what is in it.

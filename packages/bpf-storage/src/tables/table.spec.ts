@@ -11,7 +11,8 @@ import { describe, expect, it } from 'vitest';
 import { tombstone, type Entry } from '../format/entry.js';
 import { EXO_PAGE_SIZE, EXO_VALUE_MAX, pageChecksumStart } from '../format/format.js';
 import { getFromTable } from './table-reader.js';
-import { scanTable, type KeyRange } from './table-scan.js';
+import type { KeyRange } from '../format/key-range.js';
+import { scanTable } from './reference-scan.js';
 import { verifyTable } from '../verify/table-verify.js';
 import { inFolder } from '../testing/folder.js';
 import {

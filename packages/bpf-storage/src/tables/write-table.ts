@@ -3,16 +3,13 @@
  *
  * The file is called `tmp-…` until it is complete and durable; then it is renamed. Whatever goes wrong, it is removed.
  */
-import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TableWrite, type ScanSources, type WrittenTable } from '@exopool/native/internal';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { throwIfAborted } from '../base/abort.js';
 import { syncFolder } from '../base/sync-folder.js';
-
-/** Files with this prefix are incomplete, and removed when the store is opened. */
-export const temporaryPrefix = 'tmp-';
+import { temporaryPrefix } from '../base/temporary-file.js';
 
 /** How often progress is reported, milliseconds. */
 const progressMs = 100;
@@ -52,11 +49,6 @@ export interface TableSummary {
   /** `undefined` without entries. */
   readonly smallestKey: Buffer | undefined;
   readonly largestKey: Buffer | undefined;
-}
-
-/** 64 random bits, not 0. */
-export function randomTableId(): bigint {
-  return randomBytes(8).readBigUInt64LE() | 1n;
 }
 
 /**

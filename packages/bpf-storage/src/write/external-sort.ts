@@ -15,7 +15,8 @@ import { rm } from 'node:fs/promises';
 import { SortedRun, TableFile, type ScanSources } from '@exopool/native/internal';
 import { EntryEncoder } from '../log/entry-encoder.js';
 import type { Bytes } from '../format/row-key.js';
-import { randomTableId, writeTable, type WriteTableHooks } from '../tables/write-table.js';
+import { randomFileId } from '../base/temporary-file.js';
+import { writeTable, type WriteTableHooks } from '../tables/write-table.js';
 
 /** Memory gathered before a run is spilled, unless the caller says otherwise. */
 export const runBytesDefault = 64 * 1024 * 1024;
@@ -115,7 +116,7 @@ export class ExternalSort {
   async #writeRun(sources: ScanSources, hooks: WriteTableHooks = {}): Promise<TableFile> {
     this.#runsMade += 1;
     const { folder, name, signal } = this.options;
-    const run = { name: `run-${name}-${this.#runsMade}`, tableId: randomTableId(), createdMs: 0 };
+    const run = { name: `run-${name}-${this.#runsMade}`, tableId: randomFileId(), createdMs: 0 };
     const { path } = await writeTable({ folder, ...run, scratch: true }, sources, { ...hooks, signal });
     try {
       // Through the page cache: what is removed soon need not reach the disk.

@@ -4,6 +4,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { scanBatches, type TableFile } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
+import type { LoadProgress, ProgressMeter } from '../base/progress-meter.js';
 import type { ExternalSort } from './external-sort.js';
 import type { Bytes, RowKey } from '../format/row-key.js';
 import type { TierGate } from '../read/tier-gate.js';
@@ -12,17 +13,8 @@ import type { TierGate } from '../read/tier-gate.js';
 export type LoadEntries<Key = Bytes, Value = Bytes> =
   AsyncIterable<readonly [key: Key, value: Value]> | Iterable<readonly [key: Key, value: Value]>;
 
-export interface LoadProgress {
-  /** `read`: taking entries and sorting them. `merge`: writing the new table. */
-  readonly phase: 'read' | 'merge';
-  /** Entries taken, or written, so far. */
-  readonly entries: number;
-  /** Bytes of keys and values taken, or of the table written, so far. */
-  readonly bytes: number;
-}
-
 export interface LoadOptions {
-  /** Called at most {@link progressPerSecondMax} times a second, and at the end of each phase. What it throws ends the load. */
+  /** Called at most 10 times a second, and at the end of each phase. What it throws ends the load. */
   onProgress?(progress: LoadProgress): void;
   /** Stops the load: `EXOPOOL_ABORTED`, and the store is as before. Noticed between two entries. */
   readonly signal?: AbortSignal;
@@ -42,31 +34,12 @@ export interface LoadResult {
   readonly seconds: number;
 }
 
-export const progressPerSecondMax = 10;
 /** Entries taken before others get their turn: under a millisecond. */
 const sliceEntries = 1024;
 /** Keys deleted from the cache tier in one call, or a few more. */
 const purgeKeysMax = 1024;
 /** Below this a load would make thousands of tiny runs. */
 export const runBytesMin = 1024 * 1024;
-
-/** Passes progress on, not too often. */
-export class ProgressMeter {
-  #reportedAtMs = -Infinity;
-
-  constructor(
-    private readonly onProgress: LoadOptions['onProgress'],
-    private readonly nowMs: () => number = () => performance.now(),
-  ) {}
-
-  report(phase: LoadProgress['phase'], entries: number, bytes: number, isLast = false): void {
-    if (this.onProgress === undefined) return;
-    const now = this.nowMs();
-    if (!isLast && now - this.#reportedAtMs < 1000 / progressPerSecondMax) return;
-    this.#reportedAtMs = now;
-    this.onProgress({ phase, entries, bytes });
-  }
-}
 
 /**
  * Feeds the caller's entries to `sorter`.

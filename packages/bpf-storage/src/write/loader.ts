@@ -8,10 +8,11 @@
 import { throwIfAborted } from '../base/abort.js';
 import { ExternalSort, runBytesDefault } from './external-sort.js';
 import type { Flusher } from './flusher.js';
-import { gatherEntries, ProgressMeter, purgeLoaded, runBytesMin } from './load.js';
+import { ProgressMeter } from '../base/progress-meter.js';
+import { gatherEntries, purgeLoaded, runBytesMin } from './load.js';
 import type { LoadEntries, LoadOptions, LoadResult } from './load.js';
 import type { OpenTable } from '../tables/open-table.js';
-import { integer } from '../store-options.js';
+import { integer } from '../base/integer.js';
 import type { TableSet } from '../tables/table-set.js';
 import type { TierGate } from '../read/tier-gate.js';
 

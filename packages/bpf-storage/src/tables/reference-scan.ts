@@ -14,21 +14,7 @@ import { EXO_PAGE_SIZE } from '../format/format.js';
 import { checkPage, PageView } from '../format/page-view.js';
 import { pageContext, pageOfRun, readValue, readView, type PageSource } from './table-reader.js';
 import { tombstone, type Entry } from '../format/entry.js';
-
-/** One end of a range of keys. */
-export interface Bound {
-  readonly key: Buffer;
-  readonly inclusive: boolean;
-}
-
-export interface KeyRange {
-  readonly lower?: Bound | undefined;
-  readonly upper?: Bound | undefined;
-  /** From the greatest key to the smallest. */
-  readonly reverse?: boolean | undefined;
-  /** Values outside of the leaves are not read: they come out empty. */
-  readonly keysOnly?: boolean | undefined;
-}
+import type { KeyRange } from '../format/key-range.js';
 
 /** Pages of one read at most: 128 KiB, where a disk is near its full rate and memory is still of no matter. */
 const runPagesMax = 32;
