@@ -5,7 +5,8 @@
  * the store, the market and the tools are made of is in `@exopool/native/internal`.
  */
 export { machineCapabilities, type Capability, type CapabilityGroup } from './machine/capabilities.js';
-export { tableEngineSupport, type EngineSupport, type TableEngine } from './table/table-file.js';
+export { tableEngineSupport } from './table/engine-support.js';
+export type { EngineSupport, TableEngine } from './table/table-engine.js';
 export { engineFindings, engineFindingsAt } from './table/engine-findings.js';
 export { nbdSupport, type NbdSupport } from './nbd/nbd-support.js';
 
@@ -22,7 +23,7 @@ export {
 } from './machine/pressure-trigger.js';
 
 export { MachineJournal, defaultStateDir, undoLeftovers } from './machine/journal.js';
-export type { Change } from './machine/machine-change.js';
+export type { Change, ChangeRecorder } from './machine/machine-change.js';
 export {
   MemoryCgroup,
   findMemoryHierarchy,

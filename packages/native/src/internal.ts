@@ -47,13 +47,9 @@ export {
   type SlabServerOptions,
   type SlabServerStats,
 } from './slab/slab-server.js';
-export {
-  SlabSession,
-  type LossReason,
-  type SlabRange,
-  type SlabSessionOptions,
-  type SlabWrite,
-} from './slab/slab-client.js';
+export { SlabSession, type SlabRange, type SlabWrite } from './slab/slab-client.js';
+export type { SlabSessionOptions } from './slab/slab-session-options.js';
+export type { LossReason } from './slab/slab-outcome.js';
 export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab/slab-load.js';
 export {
   SealedCache,
@@ -73,7 +69,7 @@ export {
 export type { NbdSession } from './nbd/nbd-session.js';
 
 export { tryLockFile } from './machine/file-lock.js';
-export { cgroupProcesses } from './machine/machine-change.js';
+export { cgroupProcesses } from './machine/cgroup-removal.js';
 export { privateAreas } from './machine/private-areas.js';
 export { SwappedPages } from './machine/swapped-pages.js';
 export { isRunning, processIdentity, residentBytes, type ProcessIdentity } from './machine/process.js';

@@ -16,8 +16,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import type { MachineJournal } from './journal.js';
-import { cgroupPrefix } from './machine-change.js';
+import type { ChangeRecorder } from './machine-change.js';
+import { cgroupPrefix } from './cgroup-removal.js';
 import { readMemoryPressure, type MemoryPressure } from './memory-info.js';
 import { pushOut } from './push-out.js';
 
@@ -119,7 +119,7 @@ export class MemoryCgroup {
 
   /** Makes a cgroup of ours below the root; `name` gets the prefix that all of ours have. */
   static create(
-    journal: MachineJournal,
+    journal: ChangeRecorder,
     name: string,
     hierarchy: CgroupHierarchy = findMemoryHierarchy(),
   ): MemoryCgroup {
@@ -160,7 +160,7 @@ export class MemoryCgroup {
    *   limit, and when a later call came in between.
    */
   async setLimit(
-    journal: MachineJournal,
+    journal: ChangeRecorder,
     bytes: number | undefined,
     headroomBytes = 0,
   ): Promise<number | undefined> {
@@ -204,7 +204,7 @@ export class MemoryCgroup {
     return isWanted() ? reached : undefined;
   }
 
-  async #rememberLimit(journal: MachineJournal): Promise<void> {
+  async #rememberLimit(journal: ChangeRecorder): Promise<void> {
     const limitFile = join(this.path, files[this.version].limit);
     // v1 shows "none" as a number that it then takes for a limit of its own; it means the same.
     journal.record({ kind: 'file', path: limitFile, old: this.#read(files[this.version].limit) });
@@ -268,7 +268,7 @@ export class MemoryCgroup {
 }
 
 /** On v2 a cgroup has the memory files only when its parent hands the controller down. */
-function enableMemory(journal: MachineJournal, parent: string): void {
+function enableMemory(journal: ChangeRecorder, parent: string): void {
   const path = join(parent, 'cgroup.subtree_control');
   if (words(path).includes('memory')) return;
   journal.record({ kind: 'file', path, old: '-memory' });

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Damon, type DamonSettings } from './damon.js';
 import { MachineJournal, undoLeftovers } from './journal.js';
-import { undoChange } from './machine-change.js';
+import { undoChange } from './undo-change.js';
 
 let folder: string;
 let journal: MachineJournal;

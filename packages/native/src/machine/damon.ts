@@ -22,7 +22,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { count, isRunning, readMark, removeDamon } from './damon-removal.js';
-import type { MachineJournal } from './journal.js';
+import type { ChangeRecorder } from './machine-change.js';
 import type { AddressRange } from './page-out.js';
 
 export interface DamonSettings {
@@ -60,7 +60,7 @@ export class Damon {
    * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when the kernel lacks what it takes or somebody else uses DAMON,
    *   `EXOPOOL_PERMISSION` without root.
    */
-  static async open(journal: MachineJournal, settings: DamonSettings, folder = damonFolder): Promise<Damon> {
+  static async open(journal: ChangeRecorder, settings: DamonSettings, folder = damonFolder): Promise<Damon> {
     const kdamonds = join(folder, 'kdamonds');
     checkFree(kdamonds);
     const mark = randomInt(markMin, markMax);

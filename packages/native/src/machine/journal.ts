@@ -25,8 +25,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { isUndoneByNext, undoChange, type Change } from './machine-change.js';
+import type { Change, ChangeRecorder } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
+import { isUndoneByNext, undoChange } from './undo-change.js';
 
 /** With the process and its start, as in the first line, which a process that has just begun may not have written. */
 const filePattern = /^journal-(\d+)-(\d+)(?:-\d+)?\.jsonl$/;
@@ -42,7 +43,7 @@ export function defaultStateDir(): string {
 
 let opened = 0;
 
-export class MachineJournal {
+export class MachineJournal implements ChangeRecorder {
   readonly path: string;
   readonly #fd: number;
   readonly #changes: Change[] = [];

@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
 import { MachineJournal, parseJournal, undoLeftovers } from './journal.js';
-import { undoChange, type Change } from './machine-change.js';
+import { undoChange } from './undo-change.js';
+import type { Change } from './machine-change.js';
 import { whyNoSwappedGroup } from '../testing/machine.js';
 import { addZramSwap, listZram, readSwapAreas, removeZram, zramControl, zramPath } from './swap.js';
 
-const built = new URL('../../dist/', import.meta.url);
+const built = new URL('../../dist/machine/', import.meta.url);
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'exopool-leftovers-'));

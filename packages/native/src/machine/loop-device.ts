@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { closeSync, existsSync, openSync, ftruncateSync, unlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import type { MachineJournal } from './journal.js';
+import type { ChangeRecorder } from './machine-change.js';
 
 const run = promisify(execFile);
 
@@ -12,7 +12,7 @@ const run = promisify(execFile);
  * @returns the device's path.
  * @throws ExopoolError `EXOPOOL_INVALID` when the file is there: undoing removes it, so it must be ours.
  */
-export async function addLoopDevice(journal: MachineJournal, file: string, bytes: number): Promise<string> {
+export async function addLoopDevice(journal: ChangeRecorder, file: string, bytes: number): Promise<string> {
   if (existsSync(file))
     throw new ExopoolError('EXOPOOL_INVALID', `${file} is there already: name a file that is to be made`);
   try {

@@ -5,7 +5,7 @@ import { existsSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ExopoolError } from '@exopool/shared';
-import type { MachineJournal } from './journal.js';
+import type { ChangeRecorder } from './machine-change.js';
 import { explainSwapError, swapOff, toolOptions } from './swap.js';
 
 const run = promisify(execFile);
@@ -18,7 +18,7 @@ const filePrefix = 'exopool-swap-';
  * @returns its path
  * @throws ExopoolError `EXOPOOL_PERMISSION` without root; another where the file system cannot carry swap.
  */
-export async function addSwapFile(journal: MachineJournal, folder: string, bytes: number): Promise<string> {
+export async function addSwapFile(journal: ChangeRecorder, folder: string, bytes: number): Promise<string> {
   const path = join(folder, `${filePrefix}${randomUUID()}`);
   try {
     journal.record({ kind: 'swap-file', path });

@@ -12,7 +12,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, w
 import { promisify } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { writeInIdleTime } from './idle-write.js';
-import type { MachineJournal } from './journal.js';
+import type { ChangeRecorder } from './machine-change.js';
 import { addLoopDevice } from './loop-device.js';
 import { setZramBacking } from './zram-writeback.js';
 
@@ -102,7 +102,7 @@ export interface ZramBackingFile {
  * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without zram or mkswap.
  */
 export async function addZramSwap(
-  journal: MachineJournal,
+  journal: ChangeRecorder,
   sizeBytes: number,
   backing?: ZramBackingFile,
 ): Promise<ZramSwap> {

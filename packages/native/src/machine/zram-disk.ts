@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import type { MachineJournal } from './journal.js';
+import type { ChangeRecorder } from './machine-change.js';
 import { listZram, removeZram, zramControl, zramPath } from './swap.js';
 
 const run = promisify(execFile);
@@ -19,7 +19,7 @@ const uuidBytes = 16;
  * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without zram or mkfs.ext4.
  */
 export async function addZramDisk(
-  journal: MachineJournal,
+  journal: ChangeRecorder,
   sizeBytes: number,
   mountPoint: string,
 ): Promise<void> {

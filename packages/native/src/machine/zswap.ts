@@ -1,7 +1,7 @@
 /** zswap: a compressed cache in memory before a swap area on a disk; its shrinker moves cold pages there by itself. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MachineJournal } from './journal.js';
+import type { ChangeRecorder } from './machine-change.js';
 
 export interface ZswapStats {
   /** Pages in the cache, before compression, and what they take. */
@@ -19,7 +19,7 @@ export function hasZswap(sysfs = '/sys'): boolean {
 }
 
 /** Switches it on, with its shrinker where the kernel has one (Linux 6.8). What it was before is in the journal. */
-export function enableZswap(journal: MachineJournal, poolPercentMax: number, sysfs = '/sys'): void {
+export function enableZswap(journal: ChangeRecorder, poolPercentMax: number, sysfs = '/sys'): void {
   const wanted = { max_pool_percent: String(poolPercentMax), shrinker_enabled: 'Y', enabled: 'Y' };
   for (const [name, value] of Object.entries(wanted)) {
     const path = join(folder(sysfs), name);

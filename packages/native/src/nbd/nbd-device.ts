@@ -14,7 +14,7 @@ import { ExopoolError, toExopoolError, type ErrorCode } from '@exopool/shared';
 import { NbdControl } from './nbd-control.js';
 import { NbdSession } from './nbd-session.js';
 import { nbdSupport } from './nbd-support.js';
-import type { SlabSessionOptions } from '../slab/slab-client.js';
+import type { SlabSessionOptions } from '../slab/slab-session-options.js';
 
 /** Bytes of a page: the device's size is a multiple, and so are requests that cost least. */
 export const nbdPageBytes = 4096;

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import type { NbdControl } from './nbd-control.js';
 import { defaultSlabTimeoutMs } from '../slab/slab-client-port.js';
-import type { SlabSessionOptions } from '../slab/slab-client.js';
+import type { SlabSessionOptions } from '../slab/slab-session-options.js';
 import { connectError, lossReason, type LossReason } from '../slab/slab-outcome.js';
 
 export class NbdSession {

@@ -5,7 +5,7 @@
  * The process stays alive while something is awaited, and for no other reason.
  */
 import { loadBinding } from '../load-binding.js';
-import type { SlabSessionOptions } from './slab-client.js';
+import type { SlabSessionOptions } from './slab-session-options.js';
 
 /** For connecting with its handshake, and for each batch: a hundred times what either takes on a busy machine. */
 export const defaultSlabTimeoutMs = 1000;

@@ -15,6 +15,7 @@ import { lookup } from 'node:dns/promises';
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
 import { ownClientPort, requestType, type ClientPort, type OnStatuses } from './slab-client-port.js';
 import { connectError, lossReason, type LossReason } from './slab-outcome.js';
+import type { SlabSessionOptions } from './slab-session-options.js';
 
 /** Bytes of one range (SLAB_PAYLOAD_MAX). */
 export const slabRangeBytesMax = 1024 * 1024;
@@ -22,8 +23,6 @@ const ticketBytes = 192;
 const uint32Max = 2 ** 32 - 1;
 /** RELEASE of every slab of the lease. */
 const allSlabs = uint32Max;
-
-export type { LossReason } from './slab-outcome.js';
 
 export interface SlabRange {
   readonly slab: number;
@@ -37,20 +36,6 @@ export interface SlabWrite {
   readonly offset: number;
   /** At most 1 MiB; copied before `writeMany` returns. */
   readonly data: Buffer;
-}
-
-export interface SlabSessionOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly ticket: Buffer;
-  /** The consumer's Ed25519 seed. */
-  readonly seed: Buffer;
-  /** Who must be at the other end. */
-  readonly producerKey: Buffer;
-  /** For connecting, and for each batch; default 1000. */
-  readonly timeoutMs?: number;
-  /** How long the client's thread polls after activity before it sleeps; default 20, 0: never. */
-  readonly spinMicroseconds?: number;
 }
 
 export class SlabSession {

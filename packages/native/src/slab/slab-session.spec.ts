@@ -5,7 +5,9 @@ import { Identity } from '@exopool/shared';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { consumer, makeTicket, producer, slabBytes, startServer } from '../testing/slab-wire.js';
-import { SlabSession, type LossReason, type SlabSessionOptions } from './slab-client.js';
+import { SlabSession } from './slab-client.js';
+import type { LossReason } from './slab-outcome.js';
+import type { SlabSessionOptions } from './slab-session-options.js';
 import type { SlabServer } from './slab-server.js';
 
 let server: SlabServer;

@@ -1,5 +1,5 @@
 /** Whether the engine of the kernel module exopool.ko runs here, and what it did so far. */
-import type { EngineSupport } from './table-file.js';
+import type { EngineSupport } from './table-engine.js';
 import { tableBinding } from './table-binding.js';
 
 /** In the order of `enum exo_mode`. */

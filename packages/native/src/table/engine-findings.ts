@@ -6,7 +6,8 @@ import { release } from 'node:os';
 import { blockDeviceOf } from '../machine/block-device.js';
 import { findMount, type Mount } from '../machine/mounts.js';
 import { nvmeNamespaces } from './loop-support.js';
-import { tableEngineSupport, type EngineSupport, type TableEngine } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
+import type { EngineSupport, TableEngine } from './table-engine.js';
 
 const kernelTypes = '/sys/kernel/btf/vmlinux';
 /** Numbers in linux/capability.h. */

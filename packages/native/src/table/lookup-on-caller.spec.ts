@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { TableFile, tableEngineSupport } from './table-file.js';
+import { TableFile } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
 import { buildTable, type Entry } from '../testing/table.js';
 
 const engine = 'page-cache-bpf';

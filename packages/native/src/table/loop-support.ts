@@ -1,6 +1,6 @@
 /** Whether the engines that advance in the kernel's ring run here, and what they did so far. */
 import { readdirSync } from 'node:fs';
-import type { EngineSupport } from './table-file.js';
+import type { EngineSupport } from './table-engine.js';
 import { tableBinding, type LoopCounters } from './table-binding.js';
 
 /** The character device of an NVMe namespace, which takes commands. */

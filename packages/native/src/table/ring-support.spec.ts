@@ -37,7 +37,7 @@ describe('a refused ring', () => {
   it.skipIf(!hasPerl || !['x64', 'arm64'].includes(process.arch))(
     'by a seccomp filter turns the engine off and nothing else',
     () => {
-      const library = path.resolve(import.meta.dirname, '../dist/index.js');
+      const library = path.resolve(import.meta.dirname, '../../dist/index.js');
       const script = `
         import { tableEngineSupport } from ${JSON.stringify(library)};
         console.log(JSON.stringify(tableEngineSupport()));`;

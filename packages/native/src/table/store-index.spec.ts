@@ -10,7 +10,9 @@ import { encodeBatch } from '../testing/entry-batch.js';
 import { bindingPlaces } from '../load-binding.js';
 import { Memtable } from './memtable.js';
 import { notInMemory, StoreIndex, type IndexedTable } from './store-index.js';
-import { TableFile, tableEngineSupport, type TableEngine } from './table-file.js';
+import { TableFile } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
+import type { TableEngine } from './table-engine.js';
 import { buildTable, type Entry, type FixtureOptions } from '../testing/table.js';
 
 let folder: string;

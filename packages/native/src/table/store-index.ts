@@ -13,7 +13,8 @@ import { ExopoolError } from '@exopool/shared';
 import { awaitAnswer, lookupStream, nextToken } from './lookup-stream.js';
 import { tableBinding, tableError, type Packed, type StoreIndexBinding } from './table-binding.js';
 import type { StoreIndexStats } from './table-binding.js';
-import { engineNumber, keyMaxBytes, type TableEngine, type TableFile } from './table-file.js';
+import { engineNumber, type TableEngine } from './table-engine.js';
+import { keyMaxBytes, type TableFile } from './table-file.js';
 
 /** `find` cannot say without reading a table. */
 export const notInMemory: unique symbol = Symbol('not in memory');

@@ -172,8 +172,6 @@ export interface TableBinding {
   /** Why the table's file cannot be pinned; empty when it is. */
   pinTable(handle: TableHandle): string;
   unpinTable(handle: TableHandle): void;
-  /** 0 or an errno. */
-  releasePin(path: string): number;
 }
 
 export function tableBinding(): TableBinding {

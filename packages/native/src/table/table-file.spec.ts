@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TableFile, tableEngineSupport, type TableEngine, type TableFileOptions } from './table-file.js';
+import { TableFile, type TableFileOptions } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
+import type { TableEngine } from './table-engine.js';
 import { buildTable, type Entry, type FixtureOptions } from '../testing/table.js';
 
 let folder: string;

@@ -14,36 +14,11 @@
  * Lookups in flight hold the file for themselves, so `close` waits for nothing.
  */
 import { ExopoolError } from '@exopool/shared';
-import { driverEngineSupport } from './driver-support.js';
+import { requireEngine } from './engine-support.js';
 import { ExtentPin } from './extent-pin.js';
-import { loopEngineSupport } from './loop-support.js';
-import { ringRefusal } from './ring-support.js';
+import { engineNumber, type TableEngine } from './table-engine.js';
 import { tableBinding, tableError } from './table-binding.js';
 import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
-
-/**
- * How a table is walked. `pread` reads whole pages at user level, and runs anywhere. `io-uring` does the same with up
- * to 128 reads of the process under way at a time; it is for data that is not in memory. `page-cache-bpf` walks in
- * the kernel, one system call for a batch; it is for data that is in the page cache. `io-uring-bpf` walks in the
- * kernel too, as reads complete, 64 chains in one system call; `nvme-bpf` does the same with commands to the NVMe
- * device, past file system and block layer, and pins the file as long as it is open (`extent-pin.ts`). `driver` has the
- * kernel module exopool.ko walk (`kmod/`), with the NVMe driver that belongs to it in the device's completion handler.
- */
-export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf' | 'io-uring-bpf' | 'nvme-bpf' | 'driver';
-
-/** In the order of the addon's `enum class Engine`. */
-const engines: readonly TableEngine[] = [
-  'pread',
-  'io-uring',
-  'page-cache-bpf',
-  'io-uring-bpf',
-  'nvme-bpf',
-  'driver',
-];
-
-export function engineNumber(engine: TableEngine): number {
-  return engines.indexOf(engine);
-}
 
 /** Bytes of a page, of which a file is a whole number. */
 export const pageBytes = 4096;
@@ -57,32 +32,6 @@ const readMaxPages = 4096;
 const lengthBytes = 4;
 /** Stands for the length of a tombstone; -1 for a key that is not there. */
 const deletedLength = -2;
-
-export interface EngineSupport {
-  readonly engine: TableEngine;
-  readonly available: boolean;
-  /** Why it is not available. */
-  readonly reason?: string;
-  /** The line to run that would make it available. */
-  readonly fix?: string;
-}
-
-let support: readonly EngineSupport[] | undefined;
-
-/** Which engines this machine and this build offer, and what would enable the others. Found out once a process. */
-export function tableEngineSupport(): readonly EngineSupport[] {
-  if (support !== undefined) return support;
-  const { available, reason, fix } = tableBinding().bpfSupport();
-  const ringError = tableBinding().ringError();
-  support = [
-    { engine: 'pread', available: true },
-    { engine: 'io-uring', available: ringError === 0, ...(ringError === 0 ? {} : ringRefusal(ringError)) },
-    { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
-    ...loopEngineSupport(),
-    driverEngineSupport(),
-  ];
-  return support;
-}
 
 export interface TableFileOptions {
   /** Read past the page cache (O_DIRECT) at user level; buffered where the file system refuses. Default false. */
@@ -132,7 +81,7 @@ export class TableFile {
     if (engine === 'nvme-bpf') this.pin();
     if (engine === 'driver') this.attachToDriver();
     if (keys.length === 0) return [];
-    const packed = this.#unwrap(await tableBinding().lookupTable(handle, engines.indexOf(engine), keys));
+    const packed = this.#unwrap(await tableBinding().lookupTable(handle, engineNumber(engine), keys));
     let at = keys.length * lengthBytes;
     return keys.map((_, index) => {
       const length = packed.readInt32LE(index * lengthBytes);
@@ -172,7 +121,7 @@ export class TableFile {
 
   /** What an engine did on this table so far. */
   counters(engine: TableEngine): LookupCounters {
-    return tableBinding().tableCounters(this.#open(), engines.indexOf(engine));
+    return tableBinding().tableCounters(this.#open(), engineNumber(engine));
   }
 
   /**
@@ -241,18 +190,6 @@ export class TableFile {
     if (failure !== undefined) throw tableError(this.path, failure);
     return packed!;
   }
-}
-
-function requireEngine(engine: TableEngine): void {
-  if (!engines.includes(engine)) {
-    throw new ExopoolError('EXOPOOL_INVALID', `"${engine}" is no engine; there are: ${engines.join(', ')}`);
-  }
-  const { available, reason, fix } = tableEngineSupport().find((candidate) => candidate.engine === engine)!;
-  if (available) return;
-  throw new ExopoolError(
-    'EXOPOOL_UNSUPPORTED',
-    `engine ${engine} cannot run: ${reason!}; to enable it: ${fix!}`,
-  );
 }
 
 function requireKeys(keys: readonly Buffer[]): void {

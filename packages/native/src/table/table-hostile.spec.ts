@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ExopoolError } from '@exopool/shared';
-import { TableFile, tableEngineSupport, type TableEngine } from './table-file.js';
+import { TableFile } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
+import type { TableEngine } from './table-engine.js';
 import { buildTable, pageBytes, sealHeader, sealPage, type Entry } from '../testing/table.js';
 
 const entries = Array.from({ length: 60 }, (_, i): Entry => {

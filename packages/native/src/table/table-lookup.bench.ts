@@ -14,7 +14,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, bench, describe } from 'vitest';
 import { StoreIndex } from './store-index.js';
-import { TableFile, tableEngineSupport, type TableEngine } from './table-file.js';
+import { TableFile } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
+import type { TableEngine } from './table-engine.js';
 import { buildTable, type Entry } from '../testing/table.js';
 
 const entryCount = 200_000;

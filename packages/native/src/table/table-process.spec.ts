@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
-import { tableEngineSupport } from './table-file.js';
+import { tableEngineSupport } from './engine-support.js';
 import { buildTable, type Entry } from '../testing/table.js';
 
-const release = path.resolve(import.meta.dirname, '../build/Release');
+const release = path.resolve(import.meta.dirname, '../../build/Release');
 const bpfObject = 'page_cache_lookup.bpf.o';
 const hasBpf = tableEngineSupport().some(({ engine, available }) => engine === 'page-cache-bpf' && available);
 const nobody = 65_534;

@@ -7,7 +7,7 @@ import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { ExtentPin } from './extent-pin.js';
 import { loadBinding } from '../load-binding.js';
-import { engineNumber, type TableEngine } from './table-file.js';
+import { engineNumber, type TableEngine } from './table-engine.js';
 
 /** Longest input of a chain, bytes (TRAVERSAL_INPUT_MAX). */
 export const traversalInputMaxBytes = 128;

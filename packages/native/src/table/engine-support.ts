@@ -1,0 +1,40 @@
+/** Which engines run here: what each of them needs, asked once a process. */
+import { ExopoolError } from '@exopool/shared';
+import { driverEngineSupport } from './driver-support.js';
+import { loopEngineSupport } from './loop-support.js';
+import { ringRefusal } from './ring-support.js';
+import { tableBinding } from './table-binding.js';
+import { tableEngines, type EngineSupport, type TableEngine } from './table-engine.js';
+
+let support: readonly EngineSupport[] | undefined;
+
+/** Which engines this machine and this build offer, and what would enable the others. Found out once a process. */
+export function tableEngineSupport(): readonly EngineSupport[] {
+  if (support !== undefined) return support;
+  const { available, reason, fix } = tableBinding().bpfSupport();
+  const ringError = tableBinding().ringError();
+  support = [
+    { engine: 'pread', available: true },
+    { engine: 'io-uring', available: ringError === 0, ...(ringError === 0 ? {} : ringRefusal(ringError)) },
+    { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
+    ...loopEngineSupport(),
+    driverEngineSupport(),
+  ];
+  return support;
+}
+
+/** @throws `EXOPOOL_INVALID` for no engine, `EXOPOOL_UNSUPPORTED` for one that cannot run here. */
+export function requireEngine(engine: TableEngine): void {
+  if (!tableEngines.includes(engine)) {
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      `"${engine}" is no engine; there are: ${tableEngines.join(', ')}`,
+    );
+  }
+  const { available, reason, fix } = tableEngineSupport().find((candidate) => candidate.engine === engine)!;
+  if (available) return;
+  throw new ExopoolError(
+    'EXOPOOL_UNSUPPORTED',
+    `engine ${engine} cannot run: ${reason!}; to enable it: ${fix!}`,
+  );
+}
