@@ -2,23 +2,19 @@ import eslint from '@eslint/js';
 import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
 
-/** Imports go one way: shared <- native <- {bpf-storage, memtrade} <- tools. */
-const boundaries = [
-  { sourceTag: 'scope:shared', onlyDependOnLibsWithTags: [] },
-  { sourceTag: 'scope:native', onlyDependOnLibsWithTags: ['scope:shared'] },
-  { sourceTag: 'scope:bpf-storage', onlyDependOnLibsWithTags: ['scope:shared', 'scope:native'] },
-  { sourceTag: 'scope:memtrade', onlyDependOnLibsWithTags: ['scope:shared', 'scope:native'] },
-  {
-    sourceTag: 'scope:tools',
-    onlyDependOnLibsWithTags: [
-      'scope:shared',
-      'scope:native',
-      'scope:bpf-storage',
-      'scope:memtrade',
-      'scope:tools',
-    ],
-  },
-];
+/** Imports go one way: shared <- native <- {bpf-storage, memtrade} <- tools. All tests may use the house's helpers. */
+const arrows = {
+  house: [],
+  shared: ['house'],
+  native: ['house', 'shared'],
+  'bpf-storage': ['house', 'shared', 'native'],
+  memtrade: ['house', 'shared', 'native'],
+  tools: ['house', 'shared', 'native', 'bpf-storage', 'memtrade', 'tools'],
+};
+const boundaries = Object.entries(arrows).map(([from, to]) => ({
+  sourceTag: `scope:${from}`,
+  onlyDependOnLibsWithTags: to.map((name) => `scope:${name}`),
+}));
 
 export default tseslint.config(
   {

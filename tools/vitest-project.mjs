@@ -10,6 +10,8 @@ export const limits = {
   hookTimeout: 300_000,
   // Below the others, so that the condition is what the failure tells.
   expect: { poll: { timeout: 120_000 } },
+  // What is told of a skipped test has its line.
+  includeTaskLocation: true,
 };
 
 /** @param {string} name of the package. */

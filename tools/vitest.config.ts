@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { FloorReporter } from './house/src/floor-reporter.js';
 import { limits } from './vitest-project.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -8,6 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export default defineConfig({
   root,
   test: {
+    reporters: ['default', new FloorReporter()],
     projects: [
       'packages/*/vitest.config.ts',
       'tools/*/vitest.config.ts',

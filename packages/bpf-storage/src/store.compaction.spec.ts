@@ -1,6 +1,7 @@
 /** Several tables: which one a read believes, how they become fewer, and what they cost writers. */
 import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
+import { skipWithout } from '@exopool/house';
 import { describe, expect, it } from 'vitest';
 import type { LoadProgress } from './base/progress-meter.js';
 import { Store } from './store.js';
@@ -228,12 +229,12 @@ describe('compaction', () => {
 });
 
 describe('a disk without room to merge', () => {
-  it('fails compaction and nothing else', async ({ skip }) => {
+  it('fails compaction and nothing else', async (context) => {
     await inFolder(async (folder) => {
       try {
         execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2500k', 'tmpfs', folder], { stdio: 'pipe' });
       } catch (error) {
-        skip(`a tmpfs cannot be mounted: ${(error as Error).message}`);
+        skipWithout(context, 'tmpfs', `a tmpfs cannot be mounted: ${(error as Error).message}`);
       }
       try {
         const store = await Store.open(folder);

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { describe, expect, it } from 'vitest';
 import { Store } from './store.js';
 import { withFaults } from './testing/disk-faults.js';
@@ -20,9 +21,7 @@ async function expectRows(store: Store, count: number): Promise<void> {
 }
 
 describe('a full disk', () => {
-  it('fails the flush, the load and the write that needed it; the store goes on, and recovers', async ({
-    skip,
-  }) => {
+  it('fails the flush, the load and the write that needed it; the store goes on, and recovers', async (context) => {
     const reason = await inTmpfs(2 << 20, async (folder) => {
       const store = await Store.open(folder, { memtableBytes: 400_000 });
       for (let index = 0; index < 100; index += 1) await store.put(`key ${index}`, value(index));
@@ -50,12 +49,10 @@ describe('a full disk', () => {
       expect(await reopened.verify()).toMatchObject({ ok: true, entries: written });
       await reopened.close();
     });
-    skip(reason !== undefined, reason);
+    skipWithout(context, 'tmpfs', reason);
   });
 
-  it('rejects writes while the log has no room, takes them again afterwards, and loses no acknowledged one', async ({
-    skip,
-  }) => {
+  it('rejects writes while the log has no room, takes them again afterwards, and loses no acknowledged one', async (context) => {
     const reason = await inTmpfs(3 << 20, async (folder) => {
       const store = await Store.open(folder);
       await writeFile(join(folder, 'ballast'), Buffer.alloc(2_600_000));
@@ -87,10 +84,10 @@ describe('a full disk', () => {
       await check(reopened);
       await reopened.close();
     });
-    skip(reason !== undefined, reason);
+    skipWithout(context, 'tmpfs', reason);
   });
 
-  it('can be given up on: what is on disk already comes back', async ({ skip }) => {
+  it('can be given up on: what is on disk already comes back', async (context) => {
     const reason = await inTmpfs(400_000, async (folder) => {
       const store = await Store.open(folder);
       for (let index = 0; index < 100; index += 1) await store.put(`key ${index}`, value(index));
@@ -100,7 +97,7 @@ describe('a full disk', () => {
       await expectRows(reopened, 100);
       await reopened.close();
     });
-    skip(reason !== undefined, reason);
+    skipWithout(context, 'tmpfs', reason);
   });
 });
 
@@ -172,14 +169,14 @@ describe('a folder that fails to sync', () => {
 });
 
 describe('a limit on the size of files', () => {
-  it('fails the flush, and the next one succeeds when the limit is lifted', async ({ skip }) => {
+  it('fails the flush, and the next one succeeds when the limit is lifted', async (context) => {
     const limit = (bytes: string): void => {
       execFileSync('prlimit', [`--pid=${process.pid}`, `--fsize=${bytes}:`], { stdio: 'pipe' });
     };
     try {
       limit('unlimited');
     } catch (error) {
-      skip(`prlimit cannot run: ${(error as Error).message}`);
+      skipWithout(context, 'util-linux', `prlimit cannot run: ${(error as Error).message}`);
     }
     await inFolder(async (folder) => {
       const store = await Store.open(folder);
@@ -237,7 +234,7 @@ describe('a second writer', () => {
 });
 
 describe('a read-only folder', () => {
-  it('is refused to a writer and open to a reader', async ({ skip }) => {
+  it('is refused to a writer and open to a reader', async (context) => {
     const check = async (folder: string): Promise<void> => {
       await expect(Store.open(folder)).rejects.toEqual(coded('EXOPOOL_PERMISSION'));
       const reader = await Store.open(folder, { readOnly: true });
@@ -255,7 +252,7 @@ describe('a read-only folder', () => {
         execFileSync('mount', ['-o', 'remount,ro', folder]);
         await check(folder);
       });
-      skip(reason !== undefined, reason);
+      skipWithout(context, 'tmpfs', reason);
     } else {
       await inFolder(async (parent) => {
         const folder = join(parent, 'store');

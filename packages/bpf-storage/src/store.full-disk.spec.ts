@@ -1,6 +1,7 @@
 /** A disk with room for less and less: whatever a store is doing when it is full, nothing is lost, and all goes on later. */
 import { readdir, rm, statfs, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { ExopoolError } from '@exopool/shared';
 import { describe, expect, it } from 'vitest';
 import { Store } from './store.js';
@@ -27,7 +28,7 @@ async function fill(ballast: string, pages: number): Promise<void> {
 }
 
 describe('a disk with room for a few pages', () => {
-  it('fails what needs more with EXOPOOL_NO_SPACE, and nothing of it is seen', async ({ skip }) => {
+  it('fails what needs more with EXOPOOL_NO_SPACE, and nothing of it is seen', async (context) => {
     const counts = new Map<string, number>();
     const reason = await inTmpfs(8 << 20, async (mounted) => {
       const [folder, ballast] = [join(mounted, 'store'), join(mounted, 'ballast')];
@@ -86,7 +87,7 @@ describe('a disk with room for a few pages', () => {
       expect(await store.verify()).toMatchObject({ ok: true });
       await store.close();
     });
-    skip(reason !== undefined, reason);
+    skipWithout(context, 'tmpfs', reason);
     console.log([...counts].map(([what, count]) => `${what} ${count}`).join(', '));
     for (const what of ['flush', 'load', 'compact', 'backup', 'second store']) {
       expect(counts.get(`${what} done`)).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 /** A store behaves like a sorted map, whatever is done to it and in whatever order, crashes included. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoreOptions } from './store-options.js';
@@ -309,9 +310,9 @@ const configurations: { readonly name: string; readonly options: StoreOptions }[
 ];
 
 describe('Store', () => {
-  it.for(configurations)('is a sorted map ($name)', { timeout }, async ({ name, options }, { skip }) => {
+  it.for(configurations)('is a sorted map ($name)', { timeout }, async ({ name, options }, context) => {
     const refused = support.find(({ engine, available }) => engine === options.engine && !available);
-    skip(refused !== undefined, `${options.engine ?? ''} cannot run: ${refused?.reason ?? ''}`);
+    if (refused !== undefined) skipWithout(context, refused.engine, refused.reason);
     let steps = 0;
     await fc.assert(
       fc.asyncProperty(commands, async (sequence) => {

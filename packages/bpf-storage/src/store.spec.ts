@@ -1,5 +1,6 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { describe, expect, it } from 'vitest';
 import { valueBytesMax } from './index.js';
 import type { LoadProgress } from './base/progress-meter.js';
@@ -306,9 +307,9 @@ describe('opening', () => {
     });
   });
 
-  it('refuses a forced engine that cannot run, with the reason', async ({ skip }) => {
+  it('refuses a forced engine that cannot run, with the reason', async (context) => {
     const refused = support.find(({ available }) => !available);
-    skip(refused === undefined, 'every engine can run here');
+    skipWithout(context, 'missing-engine', refused === undefined ? 'every engine can run here' : undefined);
     await inFolder(async (folder) => {
       const opening = Store.open(folder, { engine: refused!.engine });
       await expect(opening).rejects.toEqual(coded('EXOPOOL_UNSUPPORTED', refused!.reason));

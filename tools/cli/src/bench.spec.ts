@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultStateDir } from '@exopool/native';
-import { isBuilt, runExopool } from './testing/run-exopool.js';
+import { needsBuild, runExopool } from './testing/run-exopool.js';
 
 const small = ['--records', '4000', '--rounds', '1', '--seconds', '0.02'];
 /** Ten seconds on an idle machine. */
@@ -26,7 +26,7 @@ interface Report {
   readonly checks: Readonly<Record<string, boolean>>;
 }
 
-describe.runIf(isBuilt)('exopool bench lookup', () => {
+describe('exopool bench lookup', needsBuild, () => {
   it(
     'measures two contenders and writes JSON, Markdown and SVG',
     async () => {

@@ -4,8 +4,9 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isBuilt, mainPath, runExopool } from './testing/run-exopool.js';
+import { needsBuild, mainPath, runExopool } from './testing/run-exopool.js';
 
 /** The shortest demo there is, with half a minute beside Redis before it. */
 const demoTimeoutMs = 900_000;
@@ -51,7 +52,7 @@ async function runDemo(prefix: readonly string[] = []): Promise<DemoJson> {
   return result;
 }
 
-describe.skipIf(!isBuilt)(`exopool demo${isBuilt ? '' : ' (needs the build)'}`, () => {
+describe('exopool demo', needsBuild, () => {
   it('shows every tier, and harvests where it can', { timeout: demoTimeoutMs }, async () => {
     const result = await runDemo();
     if (isRoot) expect(result.checks).toHaveProperty('cleaned_up', true);
@@ -59,8 +60,8 @@ describe.skipIf(!isBuilt)(`exopool demo${isBuilt ? '' : ' (needs the build)'}`, 
 
   it('runs without root, and says what it skipped', { timeout: demoTimeoutMs }, async (context) => {
     const readable = spawnSync(asNobody[0]!, [...asNobody.slice(1), 'test', '-r', mainPath]).status === 0;
-    if (!isRoot) context.skip('the demo of this user is tested above');
-    if (!readable) context.skip('this checkout can be read by root alone');
+    if (!isRoot) skipWithout(context, 'root', 'the demo of this user is tested above');
+    if (!readable) skipWithout(context, 'nobody', 'this checkout can be read by root alone');
     const result = await runDemo(asNobody);
     expect(result.skipped['engines_equal']).toMatch(/\S/);
   });

@@ -1,7 +1,7 @@
 import { describe as suite, expect, it } from 'vitest';
 import { describe } from './commands/doctor.js';
 import { findPrograms } from './find-programs.js';
-import { isBuilt, runExopool } from './testing/run-exopool.js';
+import { needsBuild, runExopool } from './testing/run-exopool.js';
 
 suite('doctor', () => {
   it('says why something is off and what would enable it', () => {
@@ -13,7 +13,7 @@ suite('doctor', () => {
     expect(text).toMatch(/^on +lookup engine +pread$/m);
   });
 
-  it.skipIf(!isBuilt)('has a reason for everything that is off', async () => {
+  it('has a reason for everything that is off', needsBuild, async () => {
     const { status, stdout } = await runExopool(['doctor', '--json']);
     expect(status).toBe(0);
     const { mechanisms } = JSON.parse(stdout) as {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makePlan, describePlan, type PlanWish } from './lease-plan.js';
 import { writePlot } from './plan-plot.js';
 import { readTrace } from './readers/trace.js';
-import { isBuilt, runExopool } from './testing/run-exopool.js';
+import { needsBuild, runExopool } from './testing/run-exopool.js';
 
 const MiB = 1024 * 1024;
 let folder: string;
@@ -65,7 +65,7 @@ describe('a plan', () => {
     await expect(readTrace(file, 'key', 'bytes')).rejects.toThrow(/no requests/);
   });
 
-  it.skipIf(!isBuilt)('is printed by the command, whose options are its own', async () => {
+  it('is printed by the command, whose options are its own', needsBuild, async () => {
     const words = ['consumer', 'plan', '--trace', file, '--key-column', 'key', '--price', '1', '--json'];
     const more = ['--slab-mib', '4', '--miss-ms', '1', '--waiting-price', '1', '--budget', '0.01'];
     const { status, stdout, stderr } = await runExopool([...words, ...more]);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Store } from '@exopool/bpf-storage';
-import { isBuilt, runExopool, type Outcome } from './testing/run-exopool.js';
+import { needsBuild, runExopool, type Outcome } from './testing/run-exopool.js';
 
 const lines = Array.from({ length: 300 }, (_, i) =>
   JSON.stringify({ key: `k${i}`, value: `value ${i}` }),
@@ -37,7 +37,7 @@ function takesSignals(pid: number): boolean {
   return (BigInt(`0x${caught}`) & 1n) === 1n;
 }
 
-describe.skipIf(!isBuilt)(`exopool store${isBuilt ? '' : ' (needs the build)'}`, () => {
+describe('exopool store', needsBuild, () => {
   it('loads from standard input, gets, scans and verifies', async () => {
     const loaded = await runExopool(['store', 'load', '--from', '-', store], { input: lines });
     expect(loaded).toMatchObject({ status: 0, stderr: '' });

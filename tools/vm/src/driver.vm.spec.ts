@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs, skipWithout } from '@exopool/house';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cacheFolder } from './cache-folder.js';
 import { prepareDriver, type DriverKit } from './driver-kit.js';
@@ -28,7 +29,7 @@ const prepareTimeoutMs = 900_000;
 let folder: string;
 let table: TestTable;
 
-describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : ` (${reason})`}`, () => {
+describe('the driver', needs('guests', reason), () => {
   beforeAll(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'exopool-driver-'));
     // Keys of lookup_check: long, so that the table is high.
@@ -56,7 +57,7 @@ describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : `
       kit = await prepareDriver(release, path.join(folder, kernel));
     }, prepareTimeoutMs);
     beforeEach((context) => {
-      if (missing !== undefined) context.skip(missing);
+      skipWithout(context, 'guests', missing);
     });
 
     const run = (script: string): ReturnType<typeof runScript> => {
@@ -64,9 +65,13 @@ describe.skipIf(reason !== undefined)(`the driver${reason === undefined ? '' : `
       return runScript(kit.release, script, { nvmeBytes, environment });
     };
 
-    it.runIf(checkedKernels.includes(kernel))(
+    const isChecked = checkedKernels.includes(kernel);
+    it(
       'keeps its promises',
-      { timeout: 2 * guestTimeoutMs },
+      {
+        timeout: 2 * guestTimeoutMs,
+        ...needs('all', isChecked ? undefined : 'takes minutes under emulation'),
+      },
       async () => {
         const words = `'${check}' '${kit.folder}' '${table.path}' ${entries}${isLong ? ' long' : ''}`;
         const { status, out, err } = await run(`exec bash ${words}`);

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 import { makeTable, type TestTable } from './testing/table.js';
@@ -43,61 +44,58 @@ function answered(count: number): object {
   return { differences: 0, chains: count, ...none };
 }
 
-describe.skipIf(reason !== undefined)(
-  `engines in guests${reason === undefined ? '' : ` (${reason})`}`,
-  () => {
-    it(
-      'of Linux 7 answer as pread does, and keep files in their places',
-      { timeout: guestTimeoutMs },
-      async () => {
-        const found = await lookUpInGuest('7.2', lookups, 512);
-        expect(enginesOff(found)).toEqual(['driver']);
-        expect(found).toMatchObject({
-          ext4Ring: { ...answered(lookups), hops: 3 * lookups },
-          ext4Nvme: { ...answered(lookups), hops: 3 * lookups },
-          pageCache: { differences: 0 },
-          // Each is refused while the file is pinned, by one of two or by the last.
-          changed: { write: 'EPERM', truncate: 'EPERM', rename: 'EPERM', unlink: 'EPERM', afterFirst: true },
-          closed: { differences: 0 },
-          foreignStays: true,
-          killed: { signal: 'SIGKILL', left: true, after: false },
-          straddling: { differences: 0, stale: 0, io: 0, checksum: 0, corrupt: 0 },
-        });
-        expect(found['changed']).toMatchObject({
-          punch: expect.stringContaining('Operation not permitted') as string,
-          afterLast: false,
-          unpinned: 'done',
-        });
-        expect(found['refused']).toMatch(
-          /^EXOPOOL_UNSUPPORTED: .*: the file is not on a block device of its own$/,
-        );
-        const { straddle, done } = found['straddling'] as { straddle: number; done: number };
-        expect(straddle).toBeGreaterThan(0);
-        expect(done).toBeGreaterThan(0);
-        expect((found['closed'] as { stale: number }).stale).toBeGreaterThan(0);
-        if (found['xfs'] !== undefined) expect(found['xfs']).toMatchObject(answered(1000));
-      },
-    );
-
-    it('read devices with blocks of 4 KiB', { timeout: guestTimeoutMs }, async () => {
-      const found = await lookUpInGuest('7.2', 1000, 4096);
-      expect(found).toMatchObject({ ext4Nvme: answered(1000) });
+describe('engines in guests', needs('guests', reason), () => {
+  it(
+    'of Linux 7 answer as pread does, and keep files in their places',
+    { timeout: guestTimeoutMs },
+    async () => {
+      const found = await lookUpInGuest('7.2', lookups, 512);
+      expect(enginesOff(found)).toEqual(['driver']);
+      expect(found).toMatchObject({
+        ext4Ring: { ...answered(lookups), hops: 3 * lookups },
+        ext4Nvme: { ...answered(lookups), hops: 3 * lookups },
+        pageCache: { differences: 0 },
+        // Each is refused while the file is pinned, by one of two or by the last.
+        changed: { write: 'EPERM', truncate: 'EPERM', rename: 'EPERM', unlink: 'EPERM', afterFirst: true },
+        closed: { differences: 0 },
+        foreignStays: true,
+        killed: { signal: 'SIGKILL', left: true, after: false },
+        straddling: { differences: 0, stale: 0, io: 0, checksum: 0, corrupt: 0 },
+      });
+      expect(found['changed']).toMatchObject({
+        punch: expect.stringContaining('Operation not permitted') as string,
+        afterLast: false,
+        unpinned: 'done',
+      });
+      expect(found['refused']).toMatch(
+        /^EXOPOOL_UNSUPPORTED: .*: the file is not on a block device of its own$/,
+      );
+      const { straddle, done } = found['straddling'] as { straddle: number; done: number };
+      expect(straddle).toBeGreaterThan(0);
+      expect(done).toBeGreaterThan(0);
+      expect((found['closed'] as { stale: number }).stale).toBeGreaterThan(0);
       if (found['xfs'] !== undefined) expect(found['xfs']).toMatchObject(answered(1000));
-    });
+    },
+  );
 
-    it(
-      'of Linux 6.12 are the page cache alone, with the reason for the others',
-      { timeout: guestTimeoutMs },
-      async () => {
-        const found = await lookUpInGuest('6.12', lookups, 512);
-        expect(found['pageCache']).toEqual({ differences: 0 });
-        expect(enginesOff(found)).toEqual(['io-uring-bpf', 'nvme-bpf', 'driver']);
-        for (const name of ['io-uring-bpf', 'nvme-bpf']) {
-          const engine = found.support.find((entry) => entry.engine === name)!;
-          expect(engine.reason).toMatch(/no BPF programs in io_uring's wait loop/);
-          expect(engine.fix).toMatch(/boot Linux 7\.1 or later/);
-        }
-      },
-    );
-  },
-);
+  it('read devices with blocks of 4 KiB', { timeout: guestTimeoutMs }, async () => {
+    const found = await lookUpInGuest('7.2', 1000, 4096);
+    expect(found).toMatchObject({ ext4Nvme: answered(1000) });
+    if (found['xfs'] !== undefined) expect(found['xfs']).toMatchObject(answered(1000));
+  });
+
+  it(
+    'of Linux 6.12 are the page cache alone, with the reason for the others',
+    { timeout: guestTimeoutMs },
+    async () => {
+      const found = await lookUpInGuest('6.12', lookups, 512);
+      expect(found['pageCache']).toEqual({ differences: 0 });
+      expect(enginesOff(found)).toEqual(['io-uring-bpf', 'nvme-bpf', 'driver']);
+      for (const name of ['io-uring-bpf', 'nvme-bpf']) {
+        const engine = found.support.find((entry) => entry.engine === name)!;
+        expect(engine.reason).toMatch(/no BPF programs in io_uring's wait loop/);
+        expect(engine.fix).toMatch(/boot Linux 7\.1 or later/);
+      }
+    },
+  );
+});

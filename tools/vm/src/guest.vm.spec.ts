@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
 
@@ -12,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.skipIf(reason !== undefined)(`a guest${reason === undefined ? '' : ` (${reason})`}`, () => {
+describe('a guest', needs('guests', reason), () => {
   it(
     'runs a command with the files of the host and devices of its own',
     { timeout: guestTimeoutMs },

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { needs } from '@exopool/house';
 import { describe, expect, it } from 'vitest';
 import { nbdSupport } from '@exopool/native';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
@@ -15,7 +16,7 @@ function whatIsMissing(): string | undefined {
     : `not installed: ${missing.join(', ')}; apt-get install nbd-client e2fsprogs mount`;
 }
 
-describe.skipIf(reason !== undefined)(`swap in a guest${reason === undefined ? '' : ` (${reason})`}`, () => {
+describe('swap in a guest', needs('guests', reason), () => {
   it(
     'to leased memory keeps what is in it when the producer is killed',
     { timeout: guestTimeoutMs },

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTraversal } from '@exopool/bpf-storage';
 import { guestTimeoutMs, runScript, whyNoGuests } from './testing/guest-tests.js';
@@ -49,32 +50,25 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.skipIf(reason !== undefined)(
-  `traversals in guests${reason === undefined ? '' : ` (${reason})`}`,
-  () => {
-    it('of Linux 7 give by every engine what pread gives', { timeout: guestTimeoutMs }, async () => {
-      const words = JSON.stringify({ folder, rows, hostile: hostile.length });
-      const { status, out, err } = await runScript(
-        '7.2',
-        `exec '${process.execPath}' '${script}' '${words}'`,
-        {
-          nvmeBytes: 256 << 20,
-        },
-      );
-      expect({ status, err }).toEqual({ status: 0, err: '' });
-      const found = JSON.parse(out.toString()) as Record<string, Record<string, unknown>>;
-      for (const engine of ['page-cache-bpf', 'io-uring-bpf', 'nvme-bpf']) {
-        expect({ engine, ...found[engine] }).toMatchObject({
-          engine,
-          differences: 0,
-          done: rows,
-          // Rows whose record has more than 4 KiB finish at user level, and nothing else does.
-          returned: { user: found['pread']!['long'], io: 0, stale: 0, straddle: 0, going: 0 },
-          broken: hostile.map(([, end]) => `EXOPOOL_TRAVERSAL ${end}`),
-          endless: 'EXOPOOL_TRAVERSAL',
-        });
-      }
-      expect(found['nvme-bpf']).toMatchObject({ pinned: 'EPERM', unpinned: 'done' });
+describe('traversals in guests', needs('guests', reason), () => {
+  it('of Linux 7 give by every engine what pread gives', { timeout: guestTimeoutMs }, async () => {
+    const words = JSON.stringify({ folder, rows, hostile: hostile.length });
+    const { status, out, err } = await runScript('7.2', `exec '${process.execPath}' '${script}' '${words}'`, {
+      nvmeBytes: 256 << 20,
     });
-  },
-);
+    expect({ status, err }).toEqual({ status: 0, err: '' });
+    const found = JSON.parse(out.toString()) as Record<string, Record<string, unknown>>;
+    for (const engine of ['page-cache-bpf', 'io-uring-bpf', 'nvme-bpf']) {
+      expect({ engine, ...found[engine] }).toMatchObject({
+        engine,
+        differences: 0,
+        done: rows,
+        // Rows whose record has more than 4 KiB finish at user level, and nothing else does.
+        returned: { user: found['pread']!['long'], io: 0, stale: 0, straddle: 0, going: 0 },
+        broken: hostile.map(([, end]) => `EXOPOOL_TRAVERSAL ${end}`),
+        endless: 'EXOPOOL_TRAVERSAL',
+      });
+    }
+    expect(found['nvme-bpf']).toMatchObject({ pinned: 'EPERM', unpinned: 'done' });
+  });
+});

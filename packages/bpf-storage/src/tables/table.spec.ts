@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { skipWithout } from '@exopool/house';
 import { crc32c, TableFile } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import fc from 'fast-check';
@@ -69,9 +70,9 @@ function expectSame(found: readonly Cell[], expected: readonly Cell[]): void {
 }
 
 describe('a table', () => {
-  it.for(support)('gives $engine and the reference reader the same values', async (candidate, { skip }) => {
-    const { engine, available, reason } = candidate;
-    skip(!available, `${engine} cannot run: ${reason ?? ''}`);
+  it.for(support)('gives $engine and the reference reader the same values', async (candidate, context) => {
+    const { engine, reason } = candidate;
+    skipWithout(context, engine, reason);
     await fc.assert(
       fc.asyncProperty(cellsArbitrary, fc.array(keyArbitrary, { maxLength: 20 }), async (pairs, others) => {
         await inFolder(async (folder) => {

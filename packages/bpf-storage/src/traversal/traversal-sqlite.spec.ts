@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sqliteRowInput, sqliteTable } from './sqlite-table.js';
 import { buildExample, enginesFor, hasSqlite, quoteRecord, sqlite } from '../testing/traversal.js';
@@ -60,7 +61,7 @@ async function compareAll(file: string, rows: number, engine: 'pread' | 'io-urin
   return { differences, stats: traversal.stats() };
 }
 
-describe.skipIf(!hasSqlite)(`rows of SQLite by rowid${hasSqlite ? '' : ' (no sqlite3)'}`, () => {
+describe('rows of SQLite by rowid', needs('sqlite', hasSqlite ? undefined : 'no sqlite3'), () => {
   const engines = ['pread', 'io-uring', 'page-cache-bpf'] as const;
 
   it.each([512, 1024, 4096])('are those of sqlite3, in pages of %d bytes', async (pageSize) => {
@@ -75,7 +76,8 @@ describe.skipIf(!hasSqlite)(`rows of SQLite by rowid${hasSqlite ? '' : ' (no sql
     }
   });
 
-  it.skipIf(!isLong)('are those of sqlite3, a million of them', { timeout: 900_000 }, async () => {
+  const long = { ...needs('all', isLong ? undefined : 'a million rows take minutes'), timeout: 900_000 };
+  it('are those of sqlite3, a million of them', long, async () => {
     const rows = 1_000_000;
     const file = makeDatabase('million.db', rows, 4096);
     const engine = enginesFor(object).includes('page-cache-bpf') ? 'page-cache-bpf' : 'pread';

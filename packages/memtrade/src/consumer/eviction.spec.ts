@@ -1,4 +1,5 @@
 /** What is kept when not everything fits, against a least-recently-used list of as many bytes. */
+import { needs } from '@exopool/house';
 import { describe, expect, it } from 'vitest';
 import { blockTrace, whyNoTrace, type BlockRequest } from '../testing/block-trace.js';
 import { openLeasedCache } from '../testing/leased-cache.js';
@@ -7,10 +8,10 @@ const MiB = 1024 * 1024;
 /** A value has a 16th of the bytes of its block request: the working set is 121 MiB then. */
 const scale = 16;
 const capacities = [12, 30, 61];
-const reason =
+const needed =
   process.env['EXOPOOL_TEST_ALL'] === '1'
-    ? whyNoTrace()
-    : 'a third of a million requests take half a minute: EXOPOOL_TEST_ALL=1 runs it';
+    ? needs('traces', whyNoTrace())
+    : needs('all', 'a third of a million requests take half a minute');
 
 const bytesOf = ({ bytes }: BlockRequest): number => Math.max(1, Math.floor(bytes / scale));
 
@@ -33,7 +34,7 @@ function hitsOfLru(requests: readonly BlockRequest[], capacityBytes: number): nu
   return hits;
 }
 
-describe.skipIf(reason !== undefined)(`eviction${reason === undefined ? '' : `: ${reason}`}`, () => {
+describe('eviction', needed, () => {
   it.each(capacities)('keeps more of what is asked for again than a list does, in %i MiB', async (mib) => {
     const requests = blockTrace();
     const leased = await openLeasedCache(mib, MiB, 'off');

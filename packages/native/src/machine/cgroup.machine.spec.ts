@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
 import { MachineJournal } from './journal.js';
@@ -142,11 +143,10 @@ describe('MemoryCgroup on v2, in a folder that stands for the kernel', () => {
   });
 });
 
-const unable = whyNoRealCgroup();
-
 describe('MemoryCgroup on v1, for real', () => {
   it('pushes a process out to zram, and leaves nothing behind', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', whyNoSwappedGroup());
+    if (findMemoryHierarchy().version !== 1) skipWithout(context, 'cgroup-v1', 'the machine has cgroup v2');
     const swap = await addZramSwap(journal, 512 * MiB);
     const group = MemoryCgroup.create(journal, `test-${process.pid}`);
     const child = await fill(group.path, 96 * MiB);
@@ -186,10 +186,4 @@ async function fill(path: string, bytes: number): Promise<ChildProcess> {
   const child = spawn(process.execPath, ['-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   return child;
-}
-
-function whyNoRealCgroup(): string | undefined {
-  const reason = whyNoSwappedGroup();
-  if (reason !== undefined) return reason;
-  return findMemoryHierarchy().version === 1 ? undefined : 'the machine has cgroup v2';
 }

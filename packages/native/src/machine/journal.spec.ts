@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { needs } from '@exopool/house';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MachineJournal, parseJournal, undoLeftovers } from './journal.js';
 import { processIdentity } from './process.js';
@@ -51,7 +52,9 @@ describe('MachineJournal', () => {
   });
 });
 
-describe.skipIf(spawnSync('prlimit', ['--version']).error !== undefined)('on a full disk', () => {
+const noLimits = spawnSync('prlimit', ['--version']).error?.message;
+
+describe('on a full disk', needs('util-linux', noLimits), () => {
   /** Of this process: a file that reaches it is cut short like one on a full disk. */
   const setFileBytesMax = (bytes: number | 'unlimited'): unknown =>
     execFileSync('prlimit', [`--pid=${process.pid}`, `--fsize=${bytes}:`]);

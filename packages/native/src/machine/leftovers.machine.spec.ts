@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from './cgroup.js';
 import { MachineJournal, parseJournal, undoLeftovers } from './journal.js';
@@ -53,8 +54,8 @@ const childScript = (stateDir: string, moment: string, count: number, name: stri
   die();
 `;
 
-const unable =
-  whyNoSwappedGroup() ?? (existsSync(new URL('journal.js', built)) ? undefined : 'needs the built package');
+const unable = whyNoSwappedGroup();
+const notBuilt = existsSync(new URL('journal.js', built)) ? undefined : 'not built';
 
 describe('a process killed in the middle', () => {
   const moments = Array.from({ length: recordsMax }, (_, index) => index + 1).flatMap((count) => [
@@ -64,7 +65,8 @@ describe('a process killed in the middle', () => {
   it.for([...moments, { moment: 'after everything', count: 0 }])(
     'leaves nothing behind: $moment record $count',
     async ({ moment, count }, context) => {
-      if (unable !== undefined) return context.skip(unable);
+      skipWithout(context, 'zram', unable);
+      skipWithout(context, 'build', notBuilt);
       const before = listZram().map(({ id }) => id);
       const name = `leftover-${process.pid}-${count}`;
       const script = childScript(folder, moment, count, name);
@@ -96,7 +98,7 @@ describe('a zram device that somebody else adds, and has not sized yet', () => {
   }
 
   it('is not touched when ours is removed', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     const journal = MachineJournal.open(folder);
     try {
       await addZramSwap(journal, zramBytes);
@@ -107,7 +109,7 @@ describe('a zram device that somebody else adds, and has not sized yet', () => {
   });
 
   it('is not taken for one that a killed process had no time to write down', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     const existing = listZram().map(({ id }) => id);
     const isLeft = (killedSecondsBefore: number): Promise<boolean> =>
       isLeftBy((id) => {
@@ -125,9 +127,9 @@ describe('pages of others on our swap', () => {
     parseJournal(readFileSync(journal, 'utf8')).changes.slice(1).reverse();
 
   it('stay there when their cgroup has no room for them, which is said; raised, its limit lets them back', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     // On v2 nothing keeps the kernel from killing them instead.
-    if (findMemoryHierarchy().version !== 1) return context.skip('needs cgroup v1');
+    if (findMemoryHierarchy().version !== 1) skipWithout(context, 'cgroup-v1', 'needs cgroup v1');
     const journal = MachineJournal.open(folder);
     const others = MachineJournal.open(folder);
     try {

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findMemoryHierarchy } from './cgroup.js';
 import { MemoryCage } from './memory-cage.js';
@@ -32,8 +33,7 @@ describe('MemoryCage', () => {
   });
 
   it('limits memory with its page cache, kills who needs more, and goes away', async (context) => {
-    const unable = whyNot();
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'cgroup', whyNot());
     await using cage = await MemoryCage.open(`cage-test-${process.pid}`, 64 * MiB, join(folder, 'state'));
     const file = join(folder, 'file');
     writeFileSync(file, Buffer.alloc(128 * MiB));

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MachineJournal } from './journal.js';
 import { whyNoZram } from '../testing/machine.js';
@@ -41,8 +42,7 @@ async function fill(): Promise<ChildProcess> {
 }
 
 it('pushes out as much of a range as is asked for, and skips what is not there', async (context) => {
-  const unable = whyNoZram();
-  if (unable !== undefined) return context.skip(unable);
+  skipWithout(context, 'zram', whyNoZram());
   await addZramSwap(journal, 256 * MiB);
   child = await fill();
   const pid = child.pid!;

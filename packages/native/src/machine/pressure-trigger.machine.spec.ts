@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MemoryCgroup } from './cgroup.js';
 import { MachineJournal } from './journal.js';
@@ -34,15 +35,14 @@ it('is undefined where there is none', () => {
 });
 
 it('tells when somebody waits, and closes more than once', async (context) => {
-  const unable = whyNoSwappedGroup();
-  if (unable !== undefined) return context.skip(unable);
+  skipWithout(context, 'zram', whyNoSwappedGroup());
   await addZramSwap(journal, 512 * MiB);
   const group = MemoryCgroup.create(journal, `pressure-${process.pid}`);
   await group.setLimit(journal, 80 * MiB);
   let times = 0;
   const file = group.pressureFile === undefined ? {} : { file: group.pressureFile };
   trigger = watchPressure({ ...file, stallMs: 20, windowMs: 1000 }, () => (times += 1));
-  if (trigger === undefined) return context.skip('the kernel has no pressure triggers');
+  if (trigger === undefined) skipWithout(context, 'psi', 'the kernel has no pressure triggers');
   // More than it may have, and all of it all the time.
   const script = `require('fs').writeFileSync(process.argv[1] + '/cgroup.procs', String(process.pid));
     const b = Buffer.alloc(${128 * MiB}); console.log('in');

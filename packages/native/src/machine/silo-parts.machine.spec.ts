@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MachineJournal, undoLeftovers } from './journal.js';
 import { addLoopDevice } from './loop-device.js';
@@ -98,7 +99,7 @@ it('reads what zswap did', () => {
 
 it('makes a loop device of a file, and leaves neither', async (context) => {
   if (process.getuid?.() !== 0 || !existsSync('/dev/loop-control'))
-    return context.skip('needs root and loop devices');
+    skipWithout(context, 'loop', 'needs root and loop devices');
   const own = MachineJournal.open(join(folder, 'own'));
   const file = join(folder, 'silo');
   const device = await addLoopDevice(own, file, 1 << 20);
@@ -118,14 +119,14 @@ it('makes a loop device of a file, and leaves neither', async (context) => {
 });
 
 it('swaps to a file, and leaves neither', async (context) => {
-  if (process.getuid?.() !== 0) return context.skip('needs root');
+  if (process.getuid?.() !== 0) skipWithout(context, 'root', 'needs root');
   const own = MachineJournal.open(join(folder, 'own'));
   let file: string;
   try {
     file = await addSwapFile(own, folder, 1 << 20);
   } catch (error) {
     await own.undoAll();
-    return context.skip(`not on this file system: ${(error as Error).message}`);
+    return skipWithout(context, 'swap-file', `not on this file system: ${(error as Error).message}`);
   }
   expect(readSwapAreas().map(({ path }) => path)).toContain(file);
   expect(statSync(file).mode & 0o777).toBe(0o600);

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { skipWithout } from '@exopool/house';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { MemoryCgroup } from './cgroup.js';
 import { MachineJournal } from './journal.js';
@@ -44,8 +45,7 @@ async function fill(path: string): Promise<{ child: ChildProcess; readAgain: () 
 }
 
 it('brings back what went last', async (context) => {
-  const unable = whyNoSwappedGroup();
-  if (unable !== undefined) return context.skip(unable);
+  skipWithout(context, 'zram', whyNoSwappedGroup());
   await addZramSwap(journal, 512 * MiB);
   const group = MemoryCgroup.create(journal, `swapped-${process.pid}`);
   const { child, readAgain } = await fill(group.path);

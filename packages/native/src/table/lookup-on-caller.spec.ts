@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs } from '@exopool/house';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TableFile } from './table-file.js';
@@ -9,7 +10,7 @@ import { tableEngineSupport } from './engine-support.js';
 import { buildTable, type Entry } from '../testing/table.js';
 
 const engine = 'page-cache-bpf';
-const { available, reason } = tableEngineSupport().find((support) => support.engine === engine)!;
+const { reason } = tableEngineSupport().find((support) => support.engine === engine)!;
 const callMaxKeys = 64;
 /** Of one key. */
 const turnMaxCalls = 57;
@@ -30,7 +31,7 @@ function openTable(entries: Iterable<Entry>, slotsPerPage: number, cacheInterior
 const numbered = (count: number, bytes = 20): Entry[] =>
   Array.from({ length: count }, (_, i) => [Buffer.from(`key${i}`), Buffer.alloc(bytes, i)]);
 
-describe.skipIf(!available)(`lookups on the calling thread${available ? '' : ` (${reason!})`}`, () => {
+describe('lookups on the calling thread', needs(engine, reason), () => {
   it('give what a Map gives, with pages that are mapped and pages that are not', async () => {
     const cell = fc.oneof(
       fc.nat(200).map((n) => Buffer.alloc(n, n)),

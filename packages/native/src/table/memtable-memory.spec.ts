@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { skipWithout } from '@exopool/house';
 import { expect, it } from 'vitest';
 
 const addon = fileURLToPath(new URL('../../build/Release/exopool.node', import.meta.url));
@@ -38,7 +39,7 @@ const program = `
 it('a batch that finds no memory, and a memtable that finds none to be absorbed, are not there in part', async (ctx) => {
   const words = ['--input-type=module', '--eval', program];
   const { stdout } = await promisify(execFile)(process.execPath, words).catch((error: unknown) => {
-    if (/spawnSync prlimit/.test(String(error))) ctx.skip('prlimit cannot run');
+    if (/spawnSync prlimit/.test(String(error))) skipWithout(ctx, 'util-linux', 'prlimit cannot run');
     throw error;
   });
   const [firstBytes, lastBytes] = ['first', 'last'].map((name) =>

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { needs, skipWithout } from '@exopool/house';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TableFile, type TableFileOptions } from './table-file.js';
@@ -57,11 +58,9 @@ function around(key: Buffer): Buffer[] {
 
 const support = tableEngineSupport();
 
-describe.each(support)('lookups by $engine', ({ engine, available, reason }) => {
-  const unavailable = available ? undefined : `${engine}: ${reason ?? ''}`;
-
+describe.each(support)('lookups by $engine', ({ engine, reason }) => {
   it('gives what a Map gives, for keys that are there, before, after and between', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const shapes = fc.record({
       entries: tables,
       slotsPerPage: fc.constantFrom(4, 12, 338),
@@ -86,7 +85,7 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
   });
 
   it('counts what it does, and refuses what it cannot', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const entries = Array.from({ length: 3000 }, (_, i): Entry => [
       Buffer.from(`key${i}`),
       Buffer.alloc(i % 50 === 0 ? 1025 + i : i % 30, i),
@@ -103,7 +102,7 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
   });
 
   it('serves many calls of all sizes at once, from several tables', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const entries = Array.from({ length: 2000 }, (_, i): Entry => [
       Buffer.from(`key${i}`),
       Buffer.alloc(90, i),
@@ -122,7 +121,7 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
   });
 
   it('reads values of 16 MiB, several at a time', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const value = Buffer.alloc(16 << 20, 'large');
     const entries = Array.from({ length: 6 }, (_, i): Entry => [Buffer.from(`key${i}`), value]);
     const table = openTable(entries, {}, { direct: true });
@@ -133,26 +132,30 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
     rmSync(table.path);
   });
 
-  it.skipIf(!existsSync('/dev/shm'))('reads a file system without direct I/O', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
-    const inMemory = mkdtempSync('/dev/shm/exopool-table-');
-    try {
-      const entries = Array.from({ length: 500 }, (_, i): Entry => [
-        Buffer.from(`key${i}`),
-        Buffer.alloc(2000, i),
-      ]);
-      writeFileSync(path.join(inMemory, 'table'), buildTable(entries));
-      const table = TableFile.open(path.join(inMemory, 'table'), { direct: true });
-      const keys = entries.map(([key]) => key);
-      expect(await table.lookupMany(keys, engine)).toEqual(entries.map(([, value]) => value));
-      table.close();
-    } finally {
-      rmSync(inMemory, { recursive: true });
-    }
-  });
+  it(
+    'reads a file system without direct I/O',
+    needs('shm', existsSync('/dev/shm') ? undefined : 'there is no /dev/shm'),
+    async (ctx) => {
+      skipWithout(ctx, engine, reason);
+      const inMemory = mkdtempSync('/dev/shm/exopool-table-');
+      try {
+        const entries = Array.from({ length: 500 }, (_, i): Entry => [
+          Buffer.from(`key${i}`),
+          Buffer.alloc(2000, i),
+        ]);
+        writeFileSync(path.join(inMemory, 'table'), buildTable(entries));
+        const table = TableFile.open(path.join(inMemory, 'table'), { direct: true });
+        const keys = entries.map(([key]) => key);
+        expect(await table.lookupMany(keys, engine)).toEqual(entries.map(([, value]) => value));
+        table.close();
+      } finally {
+        rmSync(inMemory, { recursive: true });
+      }
+    },
+  );
 
   it('counts what it did', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const entries = Array.from({ length: 1000 }, (_, i): Entry => [
       Buffer.from(`key${i}`),
       Buffer.from(`${i}`),
@@ -169,7 +172,7 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
   });
 
   it('says so when the file shrinks while it is open', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const entries = Array.from({ length: 2000 }, (_, i): Entry => [
       Buffer.from(`key${i}`),
       Buffer.alloc(100),
@@ -182,7 +185,7 @@ describe.each(support)('lookups by $engine', ({ engine, available, reason }) => 
   });
 
   it('finishes lookups in flight when the table is closed, and refuses later ones', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const entries = Array.from({ length: 5000 }, (_, i): Entry => [
       Buffer.from(`key${i}`),
       Buffer.from(`${i}`),

@@ -4,13 +4,14 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { needs, skipWithout } from '@exopool/house';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tableEngineSupport } from './engine-support.js';
 import { buildTable, type Entry } from '../testing/table.js';
 
 const release = path.resolve(import.meta.dirname, '../../build/Release');
 const bpfObject = 'page_cache_lookup.bpf.o';
-const hasBpf = tableEngineSupport().some(({ engine, available }) => engine === 'page-cache-bpf' && available);
+const bpf = tableEngineSupport().find(({ engine }) => engine === 'page-cache-bpf')!;
 const nobody = 65_534;
 /** Of a child process that hangs, milliseconds. */
 const timeout = 120_000;
@@ -25,7 +26,7 @@ writeFileSync(file, buildTable(entries));
 /** A copy where any user may read it; the checkout may lie in somebody's home. */
 const addon = path.join(folder, 'exopool.node');
 copyFileSync(path.join(release, 'exopool.node'), addon);
-if (hasBpf) copyFileSync(path.join(release, bpfObject), path.join(folder, bpfObject));
+if (bpf.available) copyFileSync(path.join(release, bpfObject), path.join(folder, bpfObject));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Why nothing can be run as nobody; Node may lie in root's home. */
@@ -47,12 +48,11 @@ const script = (engine: number, addonPath: string, tablePath: string, hand: stri
     process.exit(3);
   });`;
 
-describe.each(tableEngineSupport())('$engine', ({ engine, available, reason }) => {
+describe.each(tableEngineSupport())('$engine', ({ engine, reason }) => {
   const index = tableEngineSupport().findIndex((other) => other.engine === engine);
-  const unavailable = available ? undefined : `${engine}: ${reason ?? ''}`;
 
   it('works in a worker thread, which may end with lookups in flight', async (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     for (let round = 0; round < 5; round += 1) {
       const hand = `require('node:worker_threads').parentPort.postMessage(packed.length)`;
       const worker = new Worker(script(index, addon, file, hand), { eval: true });
@@ -64,7 +64,7 @@ describe.each(tableEngineSupport())('$engine', ({ engine, available, reason }) =
   });
 
   it('lets a process end with lookups in flight', (ctx) => {
-    ctx.skip(unavailable !== undefined, unavailable);
+    skipWithout(ctx, engine, reason);
     const hand = `require('node:fs').writeSync(1, String(packed.length))`;
     const run = spawnSync(process.execPath, ['-e', script(index, addon, file, hand)], { encoding: 'utf8' });
     expect([run.stdout, run.status, run.signal]).toEqual([String(packedBytes), 3, null]);
@@ -73,7 +73,7 @@ describe.each(tableEngineSupport())('$engine', ({ engine, available, reason }) =
 
 const ring = tableEngineSupport().find(({ engine }) => engine === 'io-uring')!;
 
-describe.skipIf(!ring.available)('io-uring', () => {
+describe('io-uring', needs('io-uring', ring.reason), () => {
   const streaming = `
     const binding = require(${JSON.stringify(addon)});
     const keys = Array.from({ length: 3000 }, (_, i) => Buffer.from('key' + i));
@@ -140,14 +140,14 @@ describe.skipIf(!ring.available)('io-uring', () => {
   };
 
   it('does without registered buffers when little memory may be locked', (ctx) => {
-    ctx.skip(noNobody !== undefined, noNobody);
+    skipWithout(ctx, 'nobody', noNobody);
     const code = script(1, addon, file, `require('node:fs').writeSync(1, String(packed.length))`);
     const run = lockedMemory(64, code);
     expect([run.stdout, run.status, run.stderr]).toEqual([String(packedBytes), 3, '']);
   });
 
   it('fails lookups that nobody should have started on a refused ring', (ctx) => {
-    ctx.skip(noNobody !== undefined, noNobody);
+    skipWithout(ctx, 'nobody', noNobody);
     const code = `${streaming}
       use(${JSON.stringify(file)});
       // Linux 6.14 and later count the ring itself as locked memory.
@@ -167,7 +167,7 @@ describe('what is missing is told with the line that brings it', () => {
     return JSON.parse(run.stdout) as { available: boolean; reason: string; fix: string };
   };
 
-  it.skipIf(!hasBpf)('without the BPF program', () => {
+  it('without the BPF program', needs('page-cache-bpf', bpf.reason), () => {
     const alone = path.join(folder, 'alone');
     mkdirSync(alone);
     copyFileSync(addon, path.join(alone, 'exopool.node'));
@@ -177,8 +177,8 @@ describe('what is missing is told with the line that brings it', () => {
     });
   });
 
-  it.skipIf(!hasBpf)('without the right to load it', (ctx) => {
-    ctx.skip(noNobody !== undefined, noNobody);
+  it('without the right to load it', needs('page-cache-bpf', bpf.reason), (ctx) => {
+    skipWithout(ctx, 'nobody', noNobody);
     const { available, reason, fix } = support(addon, { uid: nobody, gid: nobody });
     expect({ available, reason }).toEqual({
       available: false,

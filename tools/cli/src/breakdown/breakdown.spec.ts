@@ -1,3 +1,4 @@
+import { needs } from '@exopool/house';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ExopoolError } from '@exopool/shared';
@@ -125,36 +126,33 @@ async function traceHere(): Promise<ReadTrace | string> {
 
 const here = await traceHere();
 
-describe.skipIf(typeof here === 'string')(
-  `reads of this machine${typeof here === 'string' ? ` (${here})` : ''}`,
-  () => {
-    it('pass the borders in order, and are broken down into what they took', () => {
-      const trace = here as ReadTrace;
-      expect(trace.traced).toHaveLength(200);
-      expect(trace.untracedNs).toHaveLength(200);
-      for (const { before, syscallIn, blockIn, syscallOut, after } of trace.traced) {
-        expect(before).toBe(0);
-        expect(syscallIn).toBeGreaterThanOrEqual(0);
-        expect(blockIn).toBeGreaterThanOrEqual(syscallIn!);
-        expect(syscallOut).toBeGreaterThanOrEqual(blockIn!);
-        expect(after).toBeGreaterThanOrEqual(syscallOut!);
-      }
-      const found = breakDown(trace);
-      expect(sumOf(found.layersNs)).toBeCloseTo(found.totalNs, 3);
-      expect(describeBreakdown(trace, found, 6)).toMatch(/^crossing .*^all .*^6 reads, .* on /ms);
-    });
+describe('reads of this machine', needs('read-trace', typeof here === 'string' ? here : undefined), () => {
+  it('pass the borders in order, and are broken down into what they took', () => {
+    const trace = here as ReadTrace;
+    expect(trace.traced).toHaveLength(200);
+    expect(trace.untracedNs).toHaveLength(200);
+    for (const { before, syscallIn, blockIn, syscallOut, after } of trace.traced) {
+      expect(before).toBe(0);
+      expect(syscallIn).toBeGreaterThanOrEqual(0);
+      expect(blockIn).toBeGreaterThanOrEqual(syscallIn!);
+      expect(syscallOut).toBeGreaterThanOrEqual(blockIn!);
+      expect(after).toBeGreaterThanOrEqual(syscallOut!);
+    }
+    const found = breakDown(trace);
+    expect(sumOf(found.layersNs)).toBeCloseTo(found.totalNs, 3);
+    expect(describeBreakdown(trace, found, 6)).toMatch(/^crossing .*^all .*^6 reads, .* on /ms);
+  });
 
-    it('are refused with the reason where they cannot be traced', async () => {
-      await expect(traceReads({ path: '/proc/self/status', reads: 200 })).rejects.toMatchObject({
-        code: 'EXOPOOL_UNSUPPORTED',
-        message: expect.stringContaining('not on a block device') as string,
-      });
-      await expect(traceReads({ path: '/nowhere', reads: 200 })).rejects.toMatchObject({
-        code: 'EXOPOOL_NOT_FOUND',
-      });
-      await expect(traceReads({ path: process.execPath, reads: 0 })).rejects.toMatchObject({
-        code: 'EXOPOOL_INVALID',
-      });
+  it('are refused with the reason where they cannot be traced', async () => {
+    await expect(traceReads({ path: '/proc/self/status', reads: 200 })).rejects.toMatchObject({
+      code: 'EXOPOOL_UNSUPPORTED',
+      message: expect.stringContaining('not on a block device') as string,
     });
-  },
-);
+    await expect(traceReads({ path: '/nowhere', reads: 200 })).rejects.toMatchObject({
+      code: 'EXOPOOL_NOT_FOUND',
+    });
+    await expect(traceReads({ path: process.execPath, reads: 0 })).rejects.toMatchObject({
+      code: 'EXOPOOL_INVALID',
+    });
+  });
+});

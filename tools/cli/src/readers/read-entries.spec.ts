@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toList } from '../testing/chunks.js';
 import { formatByContent, formatByName, readEntries, type ReadOptions } from './read-entries.js';
@@ -55,7 +56,7 @@ describe('compression', () => {
   ];
   for (const { name, compress } of compressors) {
     const missing = name !== 'gzip' && spawnSync(name, ['--version']).error !== undefined;
-    describe.skipIf(missing)(`${name}${missing ? ' (the program is not installed)' : ''}`, () => {
+    describe(name, needs('compressors', missing ? `${name} is not installed` : undefined), () => {
       it('is found by content and unpacked', async () => {
         expect(await keysOf(`${name}.data`, compress(plain))).toEqual(['a', 'b']);
       });

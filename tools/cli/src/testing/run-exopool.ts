@@ -2,9 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { needs } from '@exopool/house';
 
 export const mainPath = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-export const isBuilt = existsSync(mainPath);
+
+/** For tests that run it. */
+export const needsBuild = needs('build', existsSync(mainPath) ? undefined : 'not built');
 
 export interface Outcome {
   readonly status: number | null;

@@ -1,3 +1,4 @@
+import { needs } from '@exopool/house';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blockTrace, whyNoTrace } from '../../testing/block-trace.js';
@@ -112,15 +113,11 @@ describe('the sampled curve', () => {
     expect(new Shards().memoryBytes).toBeLessThanOrEqual(MiB);
   });
 
-  const reason = whyNoTrace();
-  it.skipIf(reason !== undefined)(
-    `is within 2 % of it on block requests of a real machine${reason === undefined ? '' : `: ${reason}`}`,
-    () => {
-      const uses = blockTrace();
-      const exact = exactCurve(uses);
-      const { curve, shards } = sample(uses);
-      expect(shards.memoryBytes).toBeLessThanOrEqual(MiB);
-      expect(meanAbsoluteError(curve, exact, exact.workingSetBytes)).toBeLessThan(0.02);
-    },
-  );
+  it('is within 2 % of it on block requests of a real machine', needs('traces', whyNoTrace()), () => {
+    const uses = blockTrace();
+    const exact = exactCurve(uses);
+    const { curve, shards } = sample(uses);
+    expect(shards.memoryBytes).toBeLessThanOrEqual(MiB);
+    expect(meanAbsoluteError(curve, exact, exact.workingSetBytes)).toBeLessThan(0.02);
+  });
 });

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { needs } from '@exopool/house';
 import { nbdSupport } from '@exopool/native';
 import { SlabServer } from '@exopool/native/internal';
 import { Identity } from '@exopool/shared';
@@ -19,11 +20,10 @@ import { runNbdConsumer } from './nbd-consumer.js';
 const MiB = 1024 * 1024;
 const run = promisify(execFile);
 const support = nbdSupport();
-const reason = !support.available
-  ? support.reason
-  : spawnSync('nbdcopy', ['--version']).error === undefined
-    ? undefined
-    : 'libnbd-bin is not installed';
+const hasTools = spawnSync('nbdcopy', ['--version']).error === undefined;
+const needed = support.available
+  ? needs('nbd-tools', hasTools ? undefined : 'libnbd-bin is not installed')
+  : needs('nbdkit', support.reason);
 
 let folder: string;
 let broker: RunningBroker;
@@ -67,76 +67,73 @@ function config(change: Partial<ConsumerConfig> = {}): ConsumerConfig {
   });
 }
 
-describe.skipIf(reason !== undefined)(
-  `a consumer with a block device${reason === undefined ? '' : ` (${reason})`}`,
-  () => {
-    it('leases for it, keeps it going without the producer, and gives back', async () => {
-      const consumer = await runNbdConsumer(config({ slabs: 6, metricsPort: 0 }));
-      const [source, copy] = [join(folder, 'in'), join(folder, 'out')];
-      try {
-        expect(consumer.status()).toMatchObject({ stats: { leasedSlabs: 6, leases: 1 } });
-        const data = randomBytes(6 * MiB);
-        writeFileSync(source, data);
-        await run('nbdcopy', [source, consumer.uri]);
-        await run('nbdcopy', [consumer.uri, copy]);
-        expect(readFileSync(copy).equals(data)).toBe(true);
-        const metrics = async (): Promise<string> =>
-          (await fetch(`http://127.0.0.1:${consumer.metricsPort}/metrics`)).text();
-        expect(await metrics()).toMatch(/^exopool_consumer_leased_slabs 6$/m);
-        expect(await metrics()).toMatch(/^exopool_nbd_leased_bytes [1-9]\d{6}$/m);
-        expect(await metrics()).toMatch(/^exopool_nbd_tampered_pages_total 0$/m);
-        server.close();
-        await expect.poll(() => consumer.status().stats.lost.closed).toBe(1);
-        await run('nbdcopy', [consumer.uri, copy]);
-        expect(readFileSync(copy).equals(data)).toBe(true);
-        expect(await metrics()).toMatch(/^exopool_nbd_leased_bytes 0$/m);
-        await expect.poll(() => consumer.status().device).toBeDefined();
-      } finally {
-        await consumer.close();
-      }
+describe('a consumer with a block device', needed, () => {
+  it('leases for it, keeps it going without the producer, and gives back', async () => {
+    const consumer = await runNbdConsumer(config({ slabs: 6, metricsPort: 0 }));
+    const [source, copy] = [join(folder, 'in'), join(folder, 'out')];
+    try {
+      expect(consumer.status()).toMatchObject({ stats: { leasedSlabs: 6, leases: 1 } });
+      const data = randomBytes(6 * MiB);
+      writeFileSync(source, data);
+      await run('nbdcopy', [source, consumer.uri]);
+      await run('nbdcopy', [consumer.uri, copy]);
+      expect(readFileSync(copy).equals(data)).toBe(true);
+      const metrics = async (): Promise<string> =>
+        (await fetch(`http://127.0.0.1:${consumer.metricsPort}/metrics`)).text();
+      expect(await metrics()).toMatch(/^exopool_consumer_leased_slabs 6$/m);
+      expect(await metrics()).toMatch(/^exopool_nbd_leased_bytes [1-9]\d{6}$/m);
+      expect(await metrics()).toMatch(/^exopool_nbd_tampered_pages_total 0$/m);
+      server.close();
+      await expect.poll(() => consumer.status().stats.lost.closed).toBe(1);
+      await run('nbdcopy', [consumer.uri, copy]);
+      expect(readFileSync(copy).equals(data)).toBe(true);
+      expect(await metrics()).toMatch(/^exopool_nbd_leased_bytes 0$/m);
+      await expect.poll(() => consumer.status().device).toBeDefined();
+    } finally {
       await consumer.close();
-      expect(existsSync(join(folder, 'socket'))).toBe(false);
-      await expect.poll(async () => (await producer.getMarket()).leasedSlabs).toBe(0);
-    });
+    }
+    await consumer.close();
+    expect(existsSync(join(folder, 'socket'))).toBe(false);
+    await expect.poll(async () => (await producer.getMarket()).leasedSlabs).toBe(0);
+  });
 
-    it('begins without leases when it may', async () => {
-      const consumer = await runNbdConsumer(config({ maxPrice: 0, minimumSlabs: 0 }));
-      const { stdout } = await run('nbdinfo', ['--size', consumer.uri]);
-      expect(Number(stdout)).toBe(6 * MiB);
+  it('begins without leases when it may', async () => {
+    const consumer = await runNbdConsumer(config({ maxPrice: 0, minimumSlabs: 0 }));
+    const { stdout } = await run('nbdinfo', ['--size', consumer.uri]);
+    expect(Number(stdout)).toBe(6 * MiB);
+    await consumer.close();
+  });
+
+  it('asks clients for their key', async () => {
+    const keys = join(folder, 'keys.psk');
+    writeFileSync(keys, `alice:${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+    const strangers = join(folder, 'strangers.psk');
+    writeFileSync(strangers, `alice:${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+    const consumer = await runNbdConsumer(config({ nbdTlsPsk: keys }));
+    try {
+      const { uri } = consumer;
+      const as = (file: string): string => `${uri.replace(':///', '://alice@/')}&tls-psk-file=${file}`;
+      expect((await run('nbdinfo', ['--size', as(keys)])).stdout.trim()).toBe(String(6 * MiB));
+      await expect(run('nbdinfo', [as(strangers)])).rejects.toThrow();
+      await expect(run('nbdinfo', [uri.replace('nbds', 'nbd')])).rejects.toThrow();
+    } finally {
       await consumer.close();
-    });
+    }
+  });
 
-    it('asks clients for their key', async () => {
-      const keys = join(folder, 'keys.psk');
-      writeFileSync(keys, `alice:${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
-      const strangers = join(folder, 'strangers.psk');
-      writeFileSync(strangers, `alice:${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
-      const consumer = await runNbdConsumer(config({ nbdTlsPsk: keys }));
-      try {
-        const { uri } = consumer;
-        const as = (file: string): string => `${uri.replace(':///', '://alice@/')}&tls-psk-file=${file}`;
-        expect((await run('nbdinfo', ['--size', as(keys)])).stdout.trim()).toBe(String(6 * MiB));
-        await expect(run('nbdinfo', [as(strangers)])).rejects.toThrow();
-        await expect(run('nbdinfo', [uri.replace('nbds', 'nbd')])).rejects.toThrow();
-      } finally {
-        await consumer.close();
-      }
-    });
-
-    it('takes the place of one that was killed, not of one that runs', async () => {
-      const socket = join(folder, 'socket');
-      const other: Server = createServer().listen(socket);
-      await once(other, 'listening');
-      await expect(runNbdConsumer(config())).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
-      const kill = `require('node:net').createServer().listen('${socket}', () => process.kill(process.pid, 9))`;
-      other.close();
-      await once(other, 'close');
-      spawnSync(process.execPath, ['-e', kill]);
-      expect(existsSync(socket)).toBe(true);
-      await (await runNbdConsumer(config())).close();
-    });
-  },
-);
+  it('takes the place of one that was killed, not of one that runs', async () => {
+    const socket = join(folder, 'socket');
+    const other: Server = createServer().listen(socket);
+    await once(other, 'listening');
+    await expect(runNbdConsumer(config())).rejects.toMatchObject({ code: 'EXOPOOL_PORT_IN_USE' });
+    const kill = `require('node:net').createServer().listen('${socket}', () => process.kill(process.pid, 9))`;
+    other.close();
+    await once(other, 'close');
+    spawnSync(process.execPath, ['-e', kill]);
+    expect(existsSync(socket)).toBe(true);
+    await (await runNbdConsumer(config())).close();
+  });
+});
 
 describe('settings of a block device', () => {
   const fails = async (change: Partial<ConsumerConfig>, message: RegExp): Promise<void> => {

@@ -1,6 +1,7 @@
 /** What people use every day, unchanged. */
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
+import { needs } from '@exopool/house';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +11,6 @@ import { RespServer } from './resp-server.js';
 const MiB = 1024 * 1024;
 const run = promisify(execFile);
 const hasTools = spawnSync('redis-cli', ['--version']).error === undefined;
-const noTools = hasTools ? '' : ': redis-tools are not installed';
 
 let leased: LeasedCache;
 let server: RespServer;
@@ -79,7 +79,7 @@ describe.each([2, 3] as const)('node-redis, RESP%i', (RESP) => {
   });
 });
 
-describe.skipIf(!hasTools)(`redis-tools${noTools}`, () => {
+describe('redis-tools', needs('redis', hasTools ? undefined : 'redis-tools are not installed'), () => {
   const cli = async (...words: string[]): Promise<string> =>
     (await run('redis-cli', ['-p', String(server.port), ...words])).stdout.trim();
 

@@ -2,6 +2,7 @@
  * The same random commands to this front end and to a real Redis: every byte of every reply must be the same, but for
  * what depends on the clock.
  */
+import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLeasedCache, type LeasedCache } from '../../testing/leased-cache.js';
 import { randomCommand, random, type Random } from '../../testing/random-commands.js';
@@ -12,98 +13,94 @@ import { request, WireClient, type Word } from '../../testing/resp-wire.js';
 const MiB = 1024 * 1024;
 const commandCount = process.env['EXOPOOL_TEST_ALL'] === '1' ? 100_000 : 6_000;
 const commandsPerFlush = 2000;
-const reason = whyNoRedis();
 
 /** Replies in time units, which the two servers reach at different moments. */
 const timed = new Set(['ttl', 'pttl', 'expiretime', 'pexpiretime']);
 const toleranceMs = 60_000;
 
-describe.skipIf(reason !== undefined)(
-  `compared with redis-server${reason === undefined ? '' : `: ${reason}`}`,
-  () => {
-    let leased: LeasedCache;
-    let server: RespServer;
-    let redis: RealRedis;
-    beforeAll(async () => {
-      leased = await openLeasedCache(8, 64 * MiB);
-      redis = await startRedis();
-      server = await RespServer.listen({ tier: leased.cache, port: 0 });
-    });
-    afterAll(async () => {
-      await server.close();
-      await redis.close();
-      leased.close();
-    });
+describe('compared with redis-server', needs('redis', whyNoRedis()), () => {
+  let leased: LeasedCache;
+  let server: RespServer;
+  let redis: RealRedis;
+  beforeAll(async () => {
+    leased = await openLeasedCache(8, 64 * MiB);
+    redis = await startRedis();
+    server = await RespServer.listen({ tier: leased.cache, port: 0 });
+  });
+  afterAll(async () => {
+    await server.close();
+    await redis.close();
+    leased.close();
+  });
 
-    const both = async (): Promise<[WireClient, WireClient]> => [
-      await WireClient.connect({ host: '127.0.0.1', port: server.port }),
-      await WireClient.connect({ path: redis.path }),
-    ];
+  const both = async (): Promise<[WireClient, WireClient]> => [
+    await WireClient.connect({ host: '127.0.0.1', port: server.port }),
+    await WireClient.connect({ path: redis.path }),
+  ];
 
-    it.each([2, 3])(`${commandCount} random commands get the same replies, RESP%i`, async (protocol) => {
+  it.each([2, 3])(`${commandCount} random commands get the same replies, RESP%i`, async (protocol) => {
+    const [ours, theirs] = await both();
+    const draw = random(protocol);
+    for (const each of [ours, theirs]) {
+      await each.call('hello', String(protocol));
+      await each.call('flushall');
+    }
+    for (let sent = 0, flushed = 0; sent < commandCount;) {
+      // What nobody reads falls off the end of the log; so much is not written between two flushes.
+      if (sent - flushed > commandsPerFlush) {
+        flushed = sent;
+        await compareKeys(ours, theirs);
+        for (const each of [ours, theirs]) await each.call('flushall');
+      }
+      const commands = Array.from({ length: 1 + Math.floor(draw() * 60) }, () => randomCommand(draw));
+      sent += commands.length;
+      const bytes = Buffer.concat(commands.map(request));
+      for (const each of [ours, theirs]) each.send(bytes);
+      const [got, expected] = await Promise.all([
+        ours.replies(commands.length),
+        theirs.replies(commands.length),
+      ]);
+      commands.forEach((command, index) => compare(command, got[index]!, expected[index]!));
+    }
+    await compareKeys(ours, theirs);
+    // Else a miss could be ours by right.
+    expect(leased.cache.stats().evictions).toBe(0);
+    ours.close();
+    theirs.close();
+  });
+
+  it('malformed requests end the same way', async () => {
+    for (const bytes of hostile) {
       const [ours, theirs] = await both();
-      const draw = random(protocol);
-      for (const each of [ours, theirs]) {
-        await each.call('hello', String(protocol));
-        await each.call('flushall');
-      }
-      for (let sent = 0, flushed = 0; sent < commandCount;) {
-        // What nobody reads falls off the end of the log; so much is not written between two flushes.
-        if (sent - flushed > commandsPerFlush) {
-          flushed = sent;
-          await compareKeys(ours, theirs);
-          for (const each of [ours, theirs]) await each.call('flushall');
-        }
-        const commands = Array.from({ length: 1 + Math.floor(draw() * 60) }, () => randomCommand(draw));
-        sent += commands.length;
-        const bytes = Buffer.concat(commands.map(request));
-        for (const each of [ours, theirs]) each.send(bytes);
-        const [got, expected] = await Promise.all([
-          ours.replies(commands.length),
-          theirs.replies(commands.length),
-        ]);
-        commands.forEach((command, index) => compare(command, got[index]!, expected[index]!));
-      }
-      await compareKeys(ours, theirs);
-      // Else a miss could be ours by right.
-      expect(leased.cache.stats().evictions).toBe(0);
-      ours.close();
-      theirs.close();
-    });
+      for (const each of [ours, theirs])
+        each.send(Buffer.concat([bytes, request(['ping']), request(['quit'])]));
+      const [got, expected] = await Promise.all([ours.rest(), theirs.rest()]);
+      expect([bytes.toString('latin1').slice(0, 80), got]).toEqual([
+        bytes.toString('latin1').slice(0, 80),
+        expected,
+      ]);
+    }
+  });
 
-    it('malformed requests end the same way', async () => {
-      for (const bytes of hostile) {
-        const [ours, theirs] = await both();
-        for (const each of [ours, theirs])
-          each.send(Buffer.concat([bytes, request(['ping']), request(['quit'])]));
-        const [got, expected] = await Promise.all([ours.rest(), theirs.rest()]);
-        expect([bytes.toString('latin1').slice(0, 80), got]).toEqual([
-          bytes.toString('latin1').slice(0, 80),
-          expected,
-        ]);
+  it('inline commands are split the same way', async () => {
+    const [ours, theirs] = await both();
+    const draw = random(9);
+    const alphabet = ['a', '"', "'", '\\', ' ', 'x41', 'n', '\t', 'é', '\\x', '\v'];
+    for (let count = 0; count < 300; count++) {
+      const text = Array.from({ length: 1 + Math.floor(draw() * 8) }, () => pick(draw, alphabet)).join('');
+      const line = Buffer.from(`echo ${text}\r\n`);
+      for (const each of [ours, theirs]) each.send(line);
+      const [[got], [expected]] = await Promise.all([ours.replies(1), theirs.replies(1)]);
+      expect([text, got?.toString('latin1')]).toEqual([text, expected?.toString('latin1')]);
+      if (expected!.toString().startsWith('-ERR Protocol')) {
+        const again = await both();
+        for (const each of [ours, theirs]) each.close();
+        again.forEach((each) => each.close());
+        return;
       }
-    });
-
-    it('inline commands are split the same way', async () => {
-      const [ours, theirs] = await both();
-      const draw = random(9);
-      const alphabet = ['a', '"', "'", '\\', ' ', 'x41', 'n', '\t', 'é', '\\x', '\v'];
-      for (let count = 0; count < 300; count++) {
-        const text = Array.from({ length: 1 + Math.floor(draw() * 8) }, () => pick(draw, alphabet)).join('');
-        const line = Buffer.from(`echo ${text}\r\n`);
-        for (const each of [ours, theirs]) each.send(line);
-        const [[got], [expected]] = await Promise.all([ours.replies(1), theirs.replies(1)]);
-        expect([text, got?.toString('latin1')]).toEqual([text, expected?.toString('latin1')]);
-        if (expected!.toString().startsWith('-ERR Protocol')) {
-          const again = await both();
-          for (const each of [ours, theirs]) each.close();
-          again.forEach((each) => each.close());
-          return;
-        }
-      }
-    });
-  },
-);
+    }
+  });
+});
 
 function pick<T>(draw: Random, from: readonly T[]): T {
   return from[Math.floor(draw() * from.length)]!;

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { skipWithout } from '@exopool/house';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from '@exopool/native';
@@ -78,7 +79,7 @@ const unable = whyNot();
 
 describe('Harvester', () => {
   it('harvests Redis, and undoes everything', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     const running = await Harvester.start(
       options({ command: redisCommand(), redis: redisSocket(), baselinePointsMin: 60 }),
     );
@@ -102,7 +103,7 @@ describe('Harvester', () => {
   });
 
   it('lifts the limit when the application suffers', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     // Any page-in is a drop here: reading everything back must be noticed.
     const touchy = {
       dropThreshold: 0,
@@ -128,7 +129,7 @@ describe('Harvester', () => {
   });
 
   it('brings back what it took when the application is worse than ever', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     const hadSwap = readSwapAreas().length > 0;
     const metric = join(folder, 'latency');
     writeFileSync(metric, '1\n');
@@ -165,7 +166,7 @@ describe('Harvester', () => {
   });
 
   it('attaches to a cgroup, and leaves it as it was', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     const owner = await Harvester.start(options({ command: ['sleep', '600'], baselinePointsMin: 1_000_000 }));
     harvester = owner;
     const cgroup = MemoryCgroup.ofProcess(owner.commandPid!);
@@ -179,7 +180,7 @@ describe('Harvester', () => {
   });
 
   it('goes on after a look that failed, and holds nobody whom it cannot see', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
+    skipWithout(context, 'zram', unable);
     const running = await Harvester.start(
       options({ command: ['sleep', '600'], floorBytes: 0, chunkBytes: 65_536, coolingMs: 60_000 }),
     );
@@ -198,8 +199,8 @@ describe('Harvester', () => {
   });
 
   it('is undone by the next one when it is killed', async (context) => {
-    if (unable !== undefined) return context.skip(unable);
-    if (!existsSync(new URL('harvester.js', built))) return context.skip('needs the built package');
+    skipWithout(context, 'zram', unable);
+    if (!existsSync(new URL('harvester.js', built))) skipWithout(context, 'build', 'not built');
     const settings = JSON.stringify(
       options({ command: ['sleep', '600'], floorBytes: 0, chunkBytes: 65_536 }),
     );

@@ -1,4 +1,5 @@
 /** The adapters against real servers. */
+import { needs, type Feature } from '@exopool/house';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { connect } from 'node:net';
@@ -43,9 +44,11 @@ async function value(metric: PerformanceMetric, work: () => Promise<unknown>): P
   return found!;
 }
 
+const needsServer = (feature: Feature, program: string): ReturnType<typeof needs> =>
+  needs(feature, findProgram(program) === undefined ? `${program} is not installed` : undefined);
+
 describe('Redis', () => {
-  it('tells latency, time of a command, and throughput', async (context) => {
-    if (findProgram('redis-server') === undefined) return context.skip('redis-server is not installed');
+  it('tells latency, time of a command, and throughput', needsServer('redis', 'redis-server'), async () => {
     const server = await running(startRedis);
     const redis = new Redis({ path: server.socket });
     cleanup.push(() => redis.disconnect());
@@ -72,30 +75,32 @@ describe('Redis', () => {
 });
 
 describe('memcached', () => {
-  it('tells latency, throughput and hits, also when it comes back', async (context) => {
-    if (findProgram('memcached') === undefined) return context.skip('memcached is not installed');
-    const server = await running(startMemcached);
-    const client = connect(server.socket);
-    cleanup.push(() => void client.destroy());
-    const work = async (): Promise<void> => {
-      client.write('set a 0 0 1\r\nx\r\nget a\r\nget a\r\nget b\r\nget c\r\n');
-      await new Promise((resolve) => client.once('data', resolve));
-    };
-    const latency = await opened(`memcached://${server.socket}`);
-    expect(await value(latency, work)).toBeGreaterThan(0);
-    const throughput = await opened(`memcached://${server.socket}?by=throughput`);
-    expect(await value(throughput, work)).toBeGreaterThan(0);
-    const hits = await opened(`memcached://${server.socket}?by=hits`);
-    expect(await value(hits, work)).toBeCloseTo(50);
-    await server.stop();
-    await expect.poll(() => latency.endEpoch(epoch)).toBeUndefined();
-    await expect.poll(() => hits.endEpoch(epoch)).toBeUndefined();
-  });
+  it(
+    'tells latency, throughput and hits, also when it comes back',
+    needsServer('memcached', 'memcached'),
+    async () => {
+      const server = await running(startMemcached);
+      const client = connect(server.socket);
+      cleanup.push(() => void client.destroy());
+      const work = async (): Promise<void> => {
+        client.write('set a 0 0 1\r\nx\r\nget a\r\nget a\r\nget b\r\nget c\r\n');
+        await new Promise((resolve) => client.once('data', resolve));
+      };
+      const latency = await opened(`memcached://${server.socket}`);
+      expect(await value(latency, work)).toBeGreaterThan(0);
+      const throughput = await opened(`memcached://${server.socket}?by=throughput`);
+      expect(await value(throughput, work)).toBeGreaterThan(0);
+      const hits = await opened(`memcached://${server.socket}?by=hits`);
+      expect(await value(hits, work)).toBeCloseTo(50);
+      await server.stop();
+      await expect.poll(() => latency.endEpoch(epoch)).toBeUndefined();
+      await expect.poll(() => hits.endEpoch(epoch)).toBeUndefined();
+    },
+  );
 });
 
 describe('PostgreSQL', () => {
-  it('tells throughput, hits and latency', async (context) => {
-    if (findProgram('initdb') === undefined) return context.skip('postgresql is not installed');
+  it('tells throughput, hits and latency', needsServer('postgresql', 'initdb'), async () => {
     const server = await running(startPostgresql);
     const url = `postgresql://exopool@localhost/postgres?host=${encodeURIComponent(server.folder)}`;
     const client = new Client({ connectionString: url });

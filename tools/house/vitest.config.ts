@@ -1,0 +1,3 @@
+import { testsOf } from '../vitest-project.mjs';
+
+export default testsOf('house');
