@@ -1,4 +1,5 @@
 /** What a suite is, and what comes out of it. A new suite is a folder beside lookup/ and a line in suites.ts. */
+import type { Theme } from './report/theme.js';
 
 export interface SuiteOptions {
   /** Less data and shorter windows: minutes. */
@@ -85,6 +86,9 @@ export interface Row {
   readonly failed?: string | undefined;
 }
 
+/** Draws a suite's picture in the colours of a page: a Vega-Lite specification. */
+export type Picture = (theme: Theme) => object;
+
 export interface SuiteResult {
   readonly suite: string;
   /** What was run: sizes, limits, rounds, settings of the contenders. */
@@ -96,6 +100,8 @@ export interface SuiteResult {
   readonly ratios: Readonly<Record<string, number>>;
   readonly checks: Readonly<Record<string, boolean>>;
   readonly plots: readonly Plot[];
+  /** For `--picture`; `undefined` where the suite has none, or measured too little for it. */
+  readonly picture?: Picture | undefined;
 }
 
 export interface Plot {

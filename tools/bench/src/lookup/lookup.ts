@@ -22,6 +22,7 @@ import { WorkFolder } from '../machine/work-folder.js';
 import { contenders } from './contenders/index.js';
 import type { Contender } from './contenders/contender.js';
 import { diskBytesNeeded, planOf, mayBegin, rotated, type Plan } from './plan.js';
+import { lookupPicture } from './picture.js';
 import { lookupPlots } from './plots.js';
 import { checksOf, deviceRowName, ratiosOf, targets } from './ratios.js';
 import { loadRow, rowOf, type Measured } from './rows.js';
@@ -235,6 +236,7 @@ class LookupRun {
       ratios,
       checks: checksOf(ratios),
       plots: lookupPlots(this.#rows),
+      picture: lookupPicture(this.#rows, ratios, { ...this.plan, rounds: this.#readRounds }),
     };
   }
 

@@ -31,14 +31,18 @@ export const plotStyle = {
   legend: { labelFontSize: 12, titleFontSize: 12, orient: 'top' },
 } as const;
 
-export async function toSvg(spec: object): Promise<string> {
-  const [{ logger, None, parse, View }, { compile }] = await Promise.all([
+/** @param style what differs from {@link plotStyle}. */
+export async function toSvg(spec: object, style: object = {}): Promise<string> {
+  const [{ logger, mergeConfig, None, parse, View }, { compile }] = await Promise.all([
     import('vega'),
     import('vega-lite'),
   ]);
-  const compiled = compile({ ...spec, config: plotStyle } as unknown as TopLevelSpec, {
-    logger: logger(None),
-  });
+  const compiled = compile(
+    { ...spec, config: mergeConfig({}, plotStyle, style) } as unknown as TopLevelSpec,
+    {
+      logger: logger(None),
+    },
+  );
   const view = new View(parse(compiled.spec), { renderer: 'none' });
   try {
     return await view.toSVG();

@@ -1,7 +1,7 @@
 /** `exopool bench`: a suite of measurements, ours and its peers in the same run. */
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
-import { suites, summary, toJson, writeReport, type Suite } from '@exopool/bench';
+import { suites, summary, toJson, writePicture, writeReport, type Suite } from '@exopool/bench';
 import { ExopoolError } from '@exopool/shared';
 import { assertWritable, writeJson } from '../output-file.js';
 import { withShutdown } from '../shutdown.js';
@@ -9,6 +9,7 @@ import { withShutdown } from '../shutdown.js';
 interface BenchOptions {
   readonly json?: string;
   readonly out?: string;
+  readonly picture?: string;
   readonly quick?: true;
   readonly only?: readonly string[];
   readonly records?: number;
@@ -35,6 +36,10 @@ export function defineBench(command: Command): void {
     .argument('<suite>', suites.map(({ name }) => name).join(', '))
     .option('--json <file>', 'write the figures there too')
     .option('--out <folder>', 'report.json, report.md and plots; else bench-results/SUITE-TIME')
+    .option(
+      '--picture <path>',
+      'write PATH-light.svg and PATH-dark.svg: the figure of a README (suite lookup)',
+    )
     .option('--quick', 'less data and shorter windows: minutes; ratios are rougher')
     .option('--only <names>', 'contenders by parts of their names, as in exopool,lmdb', parseNames)
     .option('--records <number>', 'size of the data set', parseRecords)
@@ -63,6 +68,7 @@ Examples:
   exopool bench lookup --quick
   sudo exopool bench lookup --json lookup.json --dir /mnt/nvme
   exopool bench lookup --only exopool,lmdb --records 1000000 --keep
+  exopool bench lookup --quick --picture docs/cold-reads
   sudo exopool bench harvest --only redis,slab
   sudo exopool bench lookup --engines
   exopool bench cache --vm --only swap
@@ -108,6 +114,7 @@ async function bench(name: string, options: BenchOptions): Promise<void> {
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
   const files = await writeReport(result, options.out ?? join('bench-results', `${name}-${time}`));
   if (options.json !== undefined) await writeJson(options.json, toJson(result));
+  if (options.picture !== undefined) files.push(...(await writePicture(result, options.picture)));
   process.stdout.write(`${summary(result)}\n\n${files.join('\n')}\n`);
 }
 
