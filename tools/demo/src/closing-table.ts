@@ -55,8 +55,8 @@ function factsTable(result: DemoResult): string {
   );
   if (redis) {
     const { before, during, beside } = redis.windows;
-    const windows = ([before, during, beside] as const).map(
-      ({ p50Us, p99Us }) => `${micros(p50Us)} / ${micros(p99Us)}`,
+    const windows = ([before, during, beside] as const).map(({ count, p50Us, p99Us }) =>
+      count === 0 ? '-' : `${micros(p50Us)} / ${micros(p99Us)}`,
     );
     table.push([
       'Redis p50 / p99, µs',
