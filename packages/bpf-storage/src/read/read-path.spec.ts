@@ -193,6 +193,36 @@ describe('ReadPath', () => {
     expect(reads.readsByTier).toEqual({ memtable: 0, memory: 1, remote: 0, store: 1, missing: 1 });
   });
 
+  it.each(['get', 'getMany'] as const)('asks memory and the tier once for a key of %s', async (method) => {
+    const asked: string[] = [];
+    class CountingTier extends IndexedTier {
+      override mayHold(key: Buffer): boolean {
+        asked.push(`mayHold ${key.toString()}`);
+        return super.mayHold(key);
+      }
+    }
+    const tier = new CountingTier();
+    tier.map.set('held', Buffer.from('1'));
+    const index = indexOver((keys) => Promise.resolve(keys.map(() => Buffer.from('2'))), 0);
+    const find: ReadIndex['find'] = (key) => {
+      asked.push(`find ${String(key)}`);
+      return index.find(key);
+    };
+    const reads = new ReadPath({ ...index, find }, new TierGate(tier));
+    const keys = ['held', 'other'];
+    const values = method === 'get' ? Promise.all(keys.map((key) => reads.get(key))) : reads.getMany(keys);
+    expect(await values).toEqual([Buffer.from('1'), Buffer.from('2')]);
+    expect(asked.toSorted()).toEqual(['find held', 'find other', 'mayHold held', 'mayHold other']);
+  });
+
+  it('answers a key that a batch repeats with values of its own', async () => {
+    const lookup: Lookup = (keys) => Promise.resolve(keys.map((key) => Buffer.from(key)));
+    const reads = readsOver(lookup, new TierGate(new MapTier()));
+    const [first, second] = await reads.getMany(['a', 'a']);
+    first!.fill('x');
+    expect(second).toEqual(Buffer.from('a'));
+  });
+
   it('does not let a key that the tier lacks wait for one that it holds', async () => {
     const answers: (() => void)[] = [];
     const tier = new IndexedTier(() => new Promise((resolve) => answers.push(resolve)));

@@ -7,9 +7,9 @@
  * into native code together, and each returns as soon as its own key is found, as the slowest read of a device takes
  * ten times as long as most. With a tier they make one batch, as it wants its keys together.
  *
- * Between the look into memory and the start of the fetch nothing else runs; from then on the index's epochs tell
- * whether the key was written, and a value that may be old is returned to its caller, whose read overlapped the
- * write, but admitted nowhere.
+ * Memory and `mayHold` of the tier are asked once a key. The epoch of a key is taken in the turn in which memory did not
+ * have it; it tells later whether the key was written since. A value that may be old is returned to its caller, whose
+ * read overlapped the write, but is admitted nowhere.
  */
 import { notInMemory, type StoreIndex } from '@exopool/native/internal';
 import { copyToKeep, toRowKey, type Bytes, type RowKey } from '../format/row-key.js';
@@ -43,15 +43,29 @@ export type ReadIndex = Pick<
   | 'stats'
 >;
 
-interface Waiting {
+/** A key that is not in memory, while it is fetched. */
+interface Miss {
   readonly key: RowKey;
+  /** Of the key when memory did not have it. */
+  readonly epoch: number;
+  value: Buffer | undefined;
+  isFetched: boolean;
+}
+
+interface Caller {
   readonly resolve: (value: Buffer | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** A miss of single gets. */
+interface GatheredMiss extends Miss {
+  readonly callers: Caller[];
+}
+
 export class ReadPath {
   #remote = 0;
-  #gathered: Waiting[] = [];
+  /** Of this turn, by key. */
+  #gathered = new Map<string, GatheredMiss>();
 
   constructor(
     private readonly index: ReadIndex,
@@ -74,8 +88,11 @@ export class ReadPath {
     const found = this.index.find(key);
     if (found !== notInMemory) return Promise.resolve(found);
     return new Promise((resolve, reject) => {
-      this.#gathered.push({ key: toRowKey(key), resolve, reject });
-      if (this.#gathered.length === 1) queueMicrotask(() => void this.#readGathered());
+      if (this.#gathered.size === 0) queueMicrotask(() => void this.#readGathered());
+      const rowKey = toRowKey(key);
+      const miss = this.#gathered.get(rowKey.text) ?? { ...this.#missOf(rowKey), callers: [] };
+      miss.callers.push({ resolve, reject });
+      this.#gathered.set(rowKey.text, miss);
     });
   }
 
@@ -103,108 +120,98 @@ export class ReadPath {
   }
 
   async #getManyByTier(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
-    const values = keys.map(({ bytes }) => this.index.find(bytes));
-    const missed = new Map<string, number[]>();
-    for (const [index, key] of keys.entries()) {
-      if (values[index] === notInMemory) missed.set(key.text, [...(missed.get(key.text) ?? []), index]);
+    const found = new Map<string, Buffer | undefined>();
+    const misses = new Map<string, Miss>();
+    for (const key of keys) {
+      if (found.has(key.text) || misses.has(key.text)) continue;
+      const value = this.index.find(key.bytes);
+      if (value === notInMemory) misses.set(key.text, this.#missOf(key));
+      else found.set(key.text, value);
     }
-    const positions = [...missed.values()];
-    const fetched = await this.#fetch(positions.map(([first]) => keys[first!]!));
-    for (const [position, [first, ...repeated]] of positions.entries()) {
-      const value = fetched[position];
-      values[first!] = value;
-      for (const index of repeated) values[index] = value && Buffer.from(value);
-    }
-    return values as (Buffer | undefined)[];
+    const [held, others] = this.#splitByTier([...misses.values()]);
+    await Promise.all([this.#fetchFromTier(held), this.#fetchFromTables(others)]);
+    for (const [text, { value }] of misses) found.set(text, value);
+    const given = new Set<string>();
+    return keys.map(({ text }) => {
+      const value = found.get(text);
+      if (given.has(text)) return value && Buffer.from(value);
+      given.add(text);
+      return value;
+    });
+  }
+
+  /** To be called in the turn in which memory did not have `key`. */
+  #missOf(key: RowKey): Miss {
+    return { key, epoch: this.index.epoch(key.bytes), value: undefined, isFetched: false };
+  }
+
+  /** Those that the tier may hold, and the others. */
+  #splitByTier<M extends Miss>(misses: readonly M[]): [held: M[], others: M[]] {
+    const held: M[] = [];
+    const others: M[] = [];
+    for (const miss of misses) (this.gate.mayHold(miss.key) ? held : others).push(miss);
+    return [held, others];
   }
 
   /** A key that the tier does not hold need not wait for the answers to those that it does. */
   async #readGathered(): Promise<void> {
-    const held: Waiting[] = [];
-    const others: Waiting[] = [];
-    for (const waiting of this.#gathered) (this.gate.mayHold(waiting.key) ? held : others).push(waiting);
-    this.#gathered = [];
-    await Promise.all([this.#readGroup(held), this.#readGroup(others)]);
-  }
-
-  async #readGroup(group: readonly Waiting[]): Promise<void> {
-    if (group.length === 0) return;
-    try {
-      const values = await this.#getManyByTier(group.map(({ key }) => key));
-      for (const [index, { resolve }] of group.entries()) resolve(values[index]);
-    } catch (error) {
-      if (group.length === 1) group[0]!.reject(error);
-      else await this.#readOneByOne(group);
-    }
-  }
-
-  /** After a batch that failed: a damaged page must fail only the reads that need it. */
-  async #readOneByOne(group: readonly Waiting[]): Promise<void> {
-    for (const { key, resolve, reject } of group) {
-      await this.#getManyByTier([key]).then(([value]) => resolve(value), reject);
-    }
-  }
-
-  /** Distinct keys that are not in memory, from the tier or else the tables. */
-  async #fetch(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
-    const epochs = keys.map(({ bytes }) => this.index.epoch(bytes));
-    const values = new Array<Buffer | undefined>(keys.length).fill(undefined);
-    const isHeld = keys.map((key) => this.gate.mayHold(key));
-    const held = indexesOf(isHeld, Boolean);
-    const notHeld = indexesOf(isHeld, (is) => !is);
-    const [missed] = await Promise.all([
-      this.#askTier(keys, values, held).then(async (missing) => {
-        await this.#lookUp(keys, values, missing);
-        return missing;
-      }),
-      this.#lookUp(keys, values, notHeld),
+    const [held, others] = this.#splitByTier([...this.#gathered.values()]);
+    this.#gathered = new Map();
+    await Promise.all([
+      this.#answer(held, this.#fetchFromTier(held)),
+      this.#answer(others, this.#fetchFromTables(others)),
     ]);
-    this.#admit(keys, values, epochs, new Set([...missed, ...notHeld]));
-    return values;
   }
 
-  /** What was fetched and not written meanwhile goes to memory; what came from the tables, to the tier too. */
-  #admit(
-    keys: readonly RowKey[],
-    values: readonly (Buffer | undefined)[],
-    epochs: readonly number[],
-    fromTables: ReadonlySet<number>,
-  ): void {
+  /** Answers the callers once `fetch` has ended. A damaged page fails only the reads that need it. */
+  async #answer(misses: readonly GatheredMiss[], fetch: Promise<void>): Promise<void> {
+    try {
+      await fetch;
+    } catch (error) {
+      if (misses.length === 1) {
+        for (const { reject } of misses[0]!.callers) reject(error);
+        return;
+      }
+      for (const miss of misses)
+        await this.#answer([miss], miss.isFetched ? Promise.resolve() : this.#fetchFromTables([miss]));
+      return;
+    }
+    for (const { value, callers } of misses) {
+      for (const [index, { resolve }] of callers.entries())
+        resolve(index === 0 ? value : value && Buffer.from(value));
+    }
+  }
+
+  /** Fetches from the tier, and what it lacks from the tables. */
+  async #fetchFromTier(misses: readonly Miss[]): Promise<void> {
+    if (misses.length === 0) return;
+    const found = await this.gate.getMany(misses.map(({ key }) => key));
+    const missed: Miss[] = [];
+    for (const [index, miss] of misses.entries()) {
+      const value = found[index];
+      if (value === undefined) missed.push(miss);
+      else this.#take(miss, value);
+    }
+    this.#remote += misses.length - missed.length;
+    await this.#fetchFromTables(missed);
+  }
+
+  /** Fetches from the tables, and offers to the tier what was found there. */
+  async #fetchFromTables(misses: readonly Miss[]): Promise<void> {
+    if (misses.length === 0) return;
+    const found = await this.index.lookUpMany(misses.map(({ key }) => key.bytes));
     const toTier: (readonly [RowKey, Buffer])[] = [];
-    for (const [index, key] of keys.entries()) {
-      const value = values[index];
-      const isNew = this.index.admit(key.bytes, epochs[index]!, value);
-      if (isNew && value !== undefined && fromTables.has(index)) toTier.push([key, copyToKeep(value)]);
+    for (const [index, miss] of misses.entries()) {
+      const value = found[index];
+      if (this.#take(miss, value) && value !== undefined) toTier.push([miss.key, copyToKeep(value)]);
     }
     this.gate.admit(toTier);
   }
 
-  /** Fills in the values at `indexes` that the tier has; returns the indexes of the others. */
-  async #askTier(
-    keys: readonly RowKey[],
-    values: (Buffer | undefined)[],
-    indexes: readonly number[],
-  ): Promise<number[]> {
-    if (indexes.length === 0) return [];
-    const found = await this.gate.getMany(indexes.map((index) => keys[index]!));
-    for (const [position, index] of indexes.entries()) values[index] = found[position];
-    const missed = indexes.filter((index) => values[index] === undefined);
-    this.#remote += indexes.length - missed.length;
-    return missed;
+  /** The value goes to memory, unless the key was written meanwhile. @returns whether it did. */
+  #take(miss: Miss, value: Buffer | undefined): boolean {
+    miss.value = value;
+    miss.isFetched = true;
+    return this.index.admit(miss.key.bytes, miss.epoch, value);
   }
-
-  /** Fills in the values at `indexes` from the tables. */
-  async #lookUp(
-    keys: readonly RowKey[],
-    values: (Buffer | undefined)[],
-    indexes: readonly number[],
-  ): Promise<void> {
-    if (indexes.length === 0) return;
-    const found = await this.index.lookUpMany(indexes.map((index) => keys[index]!.bytes));
-    for (const [position, index] of indexes.entries()) values[index] = found[position];
-  }
-}
-
-function indexesOf<T>(values: readonly T[], matches: (value: T) => boolean): number[] {
-  return [...values.keys()].filter((index) => matches(values[index]!));
 }
