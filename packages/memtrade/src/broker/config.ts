@@ -1,55 +1,62 @@
 /** Settings of `exopool broker`: flags, `EXOPOOL_BROKER_*` variables or a JSON file, by these names. */
 import { z } from 'zod';
-import { slabMibMax } from '../protocol/limits.js';
+import {
+  brokerPortDefault,
+  leaseSecondsMaxDefault,
+  metricsSettings,
+  portNumber,
+  slabMib,
+} from '../protocol/common-settings.js';
 import { stateDirOf } from '../protocol/state-dir.js';
 
+/**
+ * The schema of a broker's settings. `brokerConfig.parse({})` gives the defaults.
+ *
+ * @example
+ * const config = brokerConfig.parse({ port: 0, stateDir: '/tmp/broker' });
+ */
 export const brokerConfig = z.object({
   host: z.string().min(1).default('127.0.0.1').describe('address to listen on'),
-  port: z.int().min(0).max(65_535).default(7600).describe('port to listen on; 0 takes a free one'),
+  port: portNumber.default(brokerPortDefault).describe('port to listen on; 0 takes a free one'),
   names: z
     .array(z.string().min(1).max(253))
     .max(32)
     .default([])
-    .describe('further host names and addresses that the TLS certificate is valid for, separated by commas'),
+    .describe('more host names and addresses for the TLS certificate'),
   stateDir: z
     .string()
     .min(1)
     .default(stateDirOf('broker'))
     .describe('folder of the database, the identity and the certificates'),
-  slabMib: z.int().min(1).max(slabMibMax).default(64).describe('MiB of a slab, the unit that is leased'),
+  slabMib: slabMib.describe('size of a slab, the unit of leases, in MiB'),
   spotPrice: z
     .number()
     .min(0)
     .max(1000)
     .default(0.02)
-    .describe('what a cloud asks for memory, US dollars per GiB and hour'),
+    .describe('price of memory in a cloud, US dollars per GiB and hour'),
   priceShare: z
     .number()
     .min(0)
     .max(1)
     .default(0.25)
-    .describe('the price asked here, as a share of the spot price'),
+    .describe('price of leased memory, as a share of the spot price'),
   commissionShare: z
     .number()
     .min(0)
     .max(1)
     .default(0.05)
-    .describe("the broker's share of every charge; the rest is the producer's"),
+    .describe("the broker's share of each charge; the producer gets the rest"),
   leaseSecondsMax: z
     .int()
     .min(1)
     .max(30 * 86_400)
-    .default(86_400)
-    .describe('longest time that a lease may run ahead, seconds'),
-  metricsHost: z.string().min(1).default('127.0.0.1').describe('address of the Prometheus metrics'),
-  metricsPort: z
-    .int()
-    .min(0)
-    .max(65_535)
-    .optional()
-    .describe('port of the Prometheus metrics; off when left out, 0 takes a free one'),
+    .default(leaseSecondsMaxDefault)
+    .describe('longest lease, in seconds from now'),
+  ...metricsSettings,
 });
 
+/** The settings of a broker, checked and complete. */
 export type BrokerConfig = z.output<typeof brokerConfig>;
-/** What a program gives: the same, and all of it may be left out. */
+/** The settings that a program gives. Those that it leaves out have their defaults. */
 export type BrokerSettings = z.input<typeof brokerConfig>;

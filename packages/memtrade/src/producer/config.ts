@@ -1,12 +1,12 @@
 /** Settings of `exopool producer`: flags, `EXOPOOL_PRODUCER_*` variables or a JSON file, by these names. */
-import { join } from 'node:path';
 import { z } from 'zod';
 import { defaultStateDir } from '@exopool/native';
+import { brokerSettings, metricsSettings, portNumber, slabMib } from '../protocol/common-settings.js';
 import { hostPort } from '../protocol/endpoint-setting.js';
-import { slabMibMax } from '../protocol/limits.js';
-import { stateDirOf } from '../protocol/state-dir.js';
+import { victimChoices } from './harvester/aim.js';
+import { directions } from './harvester/metrics/performance-metric.js';
+import { stepGuides } from './harvester/step-size.js';
 
-const port = z.int().min(0).max(65_535);
 const mebibytes = z
   .int()
   .min(0)
@@ -16,51 +16,41 @@ const seconds = z
   .min(0.01)
   .max(30 * 86_400);
 
-/** Who to talk to, and where to serve. */
-const connection = {
-  broker: hostPort.default('127.0.0.1:7600').describe('HOST:PORT of the broker'),
-  caFile: z
-    .string()
-    .min(1)
-    .default(join(stateDirOf('broker'), 'tls/ca.pem'))
-    .describe("the broker's CA certificate; copy its tls/ca.pem to other machines"),
-  identityFile: z
-    .string()
-    .min(1)
-    .default(join(stateDirOf('producer'), 'identity'))
-    .describe('file of the secret key that this producer is known by; made when it is not there'),
+/** The address at which slabs are served. */
+const serving = {
   host: z.string().min(1).default('127.0.0.1').describe('address to serve slabs on'),
-  port: port.default(0).describe('port to serve slabs on; 0 takes a free one'),
-  advertise: hostPort.optional().describe('HOST:PORT that consumers reach it by; default: where it listens'),
+  port: portNumber.default(0).describe('port to serve slabs on; 0 takes a free one'),
+  advertise: hostPort
+    .optional()
+    .describe('HOST:PORT at which consumers reach this producer; default: --host and --port'),
 };
 
 /** How much to offer. */
 const offer = {
-  slabMib: z
-    .int()
-    .min(1)
-    .max(slabMibMax)
-    .default(64)
-    .describe('MiB of a slab; must be the same as the broker says'),
-  floorMib: mebibytes.default(1024).describe('MiB of available memory to leave to the machine'),
+  slabMib: slabMib.describe("size of a slab in MiB; must equal the broker's"),
+  floorMib: mebibytes.default(1024).describe('available memory that the machine keeps, in MiB'),
   maxMib: mebibytes
     .optional()
-    .describe('most MiB of free memory to offer, beside what is harvested; 0: only what is harvested'),
-  raiseSeconds: seconds.default(2).describe('how long more memory must stay free before it is offered'),
+    .describe('most free memory to offer, in MiB; 0 offers only what is harvested; no limit by default'),
+  raiseSeconds: seconds
+    .default(2)
+    .describe('time in seconds for which more memory must stay free before it is offered'),
   graceSeconds: seconds
     .default(5)
-    .describe('time that consumers have to give slabs back when they are asked for them'),
+    .describe('time in seconds that consumers have to give slabs back when asked'),
   emergencyMib: mebibytes
     .optional()
     .describe(
-      'MiB of available memory below which slabs are taken without asking; default half of the floor',
+      'with less available memory than this, in MiB, slabs are taken at once; default: half of --floor-mib',
     ),
   emergencyPressure: z
     .number()
     .min(0)
     .max(100)
     .default(10)
-    .describe('the same above this: per cent of the time in which everybody waits for memory'),
+    .describe(
+      'with more memory pressure than this, slabs are taken at once; per cent of the time in which all tasks wait',
+    ),
 };
 
 /** What serving may cost. */
@@ -77,107 +67,117 @@ const limits = {
     .min(0.01)
     .max(60)
     .default(1)
-    .describe('seconds of these rates that an idle lease saves up'),
+    .describe('burst of an idle lease: this many seconds at its full rates'),
   cpuPercentMax: z
     .number()
     .min(1)
     .max(100)
     .default(100)
-    .describe('per cent of one core that serving may use'),
+    .describe('most CPU time for serving, per cent of one core'),
 };
 
-/** Whom to harvest from. */
+/** The application to harvest from. */
 const application = {
-  run: z.string().min(1).optional().describe('command line to start in a cgroup of its own and harvest from'),
+  run: z.string().min(1).optional().describe('command line to start in a new cgroup and harvest from'),
   command: z
     .array(z.string())
     .default([])
-    .describe('the same as words; on the command line, what follows `--`'),
+    .describe('the same as separate words; on the command line, the words after `--`'),
   cgroup: z.string().min(1).optional().describe('path of a memory cgroup to harvest from'),
-  pid: z.int().min(1).optional().describe('harvest from the cgroup of this process'),
-  unit: z.string().min(1).optional().describe('harvest from this unit of systemd, such as redis.service'),
+  pid: z.int().min(1).optional().describe('process to harvest from, with all others in its cgroup'),
+  unit: z.string().min(1).optional().describe('systemd unit to harvest from, such as redis.service'),
   redis: z
     .string()
     .min(1)
     .optional()
-    .describe('HOST:PORT of the Redis server that runs there: its latency is what must not suffer'),
+    .describe('HOST:PORT of the Redis server in that cgroup; its latency must not get worse'),
   metric: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'what must not suffer: redis://, memcached://, postgresql://, prometheus+http://…#name, http://…#json.path, file:/path or pipe:/path; default: page-ins and memory pressure',
+      'metric that must not get worse: redis://, memcached://, postgresql://, prometheus+http://…#name, http://…#json.path, file:/path or pipe:/path; default: page-ins and memory pressure',
     ),
   metricDirection: z
-    .enum(['lower', 'higher'])
+    .enum(directions)
     .optional()
-    .describe('which values of the metric are better, where it does not say so itself: lower or higher'),
+    .describe('better values of the metric, for a metric that does not say so itself'),
 };
 
-/** The control loop; the defaults are the paper's where it names one. */
+/** The control loop. Defaults are those of the Memtrade paper, where it names one. */
 const harvest = {
-  harvest: z.boolean().default(true).describe('whether to harvest at all; free memory is offered either way'),
-  epochSeconds: seconds.default(1).describe('time between two looks at the application'),
+  harvest: z
+    .boolean()
+    .default(true)
+    .describe('harvest from an application; free memory is offered either way'),
+  epochSeconds: seconds.default(1).describe('interval in seconds at which the application is measured'),
   chunkMib: z
     .int()
     .min(1)
     .max(1 << 20)
     .default(64)
-    .describe('MiB by which its limit is lowered at a step'),
-  coolingSeconds: seconds.default(300).describe('time between two steps'),
-  recoverySeconds: seconds.default(300).describe('time without a limit after its performance dropped'),
+    .describe("size of a step: the application's limit goes down by so many MiB"),
+  coolingSeconds: seconds.default(300).describe('time in seconds between two steps'),
+  recoverySeconds: seconds.default(300).describe('time in seconds without a limit after a performance drop'),
   dropThreshold: z
     .number()
     .min(0)
     .max(10)
     .default(0.01)
-    .describe('a drop: recent p99 worse than the baseline p99 by this share'),
-  tailPercent: z.number().min(50).max(100).default(99).describe('which percentile is compared'),
+    .describe('a performance drop: the recent p99 is worse than the baseline p99 by this share'),
+  tailPercent: z.number().min(50).max(100).default(99).describe('percentile to compare, instead of p99'),
   severeEpochs: z
     .int()
     .min(1)
     .max(1000)
     .default(3)
-    .describe('epochs in a row, each worse than the whole baseline, after which memory is brought back'),
+    .describe('memory is brought back after so many epochs in a row that are worse than the whole baseline'),
   stepGuide: z
-    .enum(['fixed', 'pressure'])
+    .enum(stepGuides)
     .default('fixed')
-    .describe('fixed: a chunk a step; pressure: less the more the application waits'),
+    .describe('size of a step; fixed: always --chunk-mib; pressure: less under memory pressure'),
   victims: z
-    .enum(['squeeze', 'idle'])
+    .enum(victimChoices)
     .default('squeeze')
     .describe(
-      'what a step pushes out; squeeze: what the kernel chooses; idle: first what DAMON finds untouched',
+      'pages that a step pushes out; squeeze: the kernel chooses; idle: first those that DAMON finds idle',
     ),
   dropSlack: z
     .number()
     .min(0)
     .optional()
-    .describe("and by this much, in the metric's unit; default 100 page-ins a second, or 1 ms for Redis"),
+    .describe(
+      "a performance drop must also be worse by this much, in the metric's unit; default: 100 page-ins a second, 1 ms for Redis",
+    ),
   pressureMax: z
     .number()
     .min(0)
     .max(100)
     .default(20)
-    .describe('also a drop: memory pressure above this, per cent of the time'),
-  baselineWindowSeconds: seconds.default(6 * 3600).describe('how far back the baseline reaches'),
-  recentWindowSeconds: seconds.default(600).describe('how far back "recent" reaches'),
+    .describe('memory pressure above this is a performance drop too; per cent of the time'),
+  baselineWindowSeconds: seconds.default(6 * 3600).describe('length of the baseline window, in seconds'),
+  recentWindowSeconds: seconds.default(600).describe('length of the recent window, in seconds'),
   baselinePointsMin: z
     .int()
     .min(1)
     .max(100_000)
     .default(60)
-    .describe('points the baseline needs before the first step'),
-  recentPointsMin: z.int().min(1).max(100_000).default(10).describe('recent points needed to call it a drop'),
-  appFloorMib: mebibytes.default(64).describe('MiB that the application always keeps'),
+    .describe('measurements in the baseline before the first step'),
+  recentPointsMin: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(10)
+    .describe('recent measurements before a performance drop is declared'),
+  appFloorMib: mebibytes.default(64).describe('memory that the application always keeps, in MiB'),
   swapMib: mebibytes
     .default(4096)
     .describe(
-      'MiB of swap in compressed memory that is set up where there is no swap, at most half of the memory',
+      'size of the compressed swap that is set up on a machine without swap, in MiB; at most half of the memory',
     ),
   siloDiskMib: mebibytes
     .default(0)
-    .describe('MiB of a file that compressed pages are moved to once they are idle; 0: none'),
+    .describe('size of a file for compressed pages that stay idle, in MiB; 0: no file'),
   siloDir: z.string().min(1).default('/var/tmp').describe('folder of that file, on a disk'),
   stateDir: z
     .string()
@@ -186,22 +186,23 @@ const harvest = {
     .describe('folder of the journal of changes to this machine'),
 };
 
-const metrics = {
-  metricsHost: z.string().min(1).default('127.0.0.1').describe('address of the Prometheus metrics'),
-  metricsPort: port
-    .optional()
-    .describe('port of the Prometheus metrics; off when left out, 0 takes a free one'),
-};
-
+/**
+ * The schema of a producer's settings. `producerConfig.parse({})` gives the defaults.
+ *
+ * @example
+ * const config = producerConfig.parse({ broker: '127.0.0.1:7600', caFile: 'ca.pem', maxMib: 1024 });
+ */
 export const producerConfig = z.object({
-  ...connection,
+  ...brokerSettings('producer'),
+  ...serving,
   ...offer,
   ...limits,
   ...application,
   ...harvest,
-  ...metrics,
+  ...metricsSettings,
 });
 
+/** The settings of a producer, checked and complete. */
 export type ProducerConfig = z.output<typeof producerConfig>;
-/** What a program gives: the same, and all of it may be left out. */
+/** The settings that a program gives. Those that it leaves out have their defaults. */
 export type ProducerSettings = z.input<typeof producerConfig>;

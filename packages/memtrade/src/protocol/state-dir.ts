@@ -1,9 +1,8 @@
-/** Where a process keeps what must survive it, when no folder is given. */
+/** The folder in which a process keeps its state when no other folder is given. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** @param part `broker`, `producer` or `consumer`. */
-export function stateDirOf(part: string): string {
+export function stateDirOf(part: 'broker' | 'producer' | 'consumer'): string {
   return process.getuid?.() === 0
     ? `/var/lib/exopool/${part}`
     : join(homedir(), '.local/state/exopool', part);

@@ -1,6 +1,5 @@
 /**
- * What to push out when idle memory is known: the ranges that nobody has touched for the longest time go first, as far
- * as a step's bytes reach. Pure.
+ * Chooses the idle ranges to push out: the longest idle go first, up to the bytes of a step. Pure.
  *
  *   ranges, by age    ██████ ████ ███████ ███ ██ │ younger than the cooling period: left alone
  *                     ◀── the step's bytes ──▶
@@ -9,25 +8,25 @@ import type { AddressRange, IdleRange, SizedRange } from '@exopool/native';
 
 const pageBytes = 4096;
 
-/** A range that is old enough at the end of a cooling period has been looked at so often in it. */
+/** Looks at a range within one cooling period. */
 const looksPerCooling = 10;
-/** More often it costs the application time for no better answer; less often, a harvester waits for the answer. */
+/** More looks cost the application time for no better answer; with fewer, the harvester waits for the answer. */
 const lookMsMin = 100;
 const lookMsMax = 2000;
 /**
- * Samples that are counted together. Below 10 DAMON takes any access for a change, and an age is time without one; from
- * 10 on it forgives one in ten.
+ * Samples of one look. Below 10 samples, DAMON resets a range's age at any access; from 10 on it tolerates one access
+ * in ten.
  */
 const samplesPerLook = 8;
-/** What the application has mapped is asked so much less often. */
+/** Looks between two readings of the application's mappings. */
 const looksPerUpdate = 10;
 
 /** A smaller area is not worth a region. */
 const areaBytesMin = 1024 * 1024;
-/** The largest so many: DAMON is left enough of its regions to split them. */
+/** Only the largest areas are watched, so that DAMON has regions left to split them. */
 const areasMax = 200;
 
-/** A process takes the place of the one that is watched when it is so much larger: ages start anew with it. */
+/** Another process is watched only when it is so much larger: ages start anew with it. */
 const takeOverRatio = 2;
 
 export interface WatchIntervals {
@@ -36,7 +35,7 @@ export interface WatchIntervals {
   readonly updateMs: number;
 }
 
-/** How closely to look at an application, to know at the end of a cooling period what was idle in it. */
+/** Intervals that are short enough to know at the end of a cooling period what was idle in it. */
 export function watchIntervals(coolingMs: number): WatchIntervals {
   const lookMs = Math.min(lookMsMax, Math.max(lookMsMin, coolingMs / looksPerCooling));
   const sampleUs = Math.round((lookMs * 1000) / samplesPerLook);
@@ -44,7 +43,7 @@ export function watchIntervals(coolingMs: number): WatchIntervals {
   return { sampleUs, aggregationUs, updateMs: (aggregationUs / 1000) * looksPerUpdate };
 }
 
-/** Those of an application's areas that are worth watching, in order of address. */
+/** The areas of an application that are worth watching, in order of address. */
 export function areasToWatch(areas: readonly AddressRange[]): AddressRange[] {
   const size = ({ start, end }: AddressRange): number => end - start;
   return areas
@@ -55,9 +54,9 @@ export function areasToWatch(areas: readonly AddressRange[]): AddressRange[] {
 }
 
 /**
- * The process to watch of those of a cgroup: the largest, unless the one that is watched is not much smaller.
- * @param bytes memory of each process.
- * @returns its pid; `undefined` when there is none.
+ * Chooses the process of a cgroup to watch: the largest one. The watched one stays while it is not much smaller.
+ * @param bytes the memory of each process.
+ * @returns its pid; `undefined` without processes.
  */
 export function processToWatch(
   watched: number | undefined,
@@ -70,9 +69,9 @@ export function processToWatch(
 }
 
 /**
- * What to push out of each range: whole pages, oldest ranges first, `wantedBytes` in all at most.
- * @param ranges with the bytes of each that are in memory; in any order.
- * @param idleMs younger ranges are left alone.
+ * Chooses the whole pages to push out of each range: longest idle first, at most `wantedBytes` in all.
+ * @param ranges the ranges, in any order, with their resident bytes.
+ * @param idleMs ranges that have been idle for less time stay.
  */
 export function pickIdle(
   ranges: readonly (IdleRange & SizedRange)[],

@@ -1,23 +1,27 @@
 /**
- * Aims a step at idle memory: pushes out what DAMON saw nobody touch, before a limit has the kernel choose. What it does
- * not reach (the machine has no DAMON, other processes of the application, ranges that are not idle for long enough)
- * is left to the limit.
+ * Aims a step at idle memory: pushes out the ranges that DAMON found idle, before a limit lets the kernel choose. The
+ * limit does the rest: where the machine has no DAMON, for other processes of the application, and for ranges that have
+ * not been idle for long enough.
  */
 import { Damon, pageOut, residentRanges, type MachineJournal } from '@exopool/native';
 import { privateAreas, residentBytes } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
 import { areasToWatch, pickIdle, processToWatch, watchIntervals } from './aim-policy.js';
 
+/** The pages that a step pushes out: those that the kernel chooses, or first those that DAMON found idle. */
+export const victimChoices = ['squeeze', 'idle'] as const;
+export type VictimChoice = (typeof victimChoices)[number];
+
 export interface AimStatus {
-  /** Pushed out since the start because nobody touched it. */
+  /** Idle memory pushed out since the start. */
   readonly pushedBytes: number;
-  /** Why nothing is aimed at now, and what would help. */
+  /** Why no idle memory is found now, and what would help. */
   readonly reason?: string;
 }
 
-/** DAMON splits an address space into so many parts at least: the more, the smaller what it can tell apart. */
+/** DAMON's least number of regions: with more of them it tells smaller ranges apart. */
 const regionsMin = 100;
-/** And into so many at most, each of which costs a look at a page a sample. */
+/** DAMON's largest number of regions: each costs a look at one page a sample. */
 const regionsMax = 1000;
 
 export class Aim {
@@ -28,7 +32,7 @@ export class Aim {
   #pushedBytes = 0;
   #reason: string | undefined;
 
-  /** What the machine lacks is no error: {@link status} says it, and nothing is pushed out. The journal undoes it. */
+  /** Never fails: without DAMON {@link status} has the reason, and nothing is pushed out. The journal undoes it. */
   static async open(journal: MachineJournal, coolingMs: number): Promise<Aim> {
     const aim = new Aim(coolingMs);
     const settings = { ...watchIntervals(coolingMs), regionsMin, regionsMax, idleMs: coolingMs };
@@ -47,7 +51,7 @@ export class Aim {
     return { pushedBytes: this.#pushedBytes, ...reason };
   }
 
-  /** Watches the largest of these processes, and pushes up to `bytes` of it out; 0 or less: only watches. */
+  /** Watches the largest of these processes and pushes out up to `bytes` of it; with 0 or less it only watches. */
   async push(pids: readonly number[], bytes: number): Promise<void> {
     const damon = this.#damon;
     const pid = processToWatch(this.#watched, new Map(pids.map((one) => [one, residentBytes(one)])));

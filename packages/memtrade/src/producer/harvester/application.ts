@@ -1,8 +1,8 @@
 /**
- * The application that is harvested: a command that we start, or a cgroup that is there.
+ * The application to harvest from: a command that the producer starts, or an existing cgroup.
  *
- * A command runs in a cgroup of ours. It gets SIGKILL from the kernel when we die (`setpriv --pdeathsig`), so that
- * nothing of ours is left running; SIGTERM first when we close.
+ * A command runs in a new cgroup. It gets SIGTERM when the producer closes. It gets SIGKILL from the kernel when the
+ * producer dies (`setpriv --pdeathsig`), so it never outlives it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -17,7 +17,7 @@ export interface ApplicationChoice {
   readonly command: readonly string[];
   readonly cgroup?: string | undefined;
   readonly pid?: number | undefined;
-  /** Of systemd. */
+  /** A systemd unit. */
   readonly unit?: string | undefined;
 }
 
@@ -25,13 +25,13 @@ export interface ApplicationChoice {
 const terminateGraceMs = 5000;
 const enterPollMs = 2;
 
-/** The words to start, or `undefined` when no command was given. A command line is for the shell. */
+/** The words of the command, or `undefined` without one. The shell runs a command line. */
 export function commandWords(choice: ApplicationChoice): readonly string[] | undefined {
   if (choice.command.length > 0) return choice.command;
   return choice.run === undefined ? undefined : ['/bin/sh', '-c', choice.run];
 }
 
-/** The cgroup that was asked for, made if it is for a command. `undefined` when nothing was asked for. */
+/** The chosen cgroup; a new one for a command. `undefined` when none was chosen. */
 export function applicationCgroup(
   choice: ApplicationChoice,
   journal: MachineJournal,
@@ -40,7 +40,7 @@ export function applicationCgroup(
   const cgroup = existingCgroup(choice);
   if (cgroup === undefined) return undefined;
   if (!cgroupProcesses(cgroup.path).includes(process.pid)) return cgroup;
-  const message = `${cgroup.path} is this producer's own cgroup: give the application one of its own, or use --run`;
+  const message = `cannot harvest from ${cgroup.path}: this producer runs in it too; move the application to another cgroup, or use --run`;
   throw new ExopoolError('EXOPOOL_INVALID', message);
 }
 
@@ -50,13 +50,13 @@ function existingCgroup({ cgroup, pid, unit }: ApplicationChoice): MemoryCgroup 
   return unit === undefined ? undefined : MemoryCgroup.ofUnit(unit);
 }
 
-/** A command that was started. */
+/** A running command. */
 export class Command {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
 
   /**
-   * Starts `words`, in `cgroup` when there is one; its output goes where ours goes.
+   * Starts `words`, in `cgroup` if one is given. The command inherits standard output and standard error.
    * @throws ExopoolError when it cannot be started.
    */
   static async start(words: readonly string[], cgroup: MemoryCgroup | undefined): Promise<Command> {
@@ -70,7 +70,7 @@ export class Command {
     try {
       await once(child, 'spawn');
     } catch (error) {
-      throw toExopoolError(error, `cannot start ${words.join(' ')} (setpriv of util-linux is needed)`);
+      throw toExopoolError(error, `cannot start ${words.join(' ')} with setpriv (package util-linux)`);
     }
     const command = new Command(child, ended);
     if (cgroup !== undefined) await command.#hasEntered(cgroup);
@@ -90,7 +90,7 @@ export class Command {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** The shell moves itself before it becomes the command: until then the cgroup is empty. */
+  /** Waits until the shell has moved itself into the cgroup, before it becomes the command. */
   async #hasEntered(cgroup: MemoryCgroup): Promise<void> {
     while (this.isRunning && !cgroupProcesses(cgroup.path).includes(this.pid)) await sleep(enterPollMs);
   }

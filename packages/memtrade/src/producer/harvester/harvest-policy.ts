@@ -1,5 +1,5 @@
 /**
- * When to take memory from an application, and when to give it back: the control loop of Memtrade.
+ * Decides when to take memory from an application and when to give it back: the control loop of Memtrade.
  *
  *               enough baseline                     drop
  *   learning ────────────────────▶ harvesting ───────────────▶ recovering (no limit)
@@ -7,32 +7,32 @@
  *                          one step ▼      │ cooling over       │   └─ still severe: prefetch a chunk
  *                                  cooling ┘◀───────────────────┘ recovery over
  *
- * Every epoch brings one performance point. Points from epochs in which nothing had to be brought back from swap make
- * the *baseline*: how the application does undisturbed. All points make the *recent* distribution. A *drop* is a
- * recent p99 that is worse than the baseline's by more than a threshold: the limit goes at once, and what was recent
- * is forgotten, so that one bad time is not counted twice. Otherwise the limit goes down by a chunk, and then nothing
- * happens for the cooling period: pages that are missed show up as page-ins in that time.
+ * Every epoch brings one performance point. Points of epochs without page-ins make the *baseline*: the application
+ * undisturbed. All points make the *recent* distribution. A *drop* is a recent p99 that is worse than the baseline's by
+ * more than a threshold. A drop removes the limit at once, and clears the recent points, so that they do not count
+ * twice. Without a drop the limit goes down by a chunk; then the policy waits for the cooling period, in which pages
+ * that the application needs show up as page-ins.
  *
- * An epoch that is worse than *every* baseline point is *severe*. Several in a row are a drop whatever the percentiles
- * say, and with each one more a chunk of what was pushed out last is brought back, before it is asked for.
+ * An epoch that is worse than *every* baseline point is *severe*. Several severe epochs in a row are a drop, whatever
+ * the percentiles say. Each further one brings a chunk of the pages that went last back before they are needed.
  *
- * Waiting (stall) and memory pressure are drops by themselves. Deterministic: samples in, decisions out.
+ * A stall and high memory pressure are drops too. The policy is deterministic: samples in, decisions out.
  */
+import type { Direction } from './metrics/performance-metric.js';
 import { SortedWindow } from './sorted-window.js';
 import { stepBytes, type StepGuide } from './step-size.js';
 
 export interface HarvestSettings {
-  /** Which values are better. */
-  readonly direction: 'lower' | 'higher';
-  /** The part of the points that is compared: 0.99 for the p99. */
+  readonly direction: Direction;
+  /** The percentile to compare, 0..1: 0.99 for the p99. */
   readonly tail: number;
-  /** A share of the baseline's tail; a drop is worse by more than this … */
+  /** A drop is worse than the baseline's tail by more than this share of it, and by more than `dropSlack`. */
   readonly dropThreshold: number;
-  /** … and by more than this, in the metric's unit: differences below it are noise whatever their share. */
+  /** Smaller differences are noise, whatever their share. In the metric's unit. */
   readonly dropSlack: number;
-  /** Epochs in a row, each worse than every baseline point, after which memory is brought back. */
+  /** After so many epochs in a row that are each worse than every baseline point, memory is brought back. */
   readonly severeEpochs: number;
-  /** Per cent of the time. */
+  /** More memory pressure than this is a drop; per cent of the time. */
   readonly pressureMax: number;
   readonly baselineWindowMs: number;
   readonly recentWindowMs: number;
@@ -46,37 +46,46 @@ export interface HarvestSettings {
   readonly floorBytes: number;
 }
 
+/** One epoch of the application. */
 export interface HarvestSample {
   readonly nowMs: number;
-  /** `undefined` when the application could not be asked. */
+  /** The metric's value; `undefined` when the application did not answer. */
   readonly performance: number | undefined;
-  /** Pages brought back in this epoch. */
+  /** Pages that came back from swap or disk in this epoch. */
   readonly pageIns: number;
   readonly usageBytes: number;
   readonly swappedBytes: number;
   readonly isStalled: boolean;
-  /** Per cent of the time; 0 when it is not known. */
+  /** Memory pressure, per cent of the time; 0 when it is unknown. */
   readonly pressure: number;
-  /** The last step is not done: pages are still being pushed out. */
+  /** True while pages of the last step are still being pushed out. */
   readonly isPushingOut: boolean;
-  /** Room left in swap: a step needs a chunk of it. */
+  /** Free swap; a step needs a chunk of it. */
   readonly swapFreeBytes: number;
 }
 
 export type HarvestPhase = 'learning' | 'harvesting' | 'cooling' | 'recovering' | 'at floor' | 'swap full';
 
+/** The policy's answer to one epoch. */
 export interface HarvestDecision {
   readonly phase: HarvestPhase;
-  /** `undefined`: none. */
+  /** The application's new limit; `undefined`: no limit. */
   readonly limitBytes: number | undefined;
-  /** This epoch began a recovery. */
+  /** True when this epoch began a recovery. */
   readonly isDrop: boolean;
-  /** So much of what was pushed out last is to be brought back now; 0: nothing. */
+  /** Bytes to bring back now, of the pages that were pushed out last; 0: none. */
   readonly prefetchBytes: number;
 }
 
 const pageBytes = 4096;
 
+/**
+ * The control loop of a harvester, without clock and I/O. Call {@link step} once an epoch and apply its decision.
+ *
+ * @example
+ * const policy = new HarvestPolicy(settings);
+ * const { limitBytes, isDrop, prefetchBytes } = policy.step(sample);
+ */
 export class HarvestPolicy {
   readonly #settings: HarvestSettings;
   readonly #baseline: SortedWindow;
@@ -93,14 +102,14 @@ export class HarvestPolicy {
     this.#recent = new SortedWindow(settings.recentWindowMs);
   }
 
-  /** The tail of both distributions, for people to look at. */
+  /** The tails of both distributions, for reports. */
   get tails(): { readonly baseline: number | undefined; readonly recent: number | undefined } {
     return { baseline: this.#tailOf(this.#baseline), recent: this.#tailOf(this.#recent) };
   }
 
-  /** One epoch. */
+  /** Takes the sample of one epoch and decides. */
   step(sample: HarvestSample): HarvestDecision {
-    // Before it is learned: no point is worse than every point when it is one of them.
+    // Before the point is learned: a point of the baseline is never worse than every point of it.
     this.#severeEpochs = this.#isSevere(sample) ? this.#severeEpochs + 1 : 0;
     this.#learn(sample);
     const isSevere = this.#severeEpochs >= this.#settings.severeEpochs;
@@ -120,7 +129,7 @@ export class HarvestPolicy {
     return { phase, limitBytes: this.#limitBytes, isDrop: false, prefetchBytes };
   }
 
-  /** The kernel could not push out as much as was decided: the limit is this instead. */
+  /** Tells the policy that the kernel could not push out all that was decided: the limit is `limitBytes` instead. */
   reached(limitBytes: number): void {
     if (this.#limitBytes !== undefined) this.#limitBytes = Math.max(limitBytes, this.#settings.floorBytes);
   }
@@ -131,7 +140,7 @@ export class HarvestPolicy {
     this.#recent.expire(sample.nowMs);
     if (!isKnown(sample.performance)) return;
     this.#recent.add(sample.nowMs, sample.performance);
-    // Page-ins while nothing of it is out are its own reads of files, and no trace of ours.
+    // With nothing pushed out, page-ins are the application's own reads of files.
     const isUntouched = this.#limitBytes === undefined && sample.swappedBytes === 0;
     if (sample.pageIns === 0 || isUntouched) this.#baseline.add(sample.nowMs, sample.performance);
   }
@@ -141,7 +150,7 @@ export class HarvestPolicy {
     if (sample.nowMs < this.#recoverUntilMs) return 'recovering';
     if (this.#baseline.size < baselinePointsMin) return 'learning';
     if (sample.nowMs < this.#coolUntilMs || sample.isPushingOut) return 'cooling';
-    // Without a limit a bad time is not our doing; it is no time to begin either.
+    // A bad time without a limit has another cause, but harvesting should not begin in it.
     if (this.#severeEpochs > 0 || this.#isDrop(sample) || this.#stepBytes(sample) === 0) return 'cooling';
     if (this.#nextLimit(sample) >= sample.usageBytes || (this.#limitBytes ?? Infinity) <= floorBytes)
       return 'at floor';
@@ -167,7 +176,7 @@ export class HarvestPolicy {
     return this.#worseBy(recent, baseline) > Math.max(dropSlack, Math.abs(baseline) * dropThreshold);
   }
 
-  /** Worse than every point of the baseline, and by more than noise, while there is something to bring back. */
+  /** Whether the epoch is worse than every baseline point, by more than noise, while there are pages to bring back. */
   #isSevere(sample: HarvestSample): boolean {
     if (sample.swappedBytes === 0 || this.#baseline.size < this.#settings.baselinePointsMin) return false;
     if (sample.isStalled) return true;

@@ -1,12 +1,12 @@
 /**
- * The harvester's loop: look at the application's cgroup once an epoch, let the policy decide, set the limit.
+ * The harvester's loop: samples the application's cgroup once an epoch, lets the policy decide, sets the limit.
  *
  *   sample ──▶ HarvestPolicy ──▶ limit ──▶ the kernel swaps cold pages out ──▶ Silo; memory that can be leased
- *                          └───▶ prefetch ──▶ what went last comes back before it is asked for
+ *                          └───▶ prefetch ──▶ the pages that went last come back before they are needed
  *
- * A cgroup's own pressure trigger (v2) starts an epoch at once: an application that waits is not left to wait for the
- * next second. Where the machine cannot do it (no root, no cgroups, no swap) it is off, with the reason and what would
- * help; a command is started all the same. Whatever is changed is written in the journal first, and undone at close.
+ * The pressure trigger of a cgroup (v2) ends an epoch at once, so an application that waits for memory gets help before
+ * the second is over. Without root, cgroups or swap the harvester is off; its status says why and what would help. It
+ * starts the command all the same. Every change to the machine is journaled before it is made, and undone at close.
  */
 import { existsSync } from 'node:fs';
 import {
@@ -20,7 +20,7 @@ import {
 } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { Silo, type SiloOptions } from '../silo/silo.js';
-import { Aim } from './aim.js';
+import { Aim, type VictimChoice } from './aim.js';
 import { applicationCgroup, Command, commandWords, type ApplicationChoice } from './application.js';
 import { HarvestPolicy, type HarvestDecision, type HarvestSettings } from './harvest-policy.js';
 import { nextStatus, nothingHarvested, type HarvestStatus } from './harvest-status.js';
@@ -34,19 +34,19 @@ export interface HarvesterOptions
     Omit<SiloOptions, 'coolingMs'>,
     Omit<HarvestSettings, 'direction' | 'dropSlack'> {
   readonly dropSlack?: number | undefined;
-  /** HOST:PORT: its PING latency is the metric. */
+  /** HOST:PORT of a Redis server, whose PING latency is the metric. */
   readonly redis?: string | undefined;
-  /** As `open-metric.ts` has it; wins over `redis`. */
+  /** A metric as `open-metric.ts` describes it; takes precedence over `redis`. */
   readonly metric?: string | undefined;
-  /** Which values of the metric are better, where it does not say so itself. */
+  /** Better values of a metric that does not say so itself. */
   readonly metricDirection?: Direction | undefined;
   readonly epochMs: number;
   readonly stateDir: string;
-  /** What goes first at a step: what the kernel chooses (the default), or what nobody touched for the cooling period. */
-  readonly victims?: 'squeeze' | 'idle' | undefined;
+  /** Pages that go first at a step; default 'squeeze'. */
+  readonly victims?: VictimChoice | undefined;
 }
 
-/** A fifth of the time in which somebody waits is no longer a passing matter. */
+/** An epoch ends early when tasks of the application waited for memory for a fifth of half a second. */
 const triggerStallMs = 100;
 const triggerWindowMs = 500;
 
@@ -70,9 +70,9 @@ export class Harvester {
   #isClosed = false;
 
   /**
-   * Undoes what a producer that was killed left behind, then starts.
-   * @throws ExopoolError for a cgroup, pid, unit, command or metric that is not there. What the machine lacks is no
-   *   error.
+   * Undoes what a killed producer left behind, then starts.
+   * @throws ExopoolError for a cgroup, pid, unit, command or metric that does not exist. A mechanism that the machine
+   *   lacks is no error.
    */
   static async start(options: HarvesterOptions): Promise<Harvester> {
     await undoLeftovers(options.stateDir);
@@ -95,7 +95,7 @@ export class Harvester {
     return this.#status;
   }
 
-  /** Pid of the command that was started. */
+  /** The pid of the command that the harvester started. */
   get commandPid(): number | undefined {
     return this.#command?.pid;
   }
@@ -107,7 +107,7 @@ export class Harvester {
     this.#trigger?.close();
     this.#metric?.close();
     await this.#epoch;
-    // Before it is stopped: an application that waits for memory would not hear SIGTERM.
+    // First of all: an application that waits for memory does not react to SIGTERM.
     if (this.#status.limitBytes !== undefined) this.#squeeze?.lift();
     await this.#squeeze?.settled();
     await this.#command?.stop();
@@ -168,7 +168,7 @@ export class Harvester {
     if (!this.#isClosed) this.#timer = setTimeout(() => this.#runEpoch(), this.#options.epochMs);
   }
 
-  /** Ends the epoch now, unless that is being done. */
+  /** Ends the epoch now, unless it is ending already. */
   #runEpoch(): void {
     if (this.#isInEpoch || this.#isClosed) return;
     this.#isInEpoch = true;
@@ -182,7 +182,7 @@ export class Harvester {
       });
   }
 
-  /** Whom it cannot see it does not hold; the next epoch may see again. A cgroup that its owner removed is the end. */
+  /** Lifts the limit of an application that cannot be sampled; the next epoch tries again. Ends with its cgroup. */
   #failed(cgroup: MemoryCgroup, reason: string): void {
     if (existsSync(cgroup.path)) {
       this.#status = { ...this.#status, reason };
@@ -226,7 +226,7 @@ export class Harvester {
     });
   }
 
-  /** @returns bytes that were asked back from swap. */
+  /** @returns the bytes that it asked the kernel to bring back from swap. */
   async #apply(
     { limitBytes, isDrop, prefetchBytes }: HarvestDecision,
     policy: HarvestPolicy,
@@ -239,7 +239,7 @@ export class Harvester {
   }
 }
 
-/** What the machine lacks, as opposed to what the user got wrong. */
+/** Whether the machine lacks something, as opposed to a mistake in the settings. */
 function isLack(error: ExopoolError): boolean {
   return error.code === 'EXOPOOL_UNSUPPORTED' || error.code === 'EXOPOOL_PERMISSION';
 }

@@ -5,9 +5,9 @@
  *            /              \           and how many values its subtree has
  *      2 ×3 (3)            8 ×2 (2)     at(4) goes right: 4 ≥ 3 + 1, and finds 8
  *
- * A treap: a search tree by value that is a heap by random priorities, so it is balanced whatever comes in whatever
- * order. Adding, removing and finding by rank take O(log n). Nodes are rows of arrays, which spare the garbage
- * collector an object for every sample. The random numbers have a fixed seed: two runs do the same.
+ * It is a treap: a search tree by value and a heap by random priority, so it stays balanced for any order of insertion.
+ * Adding, removing and finding by rank take O(log n). Nodes are rows of typed arrays, so a sample is no object for the
+ * garbage collector. The random numbers have a fixed seed: two runs do the same.
  */
 
 const rowsAtStart = 64;
@@ -23,7 +23,7 @@ export class RankedValues {
   #left = new Uint32Array(rowsAtStart);
   #right = new Uint32Array(rowsAtStart);
   #root = none;
-  /** Rows that were given out; below it, those that came back are chained by `#left` from `#free`. */
+  /** Rows in use so far. Removed ones among them form a list from `#free`, linked by `#left`. */
   #rows = 1;
   #free = none;
   #random = seed;
@@ -75,7 +75,7 @@ export class RankedValues {
     }
     const isLess = value < this.#value[node]!;
     const child = this.#insert((isLess ? this.#left : this.#right)[node]!, value);
-    // Taken anew: making a row may have replaced the arrays by longer ones.
+    // Read again: a new row may have replaced the arrays by longer ones.
     (isLess ? this.#left : this.#right)[node] = child;
     if (this.#priority[child]! > this.#priority[node]!) return this.#rotate(node, isLess);
     this.#recount(node);

@@ -1,12 +1,12 @@
 /**
- * The values of the last so many milliseconds, for percentiles: each sample costs O(log n), and so does each look.
+ * The values of a time window, for percentiles. A sample costs O(log n), and so does a percentile.
  *
- *   arrivals   (t0, 3) (t1, 1) (t2, 2)    a ring, oldest first: what expires next
+ *   arrivals   (t0, 3) (t1, 1) (t2, 2)    a ring, oldest first: the next to expire
  *   ranked     1  2  3                    an order-statistics tree: percentile(p) finds by rank
  */
 import { RankedValues } from './ranked-values.js';
 
-/** Above this the oldest go early: a day of ten samples a second, and some more. Some 45 MiB at most. */
+/** With more points the oldest expire early. Enough for a day of ten samples a second; at most 45 MiB. */
 const pointsMax = 1_000_000;
 const ringAtStart = 64;
 
@@ -39,7 +39,7 @@ export class SortedWindow {
     this.#ranked.add(value);
   }
 
-  /** Forgets what is older than the window. */
+  /** Drops the values that are older than the window. */
   expire(nowMs: number): void {
     while (this.#count > 0 && this.#atMs[this.#first]! <= nowMs - this.#windowMs) this.#dropOldest();
   }
@@ -49,7 +49,7 @@ export class SortedWindow {
     this.#ranked.clear();
   }
 
-  /** The smallest value that at least `share` (0..1) of all are not above; `undefined` without values. */
+  /** The smallest value such that at least `share` (0..1) of all values are not larger; `undefined` without values. */
   percentile(share: number): number | undefined {
     return this.#ranked.at(Math.max(0, Math.ceil(share * this.#count) - 1));
   }

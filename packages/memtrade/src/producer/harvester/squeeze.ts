@@ -1,10 +1,10 @@
 /**
- * Holds an application to what the policy decided: pushes out what is above it beside the epochs, and lifts the limit at
- * once when there was a drop.
+ * Holds an application to the limit that the policy decided. It pushes out the excess in the background, and lifts the
+ * limit at once after a drop.
  *
- *   idle ranges first (with an aim) ─▶ the limit, in slices ─▶ which pages went is noted: newest come back first
+ *   idle ranges first (with an aim) ─▶ the limit, in slices ─▶ notes the pages that went: the newest come back first
  *
- * In idle time this may take long. Meanwhile the epochs go on, since bad news must be heard.
+ * Pushing out may take long, since it runs at idle priority. Epochs go on meanwhile, so a drop is noticed.
  */
 import { type MachineJournal, type MemoryCgroup } from '@exopool/native';
 import { cgroupProcesses, SwappedPages } from '@exopool/native/internal';
@@ -13,16 +13,16 @@ import type { Aim } from './aim.js';
 export interface SqueezeOptions {
   readonly cgroup: MemoryCgroup;
   readonly journal: MachineJournal;
-  /** The kernel's limit is higher by so much than what was pushed down to. */
+  /** The kernel's limit is higher than the usage after pushing out, by so much. */
   readonly headroomBytes: number;
-  /** `undefined`: the kernel alone chooses what goes. */
+  /** `undefined`: the kernel alone chooses the pages. */
   readonly aim: Aim | undefined;
 }
 
 export class Squeeze {
   readonly #options: SqueezeOptions;
   readonly #pages = new SwappedPages();
-  /** What was decided last, and what usage was last pushed down to; `undefined`: no limit. */
+  /** The limit that was decided last, and the usage that was reached last; `undefined`: no limit. */
   #wantedBytes: number | undefined;
   #reachedBytes: number | undefined;
   #work: Promise<void> | undefined;
@@ -31,12 +31,12 @@ export class Squeeze {
     this.#options = options;
   }
 
-  /** What was decided is not done yet. */
+  /** True while pages are being pushed out or brought back. */
   get isBusy(): boolean {
     return this.#work !== undefined;
   }
 
-  /** No limit: ends what is being pushed out. */
+  /** Removes the limit and stops pushing out. */
   lift(): void {
     this.#wantedBytes = undefined;
     this.#reachedBytes = undefined;
@@ -44,22 +44,22 @@ export class Squeeze {
   }
 
   /**
-   * Pushes out what is above the limit, unless it is busy with that.
-   * @param limitBytes `undefined` where there is none: then an aim learns what is idle.
-   * @param onReached hears how far a new limit got, when that is less far than asked.
+   * Pushes out the usage above the limit, unless it is busy already.
+   * @param limitBytes `undefined` without a limit; an aim then only learns which memory is idle.
+   * @param onReached called with the usage that was reached, when that is above a new limit.
    */
   hold(limitBytes: number | undefined, usageBytes: number, onReached: (bytes: number) => void): void {
     if (this.isBusy) return;
     this.#wantedBytes = limitBytes;
-    // What came back since is pushed out here, and not by the application while it waits for a page.
+    // Pages that came back are pushed out here. Otherwise the application would do it, each time it waits for a page.
     if (limitBytes !== undefined && (limitBytes !== this.#reachedBytes || usageBytes > limitBytes))
       this.#goesOn(this.#pushOut(limitBytes, usageBytes, onReached));
     else if (this.#options.aim !== undefined) this.#goesOn(this.#options.aim.push(this.#pids, 0));
   }
 
-  /** Brings back what went last, as much of it as is out. @returns bytes that were asked for; 0 where it can't. */
+  /** Brings back the pages that went last. @returns the bytes that it asked for; 0 when the kernel cannot do it. */
   async prefetch(bytes: number): Promise<number> {
-    // An application that grew under its limit pushed out pages without a step of ours.
+    // An application that grew under its limit pushed out pages by itself.
     await this.#observe();
     return this.#pages.prefetch(bytes).catch(() => 0);
   }
@@ -73,17 +73,17 @@ export class Squeeze {
     const { cgroup, journal, headroomBytes, aim } = this.#options;
     const isStep = limitBytes !== this.#reachedBytes;
     await aim?.push(this.#pids, usageBytes - limitBytes);
-    // There was a drop meanwhile.
+    // A drop happened meanwhile.
     if (this.#wantedBytes !== limitBytes) return;
     const reached = await cgroup.setLimit(journal, limitBytes, headroomBytes);
     if (!isStep || reached === undefined) return;
     this.#reachedBytes = reached;
     if (reached !== limitBytes) onReached(reached);
-    // Looked at after each step: what is out now and was not before went with it.
+    // After each step: pages that are out now and were not before went with it.
     await this.#observe();
   }
 
-  /** What cannot be looked at (the kernel lacks the call, a process just ended) is not brought back early. */
+  /** Pages that cannot be observed are not prefetched: the kernel lacks the call, or their process just ended. */
   async #observe(): Promise<void> {
     await this.#pages.observe(this.#pids).catch(() => 0);
   }
@@ -92,7 +92,7 @@ export class Squeeze {
     return cgroupProcesses(this.#options.cgroup.path);
   }
 
-  /** A cgroup that is gone ends the loop when it is looked at next. */
+  /** Runs beside earlier work. Failures are ignored: a removed cgroup ends the loop at its next sample. */
   #goesOn(work: Promise<unknown>): void {
     const all = Promise.allSettled([this.#work, work]).then(() => {
       if (this.#work === all) this.#work = undefined;

@@ -1,14 +1,14 @@
 /**
- * How much to take at a step. Fixed, as in the paper; or guided by pressure, as senpai and TMO do: a whole chunk while
- * nothing waits for memory, less the nearer the application comes to the pressure it may have, nothing at it.
+ * The size of a step. It is fixed, as in the paper, or guided by memory pressure, as in senpai and TMO: a whole chunk
+ * without pressure, less as the pressure grows, and nothing at the highest pressure that is allowed.
  *
- *   bytes = chunk × (1 − pressure / pressureMax)²        squared: gentle well before the limit
+ *   bytes = chunk × (1 − pressure / pressureMax)²        squared, so that steps shrink well before the limit
  *
- * Refaults count as pressure of the same kind: a step after which as many pages came back as it pushed out was wrong
- * altogether.
+ * Refaults count in the same way. If all pages of the last step came back, the next step is empty.
  */
 
-export type StepGuide = 'fixed' | 'pressure';
+export const stepGuides = ['fixed', 'pressure'] as const;
+export type StepGuide = (typeof stepGuides)[number];
 
 export interface StepTrace {
   /** Per cent of the time in which something waited for memory. */
@@ -17,7 +17,7 @@ export interface StepTrace {
   readonly returnedBytes: number;
 }
 
-/** Steps below a page's multiple of this are not worth a reclaim. */
+/** A smaller step is not worth a reclaim. */
 const stepBytesMin = 64 * 1024;
 
 export function stepBytes(

@@ -1,4 +1,4 @@
-/** How well the application does, one number an epoch: what the harvester must not make worse. */
+/** The application's performance, as one number an epoch. The harvester must not make it worse. */
 
 export interface Epoch {
   readonly seconds: number;
@@ -6,23 +6,24 @@ export interface Epoch {
   readonly pageIns: number;
 }
 
-/** Which values are better. */
-export type Direction = 'lower' | 'higher';
+/** Says which values of a metric are better. */
+export const directions = ['lower', 'higher'] as const;
+export type Direction = (typeof directions)[number];
 
 export interface PerformanceMetric {
-  /** With its unit, for people. */
+  /** The name of the metric, with its unit, for people. */
   readonly name: string;
   readonly direction: Direction;
   /** Differences below this are noise; in the metric's unit. */
   readonly defaultSlack: number;
-  /** The value of the epoch that just ended; `undefined` when the application could not be asked. Never waits long. */
+  /** Ends an epoch. @returns its value, soon; `undefined` when the application did not answer. */
   endEpoch(epoch: Epoch): Promise<number | undefined> | number | undefined;
   close(): void;
 }
 
 /**
- * Page-ins a second, for applications that tell nothing about themselves: what was pushed out and is missed comes
- * back as major faults. Below some hundred a second a page from compressed memory (10 µs each) costs less than 1 %.
+ * Page-ins a second, for applications without a metric of their own: a page that was pushed out and is needed comes
+ * back by a major fault. At 10 µs a page from compressed memory, 100 page-ins a second cost 0.1 % of a core.
  */
 export function promotionRate(): PerformanceMetric {
   return {
