@@ -1,6 +1,6 @@
 /**
- * Talks to the broker: registers, then reports once a second. The leases go on while the broker is away; it is looked
- * for again and again, with growing pauses, each its own. A producer may start while it is away, and joins when it comes.
+ * The producer's side of the broker's protocol: registers, then reports once a second. Leases go on while the broker is
+ * away. The agent retries with exponential backoff and jitter, also when the broker was away at the start.
  */
 import { toExopoolError } from '@exopool/shared';
 import type { BrokerClient } from '../protocol/broker-client.js';
@@ -14,24 +14,24 @@ export interface AgentReport {
 export interface AgentOptions {
   /** Connects and logs in. */
   connect(): Promise<BrokerClient>;
-  /** HOST:PORT that consumers reach the slab server by. */
+  /** HOST:PORT at which consumers reach the slab server. */
   readonly endpoint: string;
   readonly slabBytes: number;
-  /** Asked for every report. */
+  /** Called for every report. */
   report(): AgentReport;
-  /** After each login: the key that signs tickets. */
+  /** Called after each report with the key that signs tickets. */
   onBroker(brokerKey: Buffer): void;
-  /** Leases that were given back to the broker. */
+  /** Called with leases that consumers gave back. */
   onReleased(leaseIds: readonly Buffer[]): void;
 }
 
 export type BrokerState = 'connected' | 'away';
 
-/** The broker takes a producer that is silent for five of these for gone. */
+/** The broker stops placing leases on a producer that is silent for five intervals. */
 const reportIntervalMs = 1000;
-/** Pauses while the broker is away double up to this. */
+/** The longest pause before a retry. */
 const retryMsMax = 15_000;
-/** What time may heal; anything else is a mistake that the operator wants to hear of at once. */
+/** Errors that a retry may cure. Any other is a mistake, and the operator must see it at once. */
 const passingCodes = new Set(['EXOPOOL_UNAVAILABLE', 'EXOPOOL_TIMEOUT']);
 
 export class BrokerAgent {
@@ -44,8 +44,8 @@ export class BrokerAgent {
   #isClosed = false;
 
   /**
-   * Connects, registers and makes the first report; or goes on looking for a broker that is away.
-   * @throws ExopoolError what the broker says to that.
+   * Connects, registers and makes the first report. Retries in the background when the broker is away.
+   * @throws ExopoolError when the broker refuses.
    */
   static async start(options: AgentOptions): Promise<BrokerAgent> {
     const agent = new BrokerAgent(options);
@@ -104,7 +104,7 @@ export class BrokerAgent {
       client.close();
       return;
     }
-    // From here on `close` ends it.
+    // From here on `close` closes the client.
     this.#client = client;
     try {
       await this.#register(client);
@@ -138,7 +138,7 @@ export class BrokerAgent {
     try {
       await this.#report(client);
     } catch (error) {
-      // A broker with a new database does not know us.
+      // A broker with a new database does not know this producer.
       if (toExopoolError(error).code !== 'EXOPOOL_NOT_FOUND') throw error;
       await this.#register(client);
       await this.#report(client);
@@ -147,15 +147,15 @@ export class BrokerAgent {
 
   async #report(client: BrokerClient): Promise<void> {
     const { released } = await client.reportUsage(this.#options.report());
-    // It may be another broker, with another key, that answers now.
+    // Another broker, with another key, may answer now.
     this.#options.onBroker(client.brokerKey);
     if (released.length > 0) this.#options.onReleased(released);
   }
 }
 
 /**
- * Time until the next report: a second, or after failures a pause that doubles, spread so that producers who lost the
- * same broker do not all come back at once.
+ * The time until the next report: a second, or after failures an exponential backoff with jitter, so that producers do
+ * not all come back at once after an outage.
  * @param random 0..1.
  */
 export function pauseMs(failures: number, random: number): number {

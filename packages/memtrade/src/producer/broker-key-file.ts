@@ -1,6 +1,6 @@
 /**
- * The key that signs tickets, kept for starts at which the broker is away: leases that run are served all the same.
- * Until there is one a random key stands for it, whose owner nobody is.
+ * Keeps the broker's public key on disk. So a producer that starts while its broker is away can check tickets, and goes
+ * on serving leases. Before the first contact a random key takes its place, and no ticket is valid.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { Identity, publicKeyBytes } from '@exopool/shared';
@@ -9,7 +9,7 @@ export class BrokerKeyFile {
   readonly #path: string;
   #key: Buffer;
 
-  /** @param identityFile of the producer; the key is kept beside it. */
+  /** @param identityFile the producer's; the key is kept beside it. */
   constructor(identityFile: string) {
     this.#path = `${identityFile}.broker-key`;
     this.#key = read(this.#path) ?? new Identity().publicKey;
@@ -19,7 +19,7 @@ export class BrokerKeyFile {
     return this.#key;
   }
 
-  /** Keeps another key. @returns false when it is the one that is known. */
+  /** Keeps the broker's key. @returns false when it is known already. */
   update(key: Buffer): boolean {
     if (key.equals(this.#key)) return false;
     this.#key = key;
@@ -27,7 +27,7 @@ export class BrokerKeyFile {
       writeFileSync(`${this.#path}.new`, `${key.toString('hex')}\n`, { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
     } catch {
-      // It is known now all the same; the next start has to wait for the broker.
+      // This process knows the key. Only the next start has to wait for the broker.
     }
     return true;
   }

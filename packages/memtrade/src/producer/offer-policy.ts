@@ -1,26 +1,26 @@
 /**
- * How many slabs to offer: what the machine can spare.
+ * Decides how many slabs to offer: as many as the machine can spare.
  *
- *   spare   = available + memory in our own slabs − floor
+ *   spare   = available + memory in this producer's slabs − floor
  *   offered = min(spare, cap + harvested) in whole slabs
  *
- * Harvested memory is part of what is available: it widens the cap, it is not added to `spare` a second time. Memory
- * that consumers use in our slabs is not available to anybody else, but it is to us.
+ * Harvested memory is part of the available memory. It raises the cap, and is not added to `spare` a second time. The
+ * kernel does not count memory in slabs as available, but it is offered already, so it is added.
  *
- * Less memory lowers the offer at once, since the application needs it. More memory raises it only when it stays for
- * a while and reaches half a slab beyond the boundary: so the offer does not flap when memory moves around one.
- * Pure: the last state and a snapshot give the next state.
+ * Less memory lowers the offer at once, since the application needs it. More memory raises the offer only when it stays
+ * for a while and reaches half a slab beyond the boundary. So an offer near a boundary does not flap. Pure: the last
+ * state and a snapshot give the next state.
  */
 
 export interface OfferSettings {
   readonly slabBytes: number;
-  /** Left to the machine. */
+  /** Available memory that the machine keeps. */
   readonly floorBytes: number;
-  /** Most free memory to offer beside what is harvested. */
+  /** Most memory to offer, besides harvested memory. */
   readonly maxBytes: number;
-  /** Most slabs that may be offered whatever is there. */
+  /** Most slabs to offer. */
   readonly slabsMax: number;
-  /** How long more must be there before it is offered. */
+  /** Time for which more memory must stay available before it is offered. */
   readonly raiseAfterMs: number;
 }
 
@@ -28,21 +28,21 @@ export interface OfferSnapshot {
   readonly nowMs: number;
   /** The machine's available memory. */
   readonly availableBytes: number;
-  /** Memory used by our slabs. */
+  /** Memory in this producer's slabs. */
   readonly ownBytes: number;
   readonly harvestedBytes: number;
 }
 
 export interface OfferState {
   readonly slabs: number;
-  /** Since when more could be offered; `undefined` when it could not. */
+  /** Since when more could be offered; `undefined` when nothing more can. */
   readonly moreSinceMs: number | undefined;
 }
 
-/** Share of a slab that must be there beyond a boundary before it counts as more. */
+/** The offer is raised only with so large a part of another slab available. */
 const raiseMargin = 0.5;
 
-/** The next offer; `last` is `undefined` at the start, when nothing has to be waited for. */
+/** The next offer. At the start `last` is `undefined`, and the offer does not wait. */
 export function nextOffer(
   last: OfferState | undefined,
   snapshot: OfferSnapshot,

@@ -1,4 +1,4 @@
-/** What the producer tells Prometheus; read from its state when it is asked for. */
+/** The producer's Prometheus metrics, read from its state at each scrape. */
 import { Gauge, Histogram, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import type { ProducerStats } from './producer-stats.js';
 
@@ -21,23 +21,19 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
   ['reclaims_asked', 'Times that consumers were asked for slabs', (stats) => stats.reclaims.asked],
   ['reclaims_urgent', 'Times that slabs were taken without asking', (stats) => stats.reclaims.emergencies],
   ['server_cpu_seconds', 'CPU time of the slab server', (stats) => stats.server.cpuSeconds],
-  ['harvested_bytes', 'Memory won from the application', (stats) => stats.harvest.harvestedBytes],
+  ['harvested_bytes', 'Memory harvested from the application', (stats) => stats.harvest.harvestedBytes],
   ['application_bytes', "The application's memory", (stats) => stats.harvest.usageBytes],
   ['application_limit_bytes', 'Its limit; 0 is none', (stats) => stats.harvest.limitBytes ?? 0],
   ['harvest_steps', 'Times that the limit was lowered', (stats) => stats.harvest.steps],
-  [
-    'harvest_drops',
-    'Times that the application suffered and the limit was lifted',
-    (stats) => stats.harvest.drops,
-  ],
+  ['harvest_drops', 'Performance drops, each of which lifted the limit', (stats) => stats.harvest.drops],
   [
     'idle_pushed_bytes',
-    'Memory pushed out because nobody touched it, with victims idle',
+    'Idle memory pushed out, with --victims idle',
     (stats) => stats.harvest.aim?.pushedBytes ?? 0,
   ],
   [
     'prefetched_bytes',
-    'Memory brought back before it was asked for',
+    'Memory brought back before the application needed it',
     (stats) => stats.harvest.prefetchedBytes,
   ],
   [
@@ -47,7 +43,7 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
   ],
   [
     'silo_memory_bytes',
-    'Memory that their compressed form takes',
+    'Memory that the compressed pages take',
     (stats) => stats.harvest.silo?.memoryBytes ?? 0,
   ],
   ['silo_disk_bytes', 'Pages that were moved on to a disk', (stats) => stats.harvest.silo?.diskBytes ?? 0],
@@ -64,14 +60,14 @@ const gauges: readonly (readonly [name: string, help: string, read: (stats: Prod
   ['broker_connected', '1 as long as the broker answers', (stats) => (stats.broker === 'connected' ? 1 : 0)],
 ];
 
-/** From an emergency (some milliseconds) to a long grace. */
+/** From an emergency (some milliseconds) to a long grace period. */
 const reclaimBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export class ProducerMetrics {
   readonly #registry = new Registry();
   readonly #reclaims = new Histogram({
     name: 'exopool_producer_reclaim_seconds',
-    help: 'Time from too much being leased until it fitted again',
+    help: 'Time for which more was leased than the machine could spare',
     buckets: reclaimBuckets,
     registers: [this.#registry],
   });
@@ -86,7 +82,7 @@ export class ProducerMetrics {
       gauge: new Gauge({ name: `exopool_producer_${name}`, help, registers: [this.#registry] }),
       read,
     }));
-    // One look fills every gauge: the first one's collection sets them all.
+    // One snapshot fills all gauges: collecting the first one sets them all.
     Object.assign(all[0]!.gauge, {
       collect: () => {
         const now = stats();

@@ -1,5 +1,5 @@
 /**
- * A running producer: serves slabs, offers what the machine can spare, harvests an application.
+ * A running producer: serves slabs, offers the memory that the machine can spare, harvests from an application.
  *
  *   harvester ──▶ harvested bytes ─┐
  *   /proc/meminfo, pressure ───────┼─▶ slab manager ──▶ slab server: admits, asks for slabs back, takes them
@@ -20,30 +20,35 @@ import { ProducerMetrics } from './producer-metrics.js';
 import type { ProducerStats } from './producer-stats.js';
 import { SlabManager, type SlabManagerSettings } from './slab-manager.js';
 
+/** A producer that runs in this process. */
 export interface RunningProducer {
-  /** Of the slab server. */
+  /** The port of the slab server. */
   readonly port: number;
   readonly publicKey: Buffer;
-  /** Of the Prometheus metrics; `undefined` when they are off. */
+  /** The port of the Prometheus metrics; `undefined` when they are off. */
   readonly metricsPort: number | undefined;
-  /** Pid of the command that was started for harvesting. */
+  /** The pid of the command that it started to harvest from. */
   readonly commandPid: number | undefined;
   stats(): ProducerStats;
-  /** Stops serving and the command, and undoes every change to the machine. Idempotent. */
+  /** Stops serving, ends the command, and undoes every change to the machine. Idempotent. */
   close(): Promise<void>;
 }
 
-/** How often the machine is looked at while something is on loan: an emergency is to be over after a quarter of a second. */
+/** The interval, in ms, at which the machine is sampled while slabs are leased: an emergency must end within 250 ms. */
 export const lookIntervalMs = 50;
-/** Waiting for memory in a tenth of the time is a reason to look at once. */
+/** The machine is sampled at once when tasks wait for memory for a tenth of half a second. */
 const triggerStallMs = 50;
 const triggerWindowMs = 500;
 
 /**
- * Starts a producer. A broker that is away is no error: it is joined when it comes.
- * @param settings those of `exopool producer`; what is left out has its default.
- * @throws ExopoolError `EXOPOOL_CONFIG`, or when the broker refuses, a port is taken, or the application to harvest from is not there. A
+ * Starts a producer. It may start before its broker: it registers as soon as it can reach it.
+ *
+ * @param settings those of `exopool producer`; the others have their defaults.
+ * @throws ExopoolError `EXOPOOL_CONFIG`, or when the broker refuses, a port is taken, or there is no such application. A
  *   machine that cannot harvest is no error: `stats().harvest.reason` says why.
+ *
+ * @example
+ * const producer = await runProducer({ broker: broker.endpoint, caFile: broker.caFile, maxMib: 256 });
  */
 export async function runProducer(settings: ProducerSettings = {}): Promise<RunningProducer> {
   const config = loadConfig(producerConfig, { scope: 'PRODUCER', flags: settings });
@@ -59,7 +64,7 @@ export async function runProducer(settings: ProducerSettings = {}): Promise<Runn
 async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[]): Promise<RunningProducer> {
   const identity = Identity.loadOrCreate(config.identityFile);
   const brokerKey = new BrokerKeyFile(config.identityFile);
-  // The harvester does so before it starts; without one it is done here.
+  // A harvester does the same before it starts.
   if (!config.harvest) await undoLeftovers(config.stateDir);
   const harvester = config.harvest ? await Harvester.start(harvesterOptions(config)) : undefined;
   undo.push(() => harvester?.close());
@@ -121,7 +126,7 @@ async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[
 
 const switchedOff: HarvestStatus = {
   state: 'off',
-  reason: 'harvesting is switched off: give --harvest',
+  reason: 'harvesting is off: start the producer without --no-harvest',
   ...nothingHarvested,
 };
 
@@ -158,7 +163,7 @@ function startServer(config: ProducerConfig, identity: Identity, brokerKey: Buff
 function advertised(config: ProducerConfig, port: number): string {
   if (config.advertise !== undefined) return config.advertise;
   if (config.host === '0.0.0.0' || config.host === '::') {
-    const message = `consumers cannot reach ${config.host}: give --advertise HOST:PORT, or a --host with an address`;
+    const message = `consumers cannot connect to ${config.host}: give --advertise HOST:PORT, or --host with one address`;
     throw new ExopoolError('EXOPOOL_CONFIG', message);
   }
   return config.host.includes(':') ? `[${config.host}]:${port}` : `${config.host}:${port}`;

@@ -1,31 +1,32 @@
 /**
- * How slabs come back when the machine needs them. Pure: the last state and a snapshot give orders and the next state.
+ * Decides how slabs come back when the machine needs them. Pure: the last state and a snapshot give orders and the next
+ * state.
  *
- *   enough fits ──────────────▶ nothing
- *   too much is held ─────────▶ ask every lease for its share, by what it holds; wait for the grace
- *   grace over, still too much ▶ take what was not given, the youngest promise first
- *   emergency ────────────────▶ take all that is too much, the youngest promise first, now
+ *   all leases fit ───────────▶ nothing
+ *   too many slabs leased ────▶ ask each lease for slabs, in proportion to its size; wait for the grace period
+ *   grace over, still too many ▶ take the slabs that were not given back, the youngest lease first
+ *   emergency ────────────────▶ take all excess slabs now, the youngest lease first
  */
 
 export interface HeldLease {
   readonly leaseId: Buffer;
   readonly slabs: number;
-  /** Leases are numbered as they are opened: the highest is the youngest promise. */
+  /** Leases are numbered as they are opened: the youngest has the highest number. */
   readonly order: number;
 }
 
 export interface ReclaimSnapshot {
   readonly nowMs: number;
   readonly leases: readonly HeldLease[];
-  /** Slabs that may be held. */
+  /** Slabs that may be leased. */
   readonly allowedSlabs: number;
   readonly isEmergency: boolean;
 }
 
 export interface ReclaimState {
-  /** When what was asked for is taken. */
+  /** The end of the grace period. */
   readonly deadlineMs: number;
-  /** Slabs that each lease may keep, by its order. */
+  /** Slabs that each lease may keep, by its order number. */
   readonly keep: ReadonlyMap<number, number>;
 }
 
@@ -54,7 +55,7 @@ export function nextReclaim(
   }
   const asked = leases.reduce((sum, lease) => sum + Math.max(0, lease.slabs - keepOf(lease)), 0);
   if (last !== undefined && asked >= excess) return { state: last, orders: [] };
-  // More is needed than was asked for: all are asked anew, and have until the same deadline.
+  // More is needed than was asked for: all leases are asked again, with the same deadline.
   const deadlineMs = last?.deadlineMs ?? nowMs + graceMs;
   const shares = shareOut(leases, excess);
   const asks = leases.flatMap(({ leaseId, order }): ReclaimOrder[] => {
@@ -65,7 +66,7 @@ export function nextReclaim(
   return { state: { deadlineMs, keep }, orders: asks };
 }
 
-/** Whole slabs in proportion to what each holds; what rounding leaves goes to the largest remainders. */
+/** Whole slabs in proportion to each lease's size. The remainder goes to the leases with the largest fractions. */
 function shareOut(leases: readonly HeldLease[], wanted: number): Map<number, number> {
   const held = heldSlabs(leases);
   const exact = leases.map(({ order, slabs }) => ({ order, share: (slabs * wanted) / held }));

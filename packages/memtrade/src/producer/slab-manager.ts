@@ -1,9 +1,9 @@
 /**
- * Keeps what is leased within what the machine can spare.
+ * Keeps the leased slabs within the memory that the machine can spare.
  *
  *   memory, harvest ─▶ offer policy ─▶ admit so many slabs ─▶ reclaim policy ─▶ ask, take ─▶ slab server
  *
- * Reclaims are timed from the look that found too much held until it fits again.
+ * A reclaim begins with the sample that found too many slabs leased, and ends when they fit again.
  */
 import { readMemoryInfo, readMemoryPressure } from '@exopool/native';
 import { type SlabServer, type SlabServerStats } from '@exopool/native/internal';
@@ -11,28 +11,29 @@ import { nextOffer, type OfferSettings, type OfferState } from './offer-policy.j
 import { heldSlabs, nextReclaim, type ReclaimState } from './reclaim-policy.js';
 
 export interface SlabManagerSettings extends OfferSettings {
-  /** Time that consumers have to move what they want to keep. */
+  /** Time that consumers have to move values out of slabs that they must give back. */
   readonly graceMs: number;
-  /** Available memory below this is an emergency. */
+  /** Less available memory than this is an emergency. */
   readonly emergencyBytes: number;
-  /** So is waiting for memory by everybody above this, per cent of the time. */
+  /** More pressure than this is an emergency; per cent of the time in which all tasks wait for memory. */
   readonly emergencyPressure: number;
 }
 
-/** The machine at one moment. */
+/** The machine's memory at one moment. */
 export interface MachineMemory {
   readonly availableBytes: number;
-  /** Resident memory of this process: what it has more of than at the start is in slabs. */
+  /** Resident memory of this process. Its growth since the start is the memory in slabs. */
   readonly processBytes: number;
-  /** Per cent of the time in which everybody waited for memory. */
+  /** Per cent of the time in which all tasks waited for memory. */
   readonly fullPressure: number;
 }
 
 export interface ReclaimStats {
-  /** Times that consumers were asked, and that slabs were taken without asking. */
+  /** Reclaims that asked consumers for slabs. */
   readonly asked: number;
+  /** Reclaims that took slabs without asking. */
   readonly emergencies: number;
-  /** How long the last one took, and the longest; until what is held fits. */
+  /** Duration of the last reclaim. */
   readonly lastMs: number;
   readonly longestMs: number;
 }
@@ -47,6 +48,13 @@ export interface SlabManagerStats {
 
 const unlentIntervalMs = 1000;
 
+/**
+ * Adjusts what a slab server admits to the machine's memory, and takes slabs back when they are too many.
+ *
+ * @example
+ * const manager = new SlabManager(server, settings, () => 0);
+ * const timer = setInterval(() => manager.turn(), 50);
+ */
 export class SlabManager {
   readonly #server: SlabServer;
   readonly #settings: SlabManagerSettings;
@@ -61,7 +69,10 @@ export class SlabManager {
   #adjustedMs = -Infinity;
   #reclaims = { asked: 0, emergencies: 0, lastMs: 0, longestMs: 0 };
 
-  /** @param onReclaimed told how long each reclaim took. @param look at the machine; for tests. */
+  /**
+   * @param onReclaimed called with the duration of each reclaim, in ms.
+   * @param look samples the machine; tests replace it.
+   */
   constructor(
     server: SlabServer,
     settings: SlabManagerSettings,
@@ -83,15 +94,14 @@ export class SlabManager {
   }
 
   /**
-   * To be called often: adjusts, but only once a second while nothing is on loan that could be wanted back. A look takes
-   * 0.4 ms.
+   * Adjusts, but only once a second while no slab is leased. Call it often; a sample takes 0.4 ms.
    */
   turn(): void {
     const isLent = this.#server.leasedSlabs > 0 || this.#overSinceMs !== undefined;
     if (isLent || performance.now() - this.#adjustedMs >= unlentIntervalMs) this.adjust();
   }
 
-  /** Looks at the machine and acts; where it cannot be seen (no more files may be opened) what was seen last counts. */
+  /** Samples the machine and acts. When it cannot be sampled (no free file descriptor), the last sample counts. */
   adjust(): void {
     const nowMs = performance.now();
     this.#adjustedMs = nowMs;
@@ -99,10 +109,10 @@ export class SlabManager {
     try {
       this.#machine = this.#look();
     } catch {
-      // The next look is soon.
+      // The next sample is soon.
     }
     const { availableBytes, processBytes, fullPressure } = this.#machine;
-    // Mapped is not yet used: only pages that were written count.
+    // Slabs are mapped lazily: only pages that were written take memory.
     const grownBytes = Math.max(0, processBytes - this.#processBytesAtStart);
     const { leasedSlabs } = this.#server;
     const ownBytes = Math.min(grownBytes, leasedSlabs * this.#settings.slabBytes);

@@ -40,7 +40,7 @@ export function applicationCgroup(
   const cgroup = existingCgroup(choice);
   if (cgroup === undefined) return undefined;
   if (!cgroupProcesses(cgroup.path).includes(process.pid)) return cgroup;
-  const message = `cannot harvest from ${cgroup.path}: this producer runs in it too; move the application to another cgroup, or use --run`;
+  const message = `cannot harvest from ${cgroup.path}: it is this producer's own cgroup; move the application to another one, or use --run`;
   throw new ExopoolError('EXOPOOL_INVALID', message);
 }
 

@@ -1,35 +1,37 @@
-/** What a harvester says of itself, once an epoch. */
+/** The status of a harvester, updated once an epoch. */
 import type { CgroupSample } from '@exopool/native';
 import type { SiloStatus } from '../silo/silo.js';
 import type { AimStatus } from './aim.js';
 import type { HarvestDecision, HarvestPhase } from './harvest-policy.js';
 
+/** What a harvester does now, and what it has taken. */
 export interface HarvestStatus {
   readonly state: 'off' | 'ended' | HarvestPhase;
   /** Why it is off, and what would enable it. */
   readonly reason?: string;
-  /** The metric, with its unit. */
+  /** The name of the metric, with its unit. */
   readonly metric?: string;
   readonly performance?: number;
   readonly baselineP99?: number;
   readonly recentP99?: number;
-  /** The application's memory now, and its limit when there is one. */
+  /** The application's memory. */
   readonly usageBytes: number;
+  /** Its limit; absent without one. */
   readonly limitBytes?: number;
   readonly swappedBytes: number;
-  /** Memory won: swapped out, less what its compressed form takes. */
+  /** Memory gained: the size of the swapped pages, less the memory that they take in compressed form. */
   readonly harvestedBytes: number;
   readonly steps: number;
   readonly drops: number;
-  /** Brought back before it was asked for, since the start. */
+  /** Memory brought back before the application needed it, since the start. */
   readonly prefetchedBytes: number;
-  /** With `victims: 'idle'`. */
+  /** Present with `victims: 'idle'`. */
   readonly aim?: AimStatus;
-  /** Where the swapped-out pages are. */
+  /** Where the swapped pages are. */
   readonly silo?: SiloStatus;
 }
 
-/** Of a harvester that has nothing. */
+/** The figures of a harvester that has taken nothing. */
 export const nothingHarvested = {
   usageBytes: 0,
   swappedBytes: 0,
@@ -45,12 +47,12 @@ export interface EpochReport {
   readonly value: number | undefined;
   readonly tails: { readonly baseline: number | undefined; readonly recent: number | undefined };
   readonly decision: HarvestDecision;
-  /** After the decision was carried out. */
+  /** Taken after the decision was carried out. */
   readonly sample: CgroupSample;
   readonly silo: SiloStatus;
   readonly aim: AimStatus | undefined;
   readonly prefetchedBytes: number;
-  /** The command that was started has ended. */
+  /** True when the command has ended. */
   readonly hasEnded: boolean;
 }
 
@@ -75,7 +77,7 @@ export function nextStatus(before: HarvestStatus, epoch: EpochReport): HarvestSt
   };
 }
 
-/** Swapped out, less the share that swap in compressed memory takes for its pages. */
+/** The size of the swapped pages, less the memory that they take in compressed form. */
 function harvestedBytes({ swappedBytes }: CgroupSample, { storedBytes, memoryBytes }: SiloStatus): number {
   return storedBytes === 0 ? 0 : Math.round(swappedBytes * Math.max(0, 1 - memoryBytes / storedBytes));
 }

@@ -1,13 +1,13 @@
 /**
- * Where pushed-out pages go: the kind of victim memory that a machine gets, and its size. Pure.
+ * Chooses the kind and size of the victim memory, which holds pushed-out pages. Pure.
  *
- *   swap already there   zram           used as it is
- *                        on a disk      zswap before it, when the kernel has it; else as it is
+ *   existing swap        zram           used as it is
+ *                        on a disk      zswap in front of it, when the kernel has it; else as it is
  *   no swap              zram, with writeback of idle pages to a file when kernel and disk allow it
- *   neither              nothing can be harvested, and why
+ *   neither              nothing can be harvested; the plan has the reason
  *
- * A page in compressed memory still takes a part of itself, so zram is never larger than half of the memory: filled
- * with what compresses to a half, it would take a quarter of the machine.
+ * A compressed page still takes memory, so zram is at most half as large as the memory. Full of pages that compress to
+ * a half, it takes a quarter of the machine.
  */
 
 export interface SiloMachine {
@@ -16,14 +16,14 @@ export interface SiloMachine {
   readonly hasZram: boolean;
   readonly hasZramWriteback: boolean;
   readonly hasZswap: boolean;
-  /** Free where the backing file would be; 0 where there is no place. */
+  /** Free disk space for the backing file; 0 without a folder for it. */
   readonly diskFreeBytes: number;
 }
 
 export interface SiloSettings {
-  /** Most bytes (before compression) in compressed memory of ours. */
+  /** Largest size of the new compressed swap, before compression. */
   readonly swapBytes: number;
-  /** Most bytes of the file that idle pages are moved to; 0: no file. */
+  /** Largest size of the file for idle pages; 0: no file. */
   readonly backingBytes: number;
   readonly pageBytes: number;
 }
@@ -35,11 +35,11 @@ export type SiloPlan =
   | { readonly kind: 'zram with writeback'; readonly sizeBytes: number; readonly backingBytes: number }
   | { readonly kind: 'none'; readonly reason: string };
 
-/** The part of memory that compressed pages may take, by their size before compression. */
+/** Largest size of zram as a share of the memory; it counts pages before compression. */
 const zramShareMax = 0.5;
-/** zswap counts what it takes after compression: the kernel's own default. */
+/** The kernel's default; zswap counts pages after compression. */
 const zswapPoolPercentMax = 20;
-/** The file may take so much of what is free: the disk is the application's. */
+/** Largest share of the free disk space for the file: the disk belongs to the application. */
 const diskShareMax = 0.25;
 
 export function planSilo(machine: SiloMachine, settings: SiloSettings): SiloPlan {
@@ -51,33 +51,34 @@ export function planSilo(machine: SiloMachine, settings: SiloSettings): SiloPlan
   if (!machine.hasZram) {
     return {
       kind: 'none',
-      reason: 'there is no swap, and the kernel has no zram: run `modprobe zram`, or set up swap',
+      reason: 'this machine has no swap and no zram: run `modprobe zram`, or set up swap',
     };
   }
   const wholePages = (bytes: number): number => Math.floor(bytes / settings.pageBytes) * settings.pageBytes;
   const inMemory = wholePages(Math.min(settings.swapBytes, machine.totalBytes * zramShareMax));
-  if (inMemory === 0) return { kind: 'none', reason: 'no swap is allowed: give --swap-mib' };
+  if (inMemory === 0)
+    return { kind: 'none', reason: '--swap-mib 0 allows no swap: give a larger --swap-mib' };
   const backingBytes = wholePages(Math.min(settings.backingBytes, machine.diskFreeBytes * diskShareMax));
   if (!machine.hasZramWriteback || backingBytes === 0) return { kind: 'zram', sizeBytes: inMemory };
-  // The device's size counts pages wherever they are: what has gone to the file makes room in memory.
+  // The size of the device counts pages in memory and in the file.
   return { kind: 'zram with writeback', sizeBytes: inMemory + backingBytes, backingBytes };
 }
 
 export interface PoolFill {
-  /** Of the pages that are stored, after compression. */
+  /** Size of the stored pages after compression. */
   readonly compressedBytes: number;
-  /** What the pool takes of memory. */
+  /** Memory that the pool takes. */
   readonly memoryBytes: number;
 }
 
-/** The part of a pool that may be gaps: what compacting it further would win is not worth the work. */
+/** With a smaller share of gaps, compacting a pool is not worth the work. */
 const gapShareMax = 0.06;
-/** Neither are gaps of less than this. */
+/** Smaller gaps are not worth the work either. */
 const gapBytesMin = 8 * 1024 * 1024;
 
 /**
- * Whether compressed memory should be compacted: pages that came back leave gaps between those that stay, which are
- * memory that nobody has. Half of the pages back left a pool at twice what is in it.
+ * Whether compressed memory should be compacted. Pages that came back leave gaps between the others, and gaps are lost
+ * memory. After half of its pages came back, a pool took twice the memory of the pages in it.
  */
 export function isWorthCompacting({ compressedBytes, memoryBytes }: PoolFill): boolean {
   return memoryBytes - compressedBytes > Math.max(gapBytesMin, memoryBytes * gapShareMax);

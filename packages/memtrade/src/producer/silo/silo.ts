@@ -1,6 +1,6 @@
 /**
- * The victim memory: where the pages go that are pushed out of the application. Set up by the plan, measured while it
- * is used, and undone with the journal.
+ * The victim memory: holds the pages that were pushed out of the application. It is set up by the plan of
+ * silo-policy.ts, measured while it is used, and undone by the journal.
  */
 import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,27 +25,28 @@ import { isWorthCompacting, planSilo, type SiloMachine, type SiloPlan } from './
 export interface SiloOptions {
   readonly swapBytes: number;
   readonly backingBytes: number;
-  /** Where the file for idle pages is made; on a disk. */
+  /** Folder of the file for idle pages, on a disk. */
   readonly backingDir: string;
-  /** A page that nobody touched for so long goes to the file. */
+  /** A page that was idle for so long goes to the file. */
   readonly coolingMs: number;
 }
 
 export interface SiloStatus {
   readonly kind: SiloPlan['kind'];
-  /** Pages in it, before compression; and what they take of memory. */
+  /** Size of the stored pages before compression. */
   readonly storedBytes: number;
+  /** Memory that the compressed pages take. */
   readonly memoryBytes: number;
-  /** Of what is in memory: bytes before compression for one after. 1 when nothing is. */
+  /** Size of the pages in memory before compression, divided by their size after it; 1 without pages. */
   readonly compressionRatio: number;
-  /** Moved to a disk. */
+  /** Size of the pages on a disk. */
   readonly diskBytes: number;
-  /** Share of the pages brought back that came from memory; `undefined` before any was. */
+  /** Share of the pages brought back that came from memory; `undefined` before the first one. */
   readonly hitRate?: number;
 }
 
 const pageBytes = 4096;
-/** The kernel looks through all pages for idle ones, and for gaps: not in every epoch. */
+/** Shortest intervals: each time the kernel scans all pages, for idle ones or for gaps. */
 const writebackIntervalMsMin = 10_000;
 const compactIntervalMs = 10_000;
 
@@ -58,7 +59,7 @@ export class Silo {
   #compactedMs = -Infinity;
   #work: Promise<void> | undefined;
 
-  /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with what would help, `EXOPOOL_PERMISSION` without root. */
+  /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with the remedy, `EXOPOOL_PERMISSION` without root. */
   static async open(journal: MachineJournal, options: SiloOptions): Promise<Silo> {
     const plan = planSilo(look(options), { ...options, pageBytes });
     if (plan.kind === 'none') throw new ExopoolError('EXOPOOL_UNSUPPORTED', plan.reason);
@@ -76,15 +77,15 @@ export class Silo {
     if (writebackId !== undefined) this.#writeback = new ZramWriteback(writebackId, coolingMs / 1000);
   }
 
-  /** Moves what cooled down to the disk, and closes gaps in compressed memory, now and then and in idle time. */
+  /** From time to time, moves idle pages to the disk and compacts compressed memory, at idle priority. */
   turn(nowMs: number): void {
-    // What fails is tried again in a later turn.
+    // A later turn retries what failed.
     this.#work ??= this.#tidy(nowMs)
       .catch(() => undefined)
       .finally(() => (this.#work = undefined));
   }
 
-  /** Resolves when nothing of it is under way: its devices may be taken away. */
+  /** Resolves when no work is in flight, so that its devices may be removed. */
   async settled(): Promise<void> {
     await this.#work;
   }
@@ -138,7 +139,7 @@ interface Figures {
   readonly misses: number;
 }
 
-/** All swap areas together: which of them a page went to is the kernel's choice. */
+/** The figures of all swap areas together: the kernel chooses the area of a page. */
 function zramFigures(): Figures {
   const total = { storedBytes: 0, memoryBytes: 0, diskBytes: 0, hits: 0, misses: 0 };
   for (const { path, usedBytes } of readSwapAreas()) {

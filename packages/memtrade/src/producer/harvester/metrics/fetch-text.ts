@@ -5,7 +5,7 @@ import { ExopoolError } from '@exopool/shared';
 const textBytesMax = 16 * 1024 * 1024;
 const timeoutMs = 2000;
 
-/** @throws ExopoolError `EXOPOOL_UNAVAILABLE` whatever is wrong with it. */
+/** @throws ExopoolError `EXOPOOL_UNAVAILABLE` for every failure. */
 export async function fetchText(url: string): Promise<string> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'follow' });

@@ -8,7 +8,7 @@ export function jsonEndpointMetric(url: string, direction: Direction = 'lower'):
   const at = url.indexOf('#');
   const path = at === -1 ? undefined : parseJsonPath(decodeURIComponent(url.slice(at + 1)));
   if (path === undefined) {
-    const message = `${url}: say which number after a #, as in http://host/status#latency.p99`;
+    const message = `${url} names no number: add its path after a #, as in http://host/status#latency.p99`;
     throw new ExopoolError('EXOPOOL_CONFIG', message);
   }
   const endpoint = url.slice(0, at);
@@ -26,7 +26,7 @@ export function parseJsonPath(text: string): string[] | undefined {
   return text.split(/[.[\]]+/).filter((step) => step !== '');
 }
 
-/** The number at the path, also when it is text; `undefined` when there is none. */
+/** The number at the path, which may be text; `undefined` without one. */
 export function numberAt(document: unknown, path: readonly string[]): number | undefined {
   let value = document;
   for (const step of path) {

@@ -1,8 +1,8 @@
-/** A connection to a server that is asked in a line and answers in lines; made anew when it was lost. */
+/** A client of a server with a protocol of text lines. It reconnects after a loss. */
 import { connect, type Socket } from 'node:net';
 import type { MetricTarget } from './metric-target.js';
 
-/** Bytes of one answer; memcached's `stats` has some 3 KiB. A server that sends more is none that we know. */
+/** Bytes of one answer; memcached's `stats` has some 3 KiB. A longer answer ends the connection. */
 const answerBytesMax = 1024 * 1024;
 const reconnectMs = 1000;
 
@@ -17,7 +17,7 @@ export class LineClient {
   readonly #questions: Question[] = [];
   #socket: Socket | undefined;
   #received = '';
-  /** Since the last answer ended. */
+  /** Bytes since the end of the last answer. */
   #answerBytes = 0;
   #triedMs = -Infinity;
   #isClosed = false;

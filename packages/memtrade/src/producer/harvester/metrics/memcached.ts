@@ -1,8 +1,8 @@
 /**
- * How well a memcached server does.
+ * The performance of a memcached server.
  *
- *   latency    `version`, p99 in milliseconds: it waits behind what its worker thread waits for
- *   throughput reads and writes a second, from `stats`; for loads that go as fast as they can
+ *   latency    p99 of `version` in milliseconds: it queues behind all that its worker thread waits for
+ *   throughput reads and writes a second, from `stats`; for closed-loop loads
  *   hits       share of reads that found their item, from `stats`, per cent
  */
 import type { MetricTarget } from './metric-target.js';

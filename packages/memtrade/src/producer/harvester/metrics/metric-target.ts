@@ -1,4 +1,4 @@
-/** Where a server is: a host and port, or a socket in the file system. */
+/** The address of a server: host and port, or a Unix socket. */
 import { ExopoolError, parseEndpoint } from '@exopool/shared';
 
 interface Login {
@@ -20,6 +20,6 @@ export function parseTarget(url: URL, defaultPort: number): MetricTarget {
     return { ...login, ...parseEndpoint(`${url.hostname}:${port}`) };
   }
   if (url.pathname.length > 1) return { ...login, path: decodeURIComponent(url.pathname) };
-  const message = `${url.href}: give HOST:PORT or the path of a socket, as in ${url.protocol}//127.0.0.1:${defaultPort}`;
+  const message = `${url.href} has no address: give HOST:PORT or the path of a socket, as in ${url.protocol}//127.0.0.1:${defaultPort}`;
   throw new ExopoolError('EXOPOOL_CONFIG', message);
 }

@@ -1,8 +1,8 @@
 /**
- * Numbers that the application (or a script beside it) writes, a line each.
+ * Numbers that the application, or a script beside it, writes one a line.
  *
- *   a file   the last line counts; replaced or appended to, as the writer likes
- *   a pipe   every line that came in the epoch counts, and the worst per cent of them is its value
+ *   a file   its last line is the value; the writer may replace the file or append to it
+ *   a pipe   the p99 of all lines of an epoch is the value
  */
 import { close, constants, open, statSync } from 'node:fs';
 import { open as openFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { SortedWindow } from '../sorted-window.js';
 import type { Direction, PerformanceMetric } from './performance-metric.js';
 import { polledMetric } from './polled-metric.js';
 
-/** The last line is looked for in so many bytes from the end. */
+/** The last line must lie within so many bytes of the end. */
 const lineBytesMax = 4096;
 const tail = 0.99;
 
@@ -26,13 +26,13 @@ export function fileMetric(path: string, direction: Direction = 'lower'): Perfor
   });
 }
 
-/** @throws ExopoolError `EXOPOOL_NOT_FOUND` without the pipe, `EXOPOOL_CONFIG` for another kind of file. */
+/** @throws ExopoolError `EXOPOOL_NOT_FOUND` without a pipe, `EXOPOOL_CONFIG` for another kind of file. */
 export function pipeMetric(path: string, direction: Direction = 'lower'): PerformanceMetric {
   checkPipe(path);
   const values = new SortedWindow(Infinity);
   let stream: Socket | undefined;
   let isClosed = false;
-  // Open for writing too: the pipe then stays open when its writer goes and another comes.
+  // Open for writing too, so that the pipe stays open between two writers.
   open(path, constants.O_RDWR | constants.O_NONBLOCK, (error, fd) => {
     if (error !== null) return;
     if (isClosed) {
@@ -67,8 +67,8 @@ function checkPipe(path: string): void {
   if (found?.isFIFO() === true) return;
   const [code, what] =
     found === undefined
-      ? (['EXOPOOL_NOT_FOUND', 'there is no such pipe'] as const)
-      : (['EXOPOOL_CONFIG', 'it is no pipe'] as const);
+      ? (['EXOPOOL_NOT_FOUND', 'no such pipe'] as const)
+      : (['EXOPOOL_CONFIG', 'not a pipe'] as const);
   throw new ExopoolError(
     code,
     `pipe:${path}: ${what}; make one with \`mkfifo ${path}\`, or give file:${path}`,

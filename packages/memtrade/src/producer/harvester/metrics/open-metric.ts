@@ -1,5 +1,5 @@
 /**
- * The metric that a text names.
+ * Opens the metric that a URL names.
  *
  *   redis://127.0.0.1:6379            latency; ?by=commands, ?by=throughput
  *   memcached:///run/memcached.sock   latency; ?by=throughput, ?by=hits
@@ -7,7 +7,7 @@
  *   prometheus+http://host:9100/metrics#http_seconds{route="/"}
  *   http://host/status#latency.p99    a number in a JSON document
  *   file:/run/app/latency             its last line
- *   pipe:/run/app/latencies           lines as they come
+ *   pipe:/run/app/latencies           all lines of an epoch
  */
 import { ExopoolError } from '@exopool/shared';
 import { jsonEndpointMetric } from './json-endpoint.js';
@@ -25,16 +25,16 @@ const redisPort = 6379;
 const memcachedPort = 11_211;
 
 /**
- * @param direction which values are better, for figures that do not say so themselves.
- * @throws ExopoolError `EXOPOOL_CONFIG` for a text that names none; `EXOPOOL_UNAVAILABLE` or `EXOPOOL_NOT_FOUND` when a
- *   Prometheus endpoint cannot be read or has no such figure, or a pipe is not there. Other servers may be away.
+ * @param direction better values, for a metric that does not say so itself.
+ * @throws ExopoolError `EXOPOOL_CONFIG` for an invalid URL; `EXOPOOL_UNAVAILABLE` or `EXOPOOL_NOT_FOUND` when a Prometheus
+ *   endpoint cannot be read or has no such metric, or a pipe does not exist. Other servers may be away.
  */
 export async function openMetric(text: string, direction?: Direction): Promise<PerformanceMetric> {
   try {
     return await openNamed(text, direction);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    const message = `${text}: a % stands before two hexadecimal digits; write %25 for itself`;
+    const message = `${text}: two hexadecimal digits must follow a %; write %25 for the % itself`;
     throw new ExopoolError('EXOPOOL_CONFIG', message, { cause: error });
   }
 }
@@ -62,7 +62,7 @@ async function openNamed(text: string, direction: Direction | undefined): Promis
     case 'pipe:':
       return pipeMetric(pathOf(text, url), direction);
     default:
-      throw new ExopoolError('EXOPOOL_CONFIG', `${text}: no metric that is known; give ${schemes}`);
+      throw new ExopoolError('EXOPOOL_CONFIG', `${text}: unknown kind of metric; give ${schemes}`);
   }
 }
 
@@ -78,11 +78,11 @@ function pathOf(text: string, url: URL): string {
   if (/^[a-z]+:(?:\/\/)?\/[^/]/.test(text)) return decodeURIComponent(url.pathname);
   throw new ExopoolError(
     'EXOPOOL_CONFIG',
-    `${text}: give a full path, as in ${url.protocol}/run/app/latency`,
+    `${text}: give an absolute path, as in ${url.protocol}/run/app/latency`,
   );
 }
 
-/** The figure that `?by=` asks for; the first is the default. */
+/** The figure that `?by=` selects; the first is the default. */
 function figureOf<F extends string>(url: URL, figures: readonly F[]): F {
   const by = url.searchParams.get('by') ?? figures[0]!;
   const found = figures.find((figure) => figure === by);

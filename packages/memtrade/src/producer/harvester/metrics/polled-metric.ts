@@ -1,15 +1,15 @@
-/** A metric that is asked for at the end of each epoch, in figures that mostly count from the server's start. */
+/** A metric that is read from a server at the end of each epoch, mostly from counters. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Direction, PerformanceMetric } from './performance-metric.js';
 
-/** An answer later than this is none: an epoch is a second, and its decision must not wait for a slow server. */
+/** A later answer is ignored: an epoch takes a second, and its decision must not wait for a slow server. */
 const answerMsMax = 250;
 
 export interface PolledOptions {
   readonly name: string;
   readonly direction: Direction;
   readonly defaultSlack: number;
-  /** Asks the server. What it throws counts as no answer. */
+  /** Asks the server. An error counts as no answer. */
   readonly read: () => Promise<number | undefined>;
   readonly close?: () => void;
 }
@@ -23,7 +23,7 @@ export function polledMetric({
 }: PolledOptions): PerformanceMetric {
   let pending: Promise<number | undefined> | undefined;
   const ask = (): Promise<number | undefined> => {
-    // One question at a time: a server that is slow is not asked again before it has answered.
+    // One request at a time: a slow server gets no second one before it has answered.
     pending ??= read()
       .catch(() => undefined)
       .finally(() => (pending = undefined));
@@ -44,7 +44,7 @@ export function polledMetric({
   };
 }
 
-/** The growth of a counter between two looks; `undefined` at the first, and after it was set back. */
+/** The growth of a counter between two readings; `undefined` at the first one and after a reset. */
 export class CounterDelta {
   #last: number | undefined;
 
@@ -55,7 +55,7 @@ export class CounterDelta {
   }
 }
 
-/** The growth of a counter per second of time between two looks. */
+/** The growth of a counter per second between two readings. */
 export class CounterRate {
   readonly #value = new CounterDelta();
   readonly #seconds = new CounterDelta();
@@ -67,7 +67,7 @@ export class CounterRate {
   }
 }
 
-/** What one of something took, from two counters: what they took together, and how many they were. */
+/** A mean between two readings, from two counters: a sum and a count. */
 export class MeanDelta {
   readonly #sum = new CounterDelta();
   readonly #count = new CounterDelta();

@@ -1,10 +1,10 @@
 /**
- * How well a PostgreSQL server does, from its statistics views.
+ * The performance of a PostgreSQL server, from its statistics views.
  *
- *   throughput transactions a second of all databases (pg_stat_database); for loads that go as fast as they can
- *   statements what a statement took, mean, milliseconds (pg_stat_statements, an extension)
+ *   throughput transactions a second of all databases (pg_stat_database); for closed-loop loads
+ *   statements mean duration of a statement in milliseconds (pg_stat_statements, an extension)
  *   hits       share of blocks found in shared memory (pg_stat_database), per cent
- *   latency    `SELECT 1`, p99 in milliseconds: sees a machine that stalls, not what other sessions wait for
+ *   latency    p99 of `SELECT 1` in milliseconds: shows a stalled machine, but not the waits of other sessions
  */
 import { Client } from 'pg';
 import type { PerformanceMetric } from './performance-metric.js';
@@ -22,11 +22,11 @@ const questions = {
     FROM pg_stat_database`,
 } as const;
 
-/** A server that is away is looked for once a second. */
+/** Interval of attempts to reach a server that is away. */
 const reconnectMs = 1000;
 const connectTimeoutMs = 2000;
 
-/** @param url as libpq takes it: `postgresql://user@host/database`, and `?host=/run/postgresql` for a socket. */
+/** @param url in libpq's format: `postgresql://user@host/database`, with `?host=/run/postgresql` for a socket. */
 export function postgresqlMetric(url: string, by: (typeof postgresqlFigures)[number]): PerformanceMetric {
   const server = new ReconnectingClient(url);
   const close = (): void => server.close();
@@ -78,7 +78,7 @@ class ReconnectingClient {
     this.#isClosed = true;
     const client = this.#client;
     this.#client = undefined;
-    // Ends by itself once the server has read it; a server that is stopped ends it too.
+    // Nobody waits for this: it ends once the server has read it, or with the server.
     client?.end().catch(() => undefined);
   }
 

@@ -1,17 +1,17 @@
-/** A metric from probes: a cheap request twenty times a second, and the p99 of its times in each epoch. */
+/** A metric from probes: sends a cheap request twenty times a second; the p99 of its latency is the value of an epoch. */
 import { SortedWindow } from '../sorted-window.js';
 import type { PerformanceMetric } from './performance-metric.js';
 
-/** Enough for the tail of an epoch, too few to be felt. */
+/** Often enough for the tail of an epoch, and too rarely to load the server. */
 const probeIntervalMs = 50;
-/** Probes that wait for an answer: ten seconds of them. A server that stands still for longer is not asked more. */
+/** Probes in flight: ten seconds of them. A server that hangs for longer gets no more. */
 export const underWayMax = 200;
-/** Above 1 ms a server that answers probes in 0.1 ms is surely not itself; a busy small machine makes jumps below it. */
+/** Servers answer probes in 0.1 ms. On a busy small machine latency varies by less than this without any harvesting. */
 const slackMs = 1;
 
 /**
- * @param probe sends the request and resolves when it is answered; `false`: the server is away, no point. One probe
- *   that is still on its way does not keep the next from being sent: a server that stands still gets slow points.
+ * @param probe sends the request and resolves with its answer; with `false` when the server is away, which gives no
+ *   point. Probes do not wait for each other, so a server that hangs gets slow points.
  */
 export function probedMetric(
   name: string,

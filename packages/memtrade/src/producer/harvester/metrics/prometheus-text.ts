@@ -1,11 +1,11 @@
 /**
- * The text format of Prometheus, as much of it as it takes to find one figure.
+ * A parser for the part of Prometheus' text format that one metric needs.
  *
  *   # TYPE http_seconds histogram
  *   http_seconds_bucket{route="/",le="0.1"} 24054 1395066363000
  *   name               {labels}             value [time]
  *
- * Lines that are not like this are passed over: an endpoint is foreign, and others than us read it too.
+ * It skips lines of other forms: the endpoint is foreign and may have extensions.
  */
 
 export interface PrometheusSample {

@@ -1,9 +1,9 @@
 /**
- * Any Prometheus endpoint: one figure of it, by what it says of itself.
+ * One metric of any Prometheus endpoint, read according to its type.
  *
- *   counter    its growth a second, higher is better
- *   histogram  the p99 of what was added in the epoch, lower is better
- *   the rest   its value (summed over what the selector matches), lower is better
+ *   counter    its growth a second; higher is better
+ *   histogram  the p99 of the observations of an epoch; lower is better
+ *   others     its value, summed over the series that match the selector; lower is better
  */
 import { ExopoolError } from '@exopool/shared';
 import { fetchText } from './fetch-text.js';
@@ -17,7 +17,7 @@ import {
   type PrometheusText,
 } from './prometheus-text.js';
 
-/** A change by less than this is nothing whatever the unit: figures are in base units, seconds above all. */
+/** Smaller changes are rounding errors in any unit: Prometheus uses base units such as seconds. */
 const slack = 1e-9;
 const tail = 0.99;
 
@@ -26,13 +26,13 @@ export async function prometheusMetric(url: string, direction?: Direction): Prom
   const at = url.indexOf('#');
   const selector = at === -1 ? undefined : parseSelector(decodeURIComponent(url.slice(at + 1)));
   if (selector === undefined) {
-    const message = `${url}: say which figure after a #, as in http://host:9100/metrics#name{label="value"}`;
+    const message = `${url} names no metric: add it after a #, as in http://host:9100/metrics#name{label="value"}`;
     throw new ExopoolError('EXOPOOL_CONFIG', message);
   }
   const endpoint = url.slice(0, at);
-  // What kind of figure it is decides what is read from it, so it is looked at once before.
+  // The type decides how to read the metric, so it is read once now.
   const first = parsePrometheusText(await fetchText(endpoint));
-  const type = typeOf(first, selector);
+  const type = typeOf(first, selector, endpoint);
   const histogram = new HistogramTail(selector);
   const rate = new CounterRate();
   const readers: Record<string, (text: PrometheusText) => number | undefined> = {
@@ -51,14 +51,11 @@ export async function prometheusMetric(url: string, direction?: Direction): Prom
   });
 }
 
-function typeOf(text: PrometheusText, { name, labels }: PrometheusSelector): string {
+function typeOf(text: PrometheusText, { name, labels }: PrometheusSelector, endpoint: string): string {
   const type = text.types.get(name) ?? text.types.get(name.replace(/_total$/, '')) ?? 'untyped';
   if (select(text.samples, type === 'histogram' ? `${name}_bucket` : name, labels).length > 0) return type;
   const known = [...new Set(text.samples.map((sample) => sample.name))].slice(0, 8).join(', ');
-  throw new ExopoolError(
-    'EXOPOOL_NOT_FOUND',
-    `the endpoint has no such figure as ${name} (it has ${known} …)`,
-  );
+  throw new ExopoolError('EXOPOOL_NOT_FOUND', `${endpoint} has no metric ${name}; it has ${known} …`);
 }
 
 function valueOf({ samples }: PrometheusText, { name, labels }: PrometheusSelector): number | undefined {
@@ -66,7 +63,7 @@ function valueOf({ samples }: PrometheusText, { name, labels }: PrometheusSelect
   return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
 }
 
-/** The p99 of what came into a histogram's buckets between two looks, linear within a bucket. */
+/** The p99 of the observations of a histogram between two readings, linear within a bucket. */
 export class HistogramTail {
   readonly #selector: PrometheusSelector;
   readonly #deltas = new Map<number, CounterDelta>();
@@ -97,7 +94,7 @@ function quantile(bounds: readonly number[], cumulative: readonly number[]): num
   const rank = tail * total;
   const index = cumulative.findIndex((count) => count >= rank);
   const [below, from] = index === 0 ? [0, 0] : [cumulative[index - 1]!, bounds[index - 1]!];
-  // Beyond the last bound nothing is known but that: the bound itself.
+  // The last bucket has no upper bound; its lower bound is the best estimate.
   if (bounds[index] === Infinity) return from;
   return from + ((bounds[index]! - from) * (rank - below)) / Math.max(1, cumulative[index]! - below);
 }

@@ -1,11 +1,10 @@
 /**
- * How well a Redis server does.
+ * The performance of a Redis server.
  *
- *   latency    PING, p99 in milliseconds. Redis serves one command at a time, so a PING waits behind every command
- *              that waits for a page. Reading keys would measure the same, but would bring back pages by itself that
- *              nobody else asked for.
- *   commands   what a command took, mean, microseconds, from INFO commandstats: page faults are in it, waiting is not
- *   throughput commands a second, from INFO stats; for loads that go as fast as they can
+ *   latency    p99 of PING in milliseconds. Redis serves one command at a time, so a PING queues behind every command
+ *              that waits for a page. Reading keys would measure the same, but would itself bring back idle pages.
+ *   commands   mean duration of a command in microseconds, from INFO commandstats: with page faults, without queueing
+ *   throughput commands a second, from INFO stats; for closed-loop loads
  */
 import { Redis } from 'ioredis';
 import type { MetricTarget } from './metric-target.js';
@@ -15,9 +14,9 @@ import { probedMetric } from './probed-metric.js';
 
 export const redisFigures = ['latency', 'commands', 'throughput'] as const;
 
-/** A server that is away is looked for once a second. */
+/** Interval of attempts to reach a server that is away. */
 const reconnectMs = 1000;
-/** Our own questions, and what is asked by whoever else watches. */
+/** Commands of this metric and of other monitors; they are no load. */
 const watchersCommands = new Set(['info', 'ping', 'latency|histogram', 'client|setname', 'config|get']);
 
 export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[number]): PerformanceMetric {
@@ -29,7 +28,7 @@ export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[numb
     enableOfflineQueue: false,
     retryStrategy: () => reconnectMs,
   });
-  // A server that is away gives no points; the connection is tried again by itself.
+  // A server that is away gives no points; the client reconnects by itself.
   redis.on('error', () => undefined);
   const close = (): void => redis.disconnect();
   if (by === 'latency') {
@@ -55,7 +54,7 @@ export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[numb
     const processed = /^total_commands_processed:(\d+)/m.exec(await redis.info('stats'))?.[1];
     return processed === undefined ? undefined : rate.next(Number(processed), performance.now());
   };
-  // A tenth of a small machine's rate comes and goes with its neighbours; the threshold is a share of the baseline.
+  // On a small virtual machine the rate varies by more than this; the threshold is a share of the baseline.
   return polledMetric({
     name: 'Redis commands a second',
     direction: 'higher',
@@ -65,7 +64,7 @@ export function redisMetric(target: MetricTarget, by: (typeof redisFigures)[numb
   });
 }
 
-/** Sums the lines `cmdstat_get:calls=7,usec=42,…`, without those of watchers. */
+/** Sums the lines `cmdstat_get:calls=7,usec=42,…`, without the commands of monitors. */
 export function commandTotals(info: string): { readonly microseconds: number; readonly calls: number } {
   let microseconds = 0;
   let calls = 0;
