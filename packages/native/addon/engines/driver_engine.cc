@@ -57,6 +57,10 @@ Failure VerifyPath(TableFile &table, const exo_chain &chain, uint8_t *page, Tall
   return {};
 }
 
+DriverFile *FileOf(const TableFile &table) {
+  return static_cast<DriverFile *>(table.attachment(Engine::kDriver));
+}
+
 }  // namespace
 
 DriverFile::~DriverFile() {
@@ -91,20 +95,21 @@ void DriverEngine::Load(const std::string &object) {
 }
 
 std::string DriverEngine::Attach(TableFile *table) {
-  if (table->driver_file() != nullptr) return "";
-  auto file = std::make_shared<DriverFile>();
+  if (FileOf(*table) != nullptr) return "";
+  auto file = std::make_unique<DriverFile>();
   for (int lane = 0; lane < kLanes; lane++) {
     exo_attach *attached = &file->attached[lane];
     int error = lanes_[lane].session.Attach(table->read_fd(), program_->id(), EXO_PAGE_SIZE, false, attached);
     if (error != 0) return Explain(attached->refusal, error);
     file->sessions[lane] = &lanes_[lane].session;
   }
-  table->set_driver_file(std::move(file));
+  table->Attach(Engine::kDriver, std::move(file));
   return "";
 }
 
 uint32_t DriverEngine::ModesOf(const TableFile &table) const {
-  return table.driver_file() == nullptr ? 0 : table.driver_file()->attached[0].modes;
+  const DriverFile *file = FileOf(table);
+  return file == nullptr ? 0 : file->attached[0].modes;
 }
 
 // Zero or an errno. When a writer has come and gone, asks once whether the file can be read this way again.
@@ -130,7 +135,7 @@ size_t DriverEngine::Lookup(int lane_number, TableFile &table, const KeyBatch &k
                             size_t count, exo_mode mode, LookupResult *results) {
   Lane &lane = lanes_[lane_number];
   const exo_table_header &header = table.header();
-  DriverFile *file = table.driver_file();
+  DriverFile *file = FileOf(table);
   exo_chain *chains = program_->chains() + size_t{EXO_BATCH_MAX} * static_cast<size_t>(lane_number);
   exo_request requests[EXO_BATCH_MAX] = {};
   uint32_t unanswered[EXO_BATCH_MAX];

@@ -74,9 +74,9 @@ class DriverEngine {
 };
 
 // The numbers of one table in the sessions.
-class DriverFile {
+class DriverFile : public TableAttachment {
  public:
-  ~DriverFile();
+  ~DriverFile() override;
   DriverFile() = default;
   DriverFile(const DriverFile &) = delete;
   DriverFile &operator=(const DriverFile &) = delete;

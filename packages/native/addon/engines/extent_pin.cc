@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "engines/extent_snapshot.hh"
-#include "engines/loop_engine.hh"
 
 namespace exopool {
 namespace {
@@ -59,6 +59,18 @@ int MakeImmutable(int fd) {
   return SetImmutable(fd, true);
 }
 
+// Gives a table's pin up with the table.
+class PinOfTable : public TableAttachment {
+ public:
+  explicit PinOfTable(const TableFile *table) : table_(table) {}
+  ~PinOfTable() override { ExtentPins::Get().Unpin(table_); }
+  PinOfTable(const PinOfTable &) = delete;
+  PinOfTable &operator=(const PinOfTable &) = delete;
+
+ private:
+  const TableFile *table_;
+};
+
 }  // namespace
 
 ExtentPins &ExtentPins::Get() {
@@ -66,8 +78,15 @@ ExtentPins &ExtentPins::Get() {
   return *pins;
 }
 
+void ExtentPins::Use(exo_extent *extents, uint64_t *snapshots) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  extents_ = extents;
+  snapshots_ = snapshots;
+}
+
 std::string ExtentPins::Pin(TableFile *table) {
   std::lock_guard<std::mutex> lock(mutex_);
+  if (snapshots_ == nullptr) return "no program reads extents";
   if (pinned_.count(table) != 0) return "";
   int fd = table->read_fd();
   Pinned pinned;
@@ -76,9 +95,14 @@ std::string ExtentPins::Pin(TableFile *table) {
   if (!refusal.empty()) return refusal;
   pinned.changed = ChangeOf(fd);
   refusal = Place(fd, &pinned);
-  if (refusal.empty()) pinned_.emplace(table, pinned);
-  else Release(fd);
-  return refusal;
+  if (!refusal.empty()) {
+    Release(fd);
+    return refusal;
+  }
+  pinned_.emplace(table, pinned);
+  if (table->attachment(Engine::kNvmeBpf) == nullptr)
+    table->Attach(Engine::kNvmeBpf, std::make_unique<PinOfTable>(table));
+  return "";
 }
 
 std::string ExtentPins::Hold(int fd) {
@@ -110,10 +134,14 @@ std::string ExtentPins::Place(int fd, Pinned *pinned) {
   pinned->lba_shift = snapshot.lba_shift;
   if (++generation_ == 0) generation_ = 1;
   pinned->generation = generation_;
-  LoopEngine &engine = LoopEngine::Get();
-  std::copy(snapshot.extents.begin(), snapshot.extents.end(), engine.extents() + pinned->extent);
-  __atomic_store_n(&engine.snapshots()[pinned->slot], uint64_t{generation_}, __ATOMIC_SEQ_CST);
+  std::copy(snapshot.extents.begin(), snapshot.extents.end(), extents_ + pinned->extent);
+  SetGeneration(pinned->slot, generation_);
   return "";
+}
+
+// Zero: chains that still look at the slot come back stale.
+void ExtentPins::SetGeneration(uint32_t slot, uint32_t generation) {
+  __atomic_store_n(&snapshots_[slot], uint64_t{generation}, __ATOMIC_SEQ_CST);
 }
 
 // The first gap between the extents of other files.
@@ -133,7 +161,7 @@ void ExtentPins::Unpin(const TableFile *table) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto found = pinned_.find(table);
   if (found == pinned_.end()) return;
-  __atomic_store_n(&LoopEngine::Get().snapshots()[found->second.slot], uint64_t{0}, __ATOMIC_SEQ_CST);
+  SetGeneration(found->second.slot, 0);
   int fd = found->second.fd;
   pinned_.erase(found);
   Release(fd);
@@ -174,7 +202,7 @@ bool ExtentPins::Holds(const TableFile *table, uint32_t generation) {
   auto found = pinned_.find(table);
   if (found == pinned_.end() || found->second.generation != generation) return false;
   if (IsSame(found->second.changed, ChangeOf(found->second.fd))) return true;
-  __atomic_store_n(&LoopEngine::Get().snapshots()[found->second.slot], uint64_t{0}, __ATOMIC_SEQ_CST);
+  SetGeneration(found->second.slot, 0);
   return false;
 }
 

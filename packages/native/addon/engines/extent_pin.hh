@@ -30,6 +30,8 @@ class ExtentPins {
  public:
   static ExtentPins &Get();
 
+  // Where the program in the kernel finds extents and generations. Once, before the first pin.
+  void Use(exo_extent *extents, uint64_t *snapshots);
   // Empty, or why the file cannot be pinned. Once more for a pinned file does nothing.
   std::string Pin(TableFile *table);
   // Nothing for a file that is not pinned.
@@ -55,9 +57,12 @@ class ExtentPins {
   };
 
   std::string Place(int fd, Pinned *pinned);
+  void SetGeneration(uint32_t slot, uint32_t generation);
   bool FindRoom(uint32_t count, uint32_t *first) const;
 
   std::mutex mutex_;
+  exo_extent *extents_ = nullptr;
+  uint64_t *snapshots_ = nullptr;
   std::map<const TableFile *, Pinned> pinned_;
   std::map<std::string, int> devices_;  // descriptors of character devices; they stay open
   uint32_t generation_ = 0;

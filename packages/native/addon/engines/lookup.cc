@@ -57,13 +57,27 @@ void Lookup::RunStage(size_t first, std::vector<uint32_t> which) {
   unknown_.clear();
   if (end_table_ < engines.size()) unknown_.reserve(which_.size());
   next_ = 0;
-  has_ended_ = false;
   if (runner == Runner::kRing)
-    RingEngine::Get().Submit(shared_from_this());
+    StartRing();
   else if (runner == Runner::kLoop)
     StartLoop();
   else
     StartWorkers();
+}
+
+void Lookup::StartRing() {
+  auto call = std::make_shared<RingCall>();
+  call->version = version_;
+  call->first_table = first_table_;
+  call->end_table = end_table_;
+  call->keys = &keys_;
+  call->which = std::move(which_);
+  call->results = results_.data();
+  call->copies_leaves = copies_leaves;
+  call->is_stopped = [self = shared_from_this()] { return self->IsStopped(); };
+  call->ended = [this](uint32_t key) { EndKey(key); };
+  call->done = [this] { EndStage(); };
+  RingEngine::Get().Submit(std::move(call));
 }
 
 void Lookup::StartLoop() {

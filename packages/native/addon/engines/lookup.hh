@@ -57,10 +57,9 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   bool is_too_long() const { return value_bytes_ > value_bytes_max; }
 
  private:
-  friend class RingEngine;
-
   void RunStage(size_t first, std::vector<uint32_t> which);
   void StartWorkers();
+  void StartRing();
   void StartLoop();
   void Work(int worker);
   void WorkOn(int worker, std::vector<uint32_t> some);
@@ -86,10 +85,6 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   std::atomic<int> workers_{0};
   std::mutex mutex_;
   std::vector<uint32_t> unknown_;  // keys for the next stage
-
-  // The ring's thread only.
-  size_t under_way_ = 0;  // walks
-  bool has_ended_ = false;
 };
 
 }  // namespace exopool

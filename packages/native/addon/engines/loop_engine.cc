@@ -63,6 +63,7 @@ LoopEngine::LoopEngine() {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
     bool is_loaded = program_.Load(&reason_, &fix_);
+    if (is_loaded) ExtentPins::Get().Use(program_.extents(), program_.snapshots());
     loaded.set_value(is_loaded);
     if (is_loaded) Run();
   }).detach();

@@ -61,10 +61,6 @@ class LoopEngine {
   const std::string &fix() const { return fix_; }
   LoopCounters &counters(exo_loop_kind kind) { return counters_[kind]; }
 
-  // For who keeps snapshots of extents in the program's maps. Only when available.
-  exo_extent *extents() const { return program_.extents(); }
-  uint64_t *snapshots() const { return program_.snapshots(); }
-
   // From any thread.
   void Submit(std::shared_ptr<LoopCall> call);
 

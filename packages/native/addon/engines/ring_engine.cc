@@ -27,6 +27,25 @@ constexpr timespec kPause = {0, 1'000'000};
 
 bool IsTransient(int error) { return error == EAGAIN || error == EBUSY || error == ENOMEM; }
 
+// A table's slot in the ring, given back with the table. Only the ring's thread sets and asks it.
+class RingFile : public TableAttachment {
+ public:
+  explicit RingFile(int slot) : slot_(slot) {}
+  ~RingFile() override { RingEngine::Get().ReleaseFile(slot_); }
+  RingFile(const RingFile &) = delete;
+  RingFile &operator=(const RingFile &) = delete;
+  int slot() const { return slot_; }
+
+ private:
+  int slot_;
+};
+
+// -1: the table has none.
+int SlotOf(const TableFile &table) {
+  const auto *file = static_cast<RingFile *>(table.attachment(Engine::kIoUring));
+  return file == nullptr ? -1 : file->slot();
+}
+
 }  // namespace
 
 RingEngine &RingEngine::Get() {
@@ -69,7 +88,7 @@ int RingEngine::Prepare() {
   return 0;
 }
 
-void RingEngine::Submit(std::shared_ptr<Lookup> call) {
+void RingEngine::Submit(std::shared_ptr<RingCall> call) {
   bool is_broken;
   Post([&] {
     is_broken = broken_;
@@ -118,7 +137,7 @@ void RingEngine::Run() {
 
 // False: there was nothing, and whoever brings something from now on writes the eventfd.
 bool RingEngine::TakeInbox() {
-  std::vector<std::shared_ptr<Lookup>> calls;
+  std::vector<std::shared_ptr<RingCall>> calls;
   std::vector<int> slots;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -129,67 +148,67 @@ bool RingEngine::TakeInbox() {
   for (int slot : slots) {
     if (ring_.SetFile(static_cast<unsigned>(slot), -1) == 0) free_files_.push_back(slot);
   }
-  for (std::shared_ptr<Lookup> &call : calls) {
+  for (std::shared_ptr<RingCall> &call : calls) {
     calls_.push_back(std::move(call));
   }
   return !calls.empty() || !slots.empty();
 }
 
 void RingEngine::PutFile(TableFile *table) {
-  if (table->ring_slot() >= 0 || free_files_.empty()) return;
+  if (SlotOf(*table) >= 0 || free_files_.empty()) return;
   int slot = free_files_.back();
   if (ring_.SetFile(static_cast<unsigned>(slot), table->read_fd()) != 0) return;
   free_files_.pop_back();
-  table->set_ring_slot(slot);
+  table->Attach(Engine::kIoUring, std::make_unique<RingFile>(slot));
 }
 
 // One key of each call in turn, so that a call of many keys does not hold up one of few.
 void RingEngine::StartWalks() {
   while (!idle_.empty() && !calls_.empty()) {
-    std::shared_ptr<Lookup> call = std::move(calls_.front());
+    std::shared_ptr<RingCall> call = std::move(calls_.front());
     calls_.pop_front();
-    if (call->IsStopped()) call->next_ = call->which_.size();
-    if (call->next_ == call->which_.size()) {
+    if (call->is_stopped()) call->next = call->which.size();
+    if (call->next == call->which.size()) {
       EndIfDone(call.get());
       continue;
     }
     unsigned number = idle_.back();
     idle_.pop_back();
     Chain &chain = chains_[number];
-    chain.key = call->which_[call->next_++];
-    call->under_way_++;
+    chain.key = call->which[call->next++];
+    call->under_way++;
     chain.call = call;
     chain.walk.set_copies_leaves(call->copies_leaves);
-    if (call->next_ < call->which_.size()) calls_.push_back(std::move(call));
-    Proceed(number, [this, &chain] { return GoOn(&chain, StartWalk(&chain, chain.call->first_table_)); });
+    if (call->next < call->which.size()) calls_.push_back(std::move(call));
+    Proceed(number, [this, &chain] { return GoOn(&chain, StartWalk(&chain, chain.call->first_table)); });
   }
 }
 
 // Starts in the first table from `from` on that may have the key. False: the walk has ended, or there is
 // none.
 bool RingEngine::StartWalk(Chain *chain, size_t from) {
-  const Lookup &call = *chain->call;
+  const RingCall &call = *chain->call;
   uint64_t refused = 0;
-  chain->table = call.version_->Next(from, call.end_table_, call.keys_.view(chain->key),
-                                     call.keys_.hash(chain->key), &refused);
-  if (chain->table == call.end_table_) return false;
-  TableFile *table = call.version_->tables[chain->table].file.get();
+  chain->table = call.version->Next(from, call.end_table, call.keys->view(chain->key),
+                                     call.keys->hash(chain->key), &refused);
+  if (chain->table == call.end_table) return false;
+  TableFile *table = call.version->tables[chain->table].file.get();
   PutFile(table);
-  return chain->walk.Start(table, call.keys_, chain->key, &chain->tally, &chain->call->results_[chain->key]);
+  return chain->walk.Start(table, *call.keys, chain->key, &chain->tally, &chain->call->results[chain->key]);
 }
 
 // Takes a walk that has ended on to the next table, unless it knows its answer. As TableWalk::Start.
 bool RingEngine::GoOn(Chain *chain, bool needs_read) {
-  while (!needs_read && chain->table < chain->call->end_table_) {
+  while (!needs_read && chain->table < chain->call->end_table) {
     AddTally(chain);
-    if (chain->call->results_[chain->key].is_known()) return false;
+    if (chain->call->results[chain->key].is_known()) return false;
     needs_read = StartWalk(chain, chain->table + 1);
   }
   return needs_read;
 }
 
 void RingEngine::AddTally(Chain *chain) {
-  chain->tally.AddTo(&chain->call->version_->tables[chain->table].file->counters(Engine::kIoUring));
+  chain->tally.AddTo(&chain->call->version->tables[chain->table].file->counters(Engine::kIoUring));
   chain->tally = Tally();
 }
 
@@ -232,12 +251,13 @@ void RingEngine::ReadLongValues() {
 void RingEngine::QueueRead(unsigned number) {
   Chain &chain = chains_[number];
   const TableWalk::Read &read = chain.walk.read();
-  const TableFile &table = *chain.call->version_->tables[chain.table].file;
+  const TableFile &table = *chain.call->version->tables[chain.table].file;
   io_uring_sqe *sqe = ring_.Next();
   bool is_fixed = has_fixed_buffers_ && chain.walk.InPage();
   sqe->opcode = is_fixed ? IORING_OP_READ_FIXED : IORING_OP_READ;
-  sqe->flags = table.ring_slot() >= 0 ? IOSQE_FIXED_FILE : 0;
-  sqe->fd = table.ring_slot() >= 0 ? table.ring_slot() : table.read_fd();
+  const int slot = SlotOf(table);
+  sqe->flags = slot >= 0 ? IOSQE_FIXED_FILE : 0;
+  sqe->fd = slot >= 0 ? slot : table.read_fd();
   sqe->off = read.offset + chain.done_bytes;
   sqe->addr = reinterpret_cast<uint64_t>(chain.walk.Buffer() + chain.done_bytes);
   sqe->len = static_cast<unsigned>(read.length - chain.done_bytes);
@@ -269,30 +289,30 @@ void RingEngine::OnRead(unsigned number, int result) {
 
 void RingEngine::EndWalk(unsigned number) {
   Chain &chain = chains_[number];
-  std::shared_ptr<Lookup> call = std::move(chain.call);
+  std::shared_ptr<RingCall> call = std::move(chain.call);
   idle_.push_back(number);
-  call->under_way_--;
-  call->EndKey(chain.key);
+  call->under_way--;
+  call->ended(chain.key);
   EndIfDone(call.get());
 }
 
-void RingEngine::EndIfDone(Lookup *call) {
-  if (call->has_ended_ || call->under_way_ > 0 || call->next_ < call->which_.size()) return;
-  call->has_ended_ = true;
-  call->EndStage();
+void RingEngine::EndIfDone(RingCall *call) {
+  if (call->has_ended || call->under_way > 0 || call->next < call->which.size()) return;
+  call->has_ended = true;
+  call->done();
 }
 
-void RingEngine::FailKey(Lookup *call, uint32_t key) {
-  LookupResult &result = call->results_[key];
+void RingEngine::FailKey(RingCall *call, uint32_t key) {
+  LookupResult &result = call->results[key];
   result.failure = Failure::Io(EIO, 0);
-  result.failed_in = call->version_->tables[call->first_table_].file;
-  call->EndKey(key);
+  result.failed_in = call->version->tables[call->first_table].file;
+  call->ended(key);
 }
 
 // Fails the keys that have no walk yet, and ends the call.
-void RingEngine::Fail(Lookup *call) {
-  while (call->next_ < call->which_.size()) FailKey(call, call->which_[call->next_++]);
-  call->EndStage();
+void RingEngine::Fail(RingCall *call) {
+  while (call->next < call->which.size()) FailKey(call, call->which[call->next++]);
+  call->done();
 }
 
 // The kernel refuses to go on, as when something has closed the ring's descriptor. Nothing will complete, and
@@ -304,14 +324,14 @@ void RingEngine::Break() {
     calls_.insert(calls_.end(), inbox_.begin(), inbox_.end());
     inbox_.clear();
   }
-  std::set<std::shared_ptr<Lookup>> calls(calls_.begin(), calls_.end());
+  std::set<std::shared_ptr<RingCall>> calls(calls_.begin(), calls_.end());
   for (Chain &chain : chains_) {
     if (chain.call == nullptr) continue;
     chain.walk.LeakBuffer();
     FailKey(chain.call.get(), chain.key);
     calls.insert(std::move(chain.call));
   }
-  for (const std::shared_ptr<Lookup> &call : calls) Fail(call.get());
+  for (const std::shared_ptr<RingCall> &call : calls) Fail(call.get());
 }
 
 }  // namespace exopool

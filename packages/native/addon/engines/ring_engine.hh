@@ -33,10 +33,28 @@
 #include <mutex>
 #include <vector>
 
-#include "engines/lookup.hh"
 #include "engines/ring.hh"
+#include "table/table_version.hh"
+#include "table/table_walk.hh"
 
 namespace exopool {
+
+// Some of a lookup's keys, in neighbouring tables of a version. The caller fills in all but the last part.
+struct RingCall {
+  std::shared_ptr<const TableVersion> version;
+  size_t first_table = 0, end_table = 0;
+  const KeyBatch *keys = nullptr;
+  std::vector<uint32_t> which;      // of the keys
+  LookupResult *results = nullptr;  // results[i] is for key i
+  bool copies_leaves = false;       // see TableWalk
+  std::function<bool()> is_stopped;         // the keys that are left are not to be looked up
+  std::function<void(uint32_t key)> ended;  // after each key's lookup
+  std::function<void()> done;               // once, after the last; it may destroy keys and results
+
+  size_t next = 0;       // in `which`: the first one without a walk
+  size_t under_way = 0;  // walks
+  bool has_ended = false;
+};
 
 class RingEngine {
  public:
@@ -53,9 +71,8 @@ class RingEngine {
   // Zero, or the errno with which the kernel refuses the ring.
   int error() const { return error_; }
 
-  // Runs the stage that the lookup is in. From any thread. It ends even when the ring fails: each result has
-  // the failure then.
-  void Submit(std::shared_ptr<Lookup> call);
+  // From any thread. The call ends even when the ring fails: each result has the failure then.
+  void Submit(std::shared_ptr<RingCall> call);
   // From any thread: empties a slot that a table had.
   void ReleaseFile(int slot);
 
@@ -63,9 +80,9 @@ class RingEngine {
   struct Chain {
     explicit Chain(uint8_t *page) : walk(page) {}
     TableWalk walk;
-    std::shared_ptr<Lookup> call;
+    std::shared_ptr<RingCall> call;
     uint32_t key = 0;
-    size_t table = 0;  // of the lookup's
+    size_t table = 0;  // of the version's
     Tally tally;
     size_t done_bytes = 0;  // of the walk's read
     unsigned retries = 0;
@@ -88,16 +105,16 @@ class RingEngine {
   void QueueWake();
   void OnRead(unsigned number, int result);
   void EndWalk(unsigned number);
-  static void EndIfDone(Lookup *call);
-  static void FailKey(Lookup *call, uint32_t key);
-  static void Fail(Lookup *call);
+  static void EndIfDone(RingCall *call);
+  static void FailKey(RingCall *call, uint32_t key);
+  static void Fail(RingCall *call);
   void Break();
 
   int error_ = 0;
   int wake_fd_ = -1;
 
   std::mutex mutex_;
-  std::vector<std::shared_ptr<Lookup>> inbox_;
+  std::vector<std::shared_ptr<RingCall>> inbox_;
   std::vector<int> released_files_;
   bool asleep_ = false;
   bool broken_ = false;  // the ring has failed for good
@@ -110,7 +127,7 @@ class RingEngine {
   std::vector<Chain> chains_;
   std::vector<unsigned> idle_;
   std::vector<int> free_files_;
-  std::deque<std::shared_ptr<Lookup>> calls_;  // with keys that have no walk yet
+  std::deque<std::shared_ptr<RingCall>> calls_;  // with keys that have no walk yet
   std::deque<unsigned> parked_;                // chains that need a long value
   uint64_t run_bytes_ = 0;                     // of long values that are being read
 };

@@ -14,7 +14,9 @@
 #include <string>
 #include <string_view>
 
-#include "table/table_file.hh"
+#include "base/aligned_bytes.hh"
+#include "table/failure.hh"
+#include "table_format.h"
 
 namespace exopool {
 

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "table/table_file.hh"
+#include "table/failure.hh"
 
 namespace exopool {
 

@@ -11,8 +11,6 @@
 #include <cstring>
 
 #include "base/crc32c.hh"
-#include "engines/extent_pin.hh"
-#include "engines/ring_engine.hh"
 #include "table_filter.h"
 #include "table_search.h"
 
@@ -46,12 +44,12 @@ std::unique_ptr<T[], FreeDeleter> AllocateZeroed(uint64_t count) {
   return std::unique_ptr<T[], FreeDeleter>(static_cast<T *>(calloc(count, sizeof(T))));
 }
 
-int OpenReadOnly(const std::string &path, int flags) {
+FileDescriptor OpenReadOnly(const std::string &path, int flags) {
   int fd;
   do {
     fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
   } while (fd < 0 && errno == EINTR);
-  return fd;
+  return FileDescriptor(fd);
 }
 
 Failure ReadFully(int fd, uint64_t offset, size_t length, uint8_t *into) {
@@ -68,10 +66,6 @@ Failure ReadFully(int fd, uint64_t offset, size_t length, uint8_t *into) {
 
 }  // namespace
 
-AlignedBytes AllocateAligned(size_t bytes) {
-  return AlignedBytes(static_cast<uint8_t *>(aligned_alloc(EXO_PAGE_SIZE, RoundUpToPages(bytes))));
-}
-
 std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Options &options,
                                            Failure *failure) {
   std::shared_ptr<TableFile> table(new TableFile());
@@ -83,7 +77,7 @@ std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Option
 }
 
 TableFile::~TableFile() {
-  ExtentPins::Get().Unpin(this);
+  for (std::unique_ptr<TableAttachment> &attachment : attachments_) attachment.reset();
   if (interior_pages_ != nullptr) {
     uint64_t pages = header_.file_size / EXO_PAGE_SIZE;
     pinned_->interior_bytes -= interior_bytes();
@@ -94,36 +88,30 @@ TableFile::~TableFile() {
     }
   }
   if (filter_ != nullptr) pinned_->filter_bytes -= filter_bytes();
-  if (ring_slot_ >= 0) RingEngine::Get().ReleaseFile(ring_slot_);
   if (mapping_ != nullptr) munmap(mapping_, header_.file_size);
-  if (direct_fd_ >= 0) close(direct_fd_);
-  if (fd_ >= 0) close(fd_);
 }
 
 Failure TableFile::OpenFiles(const std::string &path, const Options &options) {
   fd_ = OpenReadOnly(path, 0);
   struct stat status;
-  if (fd_ < 0 || fstat(fd_, &status) != 0) return Failure::Io(errno, 0);
+  if (!fd_.is_open() || fstat(fd_.get(), &status) != 0) return Failure::Io(errno, 0);
   if (!S_ISREG(status.st_mode)) return Failure::Corrupt(0, "is not a regular file");
   if (Failure failure = ReadHeader(static_cast<uint64_t>(status.st_size))) return failure;
   // Lookups jump: read-ahead would only read what nobody asks for.
-  posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
+  posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_RANDOM);
   if (!options.direct) return {};
   // Some file systems refuse at open, some at the first read.
   direct_fd_ = OpenReadOnly(path, O_DIRECT);
   AlignedBytes probe = AllocateAligned(EXO_PAGE_SIZE);
-  if (direct_fd_ >= 0 &&
-      (probe == nullptr || pread(direct_fd_, probe.get(), EXO_PAGE_SIZE, 0) != EXO_PAGE_SIZE)) {
-    close(direct_fd_);
-    direct_fd_ = -1;
-  }
+  if (probe == nullptr || pread(direct_fd_.get(), probe.get(), EXO_PAGE_SIZE, 0) != EXO_PAGE_SIZE)
+    direct_fd_.Close();
   return {};
 }
 
 Failure TableFile::ReadHeader(uint64_t file_size) {
   if (file_size < EXO_PAGE_SIZE) return Failure::Corrupt(file_size, "the file ends within its header page");
   std::vector<uint8_t> page(EXO_PAGE_SIZE);
-  if (Failure failure = ReadFully(fd_, 0, page.size(), page.data())) return failure;
+  if (Failure failure = ReadFully(fd_.get(), 0, page.size(), page.data())) return failure;
   memcpy(&header_, page.data(), sizeof(header_));
   if (header_.version < kFilterVersion) header_.filter = header_.filter_pages = header_.filter_blocks = 0;
   const exo_table_header &header = header_;
@@ -149,7 +137,7 @@ Failure TableFile::PreparePages(bool cache_interior) {
   verified_ = AllocateZeroed<uint64_t>(pages / 64 + 1);
   if (cache_interior) interior_pages_ = AllocateZeroed<uint8_t *>(pages);
   if (verified_ == nullptr || (cache_interior && interior_pages_ == nullptr)) return Failure::Io(ENOMEM, 0);
-  void *mapping = mmap(nullptr, header_.file_size, PROT_READ, MAP_SHARED, fd_, 0);
+  void *mapping = mmap(nullptr, header_.file_size, PROT_READ, MAP_SHARED, fd_.get(), 0);
   if (mapping == MAP_FAILED) return Failure::Io(errno, 0);
   mapping_ = static_cast<uint8_t *>(mapping);
   madvise(mapping, header_.file_size, MADV_RANDOM);
@@ -157,7 +145,7 @@ Failure TableFile::PreparePages(bool cache_interior) {
 }
 
 Failure TableFile::Read(uint64_t offset, size_t length, uint8_t *into, From from) const {
-  return ReadFully(direct() && from == From::kConfigured ? direct_fd_ : fd_, offset, length, into);
+  return ReadFully(from == From::kConfigured ? read_fd() : fd_.get(), offset, length, into);
 }
 
 Failure TableFile::ReadPage(uint64_t offset, uint8_t *into, From from) {

@@ -15,36 +15,18 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/aligned_bytes.hh"
+#include "base/file_descriptor.hh"
+#include "table/failure.hh"
 #include "table_filter.h"
 #include "table_format.h"
 
 namespace exopool {
-
-// Why an operation failed. `offset` is where in the file.
-struct Failure {
-  // kNotInMemory never reaches JavaScript: who asked for memory alone asks again, with the disk.
-  enum class Kind { kNone, kIo, kCorrupt, kVersion, kLimit, kNotInMemory };
-
-  Kind kind = Kind::kNone;
-  int number = 0;  // kIo: an errno; kVersion: the version of the file
-  uint64_t offset = 0;
-  const char *detail = "";
-
-  explicit operator bool() const { return kind != Kind::kNone; }
-  static Failure Io(int error_number, uint64_t offset) {
-    return {Kind::kIo, error_number, offset, "cannot be read"};
-  }
-  static Failure EndOfFile(uint64_t offset) {
-    return Corrupt(offset, "the file ends here, before its header says");
-  }
-  static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
-};
 
 // Memory for what most lookups need, shared by the tables of a store: interior pages, kept when first read,
 // and filters, loaded at open. The former are worth more, so the latter get what those of all tables leave.
@@ -68,15 +50,11 @@ struct LookupCounters {
   std::atomic<uint64_t> bound{0}, corrupt{0}, io{0}, stale{0}, straddle{0};
 };
 
-struct FreeDeleter {
-  void operator()(void *memory) const { free(memory); }
+// What an engine keeps of one table. The table owns it, and lets it go before it closes the file.
+class TableAttachment {
+ public:
+  virtual ~TableAttachment() = default;
 };
-
-// Memory aligned for direct I/O.
-using AlignedBytes = std::unique_ptr<uint8_t[], FreeDeleter>;
-AlignedBytes AllocateAligned(size_t bytes);  // null when there is no memory
-
-class DriverFile;
 
 class TableFile : public std::enable_shared_from_this<TableFile> {
  public:
@@ -96,7 +74,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
 
   const std::string &path() const { return path_; }
   const exo_table_header &header() const { return header_; }
-  bool direct() const { return direct_fd_ >= 0; }
+  bool direct() const { return direct_fd_.is_open(); }
   const uint8_t *mapping() const { return mapping_; }
   LookupCounters &counters(Engine engine) { return counters_[static_cast<size_t>(engine)]; }
 
@@ -114,15 +92,14 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   Failure CheckValue(const exo_value_ref &reference, const uint8_t *run) const;
   Failure ReadValue(const exo_value_ref &reference, std::vector<uint8_t> *value) const;
 
-  // For the io-uring engine: the descriptor that Read uses, and the slot that the engine has put it in (-1:
-  // none), which is given back when the table goes. Only the ring's thread uses the slot before that.
-  int read_fd() const { return direct() ? direct_fd_ : fd_; }
-  int ring_slot() const { return ring_slot_; }
-  void set_ring_slot(int slot) { ring_slot_ = slot; }
+  // The descriptor that Read uses.
+  int read_fd() const { return direct() ? direct_fd_.get() : fd_.get(); }
 
-  // For the driver engine: what it keeps of this table. Set before the first lookup by it.
-  DriverFile *driver_file() const { return driver_file_.get(); }
-  void set_driver_file(std::shared_ptr<DriverFile> file) { driver_file_ = std::move(file); }
+  // Each engine reads and sets its own from one thread at a time. Null unless set.
+  TableAttachment *attachment(Engine engine) const { return attachments_[static_cast<size_t>(engine)].get(); }
+  void Attach(Engine engine, std::unique_ptr<TableAttachment> attachment) {
+    attachments_[static_cast<size_t>(engine)] = std::move(attachment);
+  }
 
   bool IsVerified(uint64_t offset) const;
   // A cached interior page, or null. Cached pages stay until the table is closed.
@@ -158,10 +135,8 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   Failure CheckPageBytes(uint64_t offset, const uint8_t *page) const;
   Failure ReadFilter(uint8_t *blocks) const;
 
-  int fd_ = -1;
-  int direct_fd_ = -1;
-  int ring_slot_ = -1;
-  std::shared_ptr<DriverFile> driver_file_;
+  FileDescriptor fd_, direct_fd_;
+  std::array<std::unique_ptr<TableAttachment>, kEngines> attachments_;
   exo_table_header header_{};
   uint8_t *mapping_ = nullptr;
   std::unique_ptr<uint64_t[], FreeDeleter> verified_;         // a bit a page

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "table/table_file.hh"
+#include "base/aligned_bytes.hh"
 #include "traversal.h"
 
 namespace exopool {
