@@ -321,7 +321,7 @@ export class Store<Key = Bytes, Value = Bytes> {
     const sum = (of: (entry: OpenTable['entry']) => number): number =>
       tables.reduce((total, { entry }) => total + of(entry), 0);
     // The oldest table is the largest, as a rule.
-    const engineInUse = tables.at(-1)?.engines.choose(this.#engine) ?? 'no table';
+    const engineInUse = this.#tables.engines.at(-1) ?? 'no table';
     return {
       path: this.path,
       readOnly: this.#options.readOnly,

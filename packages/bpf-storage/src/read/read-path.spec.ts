@@ -49,7 +49,7 @@ type Lookup = (keys: readonly string[]) => Promise<(Buffer | undefined)[]>;
 
 /** An index with the real cache and epochs, but with a map for a memtable, and `lookup` for tables. */
 function indexOver(lookup: Lookup, cacheBytes: number, memtable = new Map<string, Buffer>()): ReadIndex {
-  const index = new StoreIndex({ cacheBytes, engines: () => ['pread'] });
+  const index = new StoreIndex({ cacheBytes });
   index.setTables([{ file: wide, smallestKey: Buffer.of(0), largestKey: Buffer.of(255) }]);
   const counts = { foundInTable: 0, inNoTable: 0 };
   const lookUpMany = async (keys: readonly Bytes[]): Promise<(Buffer | undefined)[]> => {

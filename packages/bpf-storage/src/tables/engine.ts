@@ -84,53 +84,57 @@ export function parseEngineName(name: unknown): EngineName {
 export class EngineSelector {
   #residentShare = 0;
   #measuredAtMs = -Infinity;
-  #cannotBePinned = false;
+  /** Engines that cannot read this file. Each is tried once: why lies in how the file is stored. */
+  readonly #refused = new Set<TableEngine>();
 
   constructor(
     private readonly table: Pick<TableFile, 'residentShare' | 'pin' | 'attachToDriver'>,
-    private support: readonly EngineSupport[],
+    private readonly support: readonly EngineSupport[],
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
+  /** An engine that can read the file: the requested one, or else `pread`; with `auto` the best of the others. */
   choose(requested: EngineName): TableEngine {
     const residentShare = requested === 'auto' ? this.#measure() : 0;
     const engine = chooseEngine({ requested, support: this.support, residentShare });
-    if (engine === 'driver') return this.#attachOr(requested, residentShare);
-    return engine === 'nvme-bpf' && !this.#isPinned() ? 'pread' : engine;
+    if (this.#isReadBy(engine)) return engine;
+    if (requested !== 'auto') return 'pread';
+    const support = this.support.filter((each) => each.engine !== engine);
+    return chooseEngine({ requested, support, residentShare });
   }
 
-  /** A file that the driver refuses is not offered to it again, and read by what comes next. */
-  #attachOr(requested: EngineName, residentShare: number): TableEngine {
-    try {
-      this.table.attachToDriver();
-      return 'driver';
-    } catch {
-      this.support = this.support.map((each) =>
-        each.engine === 'driver' ? { ...each, available: false, reason: 'it cannot read this file' } : each,
-      );
-      return requested === 'auto'
-        ? chooseEngine({ requested, support: this.support, residentShare })
-        : 'pread';
-    }
+  /** Makes the file ready for `engine`. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with the reason. */
+  prepare(engine: EngineName): void {
+    if (engine === 'nvme-bpf') this.table.pin();
+    if (engine === 'driver') this.table.attachToDriver();
+    if (engine !== 'auto') this.#refused.delete(engine);
   }
 
-  /** A file that cannot be pinned is asked once: why it was refused lies in how it is stored. */
-  #isPinned(): boolean {
-    if (this.#cannotBePinned) return false;
+  #isReadBy(engine: TableEngine): boolean {
+    if (this.#refused.has(engine)) return false;
     try {
-      this.table.pin();
+      this.prepare(engine);
     } catch {
-      this.#cannotBePinned = true;
+      this.#refused.add(engine);
     }
-    return !this.#cannotBePinned;
+    return !this.#refused.has(engine);
   }
 
   #measure(): number {
     const now = this.nowMs();
     if (now - this.#measuredAtMs >= warmShareAgeMs) {
-      this.#residentShare = this.table.residentShare();
+      this.#residentShare = this.#share();
       this.#measuredAtMs = now;
     }
     return this.#residentShare;
+  }
+
+  /** What cannot be measured counts as cold; whoever reads it hears what is wrong. */
+  #share(): number {
+    try {
+      return this.table.residentShare();
+    } catch {
+      return 0;
+    }
   }
 }

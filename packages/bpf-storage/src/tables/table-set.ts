@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { type TableEngine } from '@exopool/native';
 import { StoreIndex, type ScanSources } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
-import type { EngineName } from './engine.js';
+import { warmShareAgeMs, type EngineName } from './engine.js';
 import { emptyManifest, switchManifest, tableName, type Manifest, type ManifestTable } from './manifest.js';
 import { removeLogs } from '../log/logs.js';
 import { Mutex } from '../base/mutex.js';
@@ -36,6 +36,8 @@ import { writeTable, type WriteTableHooks } from './write-table.js';
 
 /** Keys of one call into an engine: all of its results, of up to 16 MiB each, are in memory together. */
 const lookupKeysMax = 1024;
+/** How often `auto` looks whether its engines are still the right ones: when measured shares are just too old. */
+export const recheckMs = warmShareAgeMs + 10;
 
 export interface TableChange {
   /** Takes the place of those removed, or else is the newest. */
@@ -56,6 +58,11 @@ export class TableSet {
   /** Number of the next table; ahead of the manifest's while tables are made. */
   #next = emptyManifest.next;
   #closedLookups = noLookups();
+  /** Of the tables, as the index has them. */
+  #engines: readonly TableEngine[] = [];
+  #recheck: NodeJS.Timeout | undefined;
+  /** Keys looked up in tables when the engines were last chosen. */
+  #lookupsAtCheck = 0;
   readonly #changes = new Mutex();
   /** Not in the list any more, but perhaps in the MANIFEST that is on disk. */
   #replaced: OpenTable[] = [];
@@ -71,8 +78,7 @@ export class TableSet {
     cacheBytes: number,
     private engine: EngineName,
   ) {
-    const engines = (): TableEngine[] => this.#tables.map((table) => table.engines.choose(this.engine));
-    this.index = new StoreIndex({ cacheBytes, engines });
+    this.index = new StoreIndex({ cacheBytes });
   }
 
   /** The newest first. Retain them before the first wait. */
@@ -85,9 +91,16 @@ export class TableSet {
    * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when it cannot read the tables of now.
    */
   setEngine(engine: EngineName): void {
-    if (engine === 'nvme-bpf') for (const { file } of this.#tables) file.pin();
-    if (engine === 'driver') for (const { file } of this.#tables) file.attachToDriver();
+    for (const { engines } of this.#tables) engines.prepare(engine);
     this.engine = engine;
+    this.#chooseEngines();
+    clearInterval(this.#recheck);
+    if (engine === 'auto') this.#recheck = setInterval(() => this.#recheckEngines(), recheckMs).unref();
+  }
+
+  /** By which engine each table is read. */
+  get engines(): readonly TableEngine[] {
+    return this.#engines;
   }
 
   /** The number of the first log that counts. */
@@ -152,6 +165,7 @@ export class TableSet {
 
   /** Closes the tables under their users. */
   close(): void {
+    clearInterval(this.#recheck);
     this.index.close();
     this.#closeTables();
   }
@@ -189,6 +203,26 @@ export class TableSet {
     this.index.setTables(
       tables.map(({ file, entry: { smallestKey, largestKey } }) => ({ file, smallestKey, largestKey })),
     );
+    this.#engines = [];
+    this.#chooseEngines();
+  }
+
+  /** Tells the index by which engines to read, if that has changed. */
+  #chooseEngines(): void {
+    const engines = this.#tables.map((table) => table.engines.choose(this.engine));
+    if (engines.length === this.#engines.length && engines.every((name, at) => name === this.#engines[at]))
+      return;
+    this.#engines = engines;
+    this.index.setEngines(engines);
+  }
+
+  /** `auto` follows what is in the page cache. While nothing is read, nothing is measured. */
+  #recheckEngines(): void {
+    const { foundInTable, inNoTable } = this.index.stats();
+    const lookups = foundInTable + inNoTable;
+    if (lookups === this.#lookupsAtCheck) return;
+    this.#lookupsAtCheck = lookups;
+    this.#chooseEngines();
   }
 
   #closeTables(): void {

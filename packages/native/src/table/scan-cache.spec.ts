@@ -32,7 +32,7 @@ function openTable(rows: readonly Row[]): { readonly file: string; readonly tabl
   return { file, table: TableFile.open(file) };
 }
 
-const openIndex = (cacheBytes = 8 << 20): StoreIndex => new StoreIndex({ cacheBytes, engines: () => [] });
+const openIndex = (cacheBytes = 8 << 20): StoreIndex => new StoreIndex({ cacheBytes });
 
 /** From now on whoever reads a page of the table from its file finds it damaged. */
 function damage(file: string, pages: number): void {

@@ -41,11 +41,9 @@ async function indexOf(
   tables: readonly IndexedTable[],
   { cacheBytes = 8 << 20, engines = ['pread'] as readonly TableEngine[] } = {},
 ): Promise<StoreIndex> {
-  const index = new StoreIndex({
-    cacheBytes,
-    engines: () => tables.map((_, i) => engines[i % engines.length]!),
-  });
+  const index = new StoreIndex({ cacheBytes });
   index.setTables(tables);
+  index.setEngines(tables.map((_, i) => engines[i % engines.length]!));
   for (const { file } of tables) await index.prepare(file);
   return index;
 }
@@ -117,7 +115,7 @@ describe('StoreIndex', () => {
       1,
     );
     newer.apply(encodeBatch([[Buffer.from('b'), null]]), 1, 3);
-    const index = new StoreIndex({ cacheBytes: 0, engines: () => [] });
+    const index = new StoreIndex({ cacheBytes: 0 });
     index.setMemtables([newer, older].map(({ handle }) => handle));
     expect(['a', 'b', 'c'].map((name) => index.find(name))).toEqual([Buffer.from('1'), undefined, undefined]);
     expect(index.stats()).toMatchObject({ memtableHits: 2, noTable: 1 });
@@ -162,7 +160,7 @@ describe('StoreIndex', () => {
   });
 
   it('says when there is no memory for the cache', () => {
-    const open = () => new StoreIndex({ cacheBytes: 2 ** 52, engines: () => [] });
+    const open = () => new StoreIndex({ cacheBytes: 2 ** 52 });
     expect(open).toThrow(expect.objectContaining({ code: 'EXOPOOL_IO' }) as Error);
   });
 

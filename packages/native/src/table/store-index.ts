@@ -29,8 +29,6 @@ export interface IndexedTable {
 export interface StoreIndexOptions {
   /** Memory for cached rows and leaves, interior pages and filters; the last two take half of it at most. */
   readonly cacheBytes: number;
-  /** The engine for each table, asked before tables are read. */
-  engines(): readonly TableEngine[];
 }
 
 /** Answers of the addon's `find` where there is no length. */
@@ -51,13 +49,11 @@ export class StoreIndex {
   readonly #native: StoreIndexBinding;
   #block = Buffer.allocUnsafeSlow(blockBytes);
   #blockAt = 0;
-  #engines: readonly TableEngine[] = [];
   #isGathering = false;
   #packed = Buffer.allocUnsafeSlow(blockBytes);
 
   /** @throws ExopoolError `EXOPOOL_IO` when there is no memory for the cache. */
-  constructor(private readonly options: StoreIndexOptions) {
-    const { cacheBytes } = options;
+  constructor({ cacheBytes }: StoreIndexOptions) {
     const [binding, stream] = [tableBinding(), lookupStream()];
     try {
       this.#native = binding.openStoreIndex(cacheBytes, this.#key, stream);
@@ -99,9 +95,7 @@ export class StoreIndex {
    * @throws ExopoolError as {@link get}; also `EXOPOOL_INVALID` when the values exceed 1 GiB.
    */
   getMany(keys: readonly (Uint8Array | string)[]): (Buffer | undefined)[] | Promise<(Buffer | undefined)[]> {
-    const packed = this.#pack(keys);
-    this.#setEngines();
-    const answer = this.#native.getMany(packed, true);
+    const answer = this.#native.getMany(this.#pack(keys), true);
     return answer instanceof Promise
       ? answer.then((packedValues) => unpack(packedValues, keys.length))
       : unpack(answer, keys.length);
@@ -109,9 +103,7 @@ export class StoreIndex {
 
   /** As {@link getMany} from the tables, past memory, where nothing is put either: see {@link admit}. */
   async lookUpMany(keys: readonly (Uint8Array | string)[]): Promise<(Buffer | undefined)[]> {
-    const packed = this.#pack(keys);
-    this.#setEngines();
-    return unpack(await this.#native.getMany(packed, false), keys.length);
+    return unpack(await this.#native.getMany(this.#pack(keys), false), keys.length);
   }
 
   /** Counts writes to `key` and to some other keys. */
@@ -134,13 +126,17 @@ export class StoreIndex {
     this.#native.writtenAll();
   }
 
-  /** The newest first. Lookups under way keep those of before. */
+  /** The newest first. Lookups under way keep those of before. They are read by `pread` until {@link setEngines}. */
   setTables(tables: readonly IndexedTable[]): void {
     this.#native.setTables(
       tables.map(({ file }) => file.handle),
       tables.flatMap(({ smallestKey, largestKey }) => [smallestKey, largestKey]),
     );
-    this.#engines = [];
+  }
+
+  /** By which engine each table is read from now on, in the order of {@link setTables}. */
+  setEngines(engines: readonly TableEngine[]): void {
+    this.#native.setEngines(engines.map(engineNumber));
   }
 
   /** The addon's memtables, the newest first. */
@@ -176,17 +172,8 @@ export class StoreIndex {
     this.#isGathering = true;
     queueMicrotask(() => {
       this.#isGathering = false;
-      this.#setEngines();
       this.#native.flush();
     });
-  }
-
-  #setEngines(): void {
-    const engines = this.options.engines();
-    if (engines.length === this.#engines.length && engines.every((name, at) => name === this.#engines[at]))
-      return;
-    this.#native.setEngines(engines.map(engineNumber));
-    this.#engines = engines;
   }
 
   /** Leaves the key where the addon finds it. @returns its length. */

@@ -62,13 +62,12 @@ describe('64 lookups in a warm file', () => {
   contender('page-cache-bpf', cached, 'page-cache-bpf');
 });
 
-let engineInUse: TableEngine = 'pread';
-const index = new StoreIndex({ cacheBytes: 0, engines: () => [engineInUse] });
+const index = new StoreIndex({ cacheBytes: 0 });
 index.setTables([{ file: direct, smallestKey: key(0), largestKey: Buffer.alloc(1, 255) }]);
 
 /** Looks up `count` keys, `inFlight` at a time. */
 async function lookUp(count: number, inFlight: number, engine: TableEngine): Promise<void> {
-  engineInUse = engine;
+  index.setEngines([engine]);
   let left = count;
   const reader = async (): Promise<void> => {
     while ((left -= 1) >= 0) await index.get(key(next()));
