@@ -3,6 +3,7 @@
  * the store and leased memory. Depends on no other package here.
  */
 export { ExopoolError, errorCodes, toExopoolError, type ErrorCode } from './errors.js';
+export { UndoStack, type UndoStep } from './undo-stack.js';
 export type { CacheTier, CacheTierStats } from './cache-tier.js';
 export { Identity, verifySignature, publicKeyBytes, seedBytes, signatureBytes } from './identity.js';
 export {

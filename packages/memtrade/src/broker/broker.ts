@@ -9,7 +9,14 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { experimental, Server } from '@grpc/grpc-js';
-import { ExopoolError, Identity, loadConfig, toExopoolError, type MetricsServer } from '@exopool/shared';
+import {
+  ExopoolError,
+  Identity,
+  loadConfig,
+  toExopoolError,
+  UndoStack,
+  type MetricsServer,
+} from '@exopool/shared';
 import { callsPerConnectionMax, replyMessageBytesMax, requestMessageBytesMax } from '../protocol/limits.js';
 import { BrokerService as service } from '../protocol/load-proto.js';
 import { BrokerMetrics } from './broker-metrics.js';
@@ -48,7 +55,8 @@ const closeGraceMs = 2000;
 export async function runBroker(settings: BrokerSettings = {}): Promise<RunningBroker> {
   const config = loadConfig(brokerConfig, { scope: 'BROKER', flags: settings });
   const repository = SqliteRepository.open(join(config.stateDir, 'broker.sqlite'));
-  const undo: (() => Promise<void> | void)[] = [() => repository.close()];
+  const undo = new UndoStack();
+  undo.push(() => repository.close());
   try {
     const identity = Identity.loadOrCreate(join(config.stateDir, 'identity'));
     const names = [config.host, ...config.names].filter((name) => name !== '0.0.0.0' && name !== '::');
@@ -88,11 +96,10 @@ export async function runBroker(settings: BrokerSettings = {}): Promise<RunningB
       brokerKey: identity.publicKey,
       caFile: certificates.caFile,
       metricsPort: metricsServer?.port,
-      close: onlyOnce(() => undoAll(undo)),
+      close: () => undo.undo(),
     };
   } catch (error) {
-    await undoAll(undo);
-    throw toExopoolError(error, 'cannot start the broker');
+    return undo.undoAfter(toExopoolError(error, 'cannot start the broker'));
   }
 }
 
@@ -137,15 +144,6 @@ async function stopServer(server: Server): Promise<void> {
   const force = setTimeout(() => server.forceShutdown(), closeGraceMs);
   await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
   clearTimeout(force);
-}
-
-async function undoAll(steps: (() => Promise<void> | void)[]): Promise<void> {
-  for (let step = steps.pop(); step !== undefined; step = steps.pop()) await step();
-}
-
-function onlyOnce(work: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined;
-  return () => (done ??= work());
 }
 
 function hostPort(host: string, port: number): string {

@@ -1,5 +1,5 @@
 /** A running consumer: an identity, a broker, leased memory kept going, metrics. */
-import { Identity, loadConfig, type CacheTier } from '@exopool/shared';
+import { Identity, loadConfig, UndoStack, type CacheTier } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { consumerConfig, type ConsumerSettings } from './config.js';
 import { serveConsumerMetrics } from './consumer-metrics.js';
@@ -44,10 +44,8 @@ export async function runConsumer(settings: ConsumerSettings = {}): Promise<Runn
   const config = loadConfig(consumerConfig, { scope: 'CONSUMER', flags: settings });
   const identity = Identity.loadOrCreate(config.identityFile);
   const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
-  const undo: (() => Promise<void> | void)[] = [() => broker.close()];
-  const close = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
+  const undo = new UndoStack();
+  undo.push(() => broker.close());
   try {
     const demand = config.waitingPrice === undefined ? undefined : new DemandSampler();
     // The purchaser looks at leases that are taken by its plan.
@@ -95,10 +93,9 @@ export async function runConsumer(settings: ConsumerSettings = {}): Promise<Runn
         probe: probe?.counts,
         purchase: purchaser?.last,
       }),
-      close,
+      close: () => undo.undo(),
     };
   } catch (error) {
-    await close();
-    throw error;
+    return undo.undoAfter(error);
   }
 }

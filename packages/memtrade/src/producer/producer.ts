@@ -8,7 +8,7 @@
 import { cpus, loadavg } from 'node:os';
 import { undoLeftovers, watchPressure } from '@exopool/native';
 import { SlabServer } from '@exopool/native/internal';
-import { ExopoolError, Identity, loadConfig, MiB } from '@exopool/shared';
+import { ExopoolError, Identity, loadConfig, MiB, UndoStack } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { offeredSlabsMax } from '../protocol/limits.js';
 import { BrokerAgent } from './broker-agent.js';
@@ -52,16 +52,15 @@ const triggerWindowMs = 500;
  */
 export async function runProducer(settings: ProducerSettings = {}): Promise<RunningProducer> {
   const config = loadConfig(producerConfig, { scope: 'PRODUCER', flags: settings });
-  const undo: (() => Promise<void> | void)[] = [];
+  const undo = new UndoStack();
   try {
     return await start(config, undo);
   } catch (error) {
-    await undoAll(undo);
-    throw error;
+    return undo.undoAfter(error);
   }
 }
 
-async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[]): Promise<RunningProducer> {
+async function start(config: ProducerConfig, undo: UndoStack): Promise<RunningProducer> {
   const identity = Identity.loadOrCreate(config.identityFile);
   const brokerKey = new BrokerKeyFile(config.identityFile);
   // A harvester does the same before it starts.
@@ -113,14 +112,13 @@ async function start(config: ProducerConfig, undo: (() => Promise<void> | void)[
   const metricsServer =
     metricsPort === undefined ? undefined : await metrics.serve(stats, metricsHost, metricsPort);
   undo.push(() => metricsServer?.close());
-  let closing: Promise<void> | undefined;
   return {
     port: server.port,
     publicKey: identity.publicKey,
     metricsPort: metricsServer?.port,
     commandPid: harvester?.commandPid,
     stats,
-    close: () => (closing ??= undoAll(undo)),
+    close: () => undo.undo(),
   };
 }
 
@@ -184,8 +182,4 @@ function harvesterOptions(config: ProducerConfig): Parameters<typeof Harvester.s
     floorBytes: config.appFloorMib * MiB,
     swapBytes: config.swapMib * MiB,
   };
-}
-
-async function undoAll(steps: (() => Promise<void> | void)[]): Promise<void> {
-  for (let step = steps.pop(); step !== undefined; step = steps.pop()) await step();
 }

@@ -24,7 +24,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { ExopoolError, toExopoolError, UndoStack } from '@exopool/shared';
 import type { Change, ChangeRecorder } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 import { isUndoneByNext, undoChange } from './undo-change.js';
@@ -83,7 +83,7 @@ export class MachineJournal implements ChangeRecorder {
 
   /**
    * Undoes everything in reverse order and removes the journal. Idempotent.
-   * @throws ExopoolError of the first change that could not be undone; the journal stays for a later attempt.
+   * @throws ExopoolError of the changes that could not be undone; the journal stays for a later attempt.
    */
   async undoAll(): Promise<void> {
     if (this.#isClosed) return;
@@ -134,29 +134,21 @@ function isBeingStarted(name: string): boolean {
 }
 
 async function undoInReverse(changes: readonly Change[], path: string): Promise<void> {
-  let failure: ExopoolError | undefined;
+  const undo = new UndoStack();
   const open = changes.filter((change, index) => !isUndoneByNext(change, changes[index + 1]));
-  for (const change of open.reverse()) {
-    try {
-      await persistently(() => undoChange(change));
-    } catch (error) {
-      failure ??= toExopoolError(
-        error,
-        `cannot undo ${JSON.stringify(change)} (the journal ${path} is kept)`,
-      );
-    }
-  }
-  if (failure !== undefined) throw failure;
+  undo.push(...open.map((change) => () => undoPersistently(change, path)));
+  await undo.undo();
   removeIfThere(path);
 }
 
-async function persistently(work: () => Promise<void>): Promise<void> {
+async function undoPersistently(change: Change, path: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await work();
+      await undoChange(change);
       return;
     } catch (error) {
-      if (attempt === undoAttemptsMax) throw error;
+      if (attempt < undoAttemptsMax) continue;
+      throw toExopoolError(error, `cannot undo ${JSON.stringify(change)} (the journal ${path} is kept)`);
     }
   }
 }

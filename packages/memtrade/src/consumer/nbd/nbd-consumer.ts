@@ -1,6 +1,6 @@
 /** A running consumer whose leased memory is a block device: leases kept going, nbdkit at work, metrics. */
 import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native/internal';
-import { Identity, loadConfig, type ExopoolError } from '@exopool/shared';
+import { Identity, loadConfig, UndoStack, type ExopoolError } from '@exopool/shared';
 import { BrokerClient } from '../../protocol/broker-client.js';
 import { consumerConfig, type ConsumerConfig, type ConsumerSettings } from '../config.js';
 import { LeaseKeeper } from '../lease-keeper.js';
@@ -45,10 +45,8 @@ export async function runNbdConsumer(settings: ConsumerSettings): Promise<Runnin
   const { sizeBytes } = options;
   const identity = Identity.loadOrCreate(config.identityFile);
   const broker = await BrokerClient.connect({ endpoint: config.broker, caFile: config.caFile, identity });
-  const undo: (() => Promise<void> | void)[] = [() => broker.close()];
-  const close = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
+  const undo = new UndoStack();
+  undo.push(() => broker.close());
   try {
     const device = await NbdDevice.start(options);
     undo.push(() => device.close());
@@ -85,11 +83,10 @@ export async function runNbdConsumer(settings: ConsumerSettings): Promise<Runnin
       metricsPort: metrics?.port,
       failed: device.failed,
       status: () => ({ leases: keeper.leases(), stats: keeper.stats(), device: figures }),
-      close,
+      close: () => undo.undo(),
     };
   } catch (error) {
-    await close();
-    throw error;
+    return undo.undoAfter(error);
   }
 }
 
