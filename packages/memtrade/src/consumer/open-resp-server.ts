@@ -1,15 +1,15 @@
-/** The Redis front end as a consumer's settings ask for it. */
+/** Opens the Redis front end by a consumer's settings. */
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { ExopoolError, parseEndpoint, toExopoolError } from '@exopool/shared';
+import { isLoopback } from '../protocol/endpoint-setting.js';
 import type { ConsumerConfig } from './config.js';
 import type { DemandSampler } from './demand-sampler.js';
 import type { RemoteMemory } from './remote-memory.js';
 import { RespServer } from './resp/resp-server.js';
 
 /**
- * @throws ExopoolError `EXOPOOL_CONFIG` for settings that do not go together, `EXOPOOL_PORT_IN_USE`, or what the file
- * system says about the files.
+ * @throws ExopoolError `EXOPOOL_CONFIG` for settings that exclude each other, `EXOPOOL_PORT_IN_USE`, or the file system's
+ *   error for a password or certificate.
  */
 export async function openRespServer(
   config: ConsumerConfig,
@@ -22,7 +22,7 @@ export async function openRespServer(
   if (password === undefined && tls?.ca === undefined && !isLoopback(host)) {
     throw new ExopoolError(
       'EXOPOOL_CONFIG',
-      `resp: everyone who reaches ${host} could use it: give --resp-password-file, or --resp-tls-client-ca`,
+      `resp: anyone who can connect to ${host} could use it: give --resp-password-file or --resp-tls-client-ca`,
     );
   }
   return RespServer.listen({
@@ -63,10 +63,6 @@ function read(file: string): Buffer {
   } catch (error) {
     throw toExopoolError(error, `cannot read ${file}`);
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function describeMemory(memory: RemoteMemory): string[] {

@@ -1,8 +1,8 @@
 /**
- * The broker's client: for producers, consumers and whoever watches the market.
+ * The broker's client, for producers, consumers and monitors of the market.
  *
- * It logs in by itself, and again when a restarted broker has forgotten it. Every call has a deadline; whatever goes
- * wrong is an {@link ExopoolError} with the code that the broker threw, or one that says why it cannot be reached.
+ * It logs in by itself, and again after the broker restarted. Every call has a deadline. A failure is an
+ * {@link ExopoolError} with the code that the broker threw, or with a code for the reason why it cannot be reached.
  */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
@@ -30,45 +30,47 @@ import { loginMessage } from './login.js';
 import { fromServiceError, isUnauthenticated } from './rpc-errors.js';
 import { ticketSerial } from './ticket.js';
 
+/** How to reach a broker. */
 export interface BrokerClientOptions {
-  /** HOST:PORT. */
+  /** HOST:PORT of the broker. */
   readonly endpoint: string;
-  /** The broker's `ca.pem`. */
+  /** The broker's CA certificate, `tls/ca.pem` of its state folder. */
   readonly caFile: string;
+  /** The key by which the broker knows this client. */
   readonly identity: Identity;
-  /** Deadline of each call; default 5 000. */
+  /** Deadline of each call; default 5000. */
   readonly timeoutMs?: number;
 }
 
-/** What a consumer asks for. */
+/** A consumer's request for leases. */
 export interface LeaseWish {
   readonly slabs: number;
-  /** Fewer than this are refused; default 1. */
+  /** The broker refuses rather than lease fewer slabs; default 1. */
   readonly minimumSlabs?: number;
   readonly seconds: number;
-  /** US dollars per GiB and hour; default any. */
+  /** Highest price in US dollars per GiB and hour; no limit by default. */
   readonly maxPrice?: number;
-  /** A retry with the same id gets the same leases; without one, every call is a new request. */
+  /** Makes the request idempotent: a retry with the same id gets the same leases. */
   readonly requestId?: string;
 }
 
 /** A lease of slabs of one producer. `price` is in US dollars per GiB and hour, `charged` in US dollars so far. */
 export type LeaseGrant = Readonly<Lease__Output>;
 
-/** The market at one moment; money in US dollars. */
+/** The market at one moment. Prices are in US dollars per GiB and hour. */
 export type Market = Readonly<Market__Output>;
 
 const defaultTimeoutMs = 5000;
-/** A broker that restarts is found again soon, and is not hammered while it is away. */
+/** Backoff of reconnections: short enough to find a restarted broker soon, long enough not to load it. */
 const reconnectMsMin = 100;
 const reconnectMsMax = 2000;
 /**
- * A call that waits for so much of its time has the connection asked whether it is still there; without an answer in the
- * time of a call it is given up. A dead machine or a firewall says nothing, and TCP waits for a quarter of an hour.
+ * The interval of keep-alive pings, as a share of a call's deadline. A connection that does not answer a ping within a
+ * deadline is closed. A dead machine or a firewall sends nothing, and TCP itself would wait for 15 minutes.
  */
-const doubtShare = 1 / 3;
+const keepAliveShare = 1 / 3;
 
-/** Starts one call of the stub, with the last three of its arguments. */
+/** Starts one call of the stub with the last three of its arguments. */
 type Start<Reply> = (...rest: [Metadata, CallOptions, requestCallback<Reply>]) => unknown;
 
 interface Session {
@@ -76,17 +78,26 @@ interface Session {
   readonly brokerKey: Buffer;
 }
 
+/**
+ * A connection to a broker: registers producers, requests, extends and releases leases, and reads the market.
+ *
+ * @example
+ * const client = await BrokerClient.connect({ endpoint: broker.endpoint, caFile: broker.caFile, identity: new Identity() });
+ * const [lease] = await client.requestLease({ slabs: 1, seconds: 60 });
+ * if (lease) await client.releaseLease(lease.leaseId);
+ * client.close();
+ */
 export class BrokerClient {
   readonly #options: BrokerClientOptions;
   readonly #stub: Stub;
-  /** The login that holds or is under way; `undefined` when the next call must log in. */
+  /** The current login, perhaps in flight; `undefined` when the next call must log in. */
   #session: Promise<Session> | undefined;
   #brokerKey: Buffer = Buffer.alloc(0);
   #isClosed = false;
 
   /**
    * Connects and logs in.
-   * @throws ExopoolError `EXOPOOL_UNAVAILABLE` (nobody there), `EXOPOOL_DENIED` (another CA, or refused),
+   * @throws ExopoolError `EXOPOOL_UNAVAILABLE` (nobody listens), `EXOPOOL_DENIED` (another CA, or refused),
    *   `EXOPOOL_TIMEOUT`, `EXOPOOL_NOT_FOUND` (no CA file).
    */
   static async connect(options: BrokerClientOptions): Promise<BrokerClient> {
@@ -107,22 +118,26 @@ export class BrokerClient {
     this.#stub = new BrokerService(options.endpoint, credentials.createSsl(readAuthority(options.caFile)), {
       'grpc.initial_reconnect_backoff_ms': reconnectMsMin,
       'grpc.max_reconnect_backoff_ms': reconnectMsMax,
-      'grpc.keepalive_time_ms': timeoutMs * doubtShare,
+      'grpc.keepalive_time_ms': timeoutMs * keepAliveShare,
       'grpc.keepalive_timeout_ms': timeoutMs,
       'grpc.max_receive_message_length': replyMessageBytesMax,
-      // Its own connection: what one client does to it must not be seen by another.
+      // A connection of its own, so that clients do not affect each other.
       'grpc.use_local_subchannel_pool': 1,
-      // TLS has no server names that are addresses. The CA signs nothing but this broker, always as localhost too.
+      // TLS allows no IP address as server name. The CA signs only this broker's certificate, which names localhost too.
       ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
     });
   }
 
-  /** The public key that signs tickets, as of the last login. */
+  /** The public key that verifies tickets, as of the last login. */
   get brokerKey(): Buffer {
     return this.#brokerKey;
   }
 
-  /** @param endpoint HOST:PORT of the slab server, as consumers reach it. */
+  /**
+   * Registers the caller as a producer. Idempotent.
+   * @param registration its `endpoint` is the HOST:PORT at which consumers reach the slab server.
+   * @throws ExopoolError `EXOPOOL_INVALID` for another size of slabs, `EXOPOOL_DENIED` when the market is full.
+   */
   async registerProducer(registration: {
     readonly endpoint: string;
     readonly slabBytes: number;
@@ -132,7 +147,10 @@ export class BrokerClient {
     );
   }
 
-  /** @returns the slabs leased at this producer, and ids of leases given back that it should serve no longer. */
+  /**
+   * Reports what the producer offers. A producer must report at least every 5 s to get leases.
+   * @returns the slabs leased from this producer, and the ids of leases that were given back.
+   */
   async reportUsage(report: {
     readonly offeredSlabs: number;
     readonly harvestedBytes: number;
@@ -141,7 +159,10 @@ export class BrokerClient {
     return this.#call<ReportUsageReply__Output>((...rest) => this.#stub.reportUsage(report, ...rest));
   }
 
-  /** @throws ExopoolError `EXOPOOL_NO_MEMORY` when less than the minimum is free, or the price is too high. */
+  /**
+   * Requests leases of slabs, one lease for each producer that gives some.
+   * @throws ExopoolError `EXOPOOL_NO_MEMORY` when fewer slabs than the minimum are free, or the price is too high.
+   */
   async requestLease(wish: LeaseWish): Promise<LeaseGrant[]> {
     const request = { minimumSlabs: 1, maxPrice: 0, requestId: '', ...wish };
     const reply = await this.#call<RequestLeaseReply__Output>((...rest) =>
@@ -151,8 +172,9 @@ export class BrokerClient {
   }
 
   /**
-   * Moves a lease's end by `seconds`. A retry with the same ticket extends once.
-   * @returns the lease with a new ticket, to be shown to the producer.
+   * Extends a lease by `seconds`. Idempotent: a retry with the same ticket extends once.
+   * @param maxPrice US dollars per GiB and hour; 0 for no limit.
+   * @returns the lease with a new ticket, which the consumer must show to the producer.
    */
   async extendLease(
     lease: Pick<LeaseGrant, 'leaseId' | 'ticket'>,
@@ -164,10 +186,17 @@ export class BrokerClient {
       this.#stub.extendLease(request, ...rest),
     );
     if (reply.lease !== null) return reply.lease;
-    throw new ExopoolError('EXOPOOL_PROTOCOL', 'the broker extended a lease and did not say which');
+    throw new ExopoolError(
+      'EXOPOOL_PROTOCOL',
+      "the broker's reply to ExtendLease has no lease: update the broker",
+    );
   }
 
-  /** @returns US dollars refunded for the time not used. */
+  /**
+   * Gives a lease back. Idempotent.
+   * @param options `tampered` tells the broker that the producer changed values.
+   * @returns the refund for the unused time, in US dollars.
+   */
   async releaseLease(leaseId: Buffer, { tampered = false } = {}): Promise<number> {
     const reply = await this.#call<ReleaseLeaseReply__Output>((...rest) =>
       this.#stub.releaseLease({ leaseId, tampered }, ...rest),
@@ -175,11 +204,12 @@ export class BrokerClient {
     return reply.refunded;
   }
 
+  /** Reads the market once. */
   getMarket(): Promise<Market> {
     return this.#call<Market__Output>((...rest) => this.#stub.getMarket({}, ...rest));
   }
 
-  /** The market once a second. Leaving the loop ends the stream; a broker that goes away ends it with an error. */
+  /** Reads the market once a second. Leaving the loop ends the stream; the loss of the broker ends it with an error. */
   async *watchMarket(): AsyncIterable<Market> {
     for (let attempt = 0; ; attempt += 1) {
       const session = this.#loggedIn();
@@ -196,7 +226,7 @@ export class BrokerClient {
     }
   }
 
-  /** Idempotent; calls in flight end with `EXOPOOL_ABORTED`. */
+  /** Closes the connection. Calls in flight end with `EXOPOOL_ABORTED`. Idempotent. */
   close(): void {
     this.#isClosed = true;
     this.#stub.close();
@@ -214,7 +244,7 @@ export class BrokerClient {
     }
   }
 
-  /** All calls share one login, also when it turns out that they need another. */
+  /** All calls share one login, also the next one after a login expired. */
   #loggedIn(): Promise<Session> {
     if (this.#session !== undefined) return this.#session;
     const session = this.#login();
@@ -244,7 +274,7 @@ export class BrokerClient {
   #once<Reply>(metadata: Metadata, start: Start<Reply>): Promise<Reply> {
     if (this.#isClosed) {
       return Promise.reject(
-        new ExopoolError('EXOPOOL_CLOSED', "the broker's client was closed before the call"),
+        new ExopoolError('EXOPOOL_CLOSED', 'this broker client is closed: connect a new one'),
       );
     }
     const deadline = Date.now() + (this.#options.timeoutMs ?? defaultTimeoutMs);
@@ -271,6 +301,9 @@ function readAuthority(caFile: string): Buffer {
   try {
     return readFileSync(caFile);
   } catch (error) {
-    throw toExopoolError(error, "cannot read the broker's CA certificate (give the ca.pem of the broker)");
+    throw toExopoolError(
+      error,
+      "cannot read the broker's CA certificate: give tls/ca.pem of its state folder",
+    );
   }
 }

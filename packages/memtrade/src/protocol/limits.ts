@@ -1,32 +1,32 @@
-/** The market's limits, each with its reason. Broker and producer check what they are sent against these. */
+/** The market's limits, each with its reason. Broker and producer check all messages against them. */
 
-/** Slabs are 64 MiB by default; 1 GiB, as in the paper's market study, is the most a single unmapping should take. */
+/** The largest slab. 1 GiB is the size in the paper's market study, and a larger unmapping would take too long. */
 export const slabMibMax = 1024;
 
-/** Slabs one producer may offer: 64 TiB in slabs of 64 MiB. More is a mistake in a report. */
+/** Slabs that one producer may offer: 64 TiB in slabs of 64 MiB. More is a mistake in a report. */
 export const offeredSlabsMax = 1_048_576;
 
-/** Slabs one request may ask for: 1 TiB in slabs of 64 MiB. */
+/** Slabs that one request may ask for: 1 TiB in slabs of 64 MiB. */
 export const requestedSlabsMax = 16_384;
 
-/** Producers one request is spread over: each costs a ticket to sign (5 ms) and a session to open. */
+/** Producers that one request is spread over: each costs a ticket to sign (5 ms) and a session to open. */
 export const leasesPerRequestMax = 32;
 
 /**
- * Producers that may be registered; a snapshot of all of them is looked at on every request. Above it, who is silent and
- * holds no lease is forgotten.
+ * Registered producers: every request scans a snapshot of all of them. At the limit, the broker forgets a silent
+ * producer without leases to make room.
  */
 export const producersMax = 10_000;
 
-/** Leases that run at the same time: every request and every report adds them up. */
+/** Live leases: every request and every report sums them. */
 export const liveLeasesMax = 100_000;
 
 /**
- * For so long after its end a lease is kept, with its lines of the ledger: nobody repeats a call so late, and whoever
- * doubts a charge has had a week. Without an end to it, requesting and releasing in a loop fills the disk.
+ * The broker keeps a lease and its ledger lines for a week after its end: long enough to retry a call or to dispute a
+ * charge. Without this limit, requesting and releasing in a loop would fill the disk.
  */
 export const settledLifeMs = 7 * 86_400_000;
-/** Leases forgotten by one request: twice what it may add, so that a backlog shrinks. */
+/** Leases that one request prunes: twice as many as it may add, so that a backlog shrinks. */
 export const prunedPerRequestMax = 2 * leasesPerRequestMax;
 
 /** Bytes of a request id: a UUID with room to spare. */
@@ -42,32 +42,32 @@ export const requestMessageBytesMax = 16 * 1024;
 export const replyMessageBytesMax = 256 * 1024;
 
 /**
- * Calls of one connection that are served at the same time; HTTP/2 lets the rest wait with the client. So what one
- * connection can put before the calls of others, logins above all, is some milliseconds of work.
+ * Concurrent calls of one connection; HTTP/2 makes further calls wait at the client. So one connection can delay the
+ * calls of others, such as logins, by only some milliseconds of work.
  */
 export const callsPerConnectionMax = 32;
 
 /** Subscribers of the price stream: each gets a message every {@link watchIntervalMs}. */
 export const watchersMax = 256;
-/** Of one identity: a dashboard and some terminals, without taking the streams of others. */
+/** Subscriptions of one identity: a dashboard and some terminals, but not the streams of others. */
 export const watchersPerIdentityMax = 8;
 export const watchIntervalMs = 1000;
 
-/** A producer that was silent for this long is not placed on: it reports every second, so five reports are lost. */
+/** After so long a silence a producer gets no more leases. It reports every second, so five reports are missing. */
 export const producerSilenceMs = 5000;
 
 /**
- * For so long after its end a lease still counts as held: the producer's clock may be behind the broker's, and until
- * its own clock says so it does not give the slabs to anybody else.
+ * The largest difference of clocks. A lease counts as live for so long after its end, since the producer's clock may be
+ * behind the broker's, and the producer frees the slabs by its own clock.
  */
 export const clockSkewMs = 5000;
 
-/** How long a login nonce is good for: time for one round trip over a bad line. */
+/** Life of a login nonce: time for one round trip over a bad line. */
 export const nonceLifeMs = 60_000;
-/** Nonces and tokens kept in memory; the least recently used go first, and their owners log in again. */
+/** Nonces and tokens in memory. The least recently used are evicted, and their owners log in again. */
 export const noncesMax = 10_000;
 export const sessionsMax = 10_000;
 export const sessionLifeMs = 3_600_000;
 
-/** Ended-early leases told to a producer in one reply; the rest is told in the next ones, a second apart. */
+/** Released leases in one reply to a producer; the next replies, a second apart, list the others. */
 export const releasedPerReportMax = 256;

@@ -4,13 +4,13 @@ import { loadPackageDefinition, logVerbosity, setLogVerbosity } from '@grpc/grpc
 import { loadSync } from '@grpc/proto-loader';
 import type { ProtoGrpcType } from './generated/broker.js';
 
-/** The .proto file lies beside `src` and `dist`, at the same depth from both. */
+/** The .proto file lies in a sibling of `src` and `dist`, so the path is the same from both. */
 const protoFile = fileURLToPath(new URL('../../proto/broker.proto', import.meta.url));
 
-/** Missing fields read as their defaults, 64-bit integers as numbers: the generated types are made with the same. */
+/** Missing fields read as their defaults, 64-bit integers as numbers. The types are generated with the same options. */
 const options = { longs: Number, defaults: true, arrays: true };
 
-// The library logs errors that it also returns; every one of them is reported by us, once, in one line.
+// The library logs errors that it also returns. This package reports each of them itself, once.
 setLogVerbosity(logVerbosity.NONE);
 
 /** The service's client constructor; its `service` is the definition that a server implements. */

@@ -1,5 +1,5 @@
 /**
- * Errors over gRPC: the status says what kind, the metadata `exopool-code` says exactly which, so that a caller gets
+ * Errors over gRPC. The status gives the kind of error, and the metadata `exopool-code` its exact code. So a caller gets
  * an {@link ExopoolError} with the code and message that the broker threw.
  */
 import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
@@ -16,21 +16,21 @@ const statusOf: Partial<Record<ErrorCode, status>> = {
   EXOPOOL_UNAVAILABLE: status.UNAVAILABLE,
 };
 
-/** What a handler answers when it throws. A fault of the program is named, but its details stay in the process. */
+/** The answer of a handler that threw. The details of an internal error stay in the broker's log. */
 export function toStatus(thrown: unknown): StatusObject {
   const error = toExopoolError(thrown);
   const metadata = new Metadata();
   metadata.set(codeKey, error.code);
   const details =
-    error.code === 'EXOPOOL_INTERNAL' ? 'the broker failed; its log has the reason' : error.message;
+    error.code === 'EXOPOOL_INTERNAL' ? 'internal error of the broker; see its log' : error.message;
   return { code: statusOf[error.code] ?? status.INTERNAL, details, metadata };
 }
 
-/** The answer to a call whose token is not known: log in (again). */
+/** The answer to a call with an unknown token: the client must log in again. */
 export function unauthenticated(): StatusObject {
   const metadata = new Metadata();
   metadata.set(codeKey, 'EXOPOOL_DENIED');
-  return { code: status.UNAUTHENTICATED, details: 'the session is not known here: log in', metadata };
+  return { code: status.UNAUTHENTICATED, details: 'unknown session: log in again', metadata };
 }
 
 export function isUnauthenticated(error: unknown): boolean {
@@ -49,14 +49,14 @@ export function fromServiceError(error: ServiceError, endpoint: string, caFile: 
 
 function explain(error: ServiceError, endpoint: string, caFile: string): [ErrorCode, string] {
   if (/certificate|altnames|self.signed/i.test(error.details)) {
-    const message = `the broker at ${endpoint} has no certificate for that name by ${caFile}: give the ca.pem of that broker`;
+    const message = `the certificate of the broker at ${endpoint} does not match ${caFile}: give that broker's tls/ca.pem, or start it with --names HOST`;
     return ['EXOPOOL_DENIED', message];
   }
   switch (error.code) {
     case status.DEADLINE_EXCEEDED:
       return [
         'EXOPOOL_TIMEOUT',
-        `the broker at ${endpoint} did not answer in time; check it, or give a longer timeout`,
+        `the broker at ${endpoint} did not answer in time: check that it runs, or give a longer timeout`,
       ];
     case status.CANCELLED:
       return ['EXOPOOL_ABORTED', `the call to the broker at ${endpoint} was cancelled`];
@@ -66,6 +66,6 @@ function explain(error: ServiceError, endpoint: string, caFile: string): [ErrorC
         `no broker at ${endpoint}: start one with \`exopool broker\`, or check --broker`,
       ];
     default:
-      return ['EXOPOOL_PROTOCOL', `the broker at ${endpoint} answered: ${error.details}`];
+      return ['EXOPOOL_PROTOCOL', `unexpected answer of the broker at ${endpoint}: ${error.details}`];
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A lease ticket: the broker's signed word that one consumer may use so many slabs of one producer until a time.
+ * A lease ticket: the broker's signature says that one consumer may use a number of slabs of one producer until a time.
  *
- * The producer needs nothing else to serve a lease, so leases outlive a broker outage. An extension is the same
- * lease with a later end and a higher serial; the consumer presents it on its open session.
+ * The producer needs nothing else to serve a lease, so leases outlive a broker outage. An extended lease has a new
+ * ticket with a later end and a higher serial, which the consumer presents on its open session.
  *
  *   0    magic "XTK1"            88   u64 issued at, Unix ms
  *   4    u32 slabs               96   u64 expires at, Unix ms
@@ -15,11 +15,13 @@
  */
 import { ExopoolError, publicKeyBytes, verifySignature, type Identity } from '@exopool/shared';
 
+/** The size of a ticket. */
 export const ticketBytes = 192;
 const signedBytes = 128;
 const magic = Buffer.from('XTK1');
 export const leaseIdBytes = 16;
 
+/** The content of a ticket. Keys are Ed25519 public keys, times are Unix ms. */
 export interface Ticket {
   readonly leaseId: Buffer;
   readonly producerKey: Buffer;
@@ -31,7 +33,7 @@ export interface Ticket {
   readonly serial: number;
 }
 
-/** The 192 bytes that a producer accepts. */
+/** Signs a ticket. @returns its 192 bytes. */
 export function signTicket(ticket: Ticket, broker: Identity): Buffer {
   const bytes = Buffer.alloc(ticketBytes);
   magic.copy(bytes, 0);
@@ -48,7 +50,7 @@ export function signTicket(ticket: Ticket, broker: Identity): Buffer {
 }
 
 /**
- * Checks form, signature and time.
+ * Reads a ticket and checks its form, signature and time.
  * @param nowMs Unix time, milliseconds.
  * @throws ExopoolError `EXOPOOL_TICKET_INVALID` or `EXOPOOL_TICKET_EXPIRED`.
  */
@@ -81,7 +83,7 @@ export function openTicket(bytes: Buffer, brokerKey: Buffer, nowMs: number): Tic
   return ticket;
 }
 
-/** The serial of a ticket that one holds; its signature is not looked at. @throws `EXOPOOL_TICKET_INVALID`. */
+/** Reads the serial of a trusted ticket, without a check of its signature. @throws ExopoolError `EXOPOOL_TICKET_INVALID`. */
 export function ticketSerial(bytes: Buffer): number {
   if (bytes.length === ticketBytes) return bytes.readUInt32LE(108);
   throw new ExopoolError(

@@ -173,12 +173,12 @@ describe('settings of a block device', () => {
   });
 
   it('must fit together', async () => {
-    await fails({ resp: '6380' }, /a block device or a cache/);
+    await fails({ resp: '6380' }, /start two consumers/);
     await fails({ size: undefined }, /--size/);
     await fails({ size: 'huge' }, /^size: /);
     await fails({ size: '0' }, /one page/);
     await fails({ nbd: '0' }, /not 0/);
-    await fails({ nbd: '0.0.0.0:10809' }, /everyone who reaches/);
+    await fails({ nbd: '0.0.0.0:10809' }, /anyone who can connect to/);
     expect(server.stats().leases).toBe(0);
   });
 });

@@ -1,32 +1,36 @@
-/** What a consumer's settings say about its block device, checked before anything is leased. */
+/** A consumer's settings for its block device, checked before anything is leased. */
 import { existsSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { nbdPageBytes, type NbdDeviceOptions, type NbdPlace } from '@exopool/native/internal';
 import { ExopoolError, MiB, parseBytes, parseEndpoint, toExopoolError } from '@exopool/shared';
+import { isLoopback } from '../../protocol/endpoint-setting.js';
 import type { ConsumerConfig } from '../config.js';
 
 /**
- * The device as the settings ask for it. A socket's file that nobody listens on any more is removed.
- * @throws ExopoolError `EXOPOOL_CONFIG` for settings that do not go together, `EXOPOOL_PORT_IN_USE`.
+ * The options of the device. Removes the file of a stale socket.
+ * @throws ExopoolError `EXOPOOL_CONFIG` for settings that exclude each other, `EXOPOOL_PORT_IN_USE`.
  */
 export async function nbdOptions(config: ConsumerConfig): Promise<NbdDeviceOptions> {
   const { resp, probe, waitingPrice, nbdTlsPsk, nbdTlsCertificates } = config;
   if (resp !== undefined || probe || waitingPrice !== undefined) {
-    const text = 'nbd: a consumer serves a block device or a cache; start another one for the other';
-    throw new ExopoolError('EXOPOOL_CONFIG', `${text} (--resp, --probe and --waiting-price are the cache's)`);
+    const text = 'nbd: --resp, --probe and --waiting-price are for a cache, and --nbd is for a block device';
+    throw new ExopoolError('EXOPOOL_CONFIG', `${text}: start two consumers for both`);
   }
   const listen = placeOf(config.nbd ?? '');
   const isOpen = nbdTlsPsk === undefined && nbdTlsCertificates === undefined;
   if ('host' in listen && isOpen && !isLoopback(listen.host)) {
     throw new ExopoolError(
       'EXOPOOL_CONFIG',
-      `nbd: everyone who reaches ${listen.host} could use it: give --nbd-tls-psk or --nbd-tls-certificates`,
+      `nbd: anyone who can connect to ${listen.host} could use it: give --nbd-tls-psk or --nbd-tls-certificates`,
     );
   }
   for (const file of [nbdTlsPsk, nbdTlsCertificates]) {
     if (file !== undefined && !existsSync(file))
-      throw new ExopoolError('EXOPOOL_NOT_FOUND', `${file} is not there`);
+      throw new ExopoolError(
+        'EXOPOOL_NOT_FOUND',
+        `nbd: there is no ${file}: check --nbd-tls-psk and --nbd-tls-certificates`,
+      );
   }
   const sizeBytes = sizeOf(config.size);
   makeFolder(config.nbdFolder);
@@ -45,11 +49,12 @@ export async function nbdOptions(config: ConsumerConfig): Promise<NbdDeviceOptio
 function placeOf(text: string): NbdPlace {
   if (text.includes('/')) return { socket: resolve(text) };
   const { host, port } = parseEndpoint(text);
-  if (port === 0) throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: clients must know the port, so it is not 0');
+  if (port === 0)
+    throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: clients must know the port: give one that is not 0');
   return { host, port };
 }
 
-/** Where clients find it, as their `uri` argument. */
+/** The URI of the device, for clients. */
 export function nbdUri({ listen, tlsPsk, tlsCertificates }: NbdDeviceOptions): string {
   const scheme = tlsPsk === undefined && tlsCertificates === undefined ? 'nbd' : 'nbds';
   if ('socket' in listen) return `${scheme}+unix:///?socket=${encodeURI(listen.socket)}`;
@@ -58,14 +63,16 @@ export function nbdUri({ listen, tlsPsk, tlsCertificates }: NbdDeviceOptions): s
 }
 
 function sizeOf(text: string | undefined): number {
-  if (text === undefined) throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: give the size too, as in --size 8G');
+  if (text === undefined)
+    throw new ExopoolError('EXOPOOL_CONFIG', 'nbd: the device needs a size: give one, as in --size 8G');
   let bytes: number;
   try {
     bytes = parseBytes(text);
   } catch (error) {
     throw new ExopoolError('EXOPOOL_CONFIG', `size: ${(error as Error).message}`, { cause: error });
   }
-  if (bytes === 0) throw new ExopoolError('EXOPOOL_CONFIG', 'size: a device has at least one page of 4 KiB');
+  if (bytes === 0)
+    throw new ExopoolError('EXOPOOL_CONFIG', 'size: a device needs at least one page of 4 KiB');
   return Math.ceil(bytes / nbdPageBytes) * nbdPageBytes;
 }
 
@@ -82,22 +89,22 @@ async function removeStaleSocket(socket: string): Promise<void> {
   const found = statSync(socket, { throwIfNoEntry: false });
   if (found === undefined) return;
   const used = !found.isSocket() || (await isAnswered(socket));
-  if (used) throw new ExopoolError('EXOPOOL_PORT_IN_USE', `nbd: ${socket} is in use`);
+  if (used)
+    throw new ExopoolError(
+      'EXOPOOL_PORT_IN_USE',
+      `nbd: ${socket} is in use: stop its process, or give another path`,
+    );
   unlinkSync(socket);
 }
 
 function isAnswered(socket: string): Promise<boolean> {
   return new Promise((answer) => {
     const client = connect(socket);
-    // Only that says that nobody listens: one who does may be too busy (EAGAIN), or not for us (EACCES).
+    // Only ECONNREFUSED means that nobody listens. A listener may be busy (EAGAIN) or forbidden for this user (EACCES).
     client.once('error', ({ code }: NodeJS.ErrnoException) => answer(code !== 'ECONNREFUSED'));
     client.once('connect', () => {
       client.destroy();
       answer(true);
     });
   });
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
