@@ -1,4 +1,4 @@
-/** Count, sum, least and greatest of a number that stands at one place in every value, in one pass of native code. */
+/** Aggregates: count, sum, minimum and maximum of one number that every value holds at the same offset. */
 import { numberTypes, scanTotals, type NumberType } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { throwIfAborted } from './base/abort.js';
@@ -7,29 +7,32 @@ import { integer } from './base/integer.js';
 import type { RangeQuery } from './store-options.js';
 import type { View } from './view.js';
 
+/** A number in every value. */
 export interface NumberField {
   /** Bytes from the start of the value. */
   readonly offset: number;
+  /** Its width and byte order, such as `u32le`. */
   readonly type: NumberType;
 }
 
+/** The result of {@link Store.aggregate}. */
 export interface Aggregate {
-  /** Entries. */
+  /** Entries in the range. */
   readonly count: number;
-  /** Those whose value is long enough to have the field; the others are in `count` only. */
+  /** Entries whose value is long enough to hold the field. Only they count in the figures below. */
   readonly withField: number;
   readonly sum: number;
-  /** `undefined` without any field. */
+  /** `undefined` if no value holds the field. */
   readonly min: number | undefined;
   readonly max: number | undefined;
 }
 
-/** @throws ExopoolError `EXOPOOL_INVALID` for a field that cannot be. */
+/** @throws ExopoolError `EXOPOOL_INVALID` for a negative offset or an unknown type. */
 export function checkField(field: NumberField): NumberField {
   integer('field.offset', field.offset, 0, EXO_VALUE_MAX);
   if (numberTypes.includes(field.type)) return field;
   const types = numberTypes.join(', ');
-  throw new ExopoolError('EXOPOOL_INVALID', `field.type is one of ${types}, not ${field.type as string}`);
+  throw new ExopoolError('EXOPOOL_INVALID', `field.type must be one of ${types}, not ${field.type as string}`);
 }
 
 /**

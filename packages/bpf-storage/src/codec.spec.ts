@@ -238,7 +238,7 @@ describe('what cannot be encoded', () => {
   ])('is an encoding that is none: %s', async (_name, options) => {
     await inFolder(async (folder) => {
       await expect(Store.open(folder, options as never)).rejects.toEqual(
-        coded('EXOPOOL_INVALID', 'is one of buffer, utf8, json'),
+        coded('EXOPOOL_INVALID', 'must be one of buffer, utf8, json'),
       );
     });
   });

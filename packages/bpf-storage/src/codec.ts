@@ -1,32 +1,38 @@
 /**
- * Codecs: how keys and values of a program's own types become the bytes that a store keeps, and come back.
+ * Codecs: they turn keys and values of a program's own types into the bytes that a store keeps, and back.
  *
- *   name     takes and gives            order of keys
- *   buffer   bytes or text; a Buffer    bytewise
- *   utf8     text                       bytewise, which is by code point
- *   json     what JSON can say          bytewise by the JSON text: 10 comes before 9, "z" before ["a"]
+ *   name     takes             returns    order of keys
+ *   buffer   bytes or text     a Buffer   bytewise
+ *   utf8     text              text       bytewise, which is the order of code points
+ *   json     any JSON value    the value  bytewise by the JSON text: 10 comes before 9, "z" before ["a"]
  *
- * A store does not remember its encodings, so bytes that another program wrote may not be in the one it is opened with.
- * That is found when they are read, and `EXOPOOL_ENCODING`. What would not come back as it was given is refused when it
- * is written (`EXOPOOL_INVALID`): halves of surrogate pairs, which UTF-8 cannot say, and in JSON `undefined`,
- * functions and symbols.
+ * A store does not remember its encodings, so it may hold bytes that its codec cannot decode. The read that meets them
+ * throws `EXOPOOL_ENCODING`. A write throws `EXOPOOL_INVALID` if the value would not come back as it was given: unpaired
+ * surrogates, which UTF-8 cannot represent, and for JSON `undefined`, functions and symbols.
  */
 import { isUtf8 } from 'node:buffer';
 import { ExopoolError } from '@exopool/shared';
 import type { Bytes } from './format/row-key.js';
 
-/** An encoding of a program's own. */
+/**
+ * An encoding of your own for keys or values.
+ *
+ * Keys are ordered by their encoded bytes, and equal keys must have equal bytes. What `encode` throws becomes the cause of
+ * an `EXOPOOL_INVALID`, what `decode` throws that of an `EXOPOOL_ENCODING`.
+ */
 export interface Codec<T> {
-  /** For error messages. */
+  /** The name in error messages. */
   readonly name: string;
+  /** Returns the bytes of `value`; a string stands for its UTF-8 bytes. */
   encode(value: T): Bytes;
-  /** @param bytes a copy; it may be kept. */
+  /** Returns the value that `bytes` stand for. @param bytes a copy; the codec may keep it. */
   decode(bytes: Buffer): T;
 }
 
+/** A named encoding, or one of your own. */
 export type Encoding = 'buffer' | 'utf8' | 'json' | Codec<unknown>;
 
-/** What a store that is opened with the encoding `E` takes. */
+/** The type that a store takes when it is opened with the encoding `E`. */
 export type Decoded<E> = E extends 'buffer'
   ? Bytes
   : E extends 'utf8'
@@ -37,16 +43,16 @@ export type Decoded<E> = E extends 'buffer'
         ? T
         : never;
 
-/** What a store of `T` gives back: a `Buffer` where bytes or text are taken, else `T` itself. */
+/** The type that a store of `T` returns: `Buffer` if it takes bytes or text, else `T` itself. */
 export type Found<T> = 0 extends 1 & T ? T : [T] extends [Bytes] ? ([Bytes] extends [T] ? Buffer : T) : T;
 
 /** The encodings that can stand for `T`. */
 export type EncodingOf<T> =
   Codec<T> | ([Found<T>] extends [Buffer] ? 'buffer' : [T] extends [string] ? 'utf8' | 'json' : 'json');
 
-/** A codec as the store uses it. `decode` keeps nothing of the bytes it gets, and throws what is wrong with them. */
+/** A codec as the store uses it. `decode` does not keep the bytes, and throws if they are not valid. */
 export interface InnerCodec extends Codec<unknown> {
-  /** The bytes that the encodings of all keys that start with `key` start with. */
+  /** The common prefix of the encodings of all keys that start with `key`. */
   prefix(key: unknown): Bytes;
 }
 
@@ -69,7 +75,7 @@ const jsonCodec: InnerCodec = {
   encode: encodeJson,
   decode: (bytes) => JSON.parse(decodeText(bytes)) as unknown,
   prefix(key) {
-    if (typeof key !== 'string') throw new TypeError('a prefix of JSON keys is a string, and finds strings');
+    if (typeof key !== 'string') throw new TypeError('the prefix of JSON keys must be a string');
     // Without the closing quote. Each character is escaped by itself, so beginnings stay beginnings.
     return encodeJson(key).slice(0, -1);
   },
@@ -81,7 +87,7 @@ const named: Readonly<Record<string, InnerCodec>> = {
   json: jsonCodec,
 };
 
-/** @throws ExopoolError `EXOPOOL_INVALID` for what is no encoding. `option` names it in the message. */
+/** @param option the name for the message. @throws ExopoolError `EXOPOOL_INVALID` unless `encoding` is an encoding. */
 export function codecOf(option: string, encoding: unknown): InnerCodec {
   if (encoding === undefined) return bufferCodec;
   if (typeof encoding === 'string' && Object.hasOwn(named, encoding)) return named[encoding]!;
@@ -94,7 +100,7 @@ export function codecOf(option: string, encoding: unknown): InnerCodec {
     };
   }
   const names = Object.keys(named).join(', ');
-  const message = `${option} is one of ${names}, or an object with name, encode and decode`;
+  const message = `${option} must be one of ${names}, or an object with name, encode and decode`;
   throw new ExopoolError('EXOPOOL_INVALID', message);
 }
 
@@ -105,8 +111,8 @@ function isCodec(encoding: unknown): encoding is Codec<unknown> {
 }
 
 function encodeText(text: unknown): string {
-  if (typeof text !== 'string') throw new TypeError(`it is a string, not ${kindOf(text)}`);
-  if (!isWellFormed(text)) throw new TypeError('it has half of a surrogate pair, which UTF-8 cannot say');
+  if (typeof text !== 'string') throw new TypeError(`it must be a string, not ${kindOf(text)}`);
+  if (!isWellFormed(text)) throw new TypeError('it has an unpaired surrogate, which UTF-8 cannot represent');
   return text;
 }
 
@@ -120,14 +126,14 @@ function decodeText(bytes: Buffer): string {
   return bytes.toString('utf8');
 }
 
-/** Half of a surrogate pair, as `JSON.stringify` writes it; not after a backslash that is a character of the text. */
+/** An unpaired surrogate as `JSON.stringify` writes it, unless the backslash before it is a character of the text. */
 const halfOfPair = /(?<!\\)(?:\\\\)*\\ud/;
 
 function encodeJson(value: unknown): string {
   const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined) throw new TypeError(`JSON cannot say ${kindOf(value)}`);
+  if (text === undefined) throw new TypeError(`JSON cannot represent ${kindOf(value)}`);
   if (text.includes('\\ud') && halfOfPair.test(text)) {
-    throw new TypeError('it has half of a surrogate pair, which UTF-8 cannot say');
+    throw new TypeError('it has an unpaired surrogate, which UTF-8 cannot represent');
   }
   return text;
 }

@@ -1,7 +1,7 @@
 /**
- * The two codecs of a store, where its calls come in and its answers go out. Behind this all is bytes.
+ * The two codecs of a store, at its outer edge. Everything behind them works on bytes.
  *
- * A store of bytes has one that hands everything through: no closure, copy or promise more than without.
+ * A store of bytes has a codec that passes everything through, at no cost: no closure, no copy, no further promise.
  */
 import { isUtf8 } from 'node:buffer';
 import { ExopoolError } from '@exopool/shared';
@@ -19,18 +19,19 @@ import type { KeyRangeOptions, RangeOptions, RangeQuery } from './store-options.
 import { keyOf, wholeEntry, type PresentEntry } from './view.js';
 import type { BatchOperation } from './write/write.js';
 
+/** Translates between a program's types and bytes. */
 export interface EntryCodec<Key, Value> {
-  /** @throws ExopoolError `EXOPOOL_INVALID`, as all that encode. */
+  /** All `encode…` throw ExopoolError `EXOPOOL_INVALID` for a value that cannot be encoded. */
   encodeKey(key: Key): Bytes;
   encodeKeys(keys: readonly Key[]): readonly Bytes[];
   encodeOperation(operation: BatchOperation<Key, Value>): BatchOperation;
   encodeRange(range: RangeOptions<Key> | KeyRangeOptions<Key>): RangeOptions | KeyRangeOptions;
   encodeEntries(entries: LoadEntries<Key, Value>): LoadEntries;
-  /** @throws ExopoolError `EXOPOOL_ENCODING`, as all that decode. */
+  /** All `decode…` throw ExopoolError `EXOPOOL_ENCODING` for bytes that cannot be decoded. */
   decodeValue(key: Bytes, value: Buffer | undefined): Found<Value> | undefined;
   decodeLater(key: Bytes, value: Promise<Buffer | undefined>): Promise<Found<Value> | undefined>;
   decodeMany(keys: readonly Bytes[], values: readonly (Buffer | undefined)[]): (Found<Value> | undefined)[];
-  /** What `query` gives for each entry. */
+  /** Returns what an iteration over `query` yields for each entry. */
   takerOf(query: RangeQuery): (entry: PresentEntry) => [Found<Key>, Found<Value>] | Found<Key>;
 }
 
@@ -46,12 +47,13 @@ const bytesOnly: EntryCodec<Bytes, Bytes> = {
   takerOf: ({ keysOnly }) => (keysOnly === true ? keyOf : wholeEntry),
 };
 
+/** The encodings of a store. The default of both is `buffer`. */
 export interface EncodingOptions {
   readonly keyEncoding?: Encoding;
   readonly valueEncoding?: Encoding;
 }
 
-/** The option `Name` of a store of `T`; not needed for bytes. */
+/** The option `Name` of a store of `T`. It is optional for bytes. */
 export type EncodingChoice<Name extends string, T> = [Found<T>] extends [Buffer]
   ? { readonly [Option in Name]?: EncodingOf<T> }
   : { readonly [Option in Name]: EncodingOf<T> };
@@ -79,7 +81,7 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
   }
 
   encodeOperation(operation: BatchOperation<unknown, unknown>): BatchOperation {
-    // What is no operation, or has another type, is refused by who gets it.
+    // `toWrite` refuses anything that is not an operation.
     if (!isObject(operation)) return operation as never;
     const { type, key } = operation;
     if (type !== 'put') return { type, key: this.encodeKey(key) };
@@ -128,7 +130,7 @@ class TranslatingCodec implements EntryCodec<unknown, unknown> {
   }
 
   #encodePair(pair: unknown): readonly [Bytes, Bytes] {
-    // What is no pair is refused by who gets it.
+    // `gatherEntries` refuses anything that is not a pair.
     if (!Array.isArray(pair)) return pair as never;
     return [this.encodeKey(pair[0]), this.#encodeValue(pair[1])];
   }
@@ -165,7 +167,7 @@ function decoded(what: 'key' | 'value', codec: InnerCodec, bytes: Buffer, key: B
   }
 }
 
-/** Bytes of a key that an error shows: enough to find it, short enough for a line. */
+/** Bytes of a key in an error message: enough to find the key, short enough for a line. */
 const quotedBytesMax = 64;
 
 function quoted(key: Bytes): string {

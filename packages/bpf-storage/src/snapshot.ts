@@ -1,7 +1,4 @@
-/**
- * A store as it was at one moment, to be read while writes go on. It goes past the caches, which know the present only,
- * and keeps the disk space of what was overwritten since: close it.
- */
+/** Snapshots: a store as it was at one moment. */
 import { ExopoolError } from '@exopool/shared';
 import type { Found } from './codec.js';
 import type { EngineName } from './tables/engine.js';
@@ -10,6 +7,25 @@ import { toRowKey, type Bytes } from './format/row-key.js';
 import { checkRange, requireArray, type KeyRangeOptions, type RangeOptions } from './store-options.js';
 import { walk, type View } from './view.js';
 
+/**
+ * A store as it was at one moment. {@link Store.snapshot} takes it; writes to the store do not change it.
+ *
+ * Its reads do not use the caches, because these know only the present. An open snapshot keeps the disk space and the
+ * memory of values that were overwritten since, so close it.
+ *
+ * @example
+ * ```js
+ * import { Store } from '@exopool/bpf-storage';
+ *
+ * const store = await Store.open('fruit');
+ * await store.put('cherry', 'dark red');
+ * const before = store.snapshot();
+ * await store.del('cherry');
+ * console.log(String(await before.get('cherry'))); // dark red
+ * before.close();
+ * await store.close();
+ * ```
+ */
 export class Snapshot<Key = Bytes, Value = Bytes> {
   #isOpen = true;
 
@@ -20,13 +36,13 @@ export class Snapshot<Key = Bytes, Value = Bytes> {
     private readonly store: { requireOpen(): void; engine(): EngineName },
   ) {}
 
-  /** As `Store.get`. */
+  /** As {@link Store.get}. @throws ExopoolError `EXOPOOL_CLOSED` also when the snapshot is closed. */
   async get(key: Key): Promise<Found<Value> | undefined> {
     const [value] = await this.getMany([key]);
     return value;
   }
 
-  /** As `Store.getMany`. */
+  /** As {@link Store.getMany}. */
   async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
     requireArray(keys, 'keys');
@@ -35,7 +51,7 @@ export class Snapshot<Key = Bytes, Value = Bytes> {
     return this.codec.decodeMany(encoded, await this.view.getMany(rows, this.store.engine()));
   }
 
-  /** As `Store.range`. */
+  /** As {@link Store.range}. */
   range(options: KeyRangeOptions<Key>): AsyncIterable<Found<Key>>;
   range(options?: RangeOptions<Key>): AsyncIterable<[Found<Key>, Found<Value>]>;
   range(
@@ -50,12 +66,13 @@ export class Snapshot<Key = Bytes, Value = Bytes> {
     return walk(open, query, () => this.#requireOpen(), this.codec.takerOf(query));
   }
 
-  /** Idempotent. Reads under way end with `EXOPOOL_CLOSED`. */
+  /** Gives the disk space and memory back. Idempotent. Reads in flight end with `EXOPOOL_CLOSED`. */
   close(): void {
     this.#isOpen = false;
     this.view.close();
   }
 
+  /** As {@link Snapshot.close}, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

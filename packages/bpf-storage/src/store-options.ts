@@ -1,4 +1,4 @@
-/** What a store can be asked, with limits checked at the door. */
+/** The options of a store and of its ranges, with their checks. */
 import { resolve } from 'node:path';
 import { ExopoolError, type CacheTier } from '@exopool/shared';
 import { integer } from './base/integer.js';
@@ -6,75 +6,86 @@ import { parseEngineName, type EngineName } from './tables/engine.js';
 import { copyBytes, type Bytes } from './format/row-key.js';
 import type { Bound, KeyRange } from './format/key-range.js';
 
+/** Options of {@link Store.open}. */
 export interface StoreOptions {
-  /** Lookup engine. Default `auto`. A forced engine that cannot run is refused with `EXOPOOL_UNSUPPORTED`. */
+  /** The lookup engine. Default `auto`. If another one cannot run here, `open` throws `EXOPOOL_UNSUPPORTED`. */
   readonly engine?: EngineName;
-  /** Opens without the lock; any number of processes may. Sees the store as it was when opened. Default false. */
+  /**
+   * Opens the store for reading only, without its lock; any number of processes may. It shows the store as it was when
+   * it was opened. Default false.
+   */
   readonly readOnly?: boolean;
-  /** Makes the folder and an empty store in it. Default true. */
+  /** Creates the folder and an empty store if there is none. Default true. */
   readonly createIfMissing?: boolean;
   /**
-   * Memory for reads, bytes: interior pages and filters of tables, up to half of it but at least 4 MiB, and cached rows
-   * and leaf pages; 0 for none of the latter. Default 64 MiB.
+   * Memory for reads, bytes. Interior pages and filters of the tables take up to half of it, but at least 4 MiB; cached
+   * rows and leaf pages take the rest. 0 caches no rows and no leaf pages. Default 64 MiB.
    */
   readonly cacheBytes?: number;
   /**
-   * A cache between the row cache and the tables, such as leased memory. It must be empty, or hold nothing but what
-   * this store put there with no write to the store since.
+   * A cache between the row cache and the tables, such as leased memory. It must be empty, unless this store filled it
+   * and no write was made to the store since. Default: none.
    */
   readonly cacheTier?: CacheTier | undefined;
-  /** Lets `pread` and `io-uring` go past the kernel's page cache where the file system allows it. Default true. */
+  /**
+   * Lets `pread` and `io-uring` bypass the kernel's page cache (O_DIRECT) where the file system allows it. Default true.
+   */
   readonly direct?: boolean;
   /**
-   * Unflushed writes kept in memory before they go into a table, bytes. Twice that while they are on their way. Default
-   * 32 MiB.
+   * Size of the memtable, bytes: when its writes take that much memory, they are flushed to a table. During a flush there
+   * are two memtables. Default 32 MiB.
    */
   readonly memtableBytes?: number;
   /**
-   * Bytes a second that compaction writes at most, while it keeps up; it reads as much. Default 64 MiB/s; at least
-   * 64 KiB/s.
+   * The most that compaction writes, bytes per second; it reads as much. There is no limit while compaction is behind
+   * and slows writers down. At least 64 KiB/s. Default 64 MiB/s.
    */
   readonly compactionBytesPerSecond?: number;
-  /** {@link WriteOptions.sync} of writes that do not say. Default true. */
+  /** {@link WriteOptions.sync} of the writes that do not give it. Default true. */
   readonly sync?: boolean;
 }
 
+/** Options of one write. */
 export interface WriteOptions {
   /**
-   * True: acknowledged once it is on disk, so that it survives power loss. False: acknowledged once it is in memory;
-   * it is handed to the kernel within 10 ms, and a crash may lose the last of such writes.
+   * `true`: the write is acknowledged once it is on disk, and survives power loss. `false`: it is acknowledged once it is
+   * in memory, and handed to the kernel within 10 ms; a crash may lose the last of such writes. Default: `sync` of the
+   * store.
    */
   readonly sync?: boolean;
 }
 
+/** A range of keys, and how to walk it. Without bounds it is the whole store. */
 export interface RangeOptions<Key = Bytes> {
-  /** Keys that start with this; not together with any of the bounds. With JSON keys a string, which finds strings. */
+  /**
+   * Keys that start with this. It excludes the bounds below. For JSON keys it must be a string, and finds strings.
+   */
   readonly prefix?: Key;
   /** Keys greater than this. */
   readonly gt?: Key;
-  /** Keys greater than or equal to this; not together with `gt`. */
+  /** Keys greater than or equal to this. It excludes `gt`. */
   readonly gte?: Key;
   /** Keys less than this. */
   readonly lt?: Key;
-  /** Keys less than or equal to this; not together with `lt`. */
+  /** Keys less than or equal to this. It excludes `lt`. */
   readonly lte?: Key;
   /** From the greatest key to the smallest. Default false. */
   readonly reverse?: boolean;
-  /** Entries at most. Default: all. */
+  /** The most entries to return. Default: all. */
   readonly limit?: number;
-  /** Ends the iteration with `EXOPOOL_ABORTED`. */
+  /** When it fires, the iteration throws `EXOPOOL_ABORTED`. */
   readonly signal?: AbortSignal;
   /** See {@link KeyRangeOptions}. */
   readonly keysOnly?: false;
 }
 
-/** A range of keys without their values: values outside of the leaves are not read. */
+/** As {@link RangeOptions}, but returns keys without values. Values outside of the leaf pages are not read. */
 export interface KeyRangeOptions<Key = Bytes> extends Omit<RangeOptions<Key>, 'keysOnly'> {
   readonly keysOnly: true;
 }
 
 const mebibyte = 1024 * 1024;
-/** The largest memory setting: 1 TiB; anything above is a slip of the unit. */
+/** The largest memory setting: 1 TiB. A larger one is most likely a wrong unit. */
 const memoryBytesMax = 1024 * 1024 * mebibyte;
 
 export type CheckedOptions = Required<StoreOptions>;
@@ -99,8 +110,8 @@ export function checkOptions(options: StoreOptions): CheckedOptions {
 }
 
 /**
- * The absolute path of a folder: the process may go to another one later (`process.chdir`), the store stays.
- * @throws ExopoolError `EXOPOOL_INVALID` for what is no path.
+ * Makes the path of a folder absolute: the process may change its working directory later, the store must not follow.
+ * @throws ExopoolError `EXOPOOL_INVALID` unless it is a path.
  */
 export function checkFolder(path: unknown): string {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return resolve(path);
@@ -108,7 +119,7 @@ export function checkFolder(path: unknown): string {
   throw new ExopoolError('EXOPOOL_INVALID', `give the path of a folder, not ${given}`);
 }
 
-/** @throws ExopoolError `EXOPOOL_INVALID` unless `list` is an array. `what` it is one of. */
+/** @throws ExopoolError `EXOPOOL_INVALID` unless `list` is an array of `what`. */
 export function requireArray(list: unknown, what: string): void {
   if (Array.isArray(list)) return;
   throw new ExopoolError('EXOPOOL_INVALID', `give an array of ${what}, not ${kindOf(list)}`);
@@ -146,7 +157,10 @@ export function checkRange(options: RangeOptions | KeyRangeOptions): RangeQuery 
   };
 }
 
-/** The keys that start with `prefix`: up to the next prefix of that length, without those of its last bytes that are 255. */
+/**
+ * The keys that start with `prefix`. The upper bound is the prefix with its last byte incremented; trailing bytes of 255
+ * are cut off before, because they cannot be incremented.
+ */
 function prefixBounds(
   prefix: Bytes,
   others: Pick<KeyRange, 'lower' | 'upper'>,

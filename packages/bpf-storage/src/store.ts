@@ -3,10 +3,10 @@
  *
  *   writes  ->  log  ->  memtable  --flush--->  the newest table  \
  *   loads   ->  external sort  -------------->  the newest table   >  compaction: fewer and larger ones
- *   reads   ->  memtable, cached rows, cache tier, tables from the newest to the oldest (see read-path.ts)
+ *   reads   ->  memtable, cached rows, cache tier, tables from the newest to the oldest (see read/read-path.ts)
  *
- * A write is in the log, on disk, before it is visible and acknowledged (see commit-log.ts). What it replaces is gone
- * from every cache by then. A write that is rejected was not done.
+ * The log has a write on disk before the write becomes visible and is acknowledged (see log/commit-log.ts). By then no
+ * cache has the old value. A rejected write was not done.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { tableEngineSupport } from '@exopool/native';
@@ -44,11 +44,23 @@ import { WritePath } from './write/write-path.js';
 import { toWrite, type BatchOperation, type Write } from './write/write.js';
 
 /**
- * An ordered map: keys of 1 to 511 bytes, values of at most 16 MiB. It takes bytes or text and gives `Buffer`s, unless
- * it is opened with other encodings; `Key` and `Value` are what it takes.
+ * An ordered map on disk: keys of 1 to 511 bytes, values of at most 16 MiB.
+ *
+ * It takes bytes or text and returns `Buffer`s. With `keyEncoding` and `valueEncoding` it takes and returns other
+ * types; `Key` and `Value` are the types that it takes. One process may write to a store, any number may read it.
+ *
+ * @example
+ * ```js
+ * import { Store } from '@exopool/bpf-storage';
+ *
+ * const store = await Store.open('fruit');
+ * await store.put('cherry', 'dark red');
+ * console.log(String(await store.get('cherry'))); // dark red
+ * await store.close();
+ * ```
  */
 export class Store<Key = Bytes, Value = Bytes> {
-  /** Of its folder, absolute. */
+  /** The absolute path of the store's folder. */
   readonly path: string;
   readonly #codec: EntryCodec<Key, Value>;
   readonly #options: CheckedOptions;
@@ -104,12 +116,16 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * Opens the store in the folder `path`. With `keyEncoding` and `valueEncoding` it takes and gives keys and values of
-   * other types: `'utf8'` text, `'json'` what JSON can say, or what a {@link Codec} of your own makes of bytes. Say which
-   * types JSON stands for: `Store.open<string, Package>(path, { keyEncoding: 'utf8', valueEncoding: 'json' })`.
-   * @throws ExopoolError `EXOPOOL_LOCKED` when another process writes, `EXOPOOL_NOT_FOUND` when there is no store (and
-   * none may be made) or a file of it is missing, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_PERMISSION`,
-   * `EXOPOOL_UNSUPPORTED` for a forced engine that cannot run, `EXOPOOL_INVALID` for an option out of range.
+   * Opens the store in the folder `path`, and creates it if there is none.
+   *
+   * `keyEncoding` and `valueEncoding` choose the types of keys and values: `'utf8'` for text, `'json'` for anything that
+   * JSON can hold, or a {@link Codec} of your own. In TypeScript, name the types that JSON stands for:
+   * `Store.open<string, Package>(path, { keyEncoding: 'utf8', valueEncoding: 'json' })`.
+   * @param path of the folder; relative paths count from the working directory of now.
+   * @throws ExopoolError `EXOPOOL_LOCKED` when another process has it open for writing; `EXOPOOL_NOT_FOUND` when there is
+   * no store and `createIfMissing` or `readOnly` forbids to make one, or when a file of the store is missing;
+   * `EXOPOOL_CORRUPT`; `EXOPOOL_VERSION`; `EXOPOOL_PERMISSION`; `EXOPOOL_UNSUPPORTED` when a forced engine cannot run;
+   * `EXOPOOL_INVALID` when an option is out of range.
    */
   static open<KeyEncoding extends Encoding = 'buffer', ValueEncoding extends Encoding = 'buffer'>(
     path: string,
@@ -148,9 +164,10 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * The value of `key`, or `undefined`. Calls of the same turn are looked up together.
+   * Returns the value of `key`, or `undefined` if the store does not have it. Calls of one turn of the event loop are
+   * looked up together.
    * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`,
-   * `EXOPOOL_ENCODING` when the value is not in the encoding that the store was opened with.
+   * `EXOPOOL_ENCODING` when the value does not have the encoding that the store was opened with.
    */
   get(key: Key): Promise<Found<Value> | undefined> {
     try {
@@ -163,8 +180,9 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * The value of `key`, or `undefined`, at once. What is not in memory is read by the calling thread, which waits for
-   * the disk, past the cache tier. @throws ExopoolError as {@link Store.get}.
+   * Returns the value of `key`, or `undefined`, without a promise. If the value is not in memory, the calling thread
+   * reads it from disk and blocks meanwhile; the cache tier is not asked.
+   * @throws ExopoolError as {@link Store.get}.
    */
   getSync(key: Key): Found<Value> | undefined {
     this.#requireOpen();
@@ -172,7 +190,10 @@ export class Store<Key = Bytes, Value = Bytes> {
     return this.#codec.decodeValue(encoded, this.#reads.getSync(encoded));
   }
 
-  /** The values of `keys`, in their order; `undefined` for an absent key. Errors as {@link Store.get}. */
+  /**
+   * Returns the values of `keys`, in the same order, with `undefined` for each absent key.
+   * @throws ExopoolError as {@link Store.get}.
+   */
   async getMany(keys: readonly Key[]): Promise<(Found<Value> | undefined)[]> {
     this.#requireOpen();
     requireArray(keys, 'keys');
@@ -180,29 +201,30 @@ export class Store<Key = Bytes, Value = Bytes> {
     return this.#codec.decodeMany(encoded, await this.#reads.getMany(encoded));
   }
 
-  /** Whether `key` is there. Errors as {@link Store.get}. */
+  /** Returns whether the store has `key`. @throws ExopoolError as {@link Store.get}. */
   async has(key: Key): Promise<boolean> {
     this.#requireOpen();
     return (await this.#reads.get(this.#codec.encodeKey(key))) !== undefined;
   }
 
   /**
-   * Sets `key` to `value`, durably unless `sync` is false. Waits when memory is full, or compaction far behind.
-   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, or the error of the log or the flush
-   * (`EXOPOOL_NO_SPACE`, `EXOPOOL_IO`): the write was not done then. The next write tries the disk again.
+   * Sets `key` to `value`. Resolves once the write is on disk, or in memory if `sync` is false. The call waits while the
+   * memtable is full or compaction is far behind.
+   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`; `EXOPOOL_NO_SPACE` or `EXOPOOL_IO` of the log or the flush.
+   * A write that throws was not done. The next write tries the disk again.
    */
   async put(key: Key, value: Value, options?: WriteOptions): Promise<void> {
     await this.#write([toWrite(this.#codec.encodeOperation({ type: 'put', key, value }))], options);
   }
 
-  /** Removes `key`, if it is there. Errors as {@link Store.put}. */
+  /** Deletes `key`; does nothing if the store does not have it. @throws ExopoolError as {@link Store.put}. */
   async del(key: Key, options?: WriteOptions): Promise<void> {
     await this.#write([toWrite(this.#codec.encodeOperation({ type: 'del', key }))], options);
   }
 
   /**
-   * Does all of `operations`, in their order, or none, also when the machine crashes. At most 256 MiB of them.
-   * Errors as {@link Store.put}.
+   * Applies `operations` in their order, all of them or none, even if the machine crashes. A batch has at most 256 MiB.
+   * @throws ExopoolError as {@link Store.put}.
    */
   async batch(operations: readonly BatchOperation<Key, Value>[], options?: WriteOptions): Promise<void> {
     requireArray(operations, 'operations');
@@ -211,9 +233,11 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * The entries between two keys, in order, as they are when the iteration begins; later writes do not show.
-   * @throws ExopoolError `EXOPOOL_INVALID` at once; while iterating `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`,
-   * `EXOPOOL_CORRUPT`, `EXOPOOL_IO`.
+   * Iterates over the entries of a range of keys, in order. It sees the store as it is when the iteration begins; later
+   * writes do not show.
+   * @returns pairs `[key, value]`, or only keys with `keysOnly: true`.
+   * @throws ExopoolError `EXOPOOL_INVALID` from the call itself; `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`, `EXOPOOL_CORRUPT`,
+   * `EXOPOOL_IO` or `EXOPOOL_ENCODING` from the iteration.
    */
   range(options: KeyRangeOptions<Key>): AsyncIterable<Found<Key>>;
   range(options?: RangeOptions<Key>): AsyncIterable<[Found<Key>, Found<Value>]>;
@@ -227,7 +251,8 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * Count, and with `field` sum, least and greatest of a number in the values, over the entries of a range.
+   * Counts the entries of a range. With `field` it also computes the sum, minimum and maximum of one number that every
+   * value holds at the same offset. Native code does it in one pass.
    * @throws ExopoolError as {@link Store.range}.
    */
   async aggregate(
@@ -241,15 +266,18 @@ export class Store<Key = Bytes, Value = Bytes> {
     return aggregateOf(this.#view(), entries, field, mayGoOn);
   }
 
-  /** The store as it is now, to be read while writes go on. Close it. @throws ExopoolError `EXOPOOL_CLOSED`. */
+  /**
+   * Returns the store as it is now, to be read while writes go on. Close it: it keeps disk space and memory.
+   * @throws ExopoolError `EXOPOOL_CLOSED`.
+   */
   snapshot(): Snapshot<Key, Value> {
     const store = { requireOpen: () => this.#requireOpen(), engine: () => this.#engine };
     return new Snapshot(this.#view(), this.#codec, store);
   }
 
   /**
-   * Flushes, and copies the store to the folder `path`, which is made and must be empty. Reads and writes go on; what
-   * is written after the call is not in the copy for sure.
+   * Flushes the store and copies it to the folder `path`. The folder is created if needed and must be empty. Reads and
+   * writes go on; the copy may miss writes that are made after the call.
    * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_NO_SPACE`, `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`, …
    */
   async backup(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -265,12 +293,14 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * Sorts `entries`, which may be more than fit in memory, and puts them into the store as one table, in one step:
-   * readers see all of them or none. Of equal keys the last one wins. With respect to other writes the load happens when its merge
-   * begins: what was written before is replaced, what is written later replaces.
-   * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, …; what `entries`
-   * or `onProgress` throw is thrown on. The store is as before then, and nothing is left behind; but when syncing the
-   * folder fails at the very end (`EXOPOOL_IO`) the load is there all the same, and only a loss of power may take it back.
+   * Sorts `entries` and adds them to the store as one table, in one step: readers see all of them or none.
+   *
+   * The entries may come in any order and may exceed memory. Of equal keys the last one wins. Compared with other writes,
+   * the load happens at the moment when its merge begins: it replaces earlier writes, and later writes replace it.
+   * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`, …, and whatever
+   * `entries` or `onProgress` throw. After an error the store is unchanged, and no files are left behind. There is one
+   * exception: if the sync of the folder fails at the very end (`EXOPOOL_IO`), the load is visible, and only a power
+   * loss may undo it.
    */
   async load(entries: LoadEntries<Key, Value>, options: LoadOptions = {}): Promise<LoadResult> {
     this.#requireWritable();
@@ -279,8 +309,8 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * Writes the memtable into a table. When it fails, what was acknowledged stays in the log
-   * and in memory, and the next flush tries again.
+   * Writes the memtable to a table. If it fails, acknowledged writes stay in the log and in memory, and the next flush
+   * tries again.
    * @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`, …
    */
   async flush(): Promise<void> {
@@ -289,9 +319,9 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * Merges everything into one table: what was overwritten or deleted gives its space back. Takes the time of reading
-   * and writing all of it; reads and writes go on meanwhile.
-   * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_CLOSED`, …; nothing has changed then.
+   * Merges all tables into one, which frees the space of overwritten and deleted values. It reads and writes all of the
+   * data once; reads and writes go on meanwhile.
+   * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, `EXOPOOL_CLOSED`, …; the store is unchanged then.
    */
   async compact(options: CompactOptions = {}): Promise<void> {
     this.#requireWritable();
@@ -299,7 +329,10 @@ export class Store<Key = Bytes, Value = Bytes> {
     await this.#compactor.mergeAll(options);
   }
 
-  /** Walks every table. Damage is reported, not thrown. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`. */
+  /**
+   * Reads every table whole and checks it. Damage is in the report; it is not thrown.
+   * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`.
+   */
   async verify(options: { readonly signal?: AbortSignal } = {}): Promise<VerifyReport> {
     this.#requireOpen();
     const view = this.#view();
@@ -313,7 +346,7 @@ export class Store<Key = Bytes, Value = Bytes> {
     }
   }
 
-  /** @throws ExopoolError `EXOPOOL_CLOSED`. */
+  /** Returns counters since the store was opened, and its sizes now. @throws ExopoolError `EXOPOOL_CLOSED`. */
   stats(): StoreStats {
     this.#requireOpen();
     const { tables } = this.#tables;
@@ -346,13 +379,20 @@ export class Store<Key = Bytes, Value = Bytes> {
     };
   }
 
-  /** Puts another cache tier in place, or none. See {@link StoreOptions.cacheTier} for what it may hold. */
+  /**
+   * Replaces the cache tier; `undefined` removes it. {@link StoreOptions.cacheTier} says what the tier may hold.
+   * @throws ExopoolError `EXOPOOL_CLOSED`.
+   */
   setCacheTier(tier: CacheTier | undefined): void {
     this.#requireOpen();
     this.#gate.attach(tier);
   }
 
-  /** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with the reason, `EXOPOOL_INVALID` for an unknown name. */
+  /**
+   * Reads the tables by another engine from now on.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` with the reason and the remedy, `EXOPOOL_INVALID` for an unknown name,
+   * `EXOPOOL_CLOSED`.
+   */
   setEngine(name: EngineName): void {
     this.#requireOpen();
     const engine = parseEngineName(name);
@@ -362,8 +402,10 @@ export class Store<Key = Bytes, Value = Bytes> {
   }
 
   /**
-   * Flushes and closes. Idempotent. When the flush fails the store stays open: make room and close again, or give
-   * `discardUnflushed` to leave what was not flushed to the log, where the next `open` finds what is on disk.
+   * Flushes the store and closes it. Idempotent. If the flush fails, the store stays open: free disk space and close it
+   * again, or close it with `discardUnflushed: true`. Then unflushed writes stay in the log, and the next `open` recovers
+   * those that are on disk.
+   * @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO` of the flush.
    */
   async close(options: { readonly discardUnflushed?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close(options.discardUnflushed === true).catch((error: unknown) => {
@@ -373,6 +415,7 @@ export class Store<Key = Bytes, Value = Bytes> {
     await this.#closing;
   }
 
+  /** As {@link Store.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

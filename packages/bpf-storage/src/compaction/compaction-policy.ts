@@ -1,16 +1,16 @@
 /**
  * Which tables to merge next: a decision from their sizes alone.
  *
- * A key that is in no table costs a lookup in each, so there should be few; merging a table costs reading and writing
- * all of it, so it should be seldom. Size-tiered compaction merges neighbours of like size, so that a byte is
- * rewritten once for each tier it climbs, some log4(data / memtable) times:
+ * A key that no table has costs a lookup in each table, so there should be few tables. A merge reads and writes its tables
+ * whole, so there should be few merges. Size-tiered compaction merges neighbours of similar size. A byte is then
+ * rewritten once for each tier that it climbs, some log4(data / memtable) times:
  *
- *   newest  1 1 1 1 | 5 | 4 4 | 70  oldest      a run starts anywhere, and takes the next older table while that is
- *           ------->        no larger than what the run has so far, and a fifth
+ *   newest  1 1 1 1 | 5 | 4 4 | 70  oldest      a run starts anywhere; it takes the next older table if that is at most
+ *           ------->                            1.2 times as large as the run so far
  *
- * A run is worth it when it is `runTablesMin` wide, or when it reaches the oldest table: that bounds the space taken by
- * values that were overwritten or deleted to about the size of the data, and lets tombstones go. Past `tablesGood`
- * tables the two neighbours that are cheapest to merge are, whatever their sizes.
+ * A run is merged if it has at least `runTablesMin` tables, or if it reaches the oldest table. The latter limits the space
+ * of overwritten and deleted values to about the size of the data, and drops tombstones. With more than `tablesGood`
+ * tables, the two neighbours that are cheapest to merge are merged, whatever their sizes.
  */
 
 /** Tables side by side in the list, the newest first. */
@@ -20,14 +20,14 @@ export interface TableRun {
   readonly end: number;
 }
 
-/** Merging fewer tables of like size at a time would rewrite each byte more often. */
+/** Merges of fewer tables of similar size would rewrite each byte more often. */
 export const runTablesMin = 4;
 /** How much larger than the run so far the next table may be. */
 export const likeSizeFactor = 1.2;
-/** Lookups of absent keys pay for each table; up to here runs of unlike sizes may wait for company. */
+/** Each table costs lookups of absent keys; up to this number, tables of different sizes are left alone. */
 export const tablesGood = 8;
 
-/** @param sizes bytes of the tables, the newest first. @returns `undefined` when all is well. */
+/** @param sizes bytes of the tables, the newest first. @returns `undefined` if nothing is to be merged. */
 export function chooseRun(sizes: readonly number[]): TableRun | undefined {
   for (let first = 0; first < sizes.length; first += 1) {
     const end = endOfRun(sizes, first);

@@ -1,9 +1,9 @@
 /**
  * Merges tables in the background, as {@link chooseRun} decides, one run at a time.
  *
- * A native job does the work, behind everybody else, and writes no faster than `bytesPerSecond`, unless writers are
- * held back for its sake: whenever a table is added the rate is decided again. A run that fails (a full disk, most
- * often) leaves everything as it was; the next table that is added, or that has to wait for it, makes it try again.
+ * A native job does the work at low priority. It writes at most `bytesPerSecond`, unless writers are slowed down because
+ * compaction is behind; each added table decides the rate again. A failed merge (most often because of a full disk)
+ * changes nothing. The next added table, or the next writer that must wait, starts it again.
  */
 import type { TableWrite } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
@@ -25,18 +25,20 @@ export interface CompactOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Counters of compaction. */
 export interface CompactionCounts {
-  /** Runs merged, and runs that failed. */
+  /** Merges that succeeded, and merges that failed. */
   readonly compactions: number;
   readonly compactionsFailed: number;
-  /** Bytes of tables that were written by merging. */
+  /** Bytes of the tables that merges wrote. */
   readonly compactedBytes: number;
 }
 
+/** Compaction of one store. */
 export class Compactor {
   readonly #turns = new Mutex();
   readonly #abort = new AbortController();
-  /** The background work under way, and the job of the moment. */
+  /** The background work in progress, and its present job. */
   #working: Promise<void> | undefined;
   #job: TableWrite | undefined;
   readonly #onProgress: (() => void)[] = [];
@@ -51,7 +53,7 @@ export class Compactor {
     return { ...this.#counts };
   }
 
-  /** Looks whether there is something to merge, and merges it. @throws ExopoolError when a merge fails. */
+  /** Merges until there is nothing more to merge. @throws ExopoolError if a merge fails. */
   work(): Promise<void> {
     this.#job?.setRate(this.#rate);
     this.#working ??= this.#turns
@@ -62,7 +64,7 @@ export class Compactor {
     return this.#working;
   }
 
-  /** Resolves after the next run, or when there is nothing to merge. @throws ExopoolError when a merge fails. */
+  /** Resolves after the next merge, or if there is nothing to merge. @throws ExopoolError if a merge fails. */
   progress(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onProgress.push(resolve);
@@ -70,7 +72,7 @@ export class Compactor {
     });
   }
 
-  /** Merges all the tables of now into one. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, … */
+  /** Merges all present tables into one. @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_NO_SPACE`, … */
   async mergeAll(options: CompactOptions = {}): Promise<void> {
     const signals = options.signal === undefined ? [] : [options.signal];
     const meter = new ProgressMeter(options.onProgress?.bind(options));
@@ -81,7 +83,7 @@ export class Compactor {
     });
   }
 
-  /** Stops; resolves when nothing is under way. */
+  /** Stops compaction. Resolves when no merge is in progress. */
   async close(): Promise<void> {
     this.#abort.abort(new ExopoolError('EXOPOOL_CLOSED', 'the store is being closed'));
     await this.#turns.run(() => Promise.resolve());
@@ -96,7 +98,7 @@ export class Compactor {
     }
   }
 
-  /** @param meter of who waits for it: nothing holds it back then. */
+  /** @param meter given if a caller waits for the merge; then it runs at full speed. */
   async #merge(run: readonly OpenTable[], signal: AbortSignal, meter?: ProgressMeter): Promise<void> {
     const isAsked = meter !== undefined;
     retainAll(run);

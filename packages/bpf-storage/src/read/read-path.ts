@@ -1,11 +1,12 @@
 /**
- * How a key is read: from the nearest tier that has it.
+ * Reads: each key comes from the nearest tier that has it.
  *
- *   memory (see StoreIndex) -> remote tier -> tables        what comes from the right is admitted to the left of it
+ *   memory (see StoreIndex) -> remote tier -> tables        a value found on the right is admitted on the left
  *
- * What is in memory is answered at once. Without a tier the index does the rest as well: the calls of one turn cross
- * into native code together, and each returns as soon as its own key is found, as the slowest read of a device takes
- * ten times as long as most. With a tier they make one batch, as it wants its keys together.
+ * A read of a value in memory is answered at once. Without a tier the index does the rest too: the calls of one turn
+ * cross into native code together, and each returns as soon as its own key is found, because the slowest read of a device
+ * takes ten times as long as most. With a tier the calls of one turn make one batch, because a tier is asked over the
+ * network.
  *
  * Memory and `mayHold` of the tier are asked once a key. The epoch of a key is taken in the turn in which memory did not
  * have it; it tells later whether the key was written since. A value that may be old is returned to its caller, whose
@@ -15,15 +16,15 @@ import { notInMemory, type StoreIndex } from '@exopool/native/internal';
 import { copyToKeep, toRowKey, type Bytes, type RowKey } from '../format/row-key.js';
 import type { TierGate } from './tier-gate.js';
 
-/** Where reads were answered, counted a key. */
+/** Where reads were answered. Each key counts once. */
 export interface ReadsByTier {
-  /** Unflushed writes, deletions too. */
+  /** By the memtable, deletions included. */
   readonly memtable: number;
-  /** Cached rows and leaf pages, keys known to be absent too. */
+  /** By cached rows and leaf pages, including keys that are known to be absent. */
   readonly memory: number;
-  /** The cache tier. */
+  /** By the cache tier. */
   readonly remote: number;
-  /** A table. */
+  /** By a table. */
   readonly store: number;
   /** No tier had the key. */
   readonly missing: number;
@@ -62,6 +63,7 @@ interface GatheredMiss extends Miss {
   readonly callers: Caller[];
 }
 
+/** Reads of one store. */
 export class ReadPath {
   #remote = 0;
   /** Of this turn, by key. */
@@ -96,7 +98,7 @@ export class ReadPath {
     });
   }
 
-  /** Past the tier; waits for the disk when the key is not in memory. */
+  /** Does not ask the tier. If the key is not in memory, it blocks until the disk answers. */
   getSync(key: Bytes): Buffer | undefined {
     return this.index.getSync(key);
   }
@@ -106,15 +108,15 @@ export class ReadPath {
   }
 
   /**
-   * To be called in the turn in which `keys` were written to the memtable. Resolves once no cache can return what they
-   * held before. Never rejects.
+   * To be called in the turn in which `keys` were written to the memtable. Resolves once no cache can return an old value.
+   * Never rejects.
    */
   async written(keys: readonly RowKey[]): Promise<void> {
     this.index.written(keys.map(({ bytes }) => bytes));
     await this.gate.invalidate(keys);
   }
 
-  /** To be called in the turn in which any key may have got another value, with the tier paused. */
+  /** To be called in the turn in which any key may have changed, while the tier is paused. */
   writtenAll(): void {
     this.index.writtenAll();
   }

@@ -1,38 +1,40 @@
 /**
- * Stands between the store and a {@link CacheTier}, which may be slow, may fail, and may finish calls out of order.
+ * The gate between the store and a {@link CacheTier}, which may be slow, may fail, and may finish calls out of order.
  *
- * Two promises are kept here. A tier that fails costs misses and never a read: what it rejects is a miss. And a
- * value that was overwritten never comes back from it:
+ * The gate keeps two promises. A failing tier costs misses and never a read. And a tier never returns a value that was
+ * overwritten:
  *
- * - While keys are being deleted from the tier they are blocked: reads of them go past the tier, and nothing of
- *   theirs is admitted.
- * - A deletion first waits until admissions of the same keys have ended; a tier may otherwise do the deletion
- *   before the older `putMany`.
- * - When a deletion is rejected, nobody knows what the tier still holds, so it is detached for good and counted.
+ * - While keys are being deleted from the tier, they are blocked: reads of them bypass the tier, and their values are not
+ *   admitted.
+ * - A deletion first waits until admissions of the same keys have ended. Otherwise a tier could do the deletion before
+ *   the older `putMany`.
+ * - After a rejected deletion nobody knows what the tier still holds. The gate detaches it for good and counts that.
  *
- * Writes wait for deletions, and `load()` and `close()` for admissions. So a tier that has not ended a call after
- * `callMsMax` is detached for good too, and what waited goes on without it.
+ * Writes wait for deletions; `load()` and `close()` wait for admissions. So a tier whose call has not ended after
+ * `callMsMax` is detached for good too, and the waiting calls go on without it.
  */
 import type { CacheTier, CacheTierStats } from '@exopool/shared';
 import type { RowKey } from '../format/row-key.js';
 
-/** Admissions under way at most; past that the tier is slower than the reads and more would only queue up. */
+/** The most admissions in flight. With more the tier is slower than the reads, and they would only queue up. */
 const admissionsMax = 64;
 /**
- * How long a call of the tier may take, milliseconds: ten times what a slab client gives a producer to answer. A tier
+ * The longest that a call of the tier may take, milliseconds: ten times the limit of a slab client for an answer. A tier
  * that needs longer is slower than any disk.
  */
 export const callMsMax = 10_000;
 
+/** Failures of the cache tier, as the store saw them. */
 export interface TierGateCounters {
-  /** Calls of the tier that were rejected, threw, or did not end in time. */
+  /** Calls of the tier that rejected, threw, or did not end within 10 s. */
   readonly failures: number;
-  /** Times a tier was detached because it rejected a deletion, or did not end a call in time. */
+  /** Times that a tier was detached because it rejected a deletion or did not end a call within 10 s. */
   readonly detached: number;
-  /** Values not offered to the tier because too many were on their way. */
+  /** Values that were not offered to the tier because too many admissions were in flight. */
   readonly dropped: number;
 }
 
+/** The only caller of a store's cache tier. */
 export class TierGate {
   readonly #blocked = new Map<string, number>();
   readonly #admitting = new Map<string, Promise<void>>();
@@ -60,18 +62,18 @@ export class TierGate {
     this.tier = tier;
   }
 
-  /** Whether asking the tier for `key` may find it. */
+  /** Whether the tier may return a value for `key`. */
   mayHold(key: RowKey): boolean {
     if (this.tier === undefined || !this.#isOpen(key)) return false;
     return this.#tierMayHold(this.tier, key.bytes, false);
   }
 
-  /** Whether the tier may have a value for `key`, to be asked while it is paused. */
+  /** Whether the tier may hold a value for `key`. To be called while the tier is paused. */
   mayNeedDeletion(key: Buffer): boolean {
     return this.tier !== undefined && this.#tierMayHold(this.tier, key, true);
   }
 
-  /** What the tier has of `keys`, in order. Never rejects. */
+  /** The tier's values of `keys`, in order. Never rejects. */
   async getMany(keys: readonly RowKey[]): Promise<(Buffer | undefined)[]> {
     const found = new Array<Buffer | undefined>(keys.length).fill(undefined);
     const asked = [...keys.keys()].filter((index) => this.#isOpen(keys[index]!));
@@ -87,7 +89,7 @@ export class TierGate {
     return found;
   }
 
-  /** Offers entries to the tier and does not wait. */
+  /** Offers entries to the tier. Does not wait. */
   admit(entries: readonly (readonly [RowKey, Buffer])[]): void {
     const tier = this.tier;
     const open = entries.filter(([key]) => this.#isOpen(key));
@@ -111,7 +113,7 @@ export class TierGate {
     }
   }
 
-  /** Resolves once the tier can no longer return what `keys` held before. Never rejects. */
+  /** Resolves once the tier can no longer return the old values of `keys`. Never rejects. */
   async invalidate(keys: readonly RowKey[]): Promise<void> {
     const tier = this.tier;
     if (tier === undefined || keys.length === 0) return;
@@ -129,7 +131,7 @@ export class TierGate {
     }
   }
 
-  /** Goes past the tier until `resume()`. Resolves once no admission is under way. */
+  /** Bypasses the tier until `resume()`. Resolves once no admission is in flight. */
   async pause(): Promise<void> {
     this.#pauses += 1;
     await this.settled();
@@ -139,7 +141,7 @@ export class TierGate {
     this.#pauses -= 1;
   }
 
-  /** Resolves once the admissions of now have ended. */
+  /** Resolves once the present admissions have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#admitting.values());
   }
@@ -173,7 +175,7 @@ export class TierGate {
     }
   }
 
-  /** What `call` resolves to. Rejects after `callMsMax`, and the tier is detached then. */
+  /** Resolves as `call` does. After `callMsMax` it detaches the tier and rejects. */
   async #inTime<T>(tier: CacheTier, call: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
@@ -181,7 +183,7 @@ export class TierGate {
         this.#detach(tier);
         reject(new Error(`a call of the cache tier did not end within ${callMsMax} ms`));
       };
-      // In two halves: while the event loop is held up no answer can come in, and only one of them passes.
+      // In two halves: while the event loop is blocked no answer can come in, and only one half expires.
       timer = setTimeout(() => (timer = setTimeout(giveUp, callMsMax / 2)), callMsMax / 2);
     });
     try {

@@ -1,17 +1,17 @@
 /**
  * Which lookup engine walks a table, and why.
  *
- * An engine is named for where the next read of a chain is issued from, its dispatch level. `page-cache-bpf` walks
- * the file inside the kernel in one system call; on pages that are in memory that saves a copy and a crossing a
- * hop, on pages that are not it faults them in one by one and loses to `pread`. So `auto` takes it only for data
- * known to be warm, and asks again from time to time.
+ * An engine is named after its dispatch level: where the next read of a chain is issued from. `page-cache-bpf` walks the
+ * file inside the kernel in one system call. On pages in memory that saves a copy and a crossing per hop. Other pages it
+ * faults in one by one, and is slower than `pread`. So `auto` takes it only for warm data, and measures that again from
+ * time to time.
  *
- * Where the kernel module exopool.ko is loaded, which nobody does but on purpose, `driver` reads what is not warm.
+ * If the kernel module exopool.ko is loaded, `driver` reads cold data; nobody loads the module by accident.
  *
- * Otherwise cold data is a matter of how many reads the device has at a time: `pread` has four, one a thread, `io-uring` 128.
- * Measured on a network disk past the page cache, lookups/s: 28,000 against 38,000 with 16 in flight, 29,000 against
- * 60,000 with 128. A single lookup takes as long with either (some 100 us: both wake one thread to read and one to
- * answer), so the size of a batch does not matter.
+ * Otherwise the speed on cold data depends on how many reads are in flight: `pread` has four, one per thread, `io-uring`
+ * has 128. Measured on a network disk with O_DIRECT, lookups/s of `pread` and `io-uring`: 28,000 and 38,000 with 16 in
+ * flight, 29,000 and 60,000 with 128. A single lookup takes as long with either (some 100 us: both wake one thread to
+ * read and one to answer), so the size of a batch does not matter.
  */
 import { ExopoolError } from '@exopool/shared';
 import type { EngineSupport, TableEngine } from '@exopool/native';
@@ -28,7 +28,10 @@ export const engineNames: readonly EngineName[] = [
   'driver',
 ];
 
-/** From where the next read of a chain is issued. `driver`: from the NVMe driver, with the hook; else from the module. */
+/**
+ * The dispatch level of each engine: where the next read of a chain is issued from. `driver` issues it from the hooked
+ * NVMe driver, or without the hook from the module.
+ */
 export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall' | 'ring' | 'driver'>> = {
   pread: 'user',
   'io-uring': 'user',
@@ -38,11 +41,12 @@ export const dispatchLevels: Readonly<Record<TableEngine, 'user' | 'syscall' | '
   driver: 'driver',
 };
 
-/** Share of a table's pages in memory from which it counts as warm: one fault costs far more than a warm hop saves. */
+/** A table is warm if at least this share of its pages is in memory: one fault costs far more than a warm hop saves. */
 export const warmShareMin = 0.95;
-/** How long a measured share is believed, milliseconds: measuring costs a system call, memory drains slowly. */
+/** How long a measured share counts, milliseconds: measuring costs system calls, and page caches drain slowly. */
 export const warmShareAgeMs = 1000;
 
+/** What the choice of an engine depends on. */
 export interface EngineSituation {
   readonly requested: EngineName;
   readonly support: readonly EngineSupport[];
@@ -50,7 +54,11 @@ export interface EngineSituation {
   readonly residentShare: number;
 }
 
-/** The decision. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy when a forced engine cannot run. */
+/**
+ * Chooses an engine for a table. `auto` becomes `page-cache-bpf` for warm tables, else `driver`, `io-uring` or `pread`: the
+ * first that can run.
+ * @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy if a forced engine cannot run.
+ */
 export function chooseEngine(situation: EngineSituation): TableEngine {
   const { requested, support } = situation;
   if (requested !== 'auto') return requireEngine(requested, support);
@@ -61,7 +69,7 @@ export function chooseEngine(situation: EngineSituation): TableEngine {
   return order.find(canRun) ?? 'pread';
 }
 
-/** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy. */
+/** @returns `engine`. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with reason and remedy if it cannot run. */
 export function requireEngine(engine: TableEngine, support: readonly EngineSupport[]): TableEngine {
   const found = support.find((candidate) => candidate.engine === engine);
   if (found?.available === true) return engine;
@@ -70,21 +78,21 @@ export function requireEngine(engine: TableEngine, support: readonly EngineSuppo
   throw new ExopoolError('EXOPOOL_UNSUPPORTED', `the engine ${engine} cannot run here: ${reason}; ${remedy}`);
 }
 
-/** @throws ExopoolError `EXOPOOL_INVALID` for a name that is none. */
+/** @returns `name`. @throws ExopoolError `EXOPOOL_INVALID` unless it names an engine. */
 export function parseEngineName(name: unknown): EngineName {
   const known = engineNames.find((candidate) => candidate === name);
   if (known !== undefined) return known;
   throw new ExopoolError(
     'EXOPOOL_INVALID',
-    `"${String(name)}" is no engine: take one of ${engineNames.join(', ')}`,
+    `"${String(name)}" is not an engine; choose one of ${engineNames.join(', ')}`,
   );
 }
 
-/** Chooses for one table, and measures its resident share at most every {@link warmShareAgeMs}. */
+/** Chooses the engine of one table. It measures the resident share at most every {@link warmShareAgeMs}. */
 export class EngineSelector {
   #residentShare = 0;
   #measuredAtMs = -Infinity;
-  /** Engines that cannot read this file. Each is tried once: why lies in how the file is stored. */
+  /** Engines that cannot read this file. Each is tried once, because the reason lies in how the file is stored. */
   readonly #refused = new Set<TableEngine>();
 
   constructor(
@@ -93,7 +101,7 @@ export class EngineSelector {
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
-  /** An engine that can read the file: the requested one, or else `pread`; with `auto` the best of the others. */
+  /** An engine that can read the file. If a forced engine cannot, it is `pread`. */
   choose(requested: EngineName): TableEngine {
     const residentShare = requested === 'auto' ? this.#measure() : 0;
     const engine = chooseEngine({ requested, support: this.support, residentShare });
@@ -129,7 +137,7 @@ export class EngineSelector {
     return this.#residentShare;
   }
 
-  /** What cannot be measured counts as cold; whoever reads it hears what is wrong. */
+  /** A table that cannot be measured counts as cold; reads of it report the error. */
   #share(): number {
     try {
       return this.table.residentShare();

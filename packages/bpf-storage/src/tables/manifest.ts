@@ -1,10 +1,10 @@
 /**
- * MANIFEST says which tables and logs make up the store. It is the only file that ever changes, and it changes in one step.
+ * MANIFEST names the tables and logs of the store. It is the only file that is ever replaced, and that in one step.
  *
  *   write tmp-MANIFEST, fsync  ->  rename to MANIFEST  ->  fsync the folder
  *
- * A crash leaves the old or the new one, each whole. A table is complete and durable before a manifest names it,
- * and is removed only after a durable manifest no longer does.
+ * A crash leaves the old or the new one, each whole. A table is complete and durable before a manifest names it. It is
+ * removed only once a durable manifest no longer names it.
  *
  *   {"format":"exopool-store","version":2,"next":3,"log":5,
  *    "tables":[{"file":"000002.table","id":"9a0c…","entries":12,"bytes":8192,"smallest":"6170…","largest":"7a6f…"}],
@@ -24,15 +24,16 @@ export const manifestName = 'MANIFEST';
 const manifestFormat = 'exopool-store';
 /** Version 1 had no logs; only unreleased programs wrote it. */
 const manifestVersion = 2;
-/** Compaction keeps them to a tenth of this; each costs a lookup for a key that is in none. */
+/** Compaction keeps the tables to a tenth of this; each costs a lookup for a key that no table has. */
 const tablesMax = 400;
-/** Room for the most tables, each with two keys of the greatest length in hexadecimal; more is not a manifest. */
+/** Room for the most tables, each with two keys of the greatest length in hexadecimal. */
 const manifestBytesMax = 1024 * 1024;
 
+/** A table, as MANIFEST has it. */
 export interface ManifestTable {
   /** File name in the store's folder. */
   readonly file: string;
-  /** The table's id, 16 hexadecimal digits: a file of another store under this name is noticed. */
+  /** The table's id, 16 hexadecimal digits. It reveals a file of another store under the same name. */
   readonly id: string;
   readonly entries: number;
   readonly bytes: number;
@@ -40,8 +41,9 @@ export interface ManifestTable {
   readonly largestKey: Buffer;
 }
 
+/** The content of MANIFEST. */
 export interface Manifest {
-  /** Number of the next table to be made. */
+  /** Number of the next table. */
   readonly next: number;
   /** Writes in logs below this number are in the tables. */
   readonly log: number;
@@ -60,7 +62,7 @@ export function isTableName(name: string): boolean {
   return /^\d{6,}\.table$/.test(name);
 }
 
-/** The bytes of the MANIFEST file. */
+/** The text of the MANIFEST file. */
 export function encodeManifest(manifest: Manifest): string {
   const body = {
     format: manifestFormat,
@@ -74,7 +76,7 @@ export function encodeManifest(manifest: Manifest): string {
 
 /** @throws ExopoolError `EXOPOOL_CORRUPT` or `EXOPOOL_VERSION`, naming `path`. */
 export function decodeManifest(text: string, path: string): Manifest {
-  // One checksum covers all of it, so where in it the damage is cannot be said.
+  // One checksum covers the whole file, so the place of the damage is unknown.
   const damage = (what: string): ExopoolError => corrupt(path, 0, what);
   const value = parseJson(text);
   if (!isRecord(value) || value['format'] !== manifestFormat) throw damage('it is not a manifest');
@@ -97,7 +99,7 @@ export function decodeManifest(text: string, path: string): Manifest {
   };
 }
 
-/** @returns `undefined` when the folder has none. @throws ExopoolError as {@link decodeManifest}. */
+/** @returns `undefined` if the folder has no manifest. @throws ExopoolError as {@link decodeManifest}. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
   const path = join(folder, manifestName);
   let text: string;
@@ -111,8 +113,8 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
 }
 
 /**
- * Makes `manifest` the folder's. Once this resolves it is the one that counts; sync the folder to make that durable.
- * @throws ExopoolError of the file system; the old manifest counts then.
+ * Replaces the manifest of the folder. Sync the folder to make the change durable.
+ * @throws ExopoolError of the file system; the old manifest is still there then.
  */
 export async function switchManifest(folder: string, manifest: Manifest): Promise<void> {
   const temporary = join(folder, temporaryPrefix + manifestName);

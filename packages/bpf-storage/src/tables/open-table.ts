@@ -1,7 +1,7 @@
 /**
- * A table file in use. Compaction replaces it while scans, snapshots and backups are still reading it, so its users
- * are counted: the store is one, each of those is another, and when the last one is done with a table that was replaced,
- * it is closed and removed.
+ * A table file in use. Compaction may replace it while scans, snapshots and backups still read it, so its users are
+ * counted: the store is one, each scan, snapshot or backup is another. When the last user releases a table that was
+ * replaced, the table is closed and its file removed.
  */
 import { join } from 'node:path';
 import { type EngineSupport, type TableEngine } from '@exopool/native';
@@ -20,17 +20,18 @@ export const tableEngines: readonly TableEngine[] = [
   'driver',
 ];
 
-/** What was looked up by each engine, in tables that are closed already too. */
+/** Lookups by each engine, including those in tables that are closed by now. */
 export type LookupsByEngine = Readonly<Record<TableEngine, LookupCounters>>;
 
 export interface OpenTableOptions {
   readonly folder: string;
   readonly direct: boolean;
   readonly support: readonly EngineSupport[];
-  /** Called when it closes. @param isObsolete nobody needs the file any more. */
+  /** Called when the table closes. @param isObsolete the file is not needed any more. */
   onClose(table: OpenTable, isObsolete: boolean): void;
 }
 
+/** An open table file, and the number of its users. */
 export class OpenTable {
   readonly engines: EngineSelector;
   #users = 1;
@@ -44,7 +45,7 @@ export class OpenTable {
     this.engines = new EngineSelector(file, options.support);
   }
 
-  /** @throws ExopoolError as `TableFile.open`, and `EXOPOOL_CORRUPT` when the file is not the one in the manifest. */
+  /** @throws ExopoolError as `TableFile.open`, and `EXOPOOL_CORRUPT` if the file is not the one in the manifest. */
   static open(entry: ManifestTable, options: OpenTableOptions): OpenTable {
     const path = join(options.folder, entry.file);
     const file = TableFile.open(path, { direct: options.direct });
@@ -82,7 +83,7 @@ export class OpenTable {
     if (this.#users === 0) this.close();
   }
 
-  /** A durable manifest no longer names it: its last user removes it. */
+  /** To be called when no durable manifest names the table any more: its last user removes the file. */
   markObsolete(): void {
     this.#isObsolete = true;
   }
@@ -91,7 +92,7 @@ export class OpenTable {
     return byEngine((engine) => this.file.counters(engine));
   }
 
-  /** Closes it under its users: their next read rejects with `EXOPOOL_CLOSED`. */
+  /** Closes the table even if it has users: their next read rejects with `EXOPOOL_CLOSED`. */
   close(): void {
     this.#users = -1;
     // A pinned file cannot be removed.

@@ -1,10 +1,11 @@
 /**
- * Walks a table's entries in order, in either direction, reading leaves ahead.
+ * The reference scan: it walks a table's entries in order, in either direction, and reads leaves ahead.
  *
- * The interior pages say where the next leaves are, so they are asked for before they are needed. Leaves that lie
- * side by side in the file (nearly all, as they were written in key order) come in one read. The first run is one
- * page, and each further one is twice as long, as in the kernel's read-ahead: ten entries cost one leaf, a long
- * scan costs few and large reads.
+ * The interior pages name the next leaves, so these are read before they are needed. One read fetches leaves that lie
+ * side by side in the file; nearly all do, because they were written in key order. The first run is one page, and each
+ * further run is twice as long, as in the kernel's read-ahead: ten entries cost one leaf, a long scan few large reads.
+ *
+ * Stores scan in native code (see native's `table-scan.ts`). This scan is for tests and for tables without a store.
  *
  *   interior   [ 5 6 7 8 | 11 12 13 | 20 ...
  *   runs       [5] [6 7] [8] [11 12 13] ...     two in flight while the caller uses a third
@@ -16,18 +17,19 @@ import { pageContext, pageOfRun, readValue, readView, type PageSource } from './
 import { tombstone, type Entry } from '../format/entry.js';
 import type { KeyRange } from '../format/key-range.js';
 
-/** Pages of one read at most: 128 KiB, where a disk is near its full rate and memory is still of no matter. */
+/** The most pages of one read: with 128 KiB a disk is near its full rate, and the memory does not matter. */
 const runPagesMax = 32;
 /** Runs in flight: one being decoded, one on its way. */
 const runsAhead = 2;
-/** Bytes of out-of-line values gathered before they are handed on. */
+/** Bytes of values outside of the leaves that one batch holds. */
 const batchBytesMax = 1024 * 1024;
 
 /** Leaves side by side in the file, in the order of travel. */
 type Run = readonly number[];
 
 /**
- * The entries of `range`, batch by batch, tombstones included. Values are parts of larger buffers: copy what is kept.
+ * Iterates over the entries of `range`, tombstones included, in batches. Values are parts of larger buffers: copy those
+ * that you keep.
  * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`.
  */
 export async function* scanTable(
@@ -105,7 +107,7 @@ async function* readAhead<T, R>(items: AsyncIterator<T>, load: (item: T) => Prom
       done = next.done === true;
       if (next.done === true) break;
       const loading = load(next.value);
-      // A failure is reported when its turn comes; if the caller stops before that, it is nobody's.
+      // A failure is reported when its turn comes, unless the caller stops before that.
       loading.catch(() => undefined);
       inFlight.push(loading);
     }

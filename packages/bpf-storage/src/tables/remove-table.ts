@@ -1,4 +1,4 @@
-/** Removal of a table's file. A process that was killed may have left it pinned (`TableFile.pin`); that is taken back. */
+/** Removes table files. A killed process may have left one pinned (`TableFile.pin`), which is undone first. */
 import { rm } from 'node:fs/promises';
 import { releasePin } from '@exopool/native/internal';
 

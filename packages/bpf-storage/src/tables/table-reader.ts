@@ -1,8 +1,8 @@
 /**
- * The reference reader: finds keys in a table by the plainest code that follows the format.
+ * The reference reader: it finds keys in a table by the plainest code that follows the format.
  *
- * The lookup engines do the same in C++ and in BPF, faster. This one is for the tests to compare them with, and is
- * the base of what engines do not do: ordered scans (`reference-scan.ts`) and verification (`table-verify.ts`).
+ * The lookup engines do the same in C++ and in BPF, faster. Tests compare them with this reader. It is also the base of
+ * two jobs that engines do not do: ordered scans (`reference-scan.ts`) and verification (`table-verify.ts`).
  */
 import { crc32c, type TableHeader } from '@exopool/native/internal';
 import { tombstone } from '../format/entry.js';
@@ -13,9 +13,9 @@ import { corrupt, PageView, type PageContext, type ValueReference } from '../for
 export interface PageSource {
   readonly path: string;
   readonly header: TableHeader;
-  /** One page of the tree whose checksum, table and place have been verified. */
+  /** One page of the tree. Checksum, table and place were verified. @param offset bytes from the file's start. */
   readPage(offset: number): Promise<Buffer>;
-  /** `count` pages as they are in the file. */
+  /** `count` pages, not verified. @param offset bytes from the file's start. */
   readPages(offset: number, count: number): Promise<Buffer>;
 }
 
@@ -25,7 +25,8 @@ export function pageContext(source: PageSource, offset: number): PageContext {
 }
 
 /**
- * The value of `key`; `null` when the table says that it was deleted, `undefined` when it does not have it.
+ * Looks one key up.
+ * @returns the value; `null` if the table has a tombstone for `key`; `undefined` if the table does not have `key`.
  * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`.
  */
 export async function getFromTable(source: PageSource, key: Buffer): Promise<Buffer | null | undefined> {
@@ -48,7 +49,7 @@ export async function readView(source: PageSource, offset: number, level: number
   return new PageView(await source.readPage(offset), pageContext(source, offset), level);
 }
 
-/** A value from its run of pages. @throws ExopoolError `EXOPOOL_CORRUPT` when its checksum does not match. */
+/** Reads a value outside of its leaf. @throws ExopoolError `EXOPOOL_CORRUPT` if its checksum does not match. */
 export async function readValue(source: PageSource, reference: ValueReference): Promise<Buffer> {
   const run = await source.readPages(reference.offset, pagesFor(reference.length));
   const value = run.subarray(0, reference.length);

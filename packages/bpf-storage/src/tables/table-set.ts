@@ -1,16 +1,16 @@
 /**
- * The tables of an open store, the newest first: of two that have a key the first one counts.
+ * The tables of an open store, the newest first. If two tables have a key, the newer one counts.
  *
- *   flush, load      [new]  t9  t7  t4          a table is made beside the others, complete and durable, before
- *   compaction       t9  [t7 t4 -> new]  t1     anybody hears of it; then the list changes in one step
+ *   flush, load      [new]  t9  t7  t4          a new table is complete and durable before anybody reads it;
+ *   compaction       t9  [t7 t4 -> new]  t1     then the list changes in one step
  *
  * How it changes:
- *   1 switch MANIFEST                             a failure up to here leaves everything as it was
- *   2 put the new list in place for readers       in one turn
- *   3 fsync the folder                            a failure here is reported, but the change has happened
- *   4 let go of what is not needed any more       a removed table goes when its last reader is done
+ *   1 switch MANIFEST                             a failure up to here changes nothing
+ *   2 give the new list to readers                in one turn
+ *   3 fsync the folder                            a failure here is reported, but the change is made
+ *   4 release the old tables                      the last reader of a table removes its file
  *
- * After a failure of 3 the disk may still have the old MANIFEST, so what it names stays until a later fsync succeeds.
+ * After a failure of 3 the disk may still have the old MANIFEST, so its tables stay until a later fsync succeeds.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,28 +34,30 @@ import { syncFolder } from '../base/sync-folder.js';
 import { randomFileId } from '../base/temporary-file.js';
 import { writeTable, type WriteTableHooks } from './write-table.js';
 
-/** Keys of one call into an engine: all of its results, of up to 16 MiB each, are in memory together. */
+/** Keys of one call into an engine: all its results, up to 16 MiB each, are in memory at the same time. */
 const lookupKeysMax = 1024;
-/** How often `auto` looks whether its engines are still the right ones: when measured shares are just too old. */
+/** How often `auto` chooses its engines again, milliseconds: a little later than a measured share expires. */
 export const recheckMs = warmShareAgeMs + 10;
 
+/** A change of the list of tables. */
 export interface TableChange {
-  /** Takes the place of those removed, or else is the newest. */
+  /** Takes the place of the removed tables; without any it becomes the newest. */
   readonly added: OpenTable | undefined;
   /** Neighbours, the newest first. */
   readonly removed?: readonly OpenTable[];
-  /** Given when writes have become part of the tables: the first log that still counts. */
+  /** The first log that still counts, if a memtable became a table. */
   readonly log?: number;
-  /** A failure here still leaves everything as it was. */
+  /** Called before the switch. If it throws, nothing changes. */
   beforeSwitch?(): Promise<void> | undefined;
   /** Called in the same turn in which the list changes. */
   onSwitch?(): void;
 }
 
+/** The tables of one store, and the index that reads them. */
 export class TableSet {
   #tables: readonly OpenTable[] = [];
   #manifest = emptyManifest;
-  /** Number of the next table; ahead of the manifest's while tables are made. */
+  /** Number of the next table. It is ahead of the manifest while tables are being made. */
   #next = emptyManifest.next;
   #closedLookups = noLookups();
   /** Of the tables, as the index has them. */
@@ -64,15 +66,15 @@ export class TableSet {
   /** Keys looked up in tables when the engines were last chosen. */
   #lookupsAtCheck = 0;
   readonly #changes = new Mutex();
-  /** Not in the list any more, but perhaps in the MANIFEST that is on disk. */
+  /** Tables that are not in the list any more, but perhaps in the MANIFEST on disk. */
   #replaced: OpenTable[] = [];
-  /** Removals of files under way. */
+  /** Removals of files in progress. */
   readonly #removals = new Set<Promise<void>>();
 
-  /** What the store reads from; it has the tables of now. */
+  /** Answers lookups. It always has the present tables and engines. */
   readonly index: StoreIndex;
 
-  /** @param cacheBytes of the index. @param engine by which the tables are read. */
+  /** @param cacheBytes memory of the index. @param engine that reads the tables. */
   constructor(
     private readonly options: Omit<OpenTableOptions, 'onClose'>,
     cacheBytes: number,
@@ -87,8 +89,8 @@ export class TableSet {
   }
 
   /**
-   * Tables are read by it from now on. Later tables that `nvme-bpf` or `driver` cannot read are read by `pread`.
-   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when it cannot read the tables of now.
+   * Reads tables by `engine` from now on. `pread` reads later tables that `nvme-bpf` or `driver` cannot read.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` if the engine cannot read a present table.
    */
   setEngine(engine: EngineName): void {
     for (const { engines } of this.#tables) engines.prepare(engine);
@@ -98,7 +100,7 @@ export class TableSet {
     if (engine === 'auto') this.#recheck = setInterval(() => this.#recheckEngines(), recheckMs).unref();
   }
 
-  /** By which engine each table is read. */
+  /** The engine that reads each table, in the order of `tables`. */
   get engines(): readonly TableEngine[] {
     return this.#engines;
   }
@@ -112,7 +114,7 @@ export class TableSet {
     return this.#tables.reduce((sum, table) => addLookups(sum, table.lookups()), this.#closedLookups);
   }
 
-  /** Opens what `manifest` names. @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
+  /** Opens the tables of `manifest`. @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
   async open(manifest: Manifest): Promise<void> {
     this.#closeTables();
     const tables: OpenTable[] = [];
@@ -125,21 +127,21 @@ export class TableSet {
     this.#setTables(tables);
     this.#manifest = manifest;
     this.#next = manifest.next;
-    // Filters of the newest first: they are asked most.
+    // The newest first: their filters are asked most.
     for (const { file } of tables) await this.index.prepare(file);
   }
 
   /**
-   * Makes a table of what `sources` have. Nobody reads it before a `change()` adds it.
-   * @returns `undefined` when there was nothing to write.
-   * @throws ExopoolError as {@link writeTable}; nothing is left behind then.
+   * Writes the entries of `sources` to a table. Nobody reads it before a `change()` adds it.
+   * @returns `undefined` if there was nothing to write.
+   * @throws ExopoolError as {@link writeTable}; no file is left behind then.
    */
   async make(sources: ScanSources, hooks: WriteTableHooks): Promise<OpenTable | undefined> {
     const { folder, direct } = this.options;
     const tableId = randomFileId();
     const name = tableName(this.#next);
     this.#next += 1;
-    // Who reads past the page cache has no use for what is in it.
+    // Direct reads make no use of the page cache.
     const place = { folder, name, tableId, createdMs: Date.now(), keepCached: !direct };
     const summary = await writeTable(place, sources, hooks);
     const { path, entries, bytes, smallestKey, largestKey } = summary;
@@ -158,19 +160,19 @@ export class TableSet {
     return undefined;
   }
 
-  /** @throws ExopoolError; unless `onSwitch` was called, nothing has changed, and `added` is removed. */
+  /** @throws ExopoolError. Unless `onSwitch` was called, nothing changed and `added` is removed. */
   async change(change: TableChange): Promise<void> {
     await this.#changes.run(() => this.#change(change));
   }
 
-  /** Closes the tables under their users. */
+  /** Closes the tables even if they have users. */
   close(): void {
     clearInterval(this.#recheck);
     this.index.close();
     this.#closeTables();
   }
 
-  /** Resolves when the files that nobody needs any more are gone. What could not be removed goes at the next open. */
+  /** Resolves when obsolete files are removed. The next open removes those for which that failed. */
   async settled(): Promise<void> {
     await Promise.all(this.#removals);
   }
@@ -207,7 +209,7 @@ export class TableSet {
     this.#chooseEngines();
   }
 
-  /** Tells the index by which engines to read, if that has changed. */
+  /** Tells the index the engines of the tables if they changed. */
   #chooseEngines(): void {
     const engines = this.#tables.map((table) => table.engines.choose(this.engine));
     if (engines.length === this.#engines.length && engines.every((name, at) => name === this.#engines[at]))
@@ -216,7 +218,7 @@ export class TableSet {
     this.index.setEngines(engines);
   }
 
-  /** `auto` follows what is in the page cache. While nothing is read, nothing is measured. */
+  /** `auto` follows the page cache. While no table is read, nothing is measured. */
   #recheckEngines(): void {
     const { foundInTable, inNoTable } = this.index.stats();
     const lookups = foundInTable + inNoTable;
@@ -254,7 +256,7 @@ export class TableSet {
   }
 }
 
-/** The values of `keys`, in order, each from the newest table that knows it. The caller retains the tables. */
+/** The values of `keys`, in order, each from the newest table that has the key. The caller retains the tables. */
 export async function lookUpIn(
   tables: readonly OpenTable[],
   keys: readonly Buffer[],
@@ -283,7 +285,7 @@ async function discardTable(table: OpenTable): Promise<void> {
   await rm(table.path, { force: true }).catch(() => undefined);
 }
 
-/** Fills in what `table` has of the keys at `indexes`. @returns the indexes of those it knows nothing of. */
+/** Fills in the values that `table` has of the keys at `indexes`. @returns the indexes of the other keys. */
 async function lookUpInTable(
   table: OpenTable,
   engine: EngineName,

@@ -1,7 +1,7 @@
 /**
- * Makes a table file of what memtables, runs and tables have: a native job writes it (see `TableWrite`).
+ * Writes a table file from memtables, runs and tables. A native job does the work (see `TableWrite`).
  *
- * The file is called `tmp-…` until it is complete and durable; then it is renamed. Whatever goes wrong, it is removed.
+ * The file is called `tmp-…` until it is complete and durable; then it is renamed. After an error it is removed.
  */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export interface TablePlace {
   readonly tableId: bigint;
   /** Unix time, milliseconds. */
   readonly createdMs: number;
-  /** Leaves the file in the page cache. Default false. */
+  /** Whether the file stays in the page cache. Default false. */
   readonly keepCached?: boolean;
   /** A scratch table keeps its temporary name, has no filter, and need not reach the disk. Default false. */
   readonly scratch?: boolean;
@@ -29,15 +29,15 @@ export interface TablePlace {
 
 export interface WriteTableHooks {
   readonly signal?: AbortSignal | undefined;
-  /** Leaves tombstones out: right when there is no older table. Default false. */
+  /** Leaves tombstones out. Correct only if there is no older table. Default false. */
   readonly dropTombstones?: boolean;
   /** See `TableWriteOptions`. */
   readonly background?: boolean;
   readonly bytesPerSecond?: number;
   readonly readBytes?: number;
-  /** Called with the job when it has begun. */
+  /** Called with the job when it starts. */
   readonly onStart?: (job: TableWrite) => void;
-  /** Called now and then with the entries merged and the bytes written so far. What it throws ends the job. */
+  /** Called every 100 ms with the entries merged and the bytes written so far. If it throws, the job ends. */
   readonly onProgress?: (entries: number, bytes: number) => void;
 }
 
@@ -46,12 +46,13 @@ export interface TableSummary {
   /** Tombstones are entries too. */
   readonly entries: number;
   readonly bytes: number;
-  /** `undefined` without entries. */
+  /** `undefined` if there are no entries. */
   readonly smallestKey: Buffer | undefined;
   readonly largestKey: Buffer | undefined;
 }
 
 /**
+ * Writes one table.
  * @throws ExopoolError `EXOPOOL_ABORTED` when the signal fires, `EXOPOOL_NO_SPACE`, `EXOPOOL_PERMISSION`, … of the file
  * system, `EXOPOOL_CORRUPT` of a source; and what `onProgress` throws.
  */
@@ -80,7 +81,7 @@ export async function writeTable(
   return { entries, bytes, ...keys, path: scratch ? path : await publish(folder, name, signal) };
 }
 
-/** How the job ended, after it was told what the hooks want of it. */
+/** Connects the job with its hooks, and waits for its end. */
 async function ended(
   job: TableWrite,
   { signal, onStart, onProgress }: WriteTableHooks,

@@ -1,13 +1,12 @@
 /**
  * Sorts any number of entries in bounded memory.
  *
- * Entries are gathered in native memory until they fill half of `runBytes`. Then they are sorted and spilled as a *run*, a
- * scratch table, by a thread of its own, while the other half fills. At the end all runs and what is still in memory
- * are merged in one pass. Of equal keys the last one added wins: within a run, and as the younger run is the newer
- * source between runs.
+ * Entries are gathered in native memory until they fill half of `runBytes`. Then a thread sorts them and spills them as a
+ * *run*, a scratch table, while the other half fills. At the end one pass merges all runs and the entries that are still
+ * in memory. Of equal keys the last one added wins, within a run and between runs.
  *
- * Each run being merged needs memory for its reads, so `fanInMax` runs of one size are merged into one larger run
- * first. Levels grow like the digits of a counter, which keeps younger runs at lower levels:
+ * Each run needs memory for its reads during a merge. So whenever a level has `fanInMax` runs, they are merged into one
+ * larger run. Levels grow like the digits of a counter, which keeps younger runs at lower levels:
  *
  *   level 0   r r r ... (256)  ->  one run of level 1
  */
@@ -18,33 +17,34 @@ import type { Bytes } from '../format/row-key.js';
 import { randomFileId } from '../base/temporary-file.js';
 import { writeTable, type WriteTableHooks } from '../tables/write-table.js';
 
-/** Memory gathered before a run is spilled, unless the caller says otherwise. */
+/** Default memory for sorting. */
 export const runBytesDefault = 64 * 1024 * 1024;
 /** Runs of one level merged at once. */
 const fanInMax = 256;
-/** Bytes of one read of a run: below the least a disk has little but seeks to do. */
+/** Bytes of one read of a run. With smaller reads a disk would mostly seek. */
 const readBytesMin = 16 * 1024;
 const readBytesMax = 256 * 1024;
 
-/** Whether a scratch file is called so, after the prefix of unfinished work. */
+/** Whether `name`, without the prefix of unfinished work, is that of a run. */
 export function isRunName(name: string): boolean {
   return /^run-[0-9-]+$/.test(name);
 }
 
 export interface ExternalSortOptions {
   readonly folder: string;
-  /** Tells this sort's scratch files from those of others in the folder. */
+  /** Distinguishes the scratch files of this sort from others in the folder. */
   readonly name: string;
   readonly runBytes: number;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One sort. Add entries, spill when told, take the sources, close. */
 export class ExternalSort {
   /** The oldest run of each level first. */
   readonly #levels: TableFile[][] = [];
   #gathered = new SortedRun();
   readonly #encoder: EntryEncoder;
-  /** The run on its way to the disk. */
+  /** Resolves when the last run is on disk. */
   #spilling: Promise<void> = Promise.resolve();
   #runsMade = 0;
 
@@ -52,7 +52,7 @@ export class ExternalSort {
     this.#encoder = new EntryEncoder(options.runBytes, (batch) => this.#gathered.add(batch));
   }
 
-  /** Runs spilled to disk so far, those of merging included. */
+  /** Runs spilled to disk so far, including those that merges wrote. */
   get runs(): number {
     return this.#runsMade;
   }
@@ -62,13 +62,13 @@ export class ExternalSort {
     return this.#encoder.bytes;
   }
 
-  /** Copies both. @returns false when `spill()` must be awaited before the next call. */
+  /** Copies an entry. @returns false if `spill()` must be awaited before the next call. */
   add(key: Bytes, value: Bytes): boolean {
     this.#encoder.add(key, value);
     return this.#gathered.bytes < this.options.runBytes / 2;
   }
 
-  /** Begins to write what was gathered as a run. @throws ExopoolError of the run before: `EXOPOOL_NO_SPACE`, … */
+  /** Starts to write the gathered entries as a run. @throws ExopoolError of the previous run: `EXOPOOL_NO_SPACE`, … */
   async spill(): Promise<void> {
     this.#encoder.flush();
     await this.#spilling;
@@ -78,7 +78,7 @@ export class ExternalSort {
     this.#spilling.catch(() => undefined);
   }
 
-  /** Everything added, to be merged. @throws ExopoolError of the last run. */
+  /** The runs and entries to merge. @throws ExopoolError of the last run. */
   async sources(): Promise<{ readonly sources: ScanSources; readonly readBytes: number }> {
     this.#encoder.flush();
     await this.#spilling;
@@ -119,7 +119,7 @@ export class ExternalSort {
     const run = { name: `run-${name}-${this.#runsMade}`, tableId: randomFileId(), createdMs: 0 };
     const { path } = await writeTable({ folder, ...run, scratch: true }, sources, { ...hooks, signal });
     try {
-      // Through the page cache: what is removed soon need not reach the disk.
+      // Through the page cache: a run is removed soon and need not reach the disk.
       return TableFile.open(path, { direct: false, cacheInterior: false });
     } catch (error) {
       await rm(path, { force: true });
@@ -127,7 +127,7 @@ export class ExternalSort {
     }
   }
 
-  /** All reads together take no more than half of the memory, if the disk can do with that. */
+  /** All reads together take at most half of the memory, unless that makes them smaller than `readBytesMin`. */
   #readBytes(runs: readonly TableFile[]): number {
     const share = this.options.runBytes / 2 / Math.max(1, runs.length);
     return Math.min(readBytesMax, Math.max(readBytesMin, share));

@@ -1,11 +1,12 @@
 /**
- * Puts memtables into tables, and loaded tables into their place: one after the other, as their order is their age.
+ * Flushes memtables to tables, and puts loaded tables in place. It does one after the other, because the order of the
+ * tables is their age.
  *
  *   writers ->  active memtable  --full: freeze-->  frozen one  --in the background-->  the newest table
  *
- * Writers go on as soon as the memtable is frozen, and wait only when they fill the next one first. After a flush that
- * failed there is no background: who needs room waits for the next flush and is told how it went, so that memory
- * stays within twice the limit, and a full disk shows.
+ * Writers go on as soon as the memtable is frozen. They wait only if they fill the next memtable before the flush ends.
+ * After a failed flush, writers that need room wait for the next flush and get its error. So memory stays within twice
+ * the limit, and a full disk shows.
  */
 import type { Compactor } from '../compaction/compactor.js';
 import { Mutex } from '../base/mutex.js';
@@ -14,9 +15,10 @@ import type { TableChange, TableSet } from '../tables/table-set.js';
 import type { WritePath } from './write-path.js';
 import { stopTables } from '../compaction/write-pressure.js';
 
+/** Flushes the memtable, in the background or when asked. */
 export class Flusher {
   readonly #turns = new Mutex();
-  /** What writers wait for who need room. */
+  /** Resolves when a writer may proceed. */
   #makingRoom: Promise<void> | undefined;
   #hasFailed = false;
   #flushes = 0;
@@ -31,14 +33,14 @@ export class Flusher {
     return this.#flushes;
   }
 
-  /** Puts what was written so far into tables. @throws ExopoolError; nothing is lost, and the next flush tries again. */
+  /** Flushes everything written so far. @throws ExopoolError; nothing is lost, and the next flush tries again. */
   flush(): Promise<void> {
     return this.#turns.run(() => this.#flush(() => undefined));
   }
 
   /** Resolves once there may be room for writes again. @throws ExopoolError as {@link flush}. */
   makeRoom(): Promise<void> {
-    // One flush for all who wait: with one each, every flush but the first would write a single entry.
+    // All waiting writers share one flush; otherwise every flush but the first would write a single entry.
     this.#makingRoom ??= this.#flushAside().finally(() => {
       this.#makingRoom = undefined;
     });
@@ -46,10 +48,10 @@ export class Flusher {
   }
 
   /**
-   * Puts a table that `make` makes above everything written so far, and below what is written while it does.
-   * @param mayGoOn throws to stop. Asked before anything is done: a store that was closed while this waited for its
-   * turn has no tables any more, and may be another process's.
-   * @throws what `mayGoOn` and `make` throw, and ExopoolError.
+   * Adds the table that `make` returns: newer than everything written so far, older than later writes.
+   * @param mayGoOn throws to stop. It is called first, because the store may have been closed while this waited for its
+   * turn, and may be in use by another process.
+   * @throws ExopoolError, and whatever `mayGoOn` and `make` throw.
    */
   async place(
     mayGoOn: () => void,
@@ -67,7 +69,7 @@ export class Flusher {
     });
   }
 
-  /** Resolves when no flush and no load is under way. */
+  /** Resolves when no flush and no load is in progress. */
   settled(): Promise<void> {
     return this.#turns.run(() => Promise.resolve());
   }
@@ -78,7 +80,7 @@ export class Flusher {
     });
   }
 
-  /** @param onRoom called once there is a memtable that takes writes, unless the flush must succeed first. */
+  /** @param onRoom called once a new memtable takes writes; not called if the flush must succeed first. */
   async #flush(onRoom: () => void): Promise<void> {
     if (this.writes.isIdle) return;
     await this.#waitForFewerTables();
@@ -103,10 +105,10 @@ export class Flusher {
     while (this.tables.tables.length >= stopTables) await this.compactor.progress();
   }
 
-  /** Adds a table, and sets compaction going. */
+  /** Adds a table, and starts compaction. */
   async #add(change: TableChange): Promise<void> {
     await this.tables.change(change);
-    // What fails in the background is counted, and fails again for whoever has to wait for it.
+    // A failure in the background is counted; a caller that waits for compaction gets it as an error.
     this.compactor.work().catch(() => undefined);
   }
 }

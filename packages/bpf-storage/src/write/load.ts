@@ -1,5 +1,5 @@
 /**
- * The parts of a bulk load beside sorting: what the caller gives, what it is told, and how its entries are read.
+ * Bulk loads, without the sorting: the types that the caller sees, and how its entries are read.
  */
 import { setImmediate } from 'node:timers/promises';
 import { scanBatches, type TableFile } from '@exopool/native/internal';
@@ -9,32 +9,38 @@ import type { ExternalSort } from './external-sort.js';
 import type { Bytes, RowKey } from '../format/row-key.js';
 import type { TierGate } from '../read/tier-gate.js';
 
-/** What a load takes: entries in any order, keys repeated or not. */
+/** The entries of a load, in any order. Keys may repeat; the last one wins. */
 export type LoadEntries<Key = Bytes, Value = Bytes> =
   AsyncIterable<readonly [key: Key, value: Value]> | Iterable<readonly [key: Key, value: Value]>;
 
+/** Options of {@link Store.load}. */
 export interface LoadOptions {
-  /** Called at most 10 times a second, and at the end of each phase. What it throws ends the load. */
+  /** Called at most 10 times a second, and at the end of each phase. If it throws, the load ends with that error. */
   onProgress?(progress: LoadProgress): void;
-  /** Stops the load: `EXOPOOL_ABORTED`, and the store is as before. Noticed between two entries. */
+  /**
+   * When it fires, the load throws `EXOPOOL_ABORTED` and the store is unchanged. The load looks at it between two
+   * entries.
+   */
   readonly signal?: AbortSignal;
   /** Memory for sorting, bytes. Default 64 MiB; at least 1 MiB. */
   readonly runBytes?: number;
 }
 
+/** The result of {@link Store.load}. */
 export interface LoadResult {
-  /** Entries taken. */
+  /** Entries that the caller gave. */
   readonly loaded: number;
-  /** Entries of the table that was made: what was loaded, each key once. */
+  /** Entries of the new table: each key once. */
   readonly entries: number;
-  /** Size of that table's file. */
+  /** Size of the new table's file. */
   readonly bytes: number;
-  /** Sorted runs that were spilled to disk; 0 when everything fitted into `runBytes`. */
+  /** Sorted runs that were spilled to disk; 0 if everything fitted into `runBytes`. */
   readonly runs: number;
+  /** From the call to the end. */
   readonly seconds: number;
 }
 
-/** Entries taken before others get their turn: under a millisecond. */
+/** Entries that are taken before the event loop runs: under a millisecond. */
 const sliceEntries = 1024;
 /** Keys deleted from the cache tier in one call, or a few more. */
 const purgeKeysMax = 1024;
@@ -43,8 +49,8 @@ export const runBytesMin = 1024 * 1024;
 
 /**
  * Feeds the caller's entries to `sorter`.
- * @param mayGoOn called before each entry; throws to stop.
- * @returns how many.
+ * @param mayGoOn called before each entry; it throws to stop.
+ * @returns the number of entries.
  */
 export async function gatherEntries(
   entries: LoadEntries,
@@ -56,7 +62,7 @@ export async function gatherEntries(
   const add = (pair: unknown): Promise<unknown> | undefined => {
     mayGoOn();
     if (!Array.isArray(pair))
-      throw new ExopoolError('EXOPOOL_INVALID', 'an entry to load is a pair [key, value]');
+      throw new ExopoolError('EXOPOOL_INVALID', 'an entry to load must be a pair [key, value]');
     const [key, value] = pair as [Bytes, Bytes];
     const hasRoom = sorter.add(key, value);
     count += 1;
@@ -79,8 +85,8 @@ export async function gatherEntries(
 }
 
 /**
- * Deletes from the cache tier what it may have of the keys of `table`, which are about to be replaced. The tier must be
- * paused until the table is in its place, or a read would put an old value back.
+ * Deletes the keys of `table` from the cache tier, because the load is about to replace them. The tier must be paused
+ * until the table is in its place; otherwise a read could admit an old value again.
  */
 export async function purgeLoaded(table: TableFile, gate: TierGate, mayGoOn: () => void): Promise<void> {
   if (!gate.isAttached) return;

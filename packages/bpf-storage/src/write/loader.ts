@@ -16,18 +16,20 @@ import { integer } from '../base/integer.js';
 import type { TableSet } from '../tables/table-set.js';
 import type { TierGate } from '../read/tier-gate.js';
 
+/** The parts of a store that a load needs. */
 export interface LoaderParts {
-  /** The store's. */
+  /** The folder of the store. */
   readonly folder: string;
   readonly tables: TableSet;
   readonly flusher: Flusher;
   readonly gate: TierGate;
-  /** Throws when the store takes no writes. */
+  /** Throws if the store does not take writes. */
   requireWritable(): void;
-  /** Called in the turn in which any key may have got another value. */
+  /** Called in the turn in which any key may have changed. */
   writtenAll(): void;
 }
 
+/** Loads: sorts the entries, purges the cache tier, puts the table in its place. */
 export class Loader {
   #loads = 0;
 

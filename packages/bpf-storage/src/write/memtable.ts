@@ -1,21 +1,21 @@
 /**
- * The newest writes, in native memory: the memtable that takes them, and the one that is being flushed.
+ * The newest writes, in native memory: the memtable that takes writes, and the one that is being flushed.
  *
- * Each write has a number, so a view of the past is a number too, and costs nothing (see `addon/memtable.hh`). A flush
- * that fails gives the frozen memtable its role back, with the writes that came since, so however often flushing fails
- * there are never more than these two.
+ * Each write has a number, so a view of the past is a number too and costs nothing (see native's
+ * `addon/store/memtable.hh`). After a failed flush the frozen memtable takes writes again, together with those that came
+ * since. So there are never more than two memtables, however often a flush fails.
  */
 import { Memtable, type ScanSources } from '@exopool/native/internal';
 import { tombstone, type Tombstone } from '../format/entry.js';
 
-/** Memory of one entry beside its bytes: a node of the skip list, and what its place in the arena leaves unused. */
+/** Memory of one entry beside its bytes: a node of the skip list, and unused bytes of the arena. */
 export const memtableEntryOverheadBytes = 40;
 
 /** Memtables as they were at one moment. Release it. */
 export class MemtableView {
   #isOpen = true;
 
-  /** @param memtables the newest first. @param sequence the last write that shows. */
+  /** @param memtables the newest first. @param sequence the last visible write. */
   constructor(
     private readonly memtables: readonly Memtable[],
     private readonly sequence: number,
@@ -31,7 +31,7 @@ export class MemtableView {
     return { memtables: this.memtables, view: this.sequence };
   }
 
-  /** Another one of the same moment, to be released on its own. */
+  /** Another view of the same moment; it is released separately. */
   fork(): MemtableView {
     return new MemtableView(this.memtables, this.sequence);
   }
@@ -43,19 +43,20 @@ export class MemtableView {
   }
 }
 
+/** The memtables of a store: the active one, and during a flush the frozen one. */
 export class Memtables {
   #active = new Memtable();
   #frozen: Memtable | undefined;
   #sequence = 0;
   #follower: (memtables: readonly Memtable[]) => void = () => undefined;
 
-  /** Tells `follower` now, and in the turn of each change, which memtables there are, the newest first. */
+  /** Calls `follower` now, and in the turn of each change, with the memtables, the newest first. */
   follow(follower: (memtables: readonly Memtable[]) => void): void {
     this.#follower = follower;
     follower(this.#all);
   }
 
-  /** Writes, those that later ones replace included. */
+  /** Number of writes, including those that later ones replace. */
   get entries(): number {
     return this.#active.entries + (this.#frozen?.entries ?? 0);
   }
@@ -64,29 +65,29 @@ export class Memtables {
     return this.#active.bytes + (this.#frozen?.bytes ?? 0);
   }
 
-  /** Of the one that takes the writes. */
+  /** Memory of the active memtable, bytes. */
   get activeBytes(): number {
     return this.#active.bytes;
   }
 
   /**
-   * Does the `count` writes of a batch, the payload of a log frame.
-   * @throws ExopoolError `EXOPOOL_INVALID` when it contradicts itself, `EXOPOOL_IO` without memory.
+   * Applies the `count` writes of a batch. `batch` is the payload of a log frame.
+   * @throws ExopoolError `EXOPOOL_INVALID` if the batch is malformed, `EXOPOOL_IO` if there is no memory.
    */
   apply(batch: Uint8Array, count: number): void {
     this.#active.apply(batch, count, this.#sequence + 1);
     this.#sequence += count;
   }
 
-  /** The value, the tombstone, or `undefined` when neither knows anything of `key`. */
+  /** The value, the tombstone, or `undefined` if no memtable has `key`. */
   get(key: Buffer): Buffer | Tombstone | undefined {
     return newestOf(this.#all, key, this.#sequence);
   }
 
   /**
-   * Freezes the active one, with what could not be thawed before, and starts another.
-   * @returns the frozen one, which lives until `dropFrozen()`.
-   * @throws ExopoolError `EXOPOOL_IO` without memory.
+   * Freezes the active memtable and starts another. If an earlier thaw failed, its writes are included.
+   * @returns the frozen memtable, which lives until `dropFrozen()`.
+   * @throws ExopoolError `EXOPOOL_IO` if there is no memory.
    */
   freeze(): Memtable {
     this.thaw();
@@ -96,7 +97,7 @@ export class Memtables {
     return this.#frozen;
   }
 
-  /** What was frozen is in a table now. */
+  /** To be called when the frozen memtable is in a table. */
   dropFrozen(): void {
     const frozen = this.#frozen;
     this.#frozen = undefined;
@@ -104,7 +105,7 @@ export class Memtables {
     frozen?.release();
   }
 
-  /** What was frozen could not be written: it takes writes again, with those that came since. Throws as `freeze()`. */
+  /** Undoes `freeze()` after a failed flush; writes since then are kept. Throws as `freeze()`. */
   thaw(): void {
     if (this.#frozen === undefined) return;
     this.#frozen.absorb(this.#active);
@@ -114,12 +115,12 @@ export class Memtables {
     this.#follower(this.#all);
   }
 
-  /** As they are now, whatever is written later. */
+  /** A view of the memtables as they are now. */
   view(): MemtableView {
     return new MemtableView(this.#all, this.#sequence);
   }
 
-  /** Gives the memory back, except what views still use. */
+  /** Frees the memory, except what views still use. */
   close(): void {
     this.#frozen?.release();
     this.#frozen = undefined;

@@ -1,10 +1,10 @@
 /**
- * What happens to a write: room is made for it, the log takes it, the memtable gets it, caches forget the key.
+ * The way of a write: make room, append to the log, apply to the memtable, remove the key from the caches.
  *
  *   put -> [ many tables? slow down ] -> [ memtable full? freeze ] -> log -> memtable -> caches -> acknowledged
  *
- * A memtable has logs of its own. To freeze it, its log is sealed, and both are replaced in one turn; once its
- * content is in a durable table, logs below the number given then may go.
+ * Each memtable has its own logs. Freezing a memtable seals its log and replaces both in one turn. Once the memtable is in
+ * a durable table, the logs below the number that freezing returned are removed.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Memtable } from '@exopool/native/internal';
@@ -19,34 +19,35 @@ import type { RowKey } from '../format/row-key.js';
 import type { Write } from './write.js';
 import { writeRate } from '../compaction/write-pressure.js';
 
-/** A writer that waits for its time looks this often whether it still must: compaction may be done, or the store closed. */
+/** How often a slowed writer checks whether it must still wait: compaction may be done, or the store closed. */
 const lookAgainMs = 50;
-/** What a timer cannot tell from nothing: small writes owe it together, or each would wait for a whole one. */
+/** Shorter waits are not worth a timer: small writes share one, instead of one each. */
 const waitMsMin = 1;
 
 export interface WritePathOptions {
   readonly memtableBytes: number;
-  /** There are logs of a process before this one. */
+  /** Whether an earlier process left logs. */
   readonly hasOldLogs: boolean;
-  /** Called in the turn in which `keys` get other values; resolves once no cache can return the old ones. */
+  /** Called in the turn in which `keys` change. Resolves once no cache can return an old value. */
   written(keys: readonly RowKey[]): Promise<void>;
   /** See `Flusher.makeRoom`. */
   makeRoom(): Promise<void>;
-  /** Tables now. */
+  /** The number of tables now. */
   tables(): number;
 }
 
-/** A memtable on its way into a table. */
+/** A memtable that is being flushed. */
 export interface Frozen {
   readonly memtable: Memtable;
-  /** Once it is in a table, the first log that counts. */
+  /** The first log that still counts once the memtable is in a table. */
   readonly log: number;
 }
 
+/** Takes the writes of a store, one group after the other. */
 export class WritePath {
   readonly #pacer = new Pacer();
   readonly #slowed = new Mutex();
-  /** What kept the log from taking writes when the memtable was frozen. */
+  /** The failure of the log at the time when the memtable was frozen. */
   #failureBefore: ExopoolError | undefined;
   #writes = 0;
   #hasOldLogs: boolean;
@@ -65,8 +66,8 @@ export class WritePath {
   }
 
   /**
-   * @param mayGoOn throws when the store was closed while room was made.
-   * @throws ExopoolError of the log or the flush: the write was not done.
+   * @param mayGoOn throws if the store was closed meanwhile.
+   * @throws ExopoolError of the log or the flush; the write was not done.
    */
   async write(writes: readonly Write[], sync: boolean, mayGoOn: () => void): Promise<void> {
     if (writes.length === 0) return;
@@ -86,7 +87,7 @@ export class WritePath {
     await this.log.commit({ frame, memoryBytes, sync, apply });
   }
 
-  /** What keeps the log from taking writes. */
+  /** The error that keeps the log from taking writes. */
   get failure(): ExopoolError | undefined {
     return this.log.failure;
   }
@@ -97,7 +98,7 @@ export class WritePath {
     return !hasWrites && !this.#hasOldLogs && this.log.failure === undefined;
   }
 
-  /** Freezes the memtable after the writes of now; later ones go to another. */
+  /** Freezes the memtable after the writes in flight; later writes go to a new one. */
   freeze(): Promise<Frozen> {
     return this.log.seal((log) => {
       this.#failureBefore = this.log.failure;
@@ -105,19 +106,19 @@ export class WritePath {
     });
   }
 
-  /** What was frozen is in a durable table. */
+  /** To be called when the frozen memtable is in a durable table. */
   dropFrozen(): void {
     this.#hasOldLogs = false;
     this.memtables.dropFrozen();
     this.log.recovered(this.#failureBefore);
   }
 
-  /** What was frozen is in no table: it takes writes again. Does nothing after `dropFrozen()`. */
+  /** To be called when the flush failed: the memtable takes writes again. Does nothing after `dropFrozen()`. */
   thaw(): void {
     this.memtables.thaw();
   }
 
-  /** One writer at a time, in the order in which they came, so that one alone looks again. */
+  /** One writer waits at a time, in order of arrival, so that only one has a timer. */
   async #slowDown(bytes: number, mayGoOn: () => void): Promise<void> {
     await this.#slowed.run(async () => {
       mayGoOn();
