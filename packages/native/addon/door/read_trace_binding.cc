@@ -35,7 +35,7 @@ constexpr int kRounds = 40;
 constexpr unsigned long kAskPersonality = 0xffffffff;
 
 struct ReadTraceResult {
-  std::string reason, fix;           // why the kernel cannot be looked into
+  Obstacle obstacle;                 // why the kernel cannot be looked into
   int error = 0;                     // of the file
   std::vector<double> untraced_ns;   // one a read
   std::vector<double> traced_ns;     // EXO_MARKS_OF_READ a read, from its first mark on; -1: not passed
@@ -105,7 +105,9 @@ class ReadTraceJob : public Napi::AsyncWorker {
   void Execute() override {
     ReadTracer tracer;
     result_.error = reads_of_file_.Open(path_);
-    if (result_.error != 0 || !tracer.Load(&probes_, &result_.reason, &result_.fix)) return;
+    if (result_.error != 0) return;
+    result_.obstacle = tracer.Load(&probes_);
+    if (result_.obstacle) return;
     result_.error = Measure(&tracer);
     result_.clock_ns = ClockNs();
   }
@@ -122,7 +124,8 @@ class ReadTraceJob : public Napi::AsyncWorker {
     result_.untraced_ns.clear();
     if (int error = Untraced(half); error != 0) return error;
     double idle_ns = IdleCallNs();
-    if (!tracer->Attach(&result_.reason, &result_.fix)) return 0;
+    result_.obstacle = tracer->Attach();
+    if (result_.obstacle) return 0;
     if (int error = Traced(tracer); error != 0) return error;
     // Two probes lie around the idle call.
     result_.probe_ns = std::max(0.0, (TracedIdleCallNs(tracer) - idle_ns) / 2);
@@ -191,8 +194,8 @@ class ReadTraceJob : public Napi::AsyncWorker {
 
   Napi::Object ToJs() {
     Napi::Object object = Napi::Object::New(Env());
-    object.Set("reason", result_.reason);
-    object.Set("fix", result_.fix);
+    object.Set("reason", result_.obstacle.reason);
+    object.Set("fix", result_.obstacle.fix);
     object.Set("error", result_.error);
     object.Set("untracedNs", Numbers(result_.untraced_ns));
     object.Set("tracedNs", Numbers(result_.traced_ns));

@@ -9,6 +9,7 @@
 #include "door/job_channel.hh"
 #include "base/worker_pool.hh"
 #include "traversal/traversal_loop.hh"
+#include "traversal/traversal_run.hh"
 
 namespace exopool {
 namespace {
@@ -64,7 +65,7 @@ Napi::Value OpenTraversal(const Napi::CallbackInfo &info) {
   static const char *const kKinds[] = {"none", "io", "unsupported", "refused"};
   Napi::Env env = info.Env();
   auto traversal = Traversal::Create();
-  Traversal::Refusal refusal = traversal->Open(
+  TraversalRefusal refusal = traversal->Open(
       info[0].As<Napi::String>(), info[1].As<Napi::String>(), info[2].As<Napi::String>(),
       static_cast<TraversalEngine>(info[3].As<Napi::Number>().Int32Value()));
   Napi::Object object = Napi::Object::New(env);

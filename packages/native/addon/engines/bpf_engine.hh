@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/bpf_object.hh"
 #include "chain.h"
 
 namespace exopool {
@@ -19,9 +20,9 @@ class BpfEngine {
   // Loads the program at the first call. Never destroyed: worker threads may be in it when the process ends.
   static BpfEngine &Get();
 
-  bool available() const { return reason_.empty(); }
-  const std::string &reason() const { return reason_; }  // why it is not available
-  const std::string &fix() const { return fix_; }        // the line that would change that
+  bool available() const { return !obstacle_; }
+  const std::string &reason() const { return obstacle_.reason; }  // why it is not available
+  const std::string &fix() const { return obstacle_.fix; }        // the line that would change that
 
   // Walks with EXO_PRESENT_ONLY, for whoever has locked present_walker().
   static constexpr int kPresentWalker = EXO_WALKERS - 1;
@@ -34,13 +35,13 @@ class BpfEngine {
 
  private:
   BpfEngine();
-  void Load();
+  Obstacle Load();
 
-  std::string reason_;
-  std::string fix_;
-  std::mutex present_walker_;
+  BpfObject object_;
+  bpf_program *program_ = nullptr;
   exo_chain *chains_ = nullptr;
-  int program_fd_ = -1;
+  Obstacle obstacle_;  // after what Load sets
+  std::mutex present_walker_;
 };
 
 }  // namespace exopool

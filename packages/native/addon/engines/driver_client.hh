@@ -9,20 +9,20 @@
 #include <memory>
 #include <string>
 
+#include "base/bpf_object.hh"
+#include "base/file_descriptor.hh"
 #include "chain.h"
 #include "driver_abi.h"
-
-struct bpf_object;
-struct bpf_link;
 
 namespace exopool {
 
 class DriverProgram {
  public:
   // Loads the struct_ops map `ops` of an object file. With a map of chains: makes it `chains` long and maps it.
-  // Null, with the reason, when the module or libbpf 1.4 is missing, or the kernel refuses the program.
+  // Null, with the obstacle, when the module or libbpf is missing, or the kernel refuses the program; without a fix,
+  // the module is it.
   static std::unique_ptr<DriverProgram> Load(const std::string &object, const char *ops, size_t chains,
-                                             std::string *reason);
+                                             Obstacle *obstacle);
   ~DriverProgram();
   DriverProgram(const DriverProgram &) = delete;
   DriverProgram &operator=(const DriverProgram &) = delete;
@@ -32,25 +32,19 @@ class DriverProgram {
 
  private:
   DriverProgram() = default;
-  bool Attach(const std::string &path, const char *ops, size_t chains, std::string *reason);
+  Obstacle Attach(const std::string &path, const char *ops, size_t chains);
 
   uint64_t id_ = 0;
-  bpf_object *object_ = nullptr;
+  BpfObject object_;
   bpf_link *link_ = nullptr;
   exo_chain *chains_ = nullptr;
-  size_t chains_bytes_ = 0;
 };
 
 class DriverSession {
  public:
-  ~DriverSession();
-  DriverSession() = default;
-  DriverSession(const DriverSession &) = delete;
-  DriverSession &operator=(const DriverSession &) = delete;
-
   // All but fd return zero or an errno.
   int Open();
-  int fd() const { return fd_; }
+  int fd() const { return fd_.get(); }
   int Info(exo_info *info) const;
   // call->refusal says more where the file is refused.
   int Attach(int fd, uint64_t program, uint32_t block_bytes, bool pin, exo_attach *call) const;
@@ -60,7 +54,7 @@ class DriverSession {
           exo_run *run) const;
 
  private:
-  int fd_ = -1;
+  FileDescriptor fd_;
 };
 
 }  // namespace exopool

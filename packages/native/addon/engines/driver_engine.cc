@@ -6,17 +6,13 @@
 
 #include "engines/table_lookup.hh"
 
-#ifdef EXOPOOL_HAVE_LIBBPF
-#include "base/bpf_library.hh"
-#endif
-
 namespace exopool {
 namespace {
 
 constexpr char kFixModule[] =
     "apt-get install linux-headers-$(uname -r) pahole && node packages/native/scripts/build-kmod.mjs /tmp/exopool-kmod "
     "&& insmod /tmp/exopool-kmod/exopool.ko (Linux 6.9 or later)";
-constexpr char kFixProgram[] = "apt-get install clang libbpf-dev && ./exopool setup";
+constexpr char kObjectName[] = "driver_lookup.bpf.o";
 
 // In the order of enum exo_refusal.
 const char *const kRefusals[] = {"",
@@ -35,14 +31,6 @@ const char *const kRefusals[] = {"",
 std::string Explain(uint32_t refusal, int error) {
   constexpr size_t kCount = sizeof(kRefusals) / sizeof(kRefusals[0]);
   return refusal > 0 && refusal < kCount ? kRefusals[refusal] : strerror(error);
-}
-
-std::string ObjectBesideAddon() {
-#ifdef EXOPOOL_HAVE_LIBBPF
-  return BesideAddon("driver_lookup.bpf.o");
-#else
-  return "";
-#endif
 }
 
 // Checks the pages that a chain walked and that nobody has checked yet.
@@ -69,29 +57,28 @@ DriverFile::~DriverFile() {
 }
 
 DriverEngine &DriverEngine::Get() {
-  static DriverEngine *engine = new DriverEngine(ObjectBesideAddon());
+  static DriverEngine *engine = new DriverEngine(BpfObject::PathOf(kObjectName));
   return *engine;
 }
 
-DriverEngine::DriverEngine(const std::string &object) { Load(object); }
+DriverEngine::DriverEngine(const std::string &object) : obstacle_(Load(object)) {}
 
-void DriverEngine::Load(const std::string &object) {
+Obstacle DriverEngine::Load(const std::string &object) {
   for (Lane &lane : lanes_) {
     int error = lane.page == nullptr ? ENOMEM : lane.session.Open();
     if (error == 0) continue;
-    reason_ = error == ENOENT ? "the kernel module exopool.ko is not loaded"
-                              : std::string(EXO_DRIVER_PATH) + ": " + strerror(error);
-    fix_ = error == EACCES || error == EPERM ? "run as root" : kFixModule;
-    return;
+    return {error == ENOENT ? "the kernel module exopool.ko is not loaded"
+                            : std::string(EXO_DRIVER_PATH) + ": " + strerror(error),
+            error == EACCES || error == EPERM ? "run as root" : kFixModule};
   }
   exo_info info{};
   if (lanes_[0].session.Info(&info) != 0 || info.version != EXO_DRIVER_VERSION) {
-    reason_ = "the exopool.ko that is loaded is of another version";
-    fix_ = std::string("rmmod exopool && ") + kFixModule;
-    return;
+    return {"the exopool.ko that is loaded is of another version", std::string("rmmod exopool && ") + kFixModule};
   }
-  program_ = DriverProgram::Load(object, "lookup", size_t{kLanes} * EXO_BATCH_MAX, &reason_);
-  if (program_ == nullptr) fix_ = kFixProgram;
+  Obstacle obstacle;
+  program_ = DriverProgram::Load(object, "lookup", size_t{kLanes} * EXO_BATCH_MAX, &obstacle);
+  if (obstacle && obstacle.fix.empty()) obstacle.fix = kFixModule;
+  return obstacle;
 }
 
 std::string DriverEngine::Attach(TableFile *table) {

@@ -39,9 +39,9 @@ class DriverEngine {
   DriverEngine(const DriverEngine &) = delete;
   DriverEngine &operator=(const DriverEngine &) = delete;
 
-  bool available() const { return reason_.empty(); }
-  const std::string &reason() const { return reason_; }
-  const std::string &fix() const { return fix_; }
+  bool available() const { return !obstacle_; }
+  const std::string &reason() const { return obstacle_.reason; }
+  const std::string &fix() const { return obstacle_.fix; }
   const DriverCounters &counters() const { return counters_; }
 
   // Makes a table known, before its first lookup; it is let go of with the table. Empty, or why the driver cannot
@@ -61,15 +61,15 @@ class DriverEngine {
     AlignedBytes page = AllocateAligned(EXO_PAGE_SIZE);
   };
 
-  void Load(const std::string &object);
+  Obstacle Load(const std::string &object);
   int Run(Lane &lane, exo_attach *attached, const TableFile &table, exo_mode mode, exo_request *requests,
           uint32_t count);
   bool Accept(Lane &lane, TableFile &table, const exo_request &request, const exo_chain &chain, Tally *tally,
               LookupResult *result);
 
-  std::string reason_, fix_;
   std::unique_ptr<DriverProgram> program_;
   Lane lanes_[kLanes];
+  Obstacle obstacle_;  // after what Load sets
   DriverCounters counters_;
 };
 

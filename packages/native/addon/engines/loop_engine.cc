@@ -54,20 +54,21 @@ LoopEngine &LoopEngine::Get() {
   return *engine;
 }
 
-LoopEngine::LoopEngine() {
-  if (!LoopProgram::IsPossible(&reason_, &fix_)) return;
+LoopEngine::LoopEngine() : obstacle_(LoopProgram::WhyImpossible()) {
+  if (obstacle_) return;
   // The ring belongs to the thread that opens it.
-  std::promise<bool> loaded;
+  std::promise<Obstacle> loaded;
   std::thread([this, &loaded] {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    bool is_loaded = program_.Load(&reason_, &fix_);
+    Obstacle obstacle = program_.Load();
+    const bool is_loaded = !obstacle;
     if (is_loaded) ExtentPins::Get().Use(program_.extents(), program_.snapshots());
-    loaded.set_value(is_loaded);
+    loaded.set_value(std::move(obstacle));
     if (is_loaded) Run();
   }).detach();
-  loaded.get_future().wait();
+  obstacle_ = loaded.get_future().get();
 }
 
 void LoopEngine::Submit(std::shared_ptr<LoopCall> call) {

@@ -56,9 +56,9 @@ class LoopEngine {
   // region.
   static LoopEngine &Get();
 
-  bool available() const { return reason_.empty(); }
-  const std::string &reason() const { return reason_; }
-  const std::string &fix() const { return fix_; }
+  bool available() const { return !obstacle_; }
+  const std::string &reason() const { return obstacle_.reason; }
+  const std::string &fix() const { return obstacle_.fix; }
   LoopCounters &counters(exo_loop_kind kind) { return counters_[kind]; }
 
   // From any thread.
@@ -72,8 +72,7 @@ class LoopEngine {
   bool Describe(const LoopCall &call, size_t count);
   void TakeResult(LoopCall *call, uint32_t key, unsigned number, Tally *tally);
 
-  std::string reason_;
-  std::string fix_;
+  Obstacle obstacle_;
   LoopProgram program_;
   LoopCounters counters_[2];
   bool broken_ = false;  // the ring has failed, and may still write into the region

@@ -8,22 +8,19 @@
 #include <cstdint>
 #include <string>
 
-#include "loop.h"
+#include "base/bpf_object.hh"
 #include "engines/loop_ring.hh"
-
-struct bpf_map;
-struct bpf_object;
+#include "loop.h"
 
 namespace exopool {
 
 class LoopProgram {
  public:
-  // What can be told without loading anything: the library, the object and the kernel's types. False, with a
-  // reason and the line that would change it, when the loop cannot run here.
-  static bool IsPossible(std::string *reason, std::string *fix);
+  // What can be told without loading anything: the library, the object and the kernel's types.
+  static Obstacle WhyImpossible();
 
-  // Opens the ring and loads the program into it. As IsPossible.
-  bool Load(std::string *reason, std::string *fix);
+  // Opens the ring and loads the program into it.
+  Obstacle Load();
 
   // Runs the batch that loop() describes. Zero or an errno.
   int Run();
@@ -35,9 +32,10 @@ class LoopProgram {
   uint64_t *snapshots() const { return snapshots_; }
 
  private:
-  int LoadObject(std::string *detail);
+  int LoadObject();
 
   LoopRing ring_;
+  BpfObject object_;
   exo_loop *loop_ = nullptr;
   exo_extent *extents_ = nullptr;
   uint64_t *snapshots_ = nullptr;

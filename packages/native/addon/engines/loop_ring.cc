@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace exopool {
 namespace {
@@ -82,6 +83,19 @@ int LoopRing::Run() {
     if (done >= 0) return 0;
     if (errno != EINTR) return errno;
   }
+}
+
+bpf_map *SetRing(BpfObject *object, const LoopRing &ring) {
+  bpf_map *constants = object->Map(".rodata"), *ops = object->Map("loop_ops");
+  if (constants == nullptr || ops == nullptr) return nullptr;
+  const int fd = ring.fd();
+  // The program has one constant, and the type has the ring's descriptor after one function.
+  uint8_t *offsets = object->InitialValue(constants, sizeof(exo_loop_ring));
+  uint8_t *fields = object->InitialValue(ops, sizeof(void *) + sizeof(fd));
+  if (offsets == nullptr || fields == nullptr) return nullptr;
+  memcpy(offsets, &ring.offsets(), sizeof(exo_loop_ring));
+  memcpy(fields + sizeof(void *), &fd, sizeof(fd));
+  return ops;
 }
 
 }  // namespace exopool

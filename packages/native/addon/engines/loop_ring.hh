@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/bpf_object.hh"
 #include "loop.h"
 
 namespace exopool {
@@ -36,5 +37,8 @@ class LoopRing {
   uint8_t *region_ = nullptr;
   size_t region_bytes_ = 0;
 };
+
+// Tells a loop's program of its ring, before it is loaded. The struct_ops map to attach; null: it is no loop's.
+bpf_map *SetRing(BpfObject *object, const LoopRing &ring);
 
 }  // namespace exopool

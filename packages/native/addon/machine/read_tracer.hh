@@ -5,11 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/bpf_object.hh"
 #include "read_trace.h"
-
-struct bpf_link;
-struct bpf_object;
-struct bpf_program;
 
 namespace exopool {
 
@@ -26,19 +23,18 @@ class ReadTracer {
   ReadTracer &operator=(const ReadTracer &) = delete;
   ~ReadTracer();
 
-  // Loads the probes whose functions the kernel knows. False, with a reason and the line that would change
-  // it, when it takes none.
-  bool Load(std::vector<Probe> *probes, std::string *reason, std::string *fix);
-  bool Attach(std::string *reason, std::string *fix);
+  // Loads the probes whose functions the kernel knows.
+  Obstacle Load(std::vector<Probe> *probes);
+  Obstacle Attach();
   void Detach();
   // Shared with the probes, which write while this thread reads: take what they wrote only between two reads.
   volatile exo_read_trace *trace() const { return trace_; }
 
  private:
-  bool Open(std::string *reason, std::string *fix);
+  Obstacle Open();
   void Choose(std::vector<Probe> *probes);
 
-  bpf_object *object_ = nullptr;
+  BpfObject object_;
   std::vector<bpf_program *> chosen_;
   std::vector<bpf_link *> links_;
   volatile exo_read_trace *trace_ = nullptr;

@@ -15,21 +15,18 @@
 #include <thread>
 
 #include "engines/loop_ring.hh"
-#include "traversal/traversal_run.hh"
-
-struct bpf_link;
-struct bpf_object;
+#include "traversal/traversal_file.hh"
 
 namespace exopool {
 
 class TraversalLoop {
  public:
-  TraversalLoop(Traversal *traversal, exo_loop_kind kind) : traversal_(traversal), kind_(kind) {}
+  TraversalLoop(TraversalFile *file, exo_loop_kind kind) : file_(file), kind_(kind) {}
   ~TraversalLoop();
   TraversalLoop(const TraversalLoop &) = delete;
   TraversalLoop &operator=(const TraversalLoop &) = delete;
 
-  Traversal::Refusal Open(const std::string &program);
+  TraversalRefusal Open(const std::string &program);
   bool is_this_thread() const { return thread_.get_id() == std::this_thread::get_id(); }
   // From any thread; `done` is called once, from the loop's.
   void Submit(TraversalBatch *batch, std::function<void()> done);
@@ -40,22 +37,22 @@ class TraversalLoop {
     std::function<void()> done;
   };
 
-  Traversal::Refusal Load(const std::string &program);
-  Traversal::Refusal Hold();
+  TraversalRefusal Load(const std::string &program);
+  TraversalRefusal Hold();
   void Serve();
   void RunChains(TraversalBatch *batch, size_t first, size_t count);
   traversal *chain(size_t i) const { return reinterpret_cast<traversal *>(ring_->region()) + i; }
 
-  Traversal *traversal_;
+  TraversalFile *file_;
   exo_loop_kind kind_;
   std::unique_ptr<LoopRing> ring_;
   UserChain user_chain_;
-  bpf_object *object_ = nullptr;
+  BpfObject object_;
   bpf_link *link_ = nullptr;
   exo_traversal_loop *loop_ = nullptr;
   exo_extent *extents_ = nullptr;
   uint32_t extent_count_ = 0;
-  int device_fd_ = -1;
+  FileDescriptor device_fd_;
   uint32_t namespace_id_ = 0, lba_shift_ = 0;
   bool is_held_ = false;
   bool is_broken_ = false;  // the ring has failed, and may still write into the region

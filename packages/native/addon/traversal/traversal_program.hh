@@ -4,9 +4,7 @@
 
 #include <string>
 
-#include "traversal/traversal_run.hh"
-
-struct bpf_object;
+#include "traversal/traversal_file.hh"
 
 namespace exopool {
 
@@ -17,7 +15,7 @@ class TraversalProgram {
   TraversalProgram(const TraversalProgram &) = delete;
   TraversalProgram &operator=(const TraversalProgram &) = delete;
 
-  Traversal::Refusal Load(const std::string &path, int fd, uint64_t file_size);
+  TraversalRefusal Load(const std::string &path, int fd, uint64_t file_size);
   // EXO_TRAVERSAL_CHAINS of them that only this worker uses.
   traversal *chains(int worker) const { return chains_ + worker * EXO_TRAVERSAL_CHAINS; }
   exo_control *controls(int worker) const { return controls_ + worker * EXO_TRAVERSAL_CHAINS; }
@@ -25,15 +23,12 @@ class TraversalProgram {
   bool Walk(int worker, uint32_t count, uint32_t hops_max) const;
 
  private:
-  bpf_object *object_ = nullptr;
-  int program_fd_ = -1;
+  BpfObject object_;
+  bpf_program *program_ = nullptr;
   traversal *chains_ = nullptr;
   exo_control *controls_ = nullptr;
   void *file_ = nullptr;
   uint64_t file_size_ = 0;
 };
-
-// Loads an object's programs into the kernel; on a refusal by the verifier, its last words.
-Traversal::Refusal LoadTraversalObject(bpf_object *object);
 
 }  // namespace exopool

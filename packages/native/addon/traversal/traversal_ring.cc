@@ -17,12 +17,12 @@ bool TraversalRing::Open() {
 }
 
 // False: the chain has ended.
-bool TraversalRing::Submit(Traversal *traversal, TraversalBatch *batch, size_t number) {
+bool TraversalRing::Submit(TraversalFile *file, TraversalBatch *batch, size_t number) {
   UserChain &chain = *chains_[number];
-  if (!chain.Admit(traversal->file_size(), batch->hops_max)) return false;
+  if (!chain.Admit(file->size(), batch->hops_max)) return false;
   io_uring_sqe *sqe = ring_->Next();  // never null: one read a chain
   sqe->opcode = IORING_OP_READ;
-  sqe->fd = traversal->fd();
+  sqe->fd = file->fd();
   sqe->off = chain.offset();
   sqe->addr = reinterpret_cast<uint64_t>(chain.block());
   sqe->len = TRAVERSAL_BLOCK_BYTES;
@@ -30,12 +30,12 @@ bool TraversalRing::Submit(Traversal *traversal, TraversalBatch *batch, size_t n
   return true;
 }
 
-bool TraversalRing::Walk(Traversal *traversal, TraversalBatch *batch, size_t first, size_t count) {
+bool TraversalRing::Walk(TraversalFile *file, TraversalBatch *batch, size_t first, size_t count) {
   if (!Open()) return false;
   size_t under_way = 0;
   for (size_t i = 0; i < count; i++) {
-    chains_[i]->Begin(traversal->twin(), batch->inputs[first + i]);
-    under_way += Submit(traversal, batch, i);
+    chains_[i]->Begin(file->twin(), batch->inputs[first + i]);
+    under_way += Submit(file, batch, i);
   }
   while (under_way > 0) {
     if (ring_->Enter(1) != 0) {
@@ -46,8 +46,8 @@ bool TraversalRing::Walk(Traversal *traversal, TraversalBatch *batch, size_t fir
       return false;
     }
     ring_->ForEachCompletion([&](uint64_t number, int32_t got) {
-      bool goes_on = chains_[number]->Hop(traversal->twin(), traversal->file_size(), got) &&
-                     Submit(traversal, batch, number);
+      bool goes_on = chains_[number]->Hop(file->twin(), file->size(), got) &&
+                     Submit(file, batch, number);
       if (!goes_on) under_way--;
     });
   }

@@ -6,18 +6,18 @@
 #include <vector>
 
 #include "engines/ring.hh"
-#include "traversal/traversal_run.hh"
+#include "traversal/traversal_file.hh"
 
 namespace exopool {
 
 class TraversalRing {
  public:
   // Walks inputs [first, first + count) of a batch. False: the ring cannot be used, and nothing is under way.
-  bool Walk(Traversal *traversal, TraversalBatch *batch, size_t first, size_t count);
+  bool Walk(TraversalFile *file, TraversalBatch *batch, size_t first, size_t count);
 
  private:
   bool Open();
-  bool Submit(Traversal *traversal, TraversalBatch *batch, size_t number);
+  bool Submit(TraversalFile *file, TraversalBatch *batch, size_t number);
 
   std::unique_ptr<Ring> ring_;
   std::vector<std::unique_ptr<UserChain>> chains_;

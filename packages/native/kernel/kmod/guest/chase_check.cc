@@ -127,9 +127,9 @@ void CheckModes(const Setup &setup, uint64_t chains) {
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   uint64_t chains = argc > 3 ? strtoull(argv[3], nullptr, 10) : 10000;
-  std::string reason;
-  auto program = DriverProgram::Load(argv[2], "chase", 0, &reason);
-  if (program == nullptr) Die(reason);
+  Obstacle obstacle;
+  auto program = DriverProgram::Load(argv[2], "chase", 0, &obstacle);
+  if (program == nullptr) Die(obstacle.reason);
   for (uint32_t block_bytes : {512u, 4096u}) {
     for (bool pin : {false, true}) {
       Setup setup;

@@ -50,9 +50,9 @@ bool RunBatch(const DriverSession &session, const exo_attach &file, exo_mode mod
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
   const char *end_mark = argc > 4 ? argv[4] : "";
-  std::string reason;
-  auto program = DriverProgram::Load(argv[2], "chase", 0, &reason);
-  if (program == nullptr) Die(reason);
+  Obstacle obstacle;
+  auto program = DriverProgram::Load(argv[2], "chase", 0, &obstacle);
+  if (program == nullptr) Die(obstacle.reason);
   std::vector<Block> content;
   int fd = MakeChaseFile(argv[1], kBlocks, kBlockBytes, 17, &content);
   DriverSession session;

@@ -225,9 +225,10 @@ int Walk(const std::string &path, uint64_t program, Progress *progress) {
 
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
-  std::string folder = argv[1], path = folder + "/storm", reason;
-  auto program = DriverProgram::Load(argv[2], "chase", 0, &reason);
-  if (program == nullptr) Die(reason);
+  std::string folder = argv[1], path = folder + "/storm";
+  Obstacle obstacle;
+  auto program = DriverProgram::Load(argv[2], "chase", 0, &obstacle);
+  if (program == nullptr) Die(obstacle.reason);
   auto progress = static_cast<Progress *>(
       mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   Random random(10);

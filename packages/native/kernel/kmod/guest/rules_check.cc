@@ -298,9 +298,9 @@ int main(int argc, char **argv) {
   Test test;
   test.folder = argv[1];
   test.path = test.folder + "/file";
-  std::string reason;
-  auto program = DriverProgram::Load(argv[2], "chase", 0, &reason);
-  if (program == nullptr) Die(reason);
+  Obstacle obstacle;
+  auto program = DriverProgram::Load(argv[2], "chase", 0, &obstacle);
+  if (program == nullptr) Die(obstacle.reason);
   test.program = program->id();
   CheckRefusals(test);
   CheckReflink(test);

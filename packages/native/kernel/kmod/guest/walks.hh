@@ -24,9 +24,9 @@ class Walks {
  public:
   // Makes the file, and attaches it pinned, with the program `chase` of a BPF object. Each way walks `count` chains.
   Walks(const std::string &path, const std::string &object, uint64_t count) : count_(count) {
-    std::string reason;
-    program_ = DriverProgram::Load(object, "chase", 0, &reason);
-    if (program_ == nullptr) Die(reason);
+    Obstacle obstacle;
+    program_ = DriverProgram::Load(object, "chase", 0, &obstacle);
+    if (program_ == nullptr) Die(obstacle.reason);
     if ((errno = session_.Open()) != 0) Die(EXO_DRIVER_PATH);
     fd_ = MakeChaseFile(path, kBlocks, kBlockBytes, 88172645463325252ull, &content_);
     errno = session_.Attach(fd_, program_->id(), kBlockBytes, true, &file_);
