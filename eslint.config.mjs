@@ -1,6 +1,8 @@
 import eslint from '@eslint/js';
 import nx from '@nx/eslint-plugin';
+import { builtinRules } from 'eslint/use-at-your-own-risk';
 import tseslint from 'typescript-eslint';
+import { functionLinesMax } from './tools/house/function-lines.mjs';
 
 /** Imports go one way: shared <- native <- {bpf-storage, memtrade} <- tools. All tests may use the house's helpers. */
 const arrows = {
@@ -15,6 +17,23 @@ const boundaries = Object.entries(arrows).map(([from, to]) => ({
   sourceTag: `scope:${from}`,
   onlyDependOnLibsWithTags: to.map((name) => `scope:${name}`),
 }));
+
+/** `max-lines-per-function`, but not of the callbacks of `describe`, which hold the tests of a file. */
+const functionLines = builtinRules.get('max-lines-per-function');
+const isDescribe = ({ parent }) =>
+  parent.type === 'CallExpression' && /^describe\b/.test(sourceOf(parent.callee));
+const sourceOf = (node) => node.name ?? sourceOf(node.object ?? node.callee ?? node.tag);
+const house = {
+  rules: {
+    'function-lines': {
+      ...functionLines,
+      create(context) {
+        const report = (finding) => isDescribe(finding.node) || context.report(finding);
+        return functionLines.create(Object.create(context, { report: { value: report } }));
+      },
+    },
+  },
+};
 
 export default tseslint.config(
   {
@@ -32,7 +51,7 @@ export default tseslint.config(
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {
-    plugins: { '@nx': nx },
+    plugins: { '@nx': nx, house },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@nx/enforce-module-boundaries': [
@@ -51,6 +70,7 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       eqeqeq: 'error',
+      'house/function-lines': ['error', { max: functionLinesMax, skipComments: true, skipBlankLines: true }],
     },
   },
   {

@@ -16,7 +16,7 @@ class SessionLink final : public SlabLink,
                           public SlabEventSink,
                           public std::enable_shared_from_this<SessionLink> {
  public:
-  // The protocol's default poll after activity; see slab_poller.hh.
+  // The protocol's default poll after activity; see addon/base/poller.hh.
   static constexpr uint32_t kSpinUs = 20;
 
   // Told by the session's thread, under its lock.

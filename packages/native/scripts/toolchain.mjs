@@ -20,7 +20,7 @@ const compiler = () => process.env.CXX ?? 'c++';
 
 /**
  * Version of libbpf's headers, or undefined without them: asked of the compiler that will include them. The
- * library itself is opened at run time (see addon/libbpf.hh), so an addon built here loads where it is missing.
+ * library itself is opened at run time (see addon/base/bpf_library.hh), so an addon built here loads where it is missing.
  */
 export function findLibbpf() {
   if (process.env.EXOPOOL_WITHOUT_LIBBPF === '1') return undefined;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The door to the engine of exopool.ko: whether it runs here, files, and counters. Its lookups come in by table.cc.
+// The door to the engine of exopool.ko: whether it runs here, files, and counters. Its lookups come in by table_binding.cc.
 #include <memory>
 
 #include "door/binding.hh"

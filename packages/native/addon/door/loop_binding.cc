@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The door to the engines that advance in the kernel's rings: whether they run here, pins, and counters. Their
-// lookups come in by table.cc.
+// lookups come in by table_binding.cc.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scans for JavaScript: src/scan.ts is the only caller, and has checked the arguments.
+// Scans for JavaScript: src/table/table-scan.ts is the only caller, and has checked the arguments.
 #include "door/scan_binding.hh"
 
 #include <algorithm>
@@ -176,7 +176,7 @@ class BatchJob : public ScanJob {
   uint32_t count_ = 0;
 };
 
-// In the order of src/scan.ts.
+// In the order of src/table/table-scan.ts.
 enum class NumberType { kU8, kU16, kU32, kI32, kF32, kF64, kNone };
 
 template <typename T>

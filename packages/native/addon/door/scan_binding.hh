@@ -58,7 +58,7 @@ struct Scan {
   void ReadFrom(LeafCache *memory);
 };
 
-// From the object that src/scan.ts makes.
+// From the object that src/table/table-scan.ts makes.
 std::shared_ptr<Scan> ScanFromJs(const Napi::Object &spec);
 
 }  // namespace exopool

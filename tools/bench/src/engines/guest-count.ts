@@ -1,6 +1,6 @@
 /**
  * Counts the instructions of lookups in a guest: boots it once a file system, with an empty NVMe device, and runs
- * packages/native/measure/lookup_instructions there.
+ * packages/native/measure/lookup_instructions.cc there.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

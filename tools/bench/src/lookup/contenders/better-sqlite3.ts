@@ -1,10 +1,10 @@
 /**
  * better-sqlite3, SQLite called synchronously.
  *
- * tuned: WAL from better-sqlite3's docs/performance.md; from SQLite's own pages, a table WITHOUT ROWID, so that a key
+ * tuned: WAL from better-sqlite3's page on performance; from SQLite's own pages, a table WITHOUT ROWID, so that a key
  * is looked up in one tree and not in two (withoutrowid.html), a page of 8 KiB for rows of this size, `mmap_size`
  * over the whole file where memory holds it (mmap.html), and `cache_size`. For reads that wait for the disk, worker threads, as
- * docs/threads.md advises; the others are made in place.
+ * its page on threads advises; the others are made in place.
  *
  * A write is durable with `synchronous = FULL`; the library's own default is NORMAL, which may lose the last ones.
  */
