@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { FloorReporter } from './house/src/floor-reporter.js';
@@ -9,6 +10,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export default defineConfig({
   root,
   test: {
+    // Tests wait more than they compute: two at a time also on two cores, where vitest's default is one.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ['default', new FloorReporter()],
     projects: [
       'packages/*/vitest.config.ts',
