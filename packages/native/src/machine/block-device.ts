@@ -1,19 +1,21 @@
-/** The block device that a path's data is on. */
+/** Finds the block device that holds a path's data. */
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { toExopoolError } from '@exopool/shared';
 
+/** A block device, as a path leads to it. */
 export interface BlockDevice {
-  /** Of the whole device, as in `/sys/block`: `nvme0n1` for a file on `nvme0n1p2`. */
+  /** The whole device, as in `/sys/block`: `nvme0n1` for a file on `nvme0n1p2`. */
   readonly name: string;
-  /** `major:minor` of what is mounted or was named, a partition's too. */
+  /** `major:minor` of the device or partition that is mounted, or that the path names. */
   readonly number: string;
   /** The path is the device itself. */
   readonly isItself: boolean;
 }
 
 /**
- * Undefined where there is none of its own: a file system in memory, on several devices, or over another one.
+ * Returns undefined where a path has no device of its own: its file system is in memory, on several devices, or on top
+ * of another one.
  * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_PERMISSION`
  */
 export function blockDeviceOf(path: string): BlockDevice | undefined {
@@ -31,7 +33,7 @@ export function blockDeviceOf(path: string): BlockDevice | undefined {
   }
 }
 
-/** As glibc's `gnu_dev_major` and `gnu_dev_minor` take it apart, up to 2^32. */
+/** Splits a number as glibc's `gnu_dev_major` and `gnu_dev_minor` do, up to 2^32. */
 function deviceNumber(number: number): string {
   const major = (number >>> 8) & 0xfff;
   const minor = (number & 0xff) | ((number >>> 12) & 0xfff00);

@@ -1,6 +1,7 @@
 /**
- * What this machine offers for harvesting, swapping and isolation, and why not the rest. Found by looking, never by
- * the kernel's version: a mechanism may be configured out, switched off or hidden by a container.
+ * What this machine offers for harvesting, swapping and isolation, and why the rest is missing. Each mechanism is
+ * looked for. The kernel's version does not tell: a mechanism may be configured out, switched off or hidden by a
+ * container.
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +9,10 @@ import { findMemoryHierarchy, type CgroupHierarchy } from './cgroup.js';
 import { readMemoryPressure } from './memory-info.js';
 import { readSwapAreas } from './swap.js';
 
+/** What a mechanism is for. */
 export type CapabilityGroup = 'rights' | 'harvest' | 'swap' | 'isolation';
 
+/** One mechanism of the machine, and whether this process can use it. */
 export interface Capability {
   readonly name: string;
   readonly group: CapabilityGroup;
@@ -20,7 +23,16 @@ export interface Capability {
   readonly fix?: string;
 }
 
-/** One entry a mechanism of the memory side. */
+/**
+ * Looks for every mechanism that harvesting, swap and isolation can use. It changes nothing and never throws.
+ * @example
+ * ```ts
+ * import { machineCapabilities } from '@exopool/native';
+ *
+ * for (const { name, available, reason, fix } of machineCapabilities())
+ *   console.log(name, available ? 'yes' : `no: ${reason}; to enable it: ${fix}`);
+ * ```
+ */
 export function machineCapabilities(): Capability[] {
   const hierarchy = attempt(() => findMemoryHierarchy());
   return [

@@ -1,15 +1,16 @@
 /**
- * A memory cgroup, version 1 or 2 behind one interface: how much its processes use, and a limit that pushes the rest
- * out to swap.
+ * A memory cgroup, version 1 or 2 behind one interface: how much memory its processes use, and a limit that pushes
+ * everything above it out to swap.
  *
  *   |                     | v1                               | v2                                |
  *   | limit               | memory.limit_in_bytes, hard      | memory.high, soft: slows, no kill |
- *   | lowering it         | reclaims, EBUSY when it can't    | memory.reclaim pushes out first,  |
- *   |                     |                                  | so nobody is slowed meanwhile     |
+ *   | lowering it         | reclaims, or EBUSY               | memory.reclaim pushes out first,  |
+ *   |                     |                                  | so no process is slowed meanwhile |
  *   | when it is too low  | the OOM killer; we switch it off | processes are slowed              |
  *
- * With a hard limit an application that grows faster than swap takes it is killed. `memory.oom_control` makes it wait
- * instead; whoever lowers the limit looks at {@link MemoryCgroup.isStalled} and lifts it again.
+ * Under a hard limit the kernel kills an application that grows faster than swap takes its pages.
+ * `memory.oom_control` makes the application wait instead. So the caller that lowers the limit must watch
+ * {@link CgroupSample.isStalled}, and lift the limit again.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -21,20 +22,22 @@ import { cgroupPrefix } from './cgroup-removal.js';
 import { readMemoryPressure, type MemoryPressure } from './memory-info.js';
 import { pushOut } from './push-out.js';
 
+/** A mounted cgroup hierarchy that controls memory. */
 export interface CgroupHierarchy {
   readonly version: 1 | 2;
-  /** Where it is mounted. */
+  /** The mount point. */
   readonly root: string;
 }
 
+/** What a cgroup uses now. */
 export interface CgroupSample {
-  /** Memory in use, without what is swapped out. */
+  /** Memory in use, without swapped-out pages. */
   readonly usageBytes: number;
-  /** Swapped out and not in memory as well. */
+  /** Swapped-out pages that are not in memory as well. */
   readonly swappedBytes: number;
-  /** Major faults since the cgroup was made: pages that had to be brought back from swap or disk. */
+  /** Major faults since the cgroup was made: pages that came back from swap or disk. */
   readonly pageIns: number;
-  /** Processes wait because the limit leaves nothing for them. */
+  /** Processes wait because the limit leaves no memory for them. */
   readonly isStalled: boolean;
   /** `undefined` on v1 and without PSI. */
   readonly pressure: MemoryPressure | undefined;
@@ -45,12 +48,12 @@ const files = {
   2: { limit: 'memory.high', usage: 'memory.current', unlimited: 'max' },
 } as const;
 
-/** On v1 "no limit" is the largest multiple of a page; anything near it is none. */
+/** On v1 "no limit" is the largest multiple of a page; a number near it means no limit. */
 const unlimitedBytesV1 = 2 ** 62;
 
 /**
- * The hierarchy that controls memory: v1 where it is mounted, else v2.
- * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when there is neither.
+ * Finds the hierarchy that controls memory: v1 where it is mounted, else v2.
+ * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when neither is mounted.
  */
 export function findMemoryHierarchy(mountsFile = '/proc/self/mounts'): CgroupHierarchy {
   const mounts = readFileSync(mountsFile, 'utf8')
@@ -66,26 +69,43 @@ export function findMemoryHierarchy(mountsFile = '/proc/self/mounts'): CgroupHie
   if (v2?.[1] !== undefined) return { version: 2, root: v2[1] };
   throw new ExopoolError(
     'EXOPOOL_UNSUPPORTED',
-    'no memory cgroups: boot with cgroup_enable=memory, or mount them',
+    'this machine has no memory cgroups; boot with cgroup_enable=memory, or mount them',
   );
 }
 
+/**
+ * One memory cgroup: its usage, and a limit on it.
+ * @example
+ * ```ts
+ * import { MachineJournal, MemoryCgroup } from '@exopool/native';
+ *
+ * const group = MemoryCgroup.ofProcess(process.pid);
+ * const { usageBytes } = group.sample();
+ * const journal = MachineJournal.open();
+ * try {
+ *   console.log(await group.setLimit(journal, usageBytes - 16 * 1024 * 1024)); // the usage that was reached
+ * } finally {
+ *   await journal.undoAll(); // the limit is what it was before
+ * }
+ * ```
+ */
 export class MemoryCgroup {
   readonly path: string;
   readonly version: 1 | 2;
   #isLimited = false;
-  /** Of the calls that set the limit: the latest alone goes on. */
+  /** Counts calls that set the limit: only the latest goes on. */
   #turn = 0;
   #pushing: Promise<unknown> = Promise.resolve();
 
   /**
-   * A cgroup that is there.
-   * @throws ExopoolError `EXOPOOL_NOT_FOUND` when it is not, or is no memory cgroup that has a limit.
+   * An existing cgroup.
+   * @param path its folder, such as `/sys/fs/cgroup/memory/redis`.
+   * @throws ExopoolError `EXOPOOL_NOT_FOUND` when there is none, or when it cannot have a memory limit.
    */
   static at(path: string): MemoryCgroup {
     const version = ([1, 2] as const).find((candidate) => existsSync(join(path, files[candidate].limit)));
     if (version !== undefined) return new MemoryCgroup(path, version);
-    const message = `${path} is not a memory cgroup below the root: give its full path, as in /sys/fs/cgroup/…`;
+    const message = `${path} is not a memory cgroup below the root; give its full path, as in /sys/fs/cgroup/…`;
     throw new ExopoolError('EXOPOOL_NOT_FOUND', message);
   }
 
@@ -95,14 +115,18 @@ export class MemoryCgroup {
     try {
       text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
     } catch (error) {
-      throw new ExopoolError('EXOPOOL_NOT_FOUND', `there is no process ${pid}`, { cause: error });
+      throw new ExopoolError(
+        'EXOPOOL_NOT_FOUND',
+        `there is no process ${pid}; give the pid of one that runs`,
+        { cause: error },
+      );
     }
     const pattern = hierarchy.version === 1 ? /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m : /^0::(.*)$/m;
     return MemoryCgroup.at(join(hierarchy.root, pattern.exec(text)?.[1] ?? '/'));
   }
 
   /**
-   * The cgroup of a systemd unit that runs.
+   * The cgroup of a running systemd unit.
    * @throws ExopoolError `EXOPOOL_NOT_FOUND` when there is no such unit or no systemd.
    */
   static ofUnit(unit: string, hierarchy: CgroupHierarchy = findMemoryHierarchy()): MemoryCgroup {
@@ -110,14 +134,17 @@ export class MemoryCgroup {
     const ofUnit = join(hierarchy.root, path);
     if (path.length > 1 && existsSync(join(ofUnit, files[hierarchy.version].limit)))
       return MemoryCgroup.at(ofUnit);
-    // On v1 a unit has a memory cgroup of its own only with MemoryAccounting=yes; its process says where it is.
+    // On v1 a unit has a memory cgroup of its own only with MemoryAccounting=yes. Else its process tells the cgroup.
     const pid = Number(unitProperty(unit, 'MainPID'));
     if (pid > 0) return MemoryCgroup.ofProcess(pid, hierarchy);
-    const message = `the unit ${unit} does not run: start it (systemctl start ${unit}), or give --cgroup or --pid`;
+    const message = `the unit ${unit} does not run; start it (systemctl start ${unit}), or give --cgroup or --pid`;
     throw new ExopoolError('EXOPOOL_NOT_FOUND', message);
   }
 
-  /** Makes a cgroup of ours below the root; `name` gets the prefix that all of ours have. */
+  /**
+   * Makes the cgroup `exopool-NAME` below the root. The journal removes it, and kills its processes.
+   * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without memory cgroups.
+   */
   static create(
     journal: ChangeRecorder,
     name: string,
@@ -139,25 +166,27 @@ export class MemoryCgroup {
     this.version = version;
   }
 
+  /** Reads usage, swap and stalls now. @throws ExopoolError `EXOPOOL_NOT_FOUND` when the cgroup is gone. */
   sample(): CgroupSample {
     return this.version === 1 ? this.#sampleV1() : this.#sampleV2();
   }
 
-  /** The limit now; `undefined` is none. */
+  /** The limit now, bytes; `undefined`: no limit. */
   limitBytes(): number | undefined {
     const text = this.#read(files[this.version].limit);
     return text === 'max' || Number(text) >= unlimitedBytesV1 ? undefined : Number(text);
   }
 
   /**
-   * Sets the limit (`undefined`: none), and on the way down pushes out what is above it, in time that nobody else
-   * wants; a later call ends that. The first call writes down in the journal what the limit was.
+   * Sets the limit, or removes it (`undefined`). A lower limit pushes out the memory above it, in idle time, until a
+   * later call ends that. The first call records the old limit in the journal.
    *
-   * A process at its limit pushes a page out, itself, for every one that it brings back: a fault of 9 µs (zram) then
-   * takes 36. With `headroomBytes` the kernel's limit is higher by so much than what usage was pushed down to, and
-   * setting the same limit again pushes out what has come back since.
-   * @returns the usage that was reached: higher than asked for when pages could not be pushed out. `undefined` for no
+   * A process at its limit must push one page out for each page that it brings back: a fault of 9 µs (zram) then
+   * takes 36 µs. `headroomBytes` avoids that: the kernel's limit is this much above the usage that was reached. Setting
+   * the same limit again pushes out what has come back since.
+   * @returns the usage that was reached. It is above `bytes` when pages could not be pushed out. `undefined` without a
    *   limit, and when a later call came in between.
+   * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_NOT_FOUND` when the cgroup is gone.
    */
   async setLimit(
     journal: ChangeRecorder,
@@ -169,11 +198,11 @@ export class MemoryCgroup {
       this.#isLimited = true;
       await this.#rememberLimit(journal);
     }
-    // At once: who waits for memory does not wait for what is under way as well …
+    // At once: processes that wait for memory must not wait for the work in flight as well …
     if (bytes === undefined) await this.#lift();
     await this.#pushing;
     if (turn !== this.#turn) return undefined;
-    // … and then for good, since that may have set a limit once more.
+    // … and once more at the end, since that work may have set a limit again.
     if (bytes === undefined) {
       await this.#lift();
       return undefined;
@@ -206,7 +235,7 @@ export class MemoryCgroup {
 
   async #rememberLimit(journal: ChangeRecorder): Promise<void> {
     const limitFile = join(this.path, files[this.version].limit);
-    // v1 shows "none" as a number that it then takes for a limit of its own; it means the same.
+    // v1 shows "no limit" as a large number, and accepts that number as a limit which means the same.
     journal.record({ kind: 'file', path: limitFile, old: this.#read(files[this.version].limit) });
     if (this.version === 2) return;
     const oomFile = join(this.path, 'memory.oom_control');
@@ -215,7 +244,7 @@ export class MemoryCgroup {
     await this.#write('memory.oom_control', '1');
   }
 
-  /** Where the kernel's own word about waiting in this cgroup is; `undefined` on v1 and without PSI. */
+  /** The file with this cgroup's pressure stall information; `undefined` on v1 and without PSI. */
   get pressureFile(): string | undefined {
     const file = join(this.path, 'memory.pressure');
     return this.version === 2 && existsSync(file) ? file : undefined;
@@ -267,7 +296,7 @@ export class MemoryCgroup {
   }
 }
 
-/** On v2 a cgroup has the memory files only when its parent hands the controller down. */
+/** On v2 a cgroup has memory files only when its parent enables the controller for its children. */
 function enableMemory(journal: ChangeRecorder, parent: string): void {
   const path = join(parent, 'cgroup.subtree_control');
   if (words(path).includes('memory')) return;
@@ -280,7 +309,7 @@ function unitProperty(unit: string, property: string): string {
   try {
     return execFileSync('systemctl', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch (error) {
-    const message = `cannot ask systemd for the unit ${unit}: give --cgroup or --pid instead`;
+    const message = `cannot ask systemd for the unit ${unit}; give --cgroup or --pid instead`;
     throw new ExopoolError('EXOPOOL_NOT_FOUND', message, { cause: error });
   }
 }

@@ -1,26 +1,26 @@
-/** Which kdamond is whose, and how ours is removed, also after its process was killed. */
+/** Tells our kdamond from others, and removes it, also after its process was killed. */
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Some times an aggregation of a few seconds. */
+/** Several aggregations of a few seconds each. */
 const busyTimeoutMs = 10_000;
 const busyPollMs = 20;
 
-/** Stops and removes the kdamond that has this mark, or one of which nothing was said yet. Leaves any other alone. */
+/** Stops and removes the kdamond that has this mark, or one that was never set up. Leaves any other alone. */
 export async function removeDamon(kdamonds: string, mark: number): Promise<void> {
   if (!existsSync(kdamonds) || count(join(kdamonds, 'nr_kdamonds')) !== 1) return;
   const found = readMark(kdamonds);
   if (found !== mark && !(found === undefined && (await patiently(() => isBlank(kdamonds))))) return;
   await patiently(async () => {
-    // It stops by itself when the process ends, and cannot be stopped then.
+    // A kdamond stops by itself when the watched process ends. Stopping it fails then.
     if (isRunning(kdamonds)) await writeFile(join(kdamonds, '0/state'), 'off').catch(() => undefined);
     await writeFile(join(kdamonds, 'nr_kdamonds'), '0');
   });
 }
 
-/** A request of a process that was killed still keeps the kernel's side busy until it is done. */
+/** A request of a killed process keeps the kernel's side busy until the request is done. */
 async function patiently<T>(work: () => Promise<T> | T): Promise<T> {
   const deadlineMs = Date.now() + busyTimeoutMs;
   for (;;) {
@@ -33,21 +33,22 @@ async function patiently<T>(work: () => Promise<T> | T): Promise<T> {
   }
 }
 
-/** Of a file `nr_…`; 0 when it is not there. */
+/** The number in a file `nr_…`; 0 when there is no such file. */
 export function count(file: string): number {
   return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
 }
 
-/** It never ran, nor was it told what to watch. */
+/** The kdamond never ran, and has nothing to watch. */
 function isBlank(kdamonds: string): boolean {
   return !isRunning(kdamonds) && count(join(kdamonds, '0/contexts/0/targets/nr_targets')) === 0;
 }
 
+/** Whether the kdamond watches a process now. */
 export function isRunning(kdamonds: string): boolean {
   return readFileSync(join(kdamonds, '0/state'), 'utf8').trim() === 'on';
 }
 
-/** `undefined`: no scheme, or one that nobody has described yet. */
+/** The mark of a kdamond; `undefined` when its scheme is missing or not set up yet. */
 export function readMark(kdamonds: string): number | undefined {
   const file = join(kdamonds, '0/contexts/0/schemes/0/access_pattern/age/max');
   const mark = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;

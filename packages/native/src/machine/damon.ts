@@ -1,20 +1,22 @@
 /**
- * DAMON, the kernel's monitor of memory accesses, by its folder in sysfs: which ranges of a process nobody touches.
+ * DAMON, the kernel's monitor of memory accesses, through its folder in sysfs. It tells which ranges of a process are
+ * idle.
  *
  *   kdamonds/0/state                        on | off | commit | update_schemes_tried_regions
  *             /contexts/0/operations        fvaddr: given ranges of an address space
  *                        /targets/0         the process, and the ranges
- *                        /schemes/0         `stat` (nothing is done) on what had no access for so long
- *                                  /tried_regions/N     what that was: start, end, age
+ *                        /schemes/0         `stat`: reports regions without an access for so long, changes nothing
+ *                                  /tried_regions/N     one such region: start, end, age
  *
- * It looks at one page of a region per sample, and splits and merges regions by what it sees: an idle range may hold
- * pages that are in use, the more so the larger the regions. Gaps and swapped-out pages are idle too. With `vaddr` it
- * would choose the ranges itself, all but the two largest gaps: 55 TB for a process of Node.js, whose heap lies
- * scattered, and no region of that is ever as small as what is in use.
+ * DAMON looks at one page of a region per sample, and splits and merges regions by what it sees. So an idle range may
+ * hold pages that are in use, the more so the larger the regions are. Gaps and swapped-out pages count as idle.
  *
- * One process is watched at a time. `tried_regions` does not say which process a region is of, so each would need a
- * kdamond of its own, and their number can be changed only while none runs: all ages would be lost with every process
- * that comes or goes. Somebody else's kdamonds are never touched: where there are any, we do without.
+ * We give the ranges (`fvaddr`). With `vaddr` DAMON takes the whole address space but the two largest gaps. That is
+ * 55 TB for a process of Node.js, whose heap is scattered, and regions never become as small as what is in use.
+ *
+ * One process is watched at a time. `tried_regions` does not name the process of a region, so each process would need a
+ * kdamond of its own. The number of kdamonds can change only while none runs, so all ages would be lost with every
+ * process that comes or goes. Kdamonds of others are never touched: where there are any, we do without DAMON.
  */
 import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -25,30 +27,54 @@ import { count, isRunning, readMark, removeDamon } from './damon-removal.js';
 import type { ChangeRecorder } from './machine-change.js';
 import type { AddressRange } from './page-out.js';
 
+/** How finely DAMON looks. */
 export interface DamonSettings {
-  /** Time between two looks at a region, and until they are counted together: the unit of ages. */
+  /** Time between two looks at a region, and the time after which they are counted together: the unit of ages. */
   readonly sampleUs: number;
   readonly aggregationUs: number;
   /** At least 3. */
   readonly regionsMin: number;
-  /** At least 10, what the kernel has for the lower bound at first. */
+  /** At least 10, the kernel's first value for the lower bound. */
   readonly regionsMax: number;
-  /** What is younger is not told. */
+  /** Ranges that have been idle for less are not reported. */
   readonly idleMs: number;
 }
 
+/** A range without accesses. */
 export interface IdleRange extends AddressRange {
-  /** For so long no access to it was seen. */
+  /** Time since the last access that was seen. */
   readonly ageMs: number;
 }
 
 const damonFolder = '/sys/kernel/mm/damon/admin';
 
-/** The mark of our kdamond is the greatest age that it tells of: of 100 ms or longer each, more than 6 years. */
+/** Our kdamond is marked by the greatest age that it reports: in units of 100 ms or longer, more than 6 years. */
 const markMin = 2 ** 31;
 const markMax = 2 ** 32 - 1;
 const anySize = '18446744073709551615';
 
+/**
+ * A kdamond of our own, which watches one process at a time.
+ * @example
+ * ```ts
+ * import { Damon, MachineJournal } from '@exopool/native';
+ *
+ * const journal = MachineJournal.open();
+ * try {
+ *   const damon = await Damon.open(journal, {
+ *     sampleUs: 100_000,
+ *     aggregationUs: 2_000_000,
+ *     regionsMin: 10,
+ *     regionsMax: 1000,
+ *     idleMs: 60_000,
+ *   });
+ *   await damon.watch(process.pid, [{ start: 0x7f0000000000, end: 0x7f0000100000 }]);
+ *   console.log(await damon.idleRanges());
+ * } finally {
+ *   await journal.undoAll(); // stops and removes the kdamond
+ * }
+ * ```
+ */
 export class Damon {
   readonly #kdamonds: string;
   readonly #settings: DamonSettings;
@@ -56,8 +82,8 @@ export class Damon {
   #pid: number | undefined;
 
   /**
-   * Sets a kdamond up that does not run yet; the journal knows how to remove it.
-   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when the kernel lacks what it takes or somebody else uses DAMON,
+   * Sets up a kdamond that does not run yet. The journal removes it.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when the kernel lacks DAMON or somebody else uses it,
    *   `EXOPOOL_PERMISSION` without root.
    */
   static async open(journal: ChangeRecorder, settings: DamonSettings, folder = damonFolder): Promise<Damon> {
@@ -82,8 +108,8 @@ export class Damon {
   }
 
   /**
-   * Watches these ranges of this process from now on, and nothing else. Ages of what was watched already go on.
-   * @param areas in order of address, without overlaps. None: nothing changes.
+   * Watches these ranges of this process from now on, and nothing else. Ranges that were watched before keep their ages.
+   * @param areas in order of address, without overlaps. An empty list changes nothing.
    * @throws ExopoolError `EXOPOOL_UNSUPPORTED` when the kernel refuses: the process is gone, or DAMON is taken.
    */
   async watch(pid: number, areas: readonly AddressRange[]): Promise<void> {
@@ -96,7 +122,7 @@ export class Damon {
       await this.#write('state', isOn && pid === this.#pid ? 'commit' : 'on');
       this.#pid = pid;
     } catch (error) {
-      const message = `DAMON cannot watch process ${pid}: it ended, or one of the kernel's own users has DAMON`;
+      const message = `DAMON cannot watch process ${pid}; it ended, or the kernel itself uses DAMON (DAMON_RECLAIM, DAMON_LRU_SORT)`;
       throw new ExopoolError('EXOPOOL_UNSUPPORTED', message, { cause: error });
     }
   }
@@ -112,8 +138,8 @@ export class Damon {
   }
 
   /**
-   * What nobody touched for `idleMs` or longer, oldest first; the kernel answers within an aggregation. None while no
-   * process is watched.
+   * Ranges that were idle for `idleMs` or longer, oldest first. The kernel answers within one aggregation. An empty list
+   * while no process is watched.
    */
   async idleRanges(): Promise<IdleRange[]> {
     this.#checkOurs();
@@ -136,7 +162,7 @@ export class Damon {
     const { sampleUs, aggregationUs, regionsMin, regionsMax, idleMs } = this.#settings;
     await writeFile(join(this.#kdamonds, 'nr_kdamonds'), '1');
     await this.#write('contexts/nr_contexts', '1');
-    // The mark comes before any target: what has neither is ours as well.
+    // The mark comes before any target, so a kdamond with neither is ours as well.
     await this.#write('contexts/0/schemes/nr_schemes', '1');
     await this.#write('contexts/0/schemes/0/access_pattern/age/max', String(this.#mark));
     this.#checkOperations();
@@ -158,16 +184,19 @@ export class Damon {
   #checkOperations(): void {
     const operations = readFileSync(join(this.#kdamonds, '0/contexts/0/avail_operations'), 'utf8');
     if (operations.split(/\s+/).includes('fvaddr')) return;
-    const message = 'DAMON of this kernel cannot watch processes: one with CONFIG_DAMON_VADDR is needed';
+    const message = 'DAMON of this kernel cannot watch processes; boot a kernel with CONFIG_DAMON_VADDR';
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
   }
 
   #checkOurs(): void {
     if (readMark(this.#kdamonds) === this.#mark) return;
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'somebody else has taken DAMON: stop that, and start anew');
+    throw new ExopoolError(
+      'EXOPOOL_UNSUPPORTED',
+      'somebody else has taken DAMON; stop that program, and start again',
+    );
   }
 
-  /** The kernel does what is written to `state` inside of the write, which takes up to an aggregation. */
+  /** The kernel carries a command for `state` out inside of the write, which takes up to one aggregation. */
   async #write(name: string, value: string): Promise<void> {
     await writeFile(join(this.#kdamonds, '0', name), value);
   }
@@ -175,11 +204,11 @@ export class Damon {
 
 function checkFree(kdamonds: string): void {
   if (!existsSync(kdamonds)) {
-    const message = `${kdamonds} is not there: a kernel with CONFIG_DAMON_SYSFS and CONFIG_DAMON_VADDR is needed`;
+    const message = `${kdamonds} is missing; boot a kernel with CONFIG_DAMON_SYSFS and CONFIG_DAMON_VADDR`;
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
   }
   const others = count(join(kdamonds, 'nr_kdamonds'));
   if (others === 0) return;
-  const message = `somebody else uses DAMON (${others} kdamonds): stop that, then echo 0 > ${kdamonds}/nr_kdamonds`;
+  const message = `somebody else uses DAMON (${others} kdamonds); stop that program, then echo 0 > ${kdamonds}/nr_kdamonds`;
   throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
 }

@@ -1,3 +1,4 @@
+/** Exclusive locks on open files. */
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { toExopoolError } from '@exopool/shared';
@@ -8,10 +9,10 @@ interface FileLockBinding {
 }
 
 /**
- * Takes the exclusive lock (`flock`) of an open file, without waiting. The lock belongs to the open file: it ends
- * when `fd` is closed, so also when the process dies, however it dies.
+ * Takes the exclusive lock (`flock`) of an open file, without waiting. The lock belongs to the open file: it ends when
+ * `fd` is closed, and so whenever the process dies.
  *
- * @returns false when another open file, in this process or another, has the lock
+ * @returns false when another open file has the lock, in this process or another
  * @throws `EXOPOOL_IO` when the descriptor is not open or the file system has no locks
  */
 export function tryLockFile(fd: number): boolean {

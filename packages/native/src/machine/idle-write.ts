@@ -1,7 +1,8 @@
 /**
- * Writes to files of the kernel in which the write itself is the work, such as `memory.reclaim`: on a thread at
- * SCHED_IDLE, which the processor leaves for anybody else of its task group who wants it. At the usual priority a
- * server beside it waits for that work when it wakes up.
+ * Writes to files of the kernel where the write itself does the work, such as `memory.reclaim`.
+ *
+ * They run on a thread at SCHED_IDLE, which gives way to every other thread of its task group. At the usual priority a
+ * server on the same CPU would wait for that work when it wakes up.
  */
 import { getSystemErrorName } from 'node:util';
 import { toExopoolError } from '@exopool/shared';
@@ -12,8 +13,8 @@ interface IdleWriteBinding {
 }
 
 /**
- * Makes these writes one after the other, until one fails. On a machine without idle time it may take long.
- * @throws ExopoolError with the code that fits the kernel's; its cause has the `code` of the kernel's own.
+ * Makes these writes one after the other, until one fails. On a machine without idle time this may take long.
+ * @throws ExopoolError; its cause has the kernel's errno name as `code`.
  */
 export async function writeInIdleTime(file: string, ...texts: readonly string[]): Promise<void> {
   const errno = await (loadBinding() as unknown as IdleWriteBinding).idleWrite(file, texts);

@@ -46,7 +46,7 @@ describe('MachineJournal', () => {
     const journal = MachineJournal.open(folder);
     journal.record({ kind: 'file', path: file, old: 'old' });
     journal.record({ kind: 'cgroup', path: join(folder, 'not-ours') });
-    await expect(journal.undoAll()).rejects.toThrow(/not a cgroup of ours/);
+    await expect(journal.undoAll()).rejects.toThrow(/not a cgroup of exopool/);
     expect(readFileSync(file, 'utf8')).toBe('old');
     expect(existsSync(journal.path)).toBe(true);
   });

@@ -1,17 +1,17 @@
 /**
- * A journal of what we change on the machine, so that it can be left as it was found.
+ * A journal of the changes to a machine, so that the machine can be left as it was found.
  *
- * Cgroups, limits and swap outlive the process that made them. Each change is therefore written to a file, and synced,
- * *before* it is made, with what it takes to undo it; at exit they are undone in reverse order. A process that is
- * killed leaves its journal behind, and the next one that starts undoes what it says.
+ * Cgroups, limits and swap outlive the process that made them. So each change is written to a file and synced *before*
+ * it is made, with all that undoing needs. At exit the changes are undone in reverse order. A killed process leaves its
+ * journal behind, and the next process that starts undoes its changes.
  *
  *   journal-PID-TICKS.jsonl     {"owner":{"pid":7,"startTicks":42,"bootId":"…"}}
  *                               {"kind":"zram-add","existing":[0],"atMs":1790000000000}
  *                               {"kind":"zram","id":1,"uuid":"…"}
  *                               {"kind":"cgroup","path":"/sys/fs/cgroup/memory/exopool-7"}
  *
- * A record may describe a change that was never made, or one that somebody undid: undoing looks first, and does
- * nothing then. What is not ours any more (another swap area on the device, a cgroup of another name) is not touched.
+ * A record may describe a change that was never made, or one that is undone already. So undoing looks first, and does
+ * nothing then. It never touches what is not ours any more: another swap area on the device, a cgroup of another name.
  */
 import {
   closeSync,
@@ -29,13 +29,13 @@ import type { Change, ChangeRecorder } from './machine-change.js';
 import { isRunning, processIdentity, type ProcessIdentity } from './process.js';
 import { isUndoneByNext, undoChange } from './undo-change.js';
 
-/** With the process and its start, as in the first line, which a process that has just begun may not have written. */
+/** The name holds process and start as the first line does, which a starting process may not have written yet. */
 const filePattern = /^journal-(\d+)-(\d+)(?:-\d+)?\.jsonl$/;
 
-/** Undoing a change that fails is tried so often: memory that is being freed keeps a cgroup busy for a moment. */
+/** Attempts at undoing one change: memory that is being freed keeps a cgroup busy for a moment. */
 const undoAttemptsMax = 3;
 
-/** Where journals are kept: a folder that a reboot empties, as it undoes the changes themselves. */
+/** The folder of journals. A reboot empties it, and undoes the changes as well. */
 export function defaultStateDir(): string {
   if (process.getuid?.() === 0) return '/run/exopool';
   return join(process.env['XDG_RUNTIME_DIR'] ?? `/tmp`, `exopool-${process.getuid?.() ?? 0}`);
@@ -43,19 +43,40 @@ export function defaultStateDir(): string {
 
 let opened = 0;
 
+/**
+ * The journal of this process. Whatever changes the machine takes one, and records each change before it makes it.
+ * @example
+ * ```ts
+ * import { MachineJournal, MemoryCgroup } from '@exopool/native';
+ *
+ * const journal = MachineJournal.open();
+ * try {
+ *   const group = MemoryCgroup.create(journal, 'worker');
+ *   console.log(group.path); // such as /sys/fs/cgroup/memory/exopool-worker
+ * } finally {
+ *   await journal.undoAll(); // removes the cgroup
+ * }
+ * ```
+ */
 export class MachineJournal implements ChangeRecorder {
   readonly path: string;
   readonly #fd: number;
   readonly #changes: Change[] = [];
   #isClosed = false;
-  /** The last append failed, as on a full disk: half a line may stand at the end. */
+  /** The last append failed, as on a full disk: the file may end in half a line. */
   #isTorn = false;
 
-  /** Starts a journal of this process in `stateDir`, which is made if need be. */
+  /**
+   * Starts a journal of this process in `stateDir`, and makes that folder where it is missing.
+   * @throws ExopoolError `EXOPOOL_PERMISSION`, `EXOPOOL_NO_SPACE`, or `EXOPOOL_UNSUPPORTED` without /proc.
+   */
   static open(stateDir: string = defaultStateDir()): MachineJournal {
     const owner = processIdentity(process.pid);
     if (owner === undefined)
-      throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'changes to the machine need /proc');
+      throw new ExopoolError(
+        'EXOPOOL_UNSUPPORTED',
+        'cannot journal changes to the machine without /proc; mount it',
+      );
     opened += 1;
     const path = join(stateDir, `journal-${owner.pid}-${owner.startTicks}-${opened}.jsonl`);
     try {
@@ -73,17 +94,20 @@ export class MachineJournal implements ChangeRecorder {
     this.#fd = fd;
   }
 
-  /** Writes down a change that is about to be made; returns once it is on disk. */
+  /** Records a change that is about to be made. Returns once the record is on disk. */
   record(change: Change): void {
     if (this.#isClosed)
-      throw new ExopoolError('EXOPOOL_CLOSED', 'the journal is closed: its changes are undone');
+      throw new ExopoolError(
+        'EXOPOOL_CLOSED',
+        'the journal is closed, and its changes are undone; open another one',
+      );
     this.#append(change);
     this.#changes.push(change);
   }
 
   /**
-   * Undoes everything in reverse order and removes the journal. Idempotent.
-   * @throws ExopoolError of the changes that could not be undone; the journal stays for a later attempt.
+   * Undoes all changes in reverse order, and removes the journal. Idempotent.
+   * @throws ExopoolError that names the changes that could not be undone. The journal stays for a later attempt.
    */
   async undoAll(): Promise<void> {
     if (this.#isClosed) return;
@@ -92,7 +116,7 @@ export class MachineJournal implements ChangeRecorder {
     await undoInReverse(this.#changes, this.path);
   }
 
-  /** Removes the journal of changes that have been undone otherwise. At once, for the end of a process. */
+  /** Removes the journal without undoing: its changes are undone already. Synchronous, for the end of a process. */
   discard(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -110,8 +134,9 @@ export class MachineJournal implements ChangeRecorder {
 }
 
 /**
- * Undoes what processes that are gone left behind.
- * @returns one line for every change that they had written down, newest first.
+ * Undoes the changes of processes that were killed. Journals of running processes are left alone.
+ * @returns one line for each change in their journals, newest first.
+ * @throws ExopoolError of changes that could not be undone; their journal stays.
  */
 export async function undoLeftovers(stateDir: string = defaultStateDir()): Promise<string[]> {
   const undone: string[] = [];
@@ -127,7 +152,7 @@ export async function undoLeftovers(stateDir: string = defaultStateDir()): Promi
   return undone;
 }
 
-/** A journal gets its name before its owner stands in it. */
+/** A journal gets its name before its first line. */
 function isBeingStarted(name: string): boolean {
   const [, pid, startTicks] = filePattern.exec(name)!;
   return processIdentity(Number(pid))?.startTicks === Number(startTicks);
@@ -158,7 +183,7 @@ interface ParsedJournal {
   readonly changes: readonly Change[];
 }
 
-/** A torn line was never synced, so its change was never made: it is left out. */
+/** Leaves out a torn line: it was never synced, so its change was never made. */
 export function parseJournal(text: string): ParsedJournal {
   const lines = text.split('\n').flatMap((line) => {
     try {
@@ -181,7 +206,7 @@ function listJournals(stateDir: string): string[] {
   }
 }
 
-/** `undefined`: its owner, or another who cleans up, has removed it meanwhile. */
+/** `undefined`: its owner, or another process that cleans up, has removed it meanwhile. */
 function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');

@@ -1,4 +1,4 @@
-/** A file as a block device, for what takes only those. */
+/** Loop devices: a file as a block device, where only a block device will do. */
 import { execFile } from 'node:child_process';
 import { closeSync, existsSync, openSync, ftruncateSync, unlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -8,13 +8,13 @@ import type { ChangeRecorder } from './machine-change.js';
 const run = promisify(execFile);
 
 /**
- * Makes the file (sparse: it takes room as it is written) and a loop device of it.
+ * Makes a sparse file, which takes room as it is written, and a loop device of it.
  * @returns the device's path.
- * @throws ExopoolError `EXOPOOL_INVALID` when the file is there: undoing removes it, so it must be ours.
+ * @throws ExopoolError `EXOPOOL_INVALID` when the file exists: undoing removes the file, so it must be new.
  */
 export async function addLoopDevice(journal: ChangeRecorder, file: string, bytes: number): Promise<string> {
   if (existsSync(file))
-    throw new ExopoolError('EXOPOOL_INVALID', `${file} is there already: name a file that is to be made`);
+    throw new ExopoolError('EXOPOOL_INVALID', `${file} exists already; name a file that does not exist`);
   try {
     journal.record({ kind: 'loop', file });
     const fd = openSync(file, 'wx', 0o600);

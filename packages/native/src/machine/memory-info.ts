@@ -1,24 +1,26 @@
-/** How much memory the machine has and how hard it is to get, from /proc. */
+/** How much memory the machine has, and how long tasks wait for it, from /proc. */
 import { readFileSync } from 'node:fs';
 import { toExopoolError } from '@exopool/shared';
 
+/** Memory and swap of the machine, in bytes. */
 export interface MemoryInfo {
   readonly totalBytes: number;
   readonly freeBytes: number;
-  /** What could be had without swapping: free, and caches that can be dropped. */
+  /** Can be allocated without swapping: free memory, and caches that can be dropped. */
   readonly availableBytes: number;
   readonly swapTotalBytes: number;
   readonly swapFreeBytes: number;
 }
 
-/** Share of the time, in per cent over the last ten seconds, in which tasks waited for memory. */
+/** Share of the last ten seconds in which tasks waited for memory, in per cent. */
 export interface MemoryPressure {
   /** At least one task waited. */
   readonly someAvg10: number;
-  /** All of them waited. */
+  /** All tasks waited. */
   readonly fullAvg10: number;
 }
 
+/** Reads the machine's memory now. @throws ExopoolError when `file` cannot be read. */
 export function readMemoryInfo(file = '/proc/meminfo'): MemoryInfo {
   const text = readText(file);
   const bytes = (name: string): number =>
@@ -32,13 +34,17 @@ export function readMemoryInfo(file = '/proc/meminfo'): MemoryInfo {
   };
 }
 
-/** @param file the machine's, or a v2 cgroup's `memory.pressure`. `undefined` where the kernel has no PSI. */
+/**
+ * Reads the pressure stall information for memory.
+ * @param file the machine's, or the `memory.pressure` of a v2 cgroup.
+ * @returns `undefined` where the kernel has no PSI, or has it switched off.
+ */
 export function readMemoryPressure(file = '/proc/pressure/memory'): MemoryPressure | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch {
-    // Not there, or there but switched off: the kernel says EOPNOTSUPP then.
+    // The file is missing, or PSI is switched off: the kernel answers EOPNOTSUPP then.
     return undefined;
   }
   const average = (kind: string): number =>

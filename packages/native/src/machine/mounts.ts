@@ -1,11 +1,12 @@
-/** What is mounted where, from `/proc/self/mountinfo`. */
+/** The mounted file systems, from `/proc/self/mountinfo`. */
 import { readFileSync, realpathSync } from 'node:fs';
 
+/** One mounted file system. */
 export interface Mount {
   readonly device: string;
   readonly folder: string;
   readonly fileSystem: string;
-  /** Of the mount and of the file system, without repetition. */
+  /** Options of the mount and of the file system, without repetition. */
   readonly options: readonly string[];
 }
 
@@ -21,7 +22,7 @@ export function parseMounts(text: string): Mount[] {
   });
 }
 
-/** The mount that a path lies in: the last one of the longest folder. */
+/** Finds the mount that a path lies in: of those with the longest folder, the last one. */
 export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
   const holds = ({ folder }: Mount): boolean =>
     path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
@@ -33,12 +34,12 @@ export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefin
     );
 }
 
-/** The same for this machine as it is now. */
+/** Finds the mount of a path on this machine now. */
 export function findMount(path: string): Mount | undefined {
   return mountOf(realpathSync(path), parseMounts(readFileSync('/proc/self/mountinfo', 'utf8')));
 }
 
-/** Blanks and backslashes in names. */
+/** mountinfo escapes blanks and backslashes in names as octal numbers. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

@@ -1,16 +1,18 @@
 /**
- * Pushes chosen ranges of a process out to swap, where a limit has the kernel choose. Both calls look at the process's
- * own memory only, not at pages of files or at shared memory, and run on libuv's threads.
+ * Pushes chosen ranges of a process out to swap. (Under a cgroup's limit the kernel chooses.) Both calls touch private
+ * memory of the process only, never pages of files or shared memory. They run on libuv's threads.
  */
 import { loadBinding } from '../load-binding.js';
 import { pageCallResult } from './page-call.js';
 
+/** A range of a process's address space. */
 export interface AddressRange {
-  /** Addresses are below 2^47, or 2^52 where a process asks for that: exact as a number. */
+  /** Addresses are below 2^47, or below 2^52 where a process asks for that, so a number holds them exactly. */
   readonly start: number;
   readonly end: number;
 }
 
+/** A range, and how many bytes of it are meant. */
 export interface SizedRange extends AddressRange {
   readonly bytes: number;
 }
@@ -23,7 +25,7 @@ interface PageOutBinding {
 }
 
 /**
- * How much of each range is in memory; 0 when the process is gone.
+ * Tells how many bytes of each range are in memory; 0 when the process is gone.
  * @throws ExopoolError `EXOPOOL_PERMISSION` or `EXOPOOL_IO`.
  */
 export async function residentRanges<T extends AddressRange>(
@@ -37,10 +39,10 @@ export async function residentRanges<T extends AddressRange>(
 }
 
 /**
- * Pushes out up to `bytes` of each range, lowest addresses first, whole pages, used or not. What was unmapped meanwhile
- * is skipped.
- * @returns the bytes that the kernel was told to push out, 0 when the process is gone. It keeps what is shared with
- *   another process.
+ * Pushes out up to `bytes` of each range: whole pages, lowest addresses first, in use or not. Ranges that were unmapped
+ * meanwhile are skipped.
+ * @returns the bytes that the kernel was told to push out; 0 when the process is gone. The kernel keeps pages that the
+ *   process shares with another one.
  * @throws ExopoolError `EXOPOOL_PERMISSION`, `EXOPOOL_UNSUPPORTED` (before Linux 5.10) or `EXOPOOL_IO`.
  */
 export async function pageOut(pid: number, ranges: readonly SizedRange[]): Promise<number> {

@@ -1,16 +1,19 @@
-/** Word from the kernel, at once, when tasks wait for memory: a pressure stall trigger. */
+/** Pressure stall triggers: the kernel tells at once when tasks wait for memory. */
 import { loadBinding } from '../load-binding.js';
 
+/** When the kernel shall tell. */
 export interface PressureTriggerOptions {
-  /** The machine's, or a v2 cgroup's `memory.pressure`. */
+  /** Default: the machine's. The `memory.pressure` of a v2 cgroup works too. */
   readonly file?: string;
-  /** So much waiting … */
+  /** Tasks waited for so long in total … */
   readonly stallMs: number;
-  /** … within so long; 500 to 10,000. */
+  /** … within a window of this length; 500 to 10,000. */
   readonly windowMs: number;
 }
 
+/** A trigger that is set. */
 export interface PressureTrigger {
+  /** Ends the calls. Idempotent. */
   close(): void;
 }
 
@@ -23,12 +26,12 @@ interface PressureBinding {
   readonly PressureTrigger: new () => NativePressureTrigger;
 }
 
-/** Without CAP_SYS_RESOURCE the kernel takes multiples of this only, and is as late (Linux 6.5). */
+/** Without CAP_SYS_RESOURCE the kernel accepts only multiples of this window, since Linux 6.5. */
 const unprivilegedWindowMs = 2000;
 
 /**
- * Calls `onPressure`, at most once a window, when at least one task had to wait for memory. Keeps no process alive.
- * @returns `undefined` where the kernel has no triggers, or not for us.
+ * Calls `onPressure` when at least one task waited for memory, at most once a window. It keeps no process alive.
+ * @returns `undefined` where the kernel has no triggers, or refuses one to this user.
  */
 export function watchPressure(
   { file = '/proc/pressure/memory', stallMs, windowMs }: PressureTriggerOptions,

@@ -1,8 +1,8 @@
-/** Where a process has memory of its own: what it allocated, as opposed to files and what it shares. */
+/** Where a process has private memory: what it allocated, without mapped files and shared memory. */
 import { readFileSync } from 'node:fs';
 import type { AddressRange } from './page-out.js';
 
-/** Lines are `start-end rights offset device inode name`; see proc(5). Areas without a gap between them are one. */
+/** Lines are `start-end rights offset device inode name`; see proc(5). Areas without a gap between them are merged. */
 export function parsePrivateAreas(text: string): AddressRange[] {
   const areas: { start: number; end: number }[] = [];
   for (const [, from = '', to = ''] of text.matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\b/gm)) {
@@ -14,7 +14,7 @@ export function parsePrivateAreas(text: string): AddressRange[] {
   return areas;
 }
 
-/** In order of address; none when there is no process with this pid, or no right to look at it. */
+/** Private areas in order of address; none when there is no such process, or this user may not look at it. */
 export function privateAreas(pid: number): AddressRange[] {
   try {
     return parsePrivateAreas(readFileSync(`/proc/${pid}/maps`, 'latin1'));

@@ -1,28 +1,27 @@
-/**
- * Which process: a pid alone is reused after a while, a pid with its start time is not, within one boot.
- */
+/** Names one process: the kernel reuses a pid, but within one boot never a pid with the same start time. */
 import { readFileSync } from 'node:fs';
 
+/** A process that no later one is taken for. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks since boot at which it started. */
   readonly startTicks: number;
-  /** Of the kernel that it ran under. */
+  /** The boot that it ran in. */
   readonly bootId: string;
 }
 
-/** The identity of a process that runs now; `undefined` when there is none with this pid. */
+/** Names the process that has this pid now; `undefined` when there is none. */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
   const startTicks = startTicksOf(pid);
   return startTicks === undefined ? undefined : { pid, startTicks, bootId: bootId() };
 }
 
-/** True as long as this very process runs; a zombie does not. */
+/** True while this very process runs; false for a zombie. */
 export function isRunning(identity: ProcessIdentity): boolean {
   return identity.bootId === bootId() && startTicksOf(identity.pid) === identity.startTicks;
 }
 
-/** Memory that a process has mapped and in memory, in bytes; 0 when there is none with this pid. */
+/** Resident memory of a process, bytes; 0 when there is none with this pid. */
 export function residentBytes(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;
@@ -35,7 +34,7 @@ function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-/** Fields of /proc/PID/stat after the name, which stands in parentheses and may itself have some. */
+/** Fields of /proc/PID/stat after the name. The name stands in parentheses and may contain some itself. */
 const stateField = 0;
 const startTicksField = 19;
 

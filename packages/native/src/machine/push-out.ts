@@ -1,9 +1,9 @@
 /**
- * Pushes a cgroup's memory out to swap until it uses no more than it should, a slice at a time and in idle time:
+ * Pushes a cgroup's memory out to swap until usage is at its target, a slice at a time and in idle time:
  *
- *   usage  ████████████████████          slice: v2 memory.reclaim; else the limit, set below usage and lifted again in
- *   target ███████████▏····                     the same breath, so that the processes are not at it for longer
- *   limit  ████████████████▏····         at the end: what was reached, and the headroom
+ *   usage  ████████████████████          one slice: v2 memory.reclaim; else the limit goes below usage and up again
+ *   target ███████████▏····                         at once, so that processes are at their limit for a moment only
+ *   limit  ████████████████▏····         at the end: the usage that was reached, and the headroom
  */
 import type { ExopoolError } from '@exopool/shared';
 import { writeInIdleTime } from './idle-write.js';
@@ -12,21 +12,21 @@ export interface PushOutOptions {
   readonly targetBytes: number;
   readonly headroomBytes: number;
   readonly limitFile: string;
-  /** The kernel pushes out what is asked for and limits nobody (v2, Linux 5.19). */
+  /** Through this file the kernel pushes out a number of bytes and limits nobody (v2, Linux 5.19). */
   readonly reclaimFile: string | undefined;
   readonly usageBytes: () => number;
-  /** Looked at between slices. */
+  /** Asked between slices; false ends the work. */
   readonly isWanted: () => boolean;
 }
 
-/** A few milliseconds of work: so long who no longer wants it waits. */
+/** A few milliseconds of work: a caller that no longer wants it waits that long. */
 const sliceBytes = 4 * 1024 * 1024;
-/** Slices in a row that get nowhere. */
+/** Slices in a row without progress. */
 const stuckSlicesMax = 4;
-/** What the kernel answers when it finds nothing that it could push out. */
+/** The kernel's answers when it finds nothing to push out. */
 const stuckErrnos = new Set(['EAGAIN', 'EBUSY']);
 
-/** @returns the usage at the end, or the target where that is higher. Sets no limit once it is not wanted. */
+/** @returns the usage at the end, or the target where that is higher. Sets no limit once `isWanted` is false. */
 export async function pushOut(options: PushOutOptions): Promise<number> {
   const { targetBytes, headroomBytes, limitFile, usageBytes, isWanted } = options;
   let usage = usageBytes();
@@ -38,7 +38,7 @@ export async function pushOut(options: PushOutOptions): Promise<number> {
   }
   for (let attempt = 0; isWanted() && attempt < stuckSlicesMax; attempt += 1) {
     const reached = Math.max(targetBytes, usageBytes());
-    // A hard limit is refused below usage, which may have grown since it was looked at.
+    // The kernel refuses a hard limit below usage, which may have grown since it was read.
     const limit = reached + headroomBytes + attempt * sliceBytes;
     if (await isTaken(writeInIdleTime(limitFile, String(limit)))) return reached;
   }

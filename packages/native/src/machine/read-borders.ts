@@ -1,40 +1,40 @@
 /**
- * Where in this kernel a read of a file crosses from one layer into the next, as probes for `read-trace.ts`.
+ * The borders between layers of this kernel that a read of a file passes, as probes for `read-trace.ts`.
  *
- * The exact borders are functions, of which some depend on the file system and on the device's driver. A kernel may not
- * let its functions be traced, or a driver be one that is not known here: tracepoints, which are near some borders and
- * the same for all, stand in for them.
+ * The exact borders are functions. Some depend on the file system and on the device's driver. A kernel may refuse to
+ * have its functions traced, and a driver may be unknown here. Then tracepoints stand in: they are near some borders,
+ * and every kernel has the same ones.
  */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { ExopoolError } from '@exopool/shared';
 import { blockDeviceOf } from './block-device.js';
 
-/** A program of `kernel/bpf/read_trace.bpf.c`, and the kernel's function that it is attached to, when it has no target itself. */
+/** A program of `kernel/bpf/read_trace.bpf.c`, and the kernel's function to attach it to; empty for a tracepoint. */
 export interface ReadProbe {
   readonly program: string;
   readonly function: string;
 }
 
-/** What a path's reads go through. */
+/** The layers that reads of a path go through. */
 export interface ReadRoute {
-  /** `ext4`, `block device`, or the number that the kernel has for it. */
+  /** Such as `ext4` or `block device`; for others the kernel's number. */
   readonly fileSystem: string;
-  /** As in `/sys/block`. */
+  /** Name as in `/sys/block`. */
   readonly device: string;
-  /** Of the device's driver; `bio`: it takes no requests and works while it is called. */
+  /** The device's driver. `bio`: it takes no requests, and works while it is called. */
   readonly driver: { readonly functions: readonly string[]; readonly kind: 'request' | 'bio' } | undefined;
-  /** The file system's. */
+  /** The file system's function for reads. */
   readonly readFunction: string | undefined;
 }
 
-/** By `statfs`'s number. */
+/** Names by the number that `statfs` gives. */
 const fileSystems: ReadonlyMap<number, string> = new Map([
   [0xef53, 'ext4'],
   [0x58465342, 'xfs'],
   [0xf2f52010, 'f2fs'],
 ]);
 
-/** By the device's name: what the block layer calls, for one request and, where there is one, for a list of them. */
+/** By the device's name: the functions that the block layer calls for one request, and for a list of them. */
 const drivers: readonly {
   readonly name: RegExp;
   readonly functions: readonly string[];
@@ -51,14 +51,15 @@ const drivers: readonly {
 
 const kernelSymbols = '/proc/kallsyms';
 
-/** How the kernel calls a system call, by architecture. */
+/** Prefix of the kernel's functions for system calls, by architecture. */
 const callPrefixes: Readonly<Record<string, string>> = { x64: '__x64_sys_', arm64: '__arm64_sys_' };
 
-/** At the borders that every kernel with BTF has as tracepoints. */
+/** Borders that every kernel with BTF has as tracepoints. */
 const commonPoints = ['block_in', 'issue', 'complete', 'bio_complete', 'running'];
 
 /**
- * @throws `EXOPOOL_NOT_FOUND`, or `EXOPOOL_UNSUPPORTED` for a path whose reads go to no block device of its own
+ * Finds the layers for a path.
+ * @throws ExopoolError `EXOPOOL_NOT_FOUND`, or `EXOPOOL_UNSUPPORTED` for a path that is on no block device of its own.
  */
 export function readRoute(path: string): ReadRoute {
   const device = blockDeviceOf(path);
@@ -79,15 +80,15 @@ export function readRoute(path: string): ReadRoute {
   };
 }
 
-/** All borders as tracepoints: what a kernel has that does not let its functions be traced. */
+/** All borders as tracepoints, for a kernel that refuses to have its functions traced. */
 export function tracepointProbes(): ReadProbe[] {
   const outer = ['syscall_in', 'syscall_out', 'fs_in', 'fs_out'];
   return [...outer, ...commonPoints].map(point);
 }
 
 /**
- * The exact borders, and tracepoints for those whose function the kernel does not have.
- * @param kernelHas whether there is such a function
+ * The exact borders. A tracepoint stands for a border whose function is missing.
+ * @param kernelHas whether the kernel has a function of this name.
  */
 export function functionProbes(route: ReadRoute, kernelHas: (name: string) => boolean): ReadProbe[] {
   const prefix = callPrefixes[process.arch] ?? '';
@@ -100,7 +101,7 @@ export function functionProbes(route: ReadRoute, kernelHas: (name: string) => bo
   ];
 }
 
-/** Whether this kernel or one of its modules has a function. */
+/** Tells by name whether this kernel or one of its modules has a function. */
 export function kernelFunctions(): (name: string) => boolean {
   // Lines are `address type name`, of modules with a tab and `[module]` behind.
   const symbols = existsSync(kernelSymbols) ? readFileSync(kernelSymbols, 'latin1') : '';

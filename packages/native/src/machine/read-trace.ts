@@ -1,9 +1,9 @@
 /**
- * Reads of a file, with the times at which each crossed from one layer of the kernel into the next.
+ * Traced reads of a file: the times at which each read passed from one layer of the kernel to the next.
  *
- * One native thread reads 4 KiB blocks past the page cache, one after the other, each at a random place that depends on
- * the block before. Half of the plain reads come before and half after those with probes in the kernel. What the times
- * mean is left to the caller.
+ * One native thread reads blocks of 4 KiB past the page cache, one after the other. Each lies at a random place that
+ * depends on the block before. Half of the plain reads come before the traced ones and half after them. The caller
+ * decides what the times mean.
  */
 import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
@@ -17,7 +17,7 @@ import {
   type ReadRoute,
 } from './read-borders.js';
 
-/** In the order in which a read passes them: `enum exo_read_mark` of `include/read_trace.h`. */
+/** The borders in the order in which a read passes them: `enum exo_read_mark` of `include/read_trace.h`. */
 export const readMarks = [
   'before',
   'syscallIn',
@@ -32,34 +32,38 @@ export const readMarks = [
   'syscallOut',
   'after',
 ] as const;
+/** One border. */
 export type ReadMark = (typeof readMarks)[number];
 
-/** Nanoseconds from `before` on; a mark that was not passed is absent. */
+/** Times of one read, nanoseconds since `before`. A border that was not passed is absent. */
 export type ReadMarks = Partial<Readonly<Record<ReadMark, number>>> & { readonly after: number };
 
+/** The times of all reads. */
 export interface ReadTrace {
   readonly route: ReadRoute;
-  /** Of each read without probes. */
+  /** Duration of each read without probes. */
   readonly untracedNs: Float64Array;
   readonly traced: readonly ReadMarks[];
-  /** Those that were attached. */
+  /** The probes that were attached. */
   readonly probes: readonly ReadProbe[];
-  /** What one of the two probes around a system call costs. */
+  /** Cost of one of the two probes around a system call. */
   readonly callProbeNs: number;
-  /** What it costs to read the clock. */
+  /** Cost of one reading of the clock. */
   readonly clockNs: number;
   /** Why functions were not traced; undefined when they were. */
   readonly tracepointsOnly?: string;
 }
 
+/** What to read, and how often. */
 export interface ReadTraceOptions {
+  /** A file or block device. */
   readonly path: string;
-  /** With probes, and as many without; 100 to {@link tracedReadsMax}. */
+  /** Number of reads with probes, and of reads without; 100 to {@link tracedReadsMax}. */
   readonly reads: number;
   readonly signal?: AbortSignal;
 }
 
-/** 12 numbers each are kept. */
+/** Most reads of one trace: 12 numbers are kept for each, 96 MB in all. */
 export const tracedReadsMax = 1_000_000;
 const tracedReadsMin = 100;
 
@@ -71,7 +75,7 @@ interface NativeTrace {
   readonly tracedNs: Float64Array;
   readonly probeNs: number;
   readonly clockNs: number;
-  /** Of each probe that was asked for, why it is not there, or "". */
+  /** For each requested probe the reason why it is missing, or "". */
   readonly missing: readonly string[];
 }
 
@@ -84,9 +88,16 @@ interface TraceBinding {
 }
 
 /**
- * Reads a file or block device, and changes nothing on it.
- * @throws `EXOPOOL_UNSUPPORTED` with the reason and what would help, where the kernel cannot be looked into or the path
- * not be read past the page cache; `EXOPOOL_INVALID`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_ABORTED`, `EXOPOOL_IO`
+ * Reads a file or block device with and without probes, and changes nothing on it.
+ * @throws ExopoolError `EXOPOOL_UNSUPPORTED` where the kernel cannot be traced, or the path cannot be read past the page
+ *   cache; `EXOPOOL_INVALID`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_ABORTED`, `EXOPOOL_IO`.
+ * @example
+ * ```ts
+ * import { traceReads } from '@exopool/native';
+ *
+ * const { untracedNs, traced } = await traceReads({ path: '/dev/nvme0n1', reads: 1000 });
+ * console.log(untracedNs.toSorted()[500], traced[0]);
+ * ```
  */
 export async function traceReads(options: ReadTraceOptions): Promise<ReadTrace> {
   const { path, reads, signal } = options;
@@ -129,7 +140,7 @@ function toTrace(
   const { reason, fix, error, untracedNs, tracedNs, probeNs, clockNs, missing } = result;
   if (error !== 0) throw fileError(path, error);
   if (reason !== '')
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `cannot trace reads: ${reason}; to enable: ${fix}`);
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `cannot trace reads: ${reason}; to enable it: ${fix}`);
   const traced: ReadMarks[] = [];
   for (let at = 0; at < tracedNs.length; at += readMarks.length)
     traced.push(toMarks(tracedNs.subarray(at, at + readMarks.length)));
@@ -142,7 +153,7 @@ function toMarks(times: Float64Array): ReadMarks {
   return Object.fromEntries(passed) as unknown as ReadMarks;
 }
 
-/** Errnos that say something of the file; the others are what they are. */
+/** Errnos with a special meaning here; all others mean what they say. */
 const einval = 22;
 const erange = 34;
 
@@ -150,10 +161,13 @@ function fileError(path: string, error: number): ExopoolError {
   if (error === einval)
     return new ExopoolError(
       'EXOPOOL_UNSUPPORTED',
-      `${path}: its file system cannot be read past the page cache`,
+      `${path} cannot be read past the page cache on its file system; take a file on another one`,
     );
   if (error === erange)
-    return new ExopoolError('EXOPOOL_INVALID', `${path} is shorter than one block of 4 KiB`);
+    return new ExopoolError(
+      'EXOPOOL_INVALID',
+      `${path} is shorter than one block of 4 KiB; take a larger file`,
+    );
   const name = getSystemErrorName(-error);
   return toExopoolError(Object.assign(new Error(name), { code: name }), `cannot read ${path}`);
 }

@@ -1,4 +1,4 @@
-/** Takes back the immutable attribute that a process of ours has left on a table file when it was killed. */
+/** Removes the immutable attribute that a killed process of ours left on a table file. */
 import { existsSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { toExopoolError } from '@exopool/shared';
@@ -10,7 +10,8 @@ interface PinBinding {
 }
 
 /**
- * Does nothing when the file is gone, not pinned, pinned by somebody else, or still in use by another process.
+ * Unpins a table file. Does nothing when the file is gone or not pinned, when somebody else pinned it, or when another
+ * process still uses it.
  * @throws `EXOPOOL_PERMISSION`, `EXOPOOL_IO`
  */
 export function releasePin(path: string): void {
@@ -18,5 +19,8 @@ export function releasePin(path: string): void {
   const error = (loadBinding() as unknown as PinBinding).releasePin(path);
   if (error === 0) return;
   const name = getSystemErrorName(-error);
-  throw toExopoolError(Object.assign(new Error(name), { code: name }), `${path}: cannot be unpinned`);
+  throw toExopoolError(
+    Object.assign(new Error(name), { code: name }),
+    `cannot unpin ${path} (run \`chattr -i\` on it as root)`,
+  );
 }

@@ -10,19 +10,19 @@ import { explainSwapError, swapOff, toolOptions } from './swap.js';
 
 const run = promisify(execFile);
 
-/** Files of ours start with this; no other is ever removed. */
+/** Names of our files begin with this. No other file is ever removed. */
 const filePrefix = 'exopool-swap-';
 
 /**
- * Makes a file of `bytes` in `folder` and swaps to it, after every area that is there.
- * @returns its path
- * @throws ExopoolError `EXOPOOL_PERMISSION` without root; another where the file system cannot carry swap.
+ * Makes a file in `folder`, and uses it as swap, after every other area.
+ * @returns the file's path.
+ * @throws ExopoolError `EXOPOOL_PERMISSION` without root; another code where the file system cannot carry swap.
  */
 export async function addSwapFile(journal: ChangeRecorder, folder: string, bytes: number): Promise<string> {
   const path = join(folder, `${filePrefix}${randomUUID()}`);
   try {
     journal.record({ kind: 'swap-file', path });
-    // Whole: the kernel refuses a file with holes. Nobody else may read what is pushed out.
+    // All blocks are allocated: the kernel refuses a file with holes. No other user may read the swapped pages.
     await run(
       'sh',
       ['-c', 'umask 077 && exec fallocate --length "$1" "$0"', path, String(bytes)],
@@ -36,10 +36,13 @@ export async function addSwapFile(journal: ChangeRecorder, folder: string, bytes
   }
 }
 
-/** Brings everything back that was swapped there, and removes the file. Does nothing when there is none. */
+/** Brings all pages back from the file, and removes it. Does nothing when there is none. */
 export async function removeSwapFile(path: string): Promise<void> {
   if (!basename(path).startsWith(filePrefix))
-    throw new ExopoolError('EXOPOOL_INVALID', `${path} is not a swap file of ours`);
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      `${path} is not a swap file of exopool, whose names begin with ${filePrefix}; remove it by hand`,
+    );
   await swapOff(path);
   if (existsSync(path)) unlinkSync(path);
 }

@@ -1,10 +1,10 @@
 /**
  * Swap, and zram: a block device whose blocks are compressed memory.
  *
- * A page that is swapped to zram frees 4 KiB and takes its compressed size; a third of it, often. A device of our own
- * is added for the harvest and removed afterwards:
+ * A page that is swapped to zram frees 4 KiB and takes its compressed size, often a third of that. The harvest adds a
+ * device of its own, and removes it afterwards:
  *
- *   hot_add → number → disksize → mkswap (a UUID that we know it by) → swapon
+ *   hot_add → number → disksize → mkswap (with a UUID that identifies it) → swapon
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -18,18 +18,19 @@ import { setZramBacking } from './zram-writeback.js';
 
 const run = promisify(execFile);
 
-/** Where devices are added and removed. */
+/** The folder in which devices are added and removed. */
 export const zramControl = '/sys/class/zram-control';
 
-/** Swap of ours is used before any slower one. The kernel's highest is 32767. */
+/** The kernel uses our swap before any slower one. Its highest priority is 32767. */
 const swapPriority = 100;
 
-/** The swap header in the device's first page: its UUID, and the mark at the page's end. */
+/** The swap header in the device's first page holds a UUID, and a mark at the page's end. */
 const pageBytes = 4096;
 const uuidOffset = 1036;
 const uuidBytes = 16;
 const swapMark = 'SWAPSPACE2';
 
+/** A swap area in use. */
 export interface SwapArea {
   readonly path: string;
   readonly sizeBytes: number;
@@ -37,22 +38,24 @@ export interface SwapArea {
   readonly priority: number;
 }
 
+/** What a zram device holds. */
 export interface ZramStats {
-  /** Of the pages stored, before compression. */
+  /** Size of the stored pages before compression. */
   readonly originalBytes: number;
-  /** The same after it. */
+  /** Size of the stored pages after compression. */
   readonly compressedBytes: number;
-  /** Memory taken by the device: with its own overhead, and the gaps that pages left which came back. */
+  /** Memory that the device takes, with its overhead and the gaps that returned pages left. */
   readonly usedBytes: number;
 }
 
+/** A zram device that is used as swap. */
 export interface ZramSwap {
   readonly id: number;
   readonly path: string;
   readonly sizeBytes: number;
 }
 
-/** Swap areas in use. */
+/** Lists the swap areas in use. */
 export function readSwapAreas(file = '/proc/swaps'): SwapArea[] {
   const lines = readFileSync(file, 'utf8').split('\n').slice(1).filter(Boolean);
   return lines.map((line) => {
@@ -66,7 +69,7 @@ export function readSwapAreas(file = '/proc/swaps'): SwapArea[] {
   });
 }
 
-/** Zram devices, used or not. */
+/** Lists zram devices, used or not. */
 export function listZram(): { readonly id: number; readonly diskBytes: number }[] {
   return readdirSync('/sys/block')
     .filter((name) => /^zram\d+$/.test(name))
@@ -76,28 +79,32 @@ export function listZram(): { readonly id: number; readonly diskBytes: number }[
     }));
 }
 
+/** Path of the device with this number. */
 export function zramPath(id: number): string {
   return `/dev/zram${id}`;
 }
 
+/** Reads the counters of a device. */
 export function readZramStats(id: number): ZramStats {
   const fields = readFileSync(`/sys/block/zram${id}/mm_stat`, 'utf8').trim().split(/\s+/).map(Number);
   return { originalBytes: fields[0] ?? 0, compressedBytes: fields[1] ?? 0, usedBytes: fields[2] ?? 0 };
 }
 
-/** Moves what is stored together, so that the gaps between can be given back. In idle time. */
+/** Moves stored pages together, so that the gaps between them are freed. Runs in idle time. */
 export function compactZram(id: number, sysfs = '/sys'): Promise<void> {
   return writeInIdleTime(`${sysfs}/block/zram${id}/compact`, '1');
 }
 
+/** A file for pages that are written back from zram. */
 export interface ZramBackingFile {
-  /** Made for it, and removed afterwards; on a disk. */
+  /** A path on a disk, where no file exists. The file is removed afterwards. */
   readonly file: string;
   readonly bytes: number;
 }
 
 /**
- * Adds a zram device of `sizeBytes` (of pages before compression) and swaps to it.
+ * Adds a zram device, and uses it as swap.
+ * @param sizeBytes of pages before compression.
  * @param backing where idle pages can be moved; the kernel must have writeback.
  * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without zram or mkswap.
  */
@@ -109,7 +116,7 @@ export async function addZramSwap(
   if (!existsSync(`${zramControl}/hot_add`)) {
     throw new ExopoolError(
       'EXOPOOL_UNSUPPORTED',
-      'the kernel has no zram: run `modprobe zram`, or set up swap',
+      'the kernel has no zram; run `modprobe zram`, or set up swap',
     );
   }
   const uuid = randomUUID();
@@ -133,8 +140,9 @@ export async function addZramSwap(
 }
 
 /**
- * Brings everything back that was swapped there, by whomever. Does nothing when it is not in use.
- * @throws ExopoolError `EXOPOOL_IO` when that has no room in memory, or in the limit of its cgroup.
+ * Ends the use of a swap area: every page in it comes back to memory, whoever owns it. Does nothing when it is not in
+ * use.
+ * @throws ExopoolError `EXOPOOL_IO` when the pages have no room in memory, or under the limit of their cgroup.
  */
 export async function swapOff(path: string): Promise<void> {
   if (!readSwapAreas().some((area) => area.path === path)) return;
@@ -144,17 +152,18 @@ export async function swapOff(path: string): Promise<void> {
     if (!/Cannot allocate memory/.test(String((error as { stderr?: string }).stderr))) throw error;
     const remedy =
       'free some, or raise the limits of the cgroups that have pages there; the next start tries again, or run';
-    const message = `there is no memory for what is swapped to ${path}: ${remedy} \`swapoff ${path}\``;
+    const message = `there is no memory for the pages that are swapped to ${path}; ${remedy} \`swapoff ${path}\``;
     throw new ExopoolError('EXOPOOL_IO', message, { cause: error });
   }
 }
 
+/** Removes a device that is not in use; its content is lost. */
 export function removeZram(id: number): void {
   writeFileSync(`/sys/block/zram${id}/reset`, '1');
   writeFileSync(`${zramControl}/hot_remove`, String(id));
 }
 
-/** True when the device is there and holds our swap area, or nothing yet. */
+/** Whether the device exists, and holds our swap area or nothing yet. */
 export function isOurZram(id: number, uuid: string): boolean {
   const device = listZram().find((candidate) => candidate.id === id);
   if (device === undefined) return false;
@@ -173,15 +182,16 @@ export function isOurZram(id: number, uuid: string): boolean {
   );
 }
 
-/** The tools of util-linux are in folders that are not on every user's path. */
+/** Options for tools of util-linux, which lie in folders that are not on every user's path. */
 export const toolOptions = {
   env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' },
 };
 
+/** The typed error for a failure of a swap tool. */
 export function explainSwapError(error: unknown): ExopoolError {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' && syscall?.startsWith('spawn') === true) {
-    const message = `${syscall.slice('spawn '.length)} is missing: install util-linux`;
+    const message = `${syscall.slice('spawn '.length)} is missing; install util-linux`;
     return new ExopoolError('EXOPOOL_UNSUPPORTED', message, { cause: error });
   }
   return toExopoolError(error, 'cannot set up swap (root is needed)');

@@ -1,6 +1,6 @@
 /**
- * The swapped-out pages of the processes of a cgroup, by the step in which they went; the newest can be brought back
- * before they are asked for.
+ * The swapped-out pages of a cgroup's processes, and when each went out. The newest can be brought back before a process
+ * needs them.
  */
 import { loadBinding } from '../load-binding.js';
 import { pageCallResult } from './page-call.js';
@@ -16,12 +16,26 @@ interface PagingBinding {
   readonly SwapHistory: new (pid: number) => NativeSwapHistory;
 }
 
+/**
+ * The history of swapped-out pages of some processes.
+ * @example
+ * ```ts
+ * import { SwappedPages } from '@exopool/native/internal';
+ *
+ * const pages = new SwappedPages();
+ * console.log(await pages.observe([process.pid]), 'bytes are swapped out');
+ * await pages.prefetch(16 * 1024 * 1024);
+ * ```
+ */
 export class SwappedPages {
   readonly #histories = new Map<number, NativeSwapHistory>();
   #step = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** Looks at all pages of these processes: those newly out went since the last look. @returns bytes that are out. */
+  /**
+   * Looks at all pages of these processes. Pages that are newly swapped out went since the last look.
+   * @returns bytes that are swapped out.
+   */
   observe(pids: readonly number[]): Promise<number> {
     return this.#inTurn(async () => {
       this.#step += 1;
@@ -33,8 +47,8 @@ export class SwappedPages {
   }
 
   /**
-   * Brings back up to `bytes`, newest first. They are in memory when this resolves, or on their way from a disk.
-   * @returns the bytes that were asked for.
+   * Brings back up to `bytes`, newest first. When this resolves the pages are in memory, or on their way from a disk.
+   * @returns the bytes that the kernel was asked for.
    */
   prefetch(bytes: number): Promise<number> {
     return this.#inTurn(async () => {

@@ -9,15 +9,15 @@ import { removeSwapFile } from './swap-file.js';
 import { isOurZram, listZram, removeZram, swapOff, zramPath } from './swap.js';
 import { removeZramDisk } from './zram-disk.js';
 
-/** Between the record of `zram-add` and the device, a process writes one file. */
+/** Longest time from the record of `zram-add` until the device exists: between the two a process writes one file. */
 const zramAddMaxMs = 10_000;
 
-/** A device that has been added is named by the next record; who looks for another finds somebody else's. */
+/** The next record names the device that was added. To look for one more would find somebody else's device. */
 export function isUndoneByNext(change: Change, next: Change | undefined): boolean {
   return change.kind === 'zram-add' && (next?.kind === 'zram' || next?.kind === 'zram-disk');
 }
 
-/** @throws ExopoolError or an error of the operating system when it cannot be undone now. */
+/** Undoes one change. @throws ExopoolError or an error of the operating system when it cannot be undone now. */
 export async function undoChange(change: Change): Promise<void> {
   switch (change.kind) {
     case 'pin':
@@ -57,7 +57,7 @@ function restoreFile(path: string, old: string): void {
   writeFileSync(path, old);
 }
 
-/** The process was killed before it could write down the number: ours was added then, and has no size yet. */
+/** The process was killed before it recorded the number. Our device was added at that time, and has no size yet. */
 function removeUnusedZram(existing: readonly number[], atMs: number): void {
   for (const { id, diskBytes } of listZram()) {
     if (existing.includes(id) || diskBytes > 0) continue;

@@ -1,4 +1,4 @@
-/** A file system on a zram device of our own: a disk that answers in a microsecond, for measurements. */
+/** A file system on a zram device: a disk that answers in a microsecond, for measurements. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
@@ -8,14 +8,13 @@ import type { ChangeRecorder } from './machine-change.js';
 import { listZram, removeZram, zramControl, zramPath } from './swap.js';
 
 const run = promisify(execFile);
-/** Of ext4's superblock. */
+/** Offset of the UUID in ext4's superblock. */
 const uuidOffset = 1024 + 0x68;
 const uuidBytes = 16;
 
 /**
- * Adds a zram device of `sizeBytes` and mounts an ext4 file system on it. Undone with the journal, which unmounts it,
- * too.
- * @param mountPoint a folder that is there.
+ * Adds a zram device of `sizeBytes`, and mounts an ext4 file system on it. The journal unmounts and removes it.
+ * @param mountPoint an existing folder.
  * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` without zram or mkfs.ext4.
  */
 export async function addZramDisk(
@@ -24,7 +23,7 @@ export async function addZramDisk(
   mountPoint: string,
 ): Promise<void> {
   if (!existsSync(`${zramControl}/hot_add`))
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'the kernel has no zram: run `modprobe zram`');
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', 'the kernel has no zram; run `modprobe zram`');
   const uuid = randomUUID();
   try {
     const existing = listZram().map((device) => device.id);
@@ -40,7 +39,7 @@ export async function addZramDisk(
   }
 }
 
-/** Unmounts and removes it, when it is the one with this UUID or has nothing on it yet. */
+/** Unmounts and removes a device that has this UUID, or nothing on it yet. Leaves any other alone. */
 export async function removeZramDisk(id: number, uuid: string): Promise<void> {
   const device = listZram().find((candidate) => candidate.id === id);
   if (device === undefined || (device.diskBytes > 0 && uuidOf(id) !== uuid)) return;

@@ -1,11 +1,11 @@
 /**
- * zram that moves what nobody touches to a backing device, so that compressed memory holds what may be wanted.
+ * Writeback of zram: idle pages go to a backing device, so that compressed memory holds the pages that may be needed.
  *
  *   page swapped out ─▶ compressed memory ── untouched for a while: `idle` ─▶ backing device
  *                            ▲ touched: comes back cheaply                        │ touched: a disk read
  *
  * With CONFIG_ZRAM_TRACK_ENTRY_ACTIME the kernel knows how long a page has been idle. Without it there is one mark: it
- * is set on all pages, a touch takes it away, and what still has it a period later goes.
+ * is set on all pages, an access clears it, and pages that still have it a period later are written back.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,29 +14,30 @@ import { writeInIdleTime } from './idle-write.js';
 
 const pageBytes = 4096;
 
+/** Traffic of a backing device. */
 export interface ZramBacking {
   /** On the backing device now. */
   readonly storedBytes: number;
-  /** Brought back from it since it was set up: pages that were missed after all. */
+  /** Read back since it was set up: pages that were needed after all. */
   readonly readBytes: number;
   readonly writtenBytes: number;
 }
 
 const block = (sysfs: string, id: number, file: string): string => join(sysfs, 'block', `zram${id}`, file);
 
-/** Looks at any zram device that is there: the kernel has it for all or none. */
+/** Whether zram has writeback. Looks at any zram device: the kernel has it for all or none. */
 export function hasZramWriteback(sysfs = '/sys'): boolean {
   const folder = join(sysfs, 'block');
   const device = existsSync(folder) ? readdirSync(folder).find((name) => /^zram\d+$/.test(name)) : undefined;
   return device !== undefined && existsSync(join(folder, device, 'backing_dev'));
 }
 
-/** Before the device has a size. @param device a block device; what is on it is lost. */
+/** Sets the backing device, before the zram device has a size. @param device a block device; its content is lost. */
 export function setZramBacking(id: number, device: string, sysfs = '/sys'): void {
   write(block(sysfs, id, 'backing_dev'), device);
 }
 
-/** Bytes on and through the backing device; `undefined` when there is none. */
+/** Reads the traffic of the backing device; `undefined` when there is none. */
 export function readZramBacking(id: number, sysfs = '/sys'): ZramBacking | undefined {
   const file = block(sysfs, id, 'bd_stat');
   if (!existsSync(file)) return undefined;
@@ -44,12 +45,22 @@ export function readZramBacking(id: number, sysfs = '/sys'): ZramBacking | undef
   return { storedBytes: stored * pageBytes, readBytes: read * pageBytes, writtenBytes: written * pageBytes };
 }
 
-/** Bytes read from the device, wherever they were. */
+/** Bytes read from the zram device, from compressed memory and from its backing device. */
 export function readZramReadBytes(id: number, sysfs = '/sys'): number {
   const sectors = numbers(block(sysfs, id, 'stat'))[2] ?? 0;
   return sectors * 512;
 }
 
+/**
+ * Moves idle pages of one zram device to its backing device.
+ * @example
+ * ```ts
+ * import { ZramWriteback } from '@exopool/native/internal';
+ *
+ * const writeback = new ZramWriteback(0, 600); // /dev/zram0, pages idle for ten minutes
+ * console.log(await writeback.turn(Date.now()));
+ * ```
+ */
 export class ZramWriteback {
   readonly #id: number;
   readonly #idleSeconds: number;
@@ -63,7 +74,7 @@ export class ZramWriteback {
     this.#sysfs = sysfs;
   }
 
-  /** Moves what has been idle for long enough, in idle time. @returns whether anything was. */
+  /** Moves pages that have been idle for long enough, in idle time. @returns whether the kernel was asked to. */
   async turn(nowMs: number): Promise<boolean> {
     if (this.#hasAges) {
       try {
