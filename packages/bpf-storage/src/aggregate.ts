@@ -32,7 +32,10 @@ export function checkField(field: NumberField): NumberField {
   integer('field.offset', field.offset, 0, EXO_VALUE_MAX);
   if (numberTypes.includes(field.type)) return field;
   const types = numberTypes.join(', ');
-  throw new ExopoolError('EXOPOOL_INVALID', `field.type must be one of ${types}, not ${field.type as string}`);
+  throw new ExopoolError(
+    'EXOPOOL_INVALID',
+    `field.type must be one of ${types}, not ${field.type as string}`,
+  );
 }
 
 /**

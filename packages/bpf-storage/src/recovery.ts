@@ -1,10 +1,10 @@
 /**
- * Opening a store: its tables, and over them the writes that only the logs have.
+ * Opens the tables of a store, and replays the writes that only the logs have.
  *
- * A writer holds the lock, so nothing changes under it. When the logs hold more than a memtable may, it flushes while
- * it replays; the logs stay for as long as a later crash may need them. A reader has no lock: a writer may put a log
- * into a table and remove it between two of the reader's steps. So it opens everything the manifest names, and looks
- * whether the manifest is still the same; what is open cannot be removed under it.
+ * A writer holds the lock, so nothing changes meanwhile. If the logs exceed a memtable, it flushes during the replay; the
+ * logs stay as long as a later crash may need them. A reader has no lock: between two of its steps a writer may flush a
+ * log to a table and remove it. So the reader opens everything that the manifest names, and then checks that the manifest
+ * is still the same. Open files stay readable even if they are removed.
  */
 import { ExopoolError } from '@exopool/shared';
 import { Compactor } from './compaction/compactor.js';
@@ -16,18 +16,19 @@ import { Memtables } from './write/memtable.js';
 import type { TableSet } from './tables/table-set.js';
 import { stopTables } from './compaction/write-pressure.js';
 
-/** A reader that loses the race against a writer looks again, at most this often. */
+/** How often a reader tries again after it lost the race against a writer. */
 const openAttemptsMax = 10;
 
+/** What a store starts with. */
 export interface Recovered {
   readonly memtables: Memtables;
-  /** Where the last log ends. */
+  /** The end of the last log. */
   readonly previous: LogEnd;
   /** The number of the next log. */
   readonly next: number;
 }
 
-/** For the one who holds the lock. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_VERSION`. */
+/** For the holder of the lock. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_VERSION`. */
 export async function recoverToWrite(
   folder: string,
   manifest: Manifest,
@@ -49,7 +50,7 @@ export async function recoverToWrite(
   }
 }
 
-/** For a reader: nothing is written. Errors as {@link recoverToWrite}. */
+/** For a reader: it writes nothing. @throws ExopoolError as {@link recoverToWrite}. */
 export async function recoverToRead(folder: string, found: Manifest, tables: TableSet): Promise<Recovered> {
   let manifest = found;
   for (let attempt = 1; ; attempt += 1) {
@@ -88,7 +89,7 @@ function apply(memtables: Memtables, { payload, count }: LoggedBatch): undefined
   memtables.apply(payload, count);
 }
 
-/** Makes room while the logs are replayed. They still count: the last of them has not been read to its end. */
+/** Flushes during the replay. The logs still count, because the last one has not been read to its end. */
 async function spill(tables: TableSet, memtables: Memtables): Promise<void> {
   if (tables.tables.length >= stopTables) await new Compactor(tables, Infinity).mergeAll();
   const frozen = memtables.freeze();
@@ -102,6 +103,6 @@ async function spill(tables: TableSet, memtables: Memtables): Promise<void> {
 }
 
 function tooBusy(folder: string, cause: unknown): ExopoolError {
-  const message = `the store in ${folder} changed ${openAttemptsMax} times while it was opened; try again`;
+  const message = `the store in ${folder} changed ${openAttemptsMax} times while it was being opened; try again`;
   return new ExopoolError('EXOPOOL_IO', message, { cause });
 }

@@ -1,15 +1,15 @@
 /**
- * The folder of a store: who may write in it, and what is left in it after a crash.
+ * The folder of a store: its lock, and the removal of what a crash left.
  *
- *   LOCK            locked (flock) by the one process that writes; the kernel frees it when that process dies
+ *   LOCK            locked (flock) by the writing process; the kernel frees the lock when that process dies
  *   MANIFEST        names the tables, and the first log that counts
  *   000007.table    a table
  *   000009.log      writes that are not in a table yet
- *   tmp-…           unfinished work under one of these names, or a run of a load; removed by the next writer
+ *   tmp-…           an unfinished file of one of these names, or a run of a load; the next writer removes it
  *
- * A table that the manifest does not name is the work of a process that died between finishing the table and
- * switching the manifest, or the old table of one that died just after. It is removed too, but only when there is a
- * manifest: tables or logs without one are somebody's data with the manifest lost.
+ * A table that the manifest does not name is left by a process that died just before or just after it switched the
+ * manifest. The next writer removes it too, but only if there is a manifest: without one, tables and logs are data whose
+ * manifest was lost.
  */
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,13 +33,14 @@ import { temporaryPrefix } from './base/temporary-file.js';
 
 const lockName = 'LOCK';
 
+/** A folder that this process may write to. */
 export interface WritableFolder {
   readonly manifest: Manifest;
   /** Closing it frees the lock. */
   readonly lock: FileHandle;
 }
 
-/** @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
+/** Reads the manifest. @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`. */
 export async function openFolderToRead(folder: string): Promise<Manifest> {
   const manifest = await readManifest(folder);
   if (manifest !== undefined) return manifest;
@@ -50,7 +51,7 @@ export async function openFolderToRead(folder: string): Promise<Manifest> {
 }
 
 /**
- * Takes the folder for writing: makes it when `createIfMissing`, locks it, removes unfinished work.
+ * Takes the folder for writing: creates it if `createIfMissing`, locks it, removes unfinished files.
  * @throws ExopoolError `EXOPOOL_LOCKED`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_PERMISSION`, `EXOPOOL_CORRUPT`,
  * `EXOPOOL_VERSION`.
  */
@@ -110,7 +111,7 @@ async function removeLeftovers(folder: string, manifest: Manifest): Promise<void
   await removeLogs(folder, manifest.log);
 }
 
-/** Whether a writer names its unfinished work so: the folder may have files of others, which are not touched. */
+/** Whether `name` is that of an unfinished file of a store. Other files in the folder are not touched. */
 function isUnfinished(name: string): boolean {
   if (!name.startsWith(temporaryPrefix)) return false;
   const work = name.slice(temporaryPrefix.length);

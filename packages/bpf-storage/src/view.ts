@@ -1,5 +1,5 @@
 /**
- * What a store holds at one moment: its memtables up to a write, and its tables, both kept until the view is closed.
+ * Views: a store at one moment. A view keeps the memtables up to a certain write, and the tables, until it is closed.
  */
 import { BatchScan, type ScanBatch, type ScanSources, type StoreIndex } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
@@ -11,6 +11,7 @@ import type { OpenTable } from './tables/open-table.js';
 import type { RangeQuery } from './store-options.js';
 import { lookUpIn, releaseAll, retainAll } from './tables/table-set.js';
 
+/** A store at one moment. Close it. */
 export class View {
   #isOpen = true;
 
@@ -23,12 +24,12 @@ export class View {
     retainAll(tables);
   }
 
-  /** Another one of the same moment, to be closed on its own. */
+  /** Another view of the same moment; it is closed separately. */
   fork(): View {
     return new View(this.memtables.fork(), this.tables, this.cache);
   }
 
-  /** The values of `keys`, in order, past all caches. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`. */
+  /** The values of `keys`, in order. No cache is asked. @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`. */
   async getMany(keys: readonly Buffer[], engine: EngineName): Promise<(Buffer | undefined)[]> {
     const written = keys.map((key) => this.memtables.get(key));
     const values = await lookUpIn(this.tables, keys, engine);
@@ -38,7 +39,7 @@ export class View {
     });
   }
 
-  /** What a scan of `query` has to read. */
+  /** The memtables and tables that a scan of `query` must read. */
   sources(query: RangeQuery): ScanSources {
     const tables = this.tables.filter((table) => table.overlaps(query)).map(({ file }) => file);
     return { ...this.memtables.sources, tables, cache: this.cache };
@@ -53,12 +54,12 @@ export class View {
   }
 }
 
-/** An entry that is there. Its buffers are parts of one block of memory a batch. */
+/** A key with its value. The buffers of one batch share a block of memory. */
 export type PresentEntry = ScanBatch[number];
 
 /**
- * The entries of a view in order. Most calls of `next()` find their entry in the batch at hand, and cost one promise that
- * is resolved already; a generator would cost several.
+ * Iterates over the entries of a view. Most calls of `next()` find their entry in the present batch and cost one resolved
+ * promise; a generator would cost several.
  */
 class Walk<T> implements AsyncIterableIterator<T, undefined> {
   #view: View | undefined;
@@ -66,7 +67,7 @@ class Walk<T> implements AsyncIterableIterator<T, undefined> {
   #batch: ScanBatch = [];
   #index = 0;
   #hasEnded = false;
-  /** The last of the calls that wait for a batch. */
+  /** The last call that waits for a batch. */
   #waiting: Promise<unknown> | undefined;
 
   constructor(
@@ -144,9 +145,10 @@ class Walk<T> implements AsyncIterableIterator<T, undefined> {
 }
 
 /**
- * The entries of a view in order, each as `take` makes it.
+ * Iterates over the entries of a view, in order.
  * @param open called when the iteration begins; the view is closed when it ends.
  * @param mayGoOn throws to stop.
+ * @param take makes what the iteration yields.
  */
 export function walk<T>(
   open: () => View,

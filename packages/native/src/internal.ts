@@ -20,6 +20,7 @@ export {
 export { SortedRun } from './table/sorted-run.js';
 export { TableWrite, type TableWriteOptions, type WrittenTable } from './table/table-job.js';
 export { filterMiss } from './table/table-filter.js';
+export { tableEngines } from './table/table-engine.js';
 export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './table/store-index.js';
 export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from './table/table-binding.js';
 export {

@@ -1,20 +1,19 @@
 /**
- * Group commit: one write and one sync of the log for everybody who waits.
+ * Group commit: one write and one sync of the log for all waiting commits.
  *
- * A commit joins those that wait. One turn at a time takes all of them, writes their frames, syncs if any of them
- * asked for it, and only then applies them to the memtable, in the order of the log, and acknowledges them. While the
- * disk syncs, the next group gathers: the slower the disk, the larger the groups.
+ * A commit joins the waiting ones. One turn at a time takes all of them, writes their frames, syncs if any of them asks
+ * for it, applies them to the memtable in the order of the log, and acknowledges them. While the disk syncs, the next
+ * group gathers: the slower the disk, the larger the groups.
  *
  *   waiting    c4 c5 c6          a turn:  frames -> log -> sync -> apply -> acknowledge
  *   in turn    c1 c2 c3
  *
- * A turn in which nobody asked for a sync applies and acknowledges at once; its frames stay here as *late* ones until
- * the next write, or for `lateMs` or `lateBytesMax`. A crash loses at most what is late or not synced, always from
- * the end: what is on disk is a prefix of what was acknowledged.
+ * A turn without a request for a sync applies and acknowledges at once. Its frames wait here as *late* frames until the
+ * next write, for at most `lateMs` or `lateBytesMax`. A crash loses at most the late and the unsynced frames, always from
+ * the end: the frames on disk are a prefix of the acknowledged ones.
  *
- * Sealing ends a log, all of it on disk, and a log is made when the first frame for it comes. After a failure that
- * leaves acknowledged writes in memory only (see log-file.ts), or rejected ones in the log only, no commits are taken
- * until the memtable is in a table.
+ * Sealing syncs and ends a log. The first frame creates the next log. A failure may leave acknowledged writes in memory
+ * only (see log-file.ts), or rejected writes in the log only. Then no commits are taken until the memtable is in a table.
  */
 import type { ExopoolError } from '@exopool/shared';
 import { toExopoolError } from '@exopool/shared';
@@ -22,23 +21,24 @@ import { LogFile } from './log-file.js';
 import type { LogEnd } from './log-format.js';
 import { Mutex } from '../base/mutex.js';
 
-/** How long an acknowledged frame waits for company before it is handed to the kernel, milliseconds. */
+/** How long an acknowledged frame may wait before it is handed to the kernel, milliseconds. */
 export const lateMs = 10;
-/** How long after a failure they are tried again, milliseconds: a full disk has space again when somebody makes it. */
+/** How long after a failure late frames are tried again, milliseconds: a full disk may have space again. */
 export const lateAgainMs = 1000;
-/** Late frames that are handed to the kernel at once, bytes: what one write carries well. */
+/** With more late bytes than this, they are handed to the kernel at once. */
 export const lateBytesMax = 1024 * 1024;
 
+/** One batch of writes on its way. */
 export interface Commit {
   /** From `encodeFrame`. */
   readonly frame: Buffer;
-  /** Memory that applying it will take, bytes. */
+  /** Memory of the batch in the memtable, bytes. */
   readonly memoryBytes: number;
-  /** Whether it must be on disk before it is acknowledged. */
+  /** Whether the batch must be on disk before it is acknowledged. */
   readonly sync: boolean;
   /**
-   * Makes it visible, in the turn in which it is called; acknowledged once the promise resolves. When it throws, for want
-   * of memory, the commit is rejected with that.
+   * Makes the batch visible in the turn in which it is called. The commit is acknowledged once the promise resolves. If it
+   * throws because memory is missing, the commit rejects with that error.
    */
   apply(): Promise<void>;
 }
@@ -50,18 +50,19 @@ interface Waiting extends Commit {
 
 export interface CommitLogOptions {
   readonly folder: string;
-  /** The log before the first one, and the number of the first one. */
+  /** The end of the last log that exists, and the number of the next log. */
   readonly previous: LogEnd;
   readonly next: number;
 }
 
+/** The write-ahead log of an open store: a sequence of log files. */
 export class CommitLog {
   readonly #turns = new Mutex();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #late: Buffer[] = [];
   #lateTimer: NodeJS.Timeout | undefined;
-  /** The last attempt to write late frames failed: whoever commits next is told. */
+  /** The last attempt to write late frames failed: the next commit gets the error. */
   #lateFailed = false;
   #log: LogFile | undefined;
   #previous: LogEnd;
@@ -74,22 +75,22 @@ export class CommitLog {
     this.#next = options.next;
   }
 
-  /** Commits acknowledged, syncs that covered them, and bytes of frames written. */
+  /** Acknowledged commits, syncs, and bytes of written frames. */
   get counts(): { readonly commits: number; readonly logSyncs: number; readonly logBytes: number } {
     return { ...this.#counts };
   }
 
-  /** Memory that commits under way will take, bytes. */
+  /** Memory that commits in flight will take, bytes. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** Set while log and memory differ in what was acknowledged; `commit()` rejects with it. */
+  /** Set while log and memtable differ; `commit()` rejects with it. */
   get failure(): ExopoolError | undefined {
     return this.#failure;
   }
 
-  /** Resolves once the commit is applied, and on disk if it asked for that. What is rejected was not applied. */
+  /** Resolves once the commit is applied, and on disk if it asks for a sync. A rejected commit was not applied. */
   commit(commit: Commit): Promise<void> {
     this.#waitingBytes += commit.memoryBytes;
     const done = new Promise<void>((resolve, reject) => {
@@ -100,9 +101,9 @@ export class CommitLog {
   }
 
   /**
-   * Ends the log, all of it on disk, after the commits of now. A failure is not thrown: it is kept as `failure`.
-   * @param onSealed called before any later commit is applied, with the number of the next log: everything applied so
-   * far is in logs below it.
+   * Syncs and ends the log after the commits in flight. It does not throw: an error is kept as `failure`.
+   * @param onSealed called before any later commit is applied, with the number of the next log. Everything applied so far
+   * is in logs below that number.
    */
   async seal<T>(onSealed: (next: number) => T): Promise<T> {
     return this.#turns.run(async () => {
@@ -119,7 +120,7 @@ export class CommitLog {
     });
   }
 
-  /** What was applied before a seal is on disk by other means: commits are taken again, if `failure` was why not. */
+  /** To be called when the writes before a seal are in a table. Clears `failure` if it still is the given one. */
   recovered(failure: ExopoolError | undefined): void {
     if (this.#failure === failure) this.#failure = undefined;
   }
@@ -141,7 +142,7 @@ export class CommitLog {
     }
   }
 
-  /** What is in the log and not in the memtable must go with the log: no more is taken until then. */
+  /** A batch in the log that is not in the memtable must go with its log: no commits are taken until then. */
   #apply(commit: Waiting): void {
     try {
       commit.resolve(commit.apply());
@@ -168,12 +169,12 @@ export class CommitLog {
     return setTimeout(() => void this.#turns.run(() => this.#appendLate()), ms);
   }
 
-  /** Never throws: nobody waits for it. */
+  /** Never throws: no caller waits for it. */
   async #appendLate(): Promise<void> {
     if (this.#failure === undefined) await this.#append([]).catch(() => undefined);
   }
 
-  /** Hands late frames and `frames` to the kernel. When that fails the late ones stay late, and are tried again. */
+  /** Hands late frames and `frames` to the kernel. If that fails, the late frames stay and are tried again. */
   async #append(frames: readonly Buffer[]): Promise<void> {
     clearTimeout(this.#lateTimer);
     this.#lateTimer = undefined;
@@ -185,7 +186,7 @@ export class CommitLog {
     } catch (error) {
       this.#lateFailed = this.#late.length > 0;
       if (this.#log?.isBroken === true) this.#failure = toExopoolError(error);
-      // A process that has nothing else to do need not stay for a disk that is full.
+      // A full disk must not keep the process alive.
       else if (this.#lateFailed) this.#lateTimer = this.#appendLateIn(lateAgainMs).unref();
       throw error;
     }

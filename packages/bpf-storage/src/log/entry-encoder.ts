@@ -1,5 +1,5 @@
 /**
- * Packs entries into batches for native code, one crossing for some thousand of them: see `log-format.ts` for the bytes.
+ * Packs entries into batches for native code: one crossing for thousands of entries. `log-format.ts` has the layout.
  */
 import { copyKey, copyValue, type Bytes } from '../format/row-key.js';
 import { operationHeaderBytes } from './log-format.js';
@@ -10,14 +10,15 @@ const batchBytesMax = 256 * 1024;
 /** UTF-8 bytes of one UTF-16 unit at most. */
 const utf8BytesMax = 3;
 
+/** Encodes entries one by one, and passes full batches on. */
 export class EntryEncoder {
   readonly #batch: Buffer;
   #end = 0;
   #bytes = 0;
 
   /**
-   * @param memoryBytes of those who take the batches, which are a small part of it
-   * @param take gets each full batch, good until it returns
+   * @param memoryBytes memory of the receiver; a batch takes at most a sixteenth of it
+   * @param take receives each full batch; the buffer is valid until `take` returns
    */
   constructor(
     memoryBytes: number,
@@ -31,10 +32,10 @@ export class EntryEncoder {
     return this.#bytes;
   }
 
-  /** @throws ExopoolError `EXOPOOL_INVALID` for what is no key or no value, and what `take` throws. */
+  /** @throws ExopoolError `EXOPOOL_INVALID` for an invalid key or value, and whatever `take` throws. */
   add(key: Bytes, value: Bytes): void {
     const most = operationHeaderBytes + bytesAtMost(key) + bytesAtMost(value);
-    // Whatever is not plainly a short key and a value that fits, the slow way tells what it is.
+    // The slow way handles everything that is not plainly a short key with a value that fits.
     if (!(bytesAtMost(key) <= EXO_KEY_MAX && key.length > 0 && most <= this.#batch.length)) {
       this.#addAlone(copyKey(key), copyValue(value));
       return;
@@ -47,7 +48,7 @@ export class EntryEncoder {
     this.#end = keyAt + keyLength + valueLength;
   }
 
-  /** Hands on what waits. */
+  /** Passes the gathered entries on. */
   flush(): void {
     if (this.#end > 0) this.take(this.#batch.subarray(0, this.#end));
     this.#end = 0;
@@ -80,7 +81,7 @@ export class EntryEncoder {
   }
 }
 
-/** Not a number for what is neither bytes nor a string. */
+/** NaN if it is neither bytes nor a string. */
 function bytesAtMost(bytes: Bytes): number {
   if (typeof bytes === 'string') return bytes.length * utf8BytesMax;
   return bytes instanceof Uint8Array ? bytes.length : NaN;

@@ -1,16 +1,15 @@
 /**
- * One write-ahead log while it is written.
+ * A write-ahead log that is being written.
  *
  *   header | frames on disk ........ | frames the kernel has | free
  *                             synced ^                   end ^
  *
- * The file gets its name only once its header is on disk, so a log whose header does not verify is damaged, never
- * unfinished.
+ * The file gets its name only once its header is on disk. So a log with an invalid header is damaged, never unfinished.
  *
- * When a write fails (a full disk, most often) the file is cut back to `end` and synced: nothing of the failed frames
- * is left, and the log goes on when there is room. When syncing fails nobody knows what the disk holds past `synced`;
- * Linux reports that once and then calls the pages clean, so trying again would prove nothing. The log is *broken*
- * then: it ends at `synced`, and the next one says so.
+ * After a failed write (most often because of a full disk) the file is truncated to `end` and synced: nothing of the
+ * failed frames is left, and the log goes on when there is space. After a failed sync nobody knows what the disk holds
+ * past `synced`. Linux reports that once and then marks the pages clean, so another sync would prove nothing. The log is
+ * *broken* then: it ends at `synced`, and the header of the next log says so.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,12 +23,13 @@ export function logName(number: number): string {
   return `${String(number).padStart(6, '0')}.log`;
 }
 
-/** The number in a log's name; `undefined` for the name of something else. */
+/** The number in a log's name; `undefined` if it is not the name of a log. */
 export function logNumber(name: string): number | undefined {
   const digits = /^(\d{6,15})\.log$/.exec(name)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** One log file, open for appending. */
 export class LogFile {
   #end = logHeaderBytes;
   #synced = logHeaderBytes;
@@ -42,7 +42,7 @@ export class LogFile {
     private readonly file: FileHandle,
   ) {}
 
-  /** Makes the file; it is durable when this resolves. @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO`, … */
+  /** Creates the file; it is durable when this resolves. @throws ExopoolError `EXOPOOL_NO_SPACE`, `EXOPOOL_IO`, … */
   static async create(folder: string, number: number, previous: LogEnd): Promise<LogFile> {
     const path = join(folder, logName(number));
     const temporary = join(folder, temporaryPrefix + logName(number));
@@ -58,16 +58,16 @@ export class LogFile {
     } catch (error) {
       await file?.close().catch(() => undefined);
       for (const name of [temporary, path]) await rm(name, { force: true }).catch(() => undefined);
-      throw toExopoolError(error, `cannot make the log ${path}`);
+      throw toExopoolError(error, `cannot create the log ${path}`);
     }
   }
 
-  /** Where the frames end that were handed to the kernel. */
+  /** The end of the frames that were handed to the kernel. */
   get end(): number {
     return this.#end;
   }
 
-  /** Where the frames end that are known to be on disk. */
+  /** The end of the frames that are known to be on disk. */
   get synced(): number {
     return this.#synced;
   }
@@ -76,7 +76,7 @@ export class LogFile {
     return this.#isBroken;
   }
 
-  /** Hands frames to the kernel. When it fails, none of them is in the log. @throws ExopoolError. */
+  /** Hands frames to the kernel. If it throws, none of them is in the log. @throws ExopoolError. */
   async append(frames: readonly Buffer[]): Promise<void> {
     let offset = this.#end;
     for (const frame of frames) {
@@ -92,7 +92,7 @@ export class LogFile {
     this.#end = offset;
   }
 
-  /** Returns once everything appended is on disk. @throws ExopoolError; the log is broken then. */
+  /** Resolves once all appended frames are on disk. @throws ExopoolError; the log is broken then. */
   async sync(): Promise<void> {
     if (this.#synced === this.#end) return;
     try {
@@ -104,7 +104,7 @@ export class LogFile {
     this.#synced = this.#end;
   }
 
-  /** Never throws: what matters was synced before. */
+  /** Never throws: frames that matter were synced before. */
   async close(): Promise<void> {
     await this.file.close().catch(() => undefined);
   }
@@ -130,12 +130,12 @@ const buffersPerWriteMax = 1024;
 async function writeFully(file: FileHandle, buffers: readonly Buffer[], position: number): Promise<void> {
   let at = position;
   let first = 0;
-  /** Bytes of the first buffer that are written already. */
+  /** Bytes of the first buffer that were written. */
   let skip = 0;
   while (first < buffers.length) {
     const some = buffers.slice(first, first + buffersPerWriteMax);
     some[0] = some[0]!.subarray(skip);
-    // A short write is how a full disk announces itself; writing the rest tells what is the matter.
+    // A full disk first writes less than asked; writing the rest then gives the error.
     const { bytesWritten } = await file.writev(some, at);
     at += bytesWritten;
     skip += bytesWritten;

@@ -1,5 +1,5 @@
 /**
- * The byte layout of a write-ahead log, and nothing else: bytes in, fields out.
+ * The byte layout of a write-ahead log: encoders and decoders, no I/O.
  *
  *   0        48                                                      all integers little-endian, frames at
  *   +--------+---------+-------+-------------------+-----            multiples of 8, offsets from the file's start
@@ -21,8 +21,8 @@
  *   payload   operations one after the other: u8 kind (0 put, 2 delete), u8 0, u16 bytes of the key, u32 bytes of
  *             the value, key, value
  *
- * The frame's header has a checksum of its own, with the log's random id in it: a header found anywhere in the file
- * can be told from a value that looks like one, and its length believed before the payload is read.
+ * The frame header has its own checksum, which includes the random id of the log. So a header can be told from a value
+ * that looks like one, and its length can be trusted before the payload is read.
  */
 import { crc32c } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
@@ -34,9 +34,9 @@ export const logMagic = 'EXOPOLOG';
 export const logVersion = 1;
 export const logHeaderBytes = 48;
 export const frameHeaderBytes = 32;
-/** Frames start at multiples of this: 12 % of the offsets to try when one is looked for. */
+/** Frames start at multiples of this, so a search for a frame tries one offset in eight. */
 export const frameAlignment = 8;
-/** Encoded bytes of one batch. While it is written it is in memory twice; more belongs into a load. */
+/** The most encoded bytes of one batch. A batch is in memory twice while it is written; use a load for more. */
 export const batchBytesMax = 256 * 1024 * 1024;
 
 const headerField = { version: 8, checksum: 12, id: 16, number: 24, previous: 32, previousEnd: 40 } as const;
@@ -46,14 +46,14 @@ export const operationHeaderBytes = 8;
 const kindPut = 0;
 const kindDelete = 2;
 
-/** Where a log ends: bytes past this are none of the store's. */
+/** The end of a log. Bytes past it do not belong to the store. */
 export interface LogEnd {
   readonly number: number;
   /** Bytes from the file's start. */
   readonly end: number;
 }
 
-/** What the first log of a store follows. */
+/** The predecessor of a store's first log. */
 export const noLog: LogEnd = { number: 0, end: 0 };
 
 export interface LogHeader {
@@ -81,7 +81,7 @@ export function decodeLogHeader(bytes: Buffer, path: string): LogHeader {
   }
   const version = bytes.readUInt32LE(headerField.version);
   if (version > logVersion) {
-    const message = `${path} has version ${version}, this program knows up to ${logVersion}; use a newer exopool`;
+    const message = `${path} has version ${version}, this program knows versions up to ${logVersion}; use a newer exopool`;
     throw new ExopoolError('EXOPOOL_VERSION', message);
   }
   const checksum = crc32c(bytes.subarray(headerField.id, logHeaderBytes));
@@ -98,7 +98,7 @@ export function decodeLogHeader(bytes: Buffer, path: string): LogHeader {
   };
 }
 
-/** What the checksum of every frame of a log starts from. */
+/** The start value of the checksums of a log's frames. */
 export function frameSeed(id: bigint): number {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(id);
@@ -106,7 +106,7 @@ export function frameSeed(id: bigint): number {
 }
 
 /**
- * The frame of a batch, complete but for its place.
+ * Encodes the frame of a batch. {@link placeFrame} completes it.
  * @throws ExopoolError `EXOPOOL_INVALID` for a batch of more than {@link batchBytesMax}.
  */
 export function encodeFrame(entries: readonly Entry[]): Buffer {
@@ -127,7 +127,7 @@ export function encodeFrame(entries: readonly Entry[]): Buffer {
   return frame;
 }
 
-/** The operations in a frame that `encodeFrame` made. */
+/** The operations in a frame of {@link encodeFrame}. */
 export function framePayload(frame: Buffer): Buffer {
   return frame.subarray(frameHeaderBytes, frameHeaderBytes + frame.readUInt32LE(frameField.length));
 }
@@ -139,7 +139,7 @@ export interface FramePlace {
   readonly offset: number;
 }
 
-/** Completes a frame. It may be placed again, elsewhere, when it could not be written. */
+/** Completes a frame. After a failed write it may be placed again elsewhere. */
 export function placeFrame(frame: Buffer, { seed, offset }: FramePlace, synced: number): void {
   writeUint64(frame, offset, frameField.offset);
   writeUint64(frame, synced, frameField.synced);
@@ -156,7 +156,7 @@ export interface FrameHeader {
   readonly end: number;
 }
 
-/** The frame header at `bytes[at]`; `undefined` when these bytes are not the header of a frame at this place. */
+/** The frame header at `bytes[at]`; `undefined` if these bytes are not the header of a frame at this place. */
 export function decodeFrameHeader(bytes: Buffer, at: number, place: FramePlace): FrameHeader | undefined {
   if (at + frameHeaderBytes > bytes.length || !mayBeFrame(bytes, at, place.offset)) return undefined;
   if (bytes.readUInt32LE(at + frameField.checksum) !== headerChecksum(bytes, at, place.seed))

@@ -1,17 +1,17 @@
 /**
- * Reads a log back after a crash, and tells a torn tail from damage.
+ * Reads a log after a crash, and tells a torn tail from damage.
  *
- * The disk may have done writes that were not synced in any order: of several frames a later one can be whole where
- * an earlier one is missing, in pieces of a sector. All of that is legal, and the log ends at its first bad frame:
+ * The disk may have done unsynced writes in any order and in pieces of a sector: a later frame can be whole where an
+ * earlier one is missing. That is legal. The log ends at its first bad frame:
  *
  *   | good | good | bad | good, mark m1 | ...              m: the sync mark, how far the log was known to be on disk
  *                 ^ B                                      when the frame was written
  *
- *   every mark found past B is at most B    a torn tail: nobody was told that these frames are safe
- *   some mark found past B is greater       damage: the bad frame was on disk once, and acknowledged
+ *   every mark past B is at most B          a torn tail: these frames were never acknowledged as durable
+ *   some mark past B is greater than B      damage: the bad frame was on disk once, and acknowledged
  *
- * A log with a successor ends where that one's header says; there every frame must be good. What cannot be told:
- * damage in the last synced frames of the last log, when no later frame bears witness.
+ * The header of the next log says where a log ends; up to there every frame must be good. One kind of damage cannot be
+ * recognised: in the last synced frames of the last log, if no later frame has a mark.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { batchEntries, crc32c } from '@exopool/native/internal';
@@ -41,6 +41,7 @@ export interface LoggedBatch {
 /** Where a log's bytes come from; a `FileHandle` is one. */
 export type LogBytes = Pick<FileHandle, 'read'>;
 
+/** Reads the batches of one log. */
 export class LogReader {
   readonly #seed: number;
   /** Bytes of the file from `#windowStart` on. */
@@ -57,7 +58,7 @@ export class LogReader {
   }
 
   /**
-   * @param fileBytes its size now; what is appended later is not read.
+   * @param fileBytes size of the file now; later appends are not read.
    * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_IO`.
    */
   static async open(path: string, file: LogBytes, fileBytes: number): Promise<LogReader> {
@@ -67,8 +68,8 @@ export class LogReader {
 
   /**
    * The batches in order.
-   * @param end where the log is known to end; without it the log ends at its first bad frame.
-   * @returns where the log ends.
+   * @param end the known end of the log; without it the log ends at its first bad frame.
+   * @returns the end of the log.
    * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`.
    */
   async *batches(end?: number): AsyncGenerator<LoggedBatch, number> {
@@ -84,7 +85,7 @@ export class LogReader {
     }
   }
 
-  /** The frame at `at`; `undefined` when there is no good one. */
+  /** The frame at `at`; `undefined` if there is no valid one. */
   async #frame(at: number, limit: number): Promise<{ batch: LoggedBatch; end: number } | undefined> {
     const header = await this.#header(at);
     if (header === undefined || header.end > limit) return undefined;

@@ -1,12 +1,12 @@
 /**
- * The logs of a store that is being opened: which ones still count, and what is in them.
+ * The logs of a store that is being opened: those that still count, and their batches.
  *
  *   MANIFEST   "log": 7        the writes of logs below 7 are in the tables
- *   000006.log                 left over; removed by the next writer
- *   000007.log -> 000008.log   each names the one before it and where that one ends, so a missing one is noticed
+ *   000006.log                 left over; the next writer removes it
+ *   000007.log -> 000008.log   each names the log before it and the end of that, which reveals a missing log
  *
- * Only the last log may have a torn tail. A log whose writes are in the tables already may be replayed again: its
- * last write of a key is the same.
+ * Only the last log may have a torn tail. A log may be replayed although its writes are in the tables: its last write of
+ * each key gives the same value.
  */
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ interface OpenLog {
   readonly reader: LogReader;
 }
 
+/** The logs of one store, open for reading. */
 export class Logs {
   private constructor(
     private readonly folder: string,
@@ -28,8 +29,8 @@ export class Logs {
   ) {}
 
   /**
-   * Opens the logs from number `first` on; what is appended or removed later does not matter to them.
-   * @throws ExopoolError `EXOPOOL_NOT_FOUND` when one is missing, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_IO`.
+   * Opens the logs from number `first` on. Later appends and removals do not affect them.
+   * @throws ExopoolError `EXOPOOL_NOT_FOUND` if one is missing, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, `EXOPOOL_IO`.
    */
   static async open(folder: string, first: number): Promise<Logs> {
     const logs: OpenLog[] = [];
@@ -46,15 +47,15 @@ export class Logs {
     }
   }
 
-  /** The number of the next log, when the manifest says that it is at least `first`. */
+  /** The number of the next log. The manifest says that it is at least `first`. */
   next(first: number): number {
     return Math.max(first, (this.logs.at(-1)?.reader.header.number ?? 0) + 1);
   }
 
   /**
-   * Gives every batch to `apply`, the oldest first.
-   * @returns where the last log ends.
-   * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`, and what `apply` throws.
+   * Calls `apply` with every batch, the oldest first.
+   * @returns the end of the last log.
+   * @throws ExopoolError `EXOPOOL_CORRUPT` with file and offset, `EXOPOOL_IO`, and whatever `apply` throws.
    */
   async replay(apply: (batch: LoggedBatch) => Promise<void> | undefined): Promise<LogEnd> {
     let last = noLog;
@@ -73,8 +74,8 @@ export class Logs {
   }
 
   /**
-   * Makes durable what was replayed. After a crash of the process alone the kernel has frames that the disk has not,
-   * and the next log will state that they are there.
+   * Syncs the last log. After a crash of the process alone, the kernel may have frames that the disk does not have, and
+   * the header of the next log will state that they are there.
    */
   async sync(): Promise<void> {
     try {
@@ -89,7 +90,7 @@ export class Logs {
   }
 }
 
-/** Removes the logs whose writes are in durable tables: those below `first`. */
+/** Removes the logs below `first`. Their writes are in durable tables. */
 export async function removeLogs(folder: string, first: number): Promise<void> {
   try {
     for (const number of await logNumbers(folder)) {
@@ -122,7 +123,7 @@ async function openLog(folder: string, number: number): Promise<OpenLog> {
 function requirePrevious({ path, header }: LogReader, before: LogReader | undefined, first: number): void {
   const { number } = header.previous;
   if (number === before?.header.number || (before === undefined && number < first)) return;
-  const message = `${logName(number)} is missing though ${path} follows it; restore it from a copy of the store`;
+  const message = `${logName(number)} is missing although ${path} follows it; restore it from a backup of the store`;
   throw new ExopoolError('EXOPOOL_NOT_FOUND', message);
 }
 

@@ -15,18 +15,13 @@
  */
 import { ExopoolError } from '@exopool/shared';
 import type { EngineSupport, TableEngine } from '@exopool/native';
-import type { TableFile } from '@exopool/native/internal';
+import { tableEngines, type TableFile } from '@exopool/native/internal';
 
+/** A lookup engine, or `auto`: the store chooses, and chooses again as the page cache changes. */
 export type EngineName = 'auto' | TableEngine;
-export const engineNames: readonly EngineName[] = [
-  'auto',
-  'pread',
-  'io-uring',
-  'page-cache-bpf',
-  'io-uring-bpf',
-  'nvme-bpf',
-  'driver',
-];
+
+/** Every name that {@link StoreOptions.engine} takes. */
+export const engineNames: readonly EngineName[] = ['auto', ...tableEngines];
 
 /**
  * The dispatch level of each engine: where the next read of a chain is issued from. `driver` issues it from the hooked

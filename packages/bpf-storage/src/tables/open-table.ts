@@ -4,25 +4,17 @@
  * replaced, the table is closed and its file removed.
  */
 import { join } from 'node:path';
-import { type EngineSupport, type TableEngine } from '@exopool/native';
-import { TableFile, type LookupCounters } from '@exopool/native/internal';
+import type { EngineSupport, TableEngine } from '@exopool/native';
+import { tableEngines, TableFile, type LookupCounters } from '@exopool/native/internal';
 import { EngineSelector } from './engine.js';
 import type { ManifestTable } from './manifest.js';
 import { corrupt } from '../format/page-view.js';
 import type { KeyRange } from '../format/key-range.js';
 
-export const tableEngines: readonly TableEngine[] = [
-  'pread',
-  'io-uring',
-  'page-cache-bpf',
-  'io-uring-bpf',
-  'nvme-bpf',
-  'driver',
-];
-
 /** Lookups by each engine, including those in tables that are closed by now. */
 export type LookupsByEngine = Readonly<Record<TableEngine, LookupCounters>>;
 
+/** What all open tables of a store share. */
 export interface OpenTableOptions {
   readonly folder: string;
   readonly direct: boolean;
@@ -144,12 +136,5 @@ function addCounters(a: LookupCounters, b: LookupCounters): LookupCounters {
 }
 
 function byEngine(of: (engine: TableEngine) => LookupCounters): LookupsByEngine {
-  return {
-    pread: of('pread'),
-    'io-uring': of('io-uring'),
-    'page-cache-bpf': of('page-cache-bpf'),
-    'io-uring-bpf': of('io-uring-bpf'),
-    'nvme-bpf': of('nvme-bpf'),
-    driver: of('driver'),
-  };
+  return Object.fromEntries(tableEngines.map((engine) => [engine, of(engine)])) as LookupsByEngine;
 }

@@ -250,7 +250,7 @@ export class TableSet {
     } catch (error) {
       if (!(error instanceof ExopoolError) || error.code !== 'EXOPOOL_NOT_FOUND') throw error;
       const path = join(this.options.folder, entry.file);
-      const message = `${path} is missing though MANIFEST names it; restore it from a copy of the store`;
+      const message = `${path} is missing although MANIFEST names it; restore it from a backup of the store`;
       throw new ExopoolError('EXOPOOL_NOT_FOUND', message, { cause: error });
     }
   }

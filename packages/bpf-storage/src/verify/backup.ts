@@ -1,7 +1,7 @@
 /**
- * A copy of a store as a store of its own. Tables never change, so they are copied while everything goes on; where the
- * file system shares blocks between files (XFS, Btrfs) that takes no space. The manifest comes last: a copy that was
- * interrupted has none, and is refused when it is opened.
+ * Copies a store to a new folder. Tables never change, so they are copied while reads and writes go on. Where the file
+ * system shares blocks between files (XFS, Btrfs), the copy takes no space. The manifest is written last: an interrupted
+ * copy has none, and cannot be opened.
  */
 import { constants } from 'node:fs';
 import { copyFile, open, readdir, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { emptyManifest, manifestName, switchManifest } from '../tables/manifest.
 import type { OpenTable } from '../tables/open-table.js';
 import { syncFolder } from '../base/sync-folder.js';
 
-/** @throws ExopoolError `EXOPOOL_INVALID` when `folder` has something in it, `EXOPOOL_NO_SPACE`, `EXOPOOL_ABORTED`, … */
+/** Copies `tables` to `folder`. @throws ExopoolError `EXOPOOL_INVALID` if `folder` is not empty, `EXOPOOL_NO_SPACE`, `EXOPOOL_ABORTED`, … */
 export async function backUp(
   tables: readonly OpenTable[],
   folder: string,

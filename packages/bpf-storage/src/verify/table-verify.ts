@@ -1,10 +1,10 @@
 /**
- * Verifies a whole table: walks every page and holds it against what the others say.
+ * Verifies a whole table: it walks every page and compares it with the others.
  *
- * Checked are: checksums, table and place of each page; levels; keys in order and within the bounds that the parent
- * gives; slot heads (the BPF walker trusts them to choose its way); checksums of values; each page of the file used
- * exactly once; the filter's pages, and that it passes every key; and the header's counts. A damaged page is reported with file and offset, and the walk goes on
- * beside it.
+ * It checks: checksum, table and place of each page; levels; the order of keys, and the bounds that the parent gives; slot
+ * heads (the BPF walker chooses its way by them); checksums of values; that each page of the file is used exactly once;
+ * the pages of the filter, and that it passes every key; the counts in the header. It reports a damaged page with file
+ * and offset, and goes on with the other pages.
  */
 import { crc32c, filterMiss } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
@@ -25,27 +25,32 @@ import {
 import { corrupt, type PageView, type ValueReference } from '../format/page-view.js';
 import { readValue, readView, type PageSource } from '../tables/table-reader.js';
 
-/** Problems listed at most: the first few tell what happened, and a wrecked file has millions. */
+/** The most problems in a report: the first few tell what happened, and a wrecked file has millions. */
 export const problemsMax = 100;
 
+/** One damaged place. */
 export interface VerifyProblem {
+  /** Path of the file. */
   readonly file: string;
   /** Bytes from the file's start. */
   readonly offset: number;
   readonly message: string;
 }
 
+/** The result of {@link verifyTable} and `Store.verify`. */
 export interface VerifyReport {
+  /** True if there are no problems. */
   readonly ok: boolean;
+  /** What was found: entries with tombstones, and pages of 4096 bytes. */
   readonly entries: number;
   readonly leafPages: number;
   readonly interiorPages: number;
   readonly valuePages: number;
-  /** The first {@link problemsMax}. */
+  /** The first 100 problems. */
   readonly problems: readonly VerifyProblem[];
 }
 
-/** The report on no table at all. */
+/** The report on no tables. */
 export const emptyReport: VerifyReport = {
   ok: true,
   entries: 0,
@@ -55,7 +60,7 @@ export const emptyReport: VerifyReport = {
   problems: [],
 };
 
-/** One report on several tables. */
+/** Adds two reports up. */
 export function addReports(a: VerifyReport, b: VerifyReport): VerifyReport {
   return {
     ok: a.ok && b.ok,
@@ -67,7 +72,10 @@ export function addReports(a: VerifyReport, b: VerifyReport): VerifyReport {
   };
 }
 
-/** @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`; damage is reported, not thrown. */
+/**
+ * Reads a table whole and checks it. Damage is in the report; it is not thrown.
+ * @throws ExopoolError `EXOPOOL_ABORTED`, `EXOPOOL_CLOSED`.
+ */
 export async function verifyTable(source: PageSource, signal?: AbortSignal): Promise<VerifyReport> {
   return new Verification(source, signal).run();
 }
