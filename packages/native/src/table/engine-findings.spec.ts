@@ -22,8 +22,8 @@ describe('what was found for the engines', () => {
 it('a file must lie in its place on an NVMe device, and be one that can be pinned', () => {
   const mount = { fileSystem: 'ext4', folder: '/data', options: ['rw', 'relatime'] };
   expect(nvmeObstacle('nvme0n1', mount)).toBeUndefined();
-  expect(nvmeObstacle('nvme0n1', { ...mount, fileSystem: 'btrfs' })?.reason).toMatch(/^btrfs does not/);
+  expect(nvmeObstacle('nvme0n1', { ...mount, fileSystem: 'btrfs' })?.reason).toMatch(/^btrfs may move/);
   expect(nvmeObstacle('nvme0n1', { ...mount, options: ['ro'] })?.fix).toBe("mount -o remount,rw '/data'");
-  expect(nvmeObstacle('vda', mount)?.reason).toMatch(/vda, which is no NVMe device/);
+  expect(nvmeObstacle('vda', mount)?.reason).toMatch(/vda, which is not an NVMe device/);
   expect(nvmeObstacle(undefined, mount)?.reason).toMatch(/not on a block device/);
 });

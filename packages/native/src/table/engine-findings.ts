@@ -1,6 +1,4 @@
-/**
- * What the lookup engines need, and what there is of it: on this machine, and for the files at one path.
- */
+/** What the lookup engines need, and what of it was found: on this machine, and for the files at one path. */
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { blockDeviceOf } from '../machine/block-device.js';
@@ -12,10 +10,10 @@ import type { EngineSupport, TableEngine } from './table-engine.js';
 const kernelTypes = '/sys/kernel/btf/vmlinux';
 /** Numbers in linux/capability.h. */
 const capabilities = { CAP_PERFMON: 38n, CAP_BPF: 39n };
-/** Their extents can be told, and their files be made immutable. */
+/** File systems that tell the extents of a file, and let it be made immutable. */
 const plainFileSystems = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'f2fs']);
 
-/** One entry an engine: what was found when it runs, else why it does not, as {@link tableEngineSupport}. */
+/** As {@link tableEngineSupport}; for an engine that runs, the reason tells what was found. */
 export function engineFindings(): EngineSupport[] {
   return tableEngineSupport().map((support) =>
     support.available ? { ...support, reason: foundFor(support.engine) } : support,
@@ -23,7 +21,7 @@ export function engineFindings(): EngineSupport[] {
 }
 
 /**
- * The same for files at `path`, whose device and file system may rule an engine out.
+ * The same for files at `path`: their device or file system may rule out an engine.
  * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_PERMISSION`
  */
 export function engineFindingsAt(path: string): EngineSupport[] {
@@ -41,17 +39,18 @@ export function engineFindingsAt(path: string): EngineSupport[] {
   });
 }
 
-/** Why the NVMe device cannot be asked for a file's blocks by their place on it. */
+/** Why `nvme-bpf` cannot read files there by their place on the device; undefined when it can. */
 export function nvmeObstacle(
   device: string | undefined,
   mount: Pick<Mount, 'fileSystem' | 'folder' | 'options'> | undefined,
 ): { reason: string; fix: string } | undefined {
   const fix = 'put the store on ext4 or XFS on an NVMe device';
   if (device === undefined) return { reason: 'the path is not on a block device of its own', fix };
-  if (!device.startsWith('nvme')) return { reason: `the path is on ${device}, which is no NVMe device`, fix };
+  if (!device.startsWith('nvme'))
+    return { reason: `the path is on ${device}, which is not an NVMe device`, fix };
   if (mount === undefined) return undefined;
   if (!plainFileSystems.has(mount.fileSystem))
-    return { reason: `${mount.fileSystem} does not keep a file's blocks in their places`, fix };
+    return { reason: `${mount.fileSystem} may move a file's blocks on the device`, fix };
   // Pinning a table sets an attribute of its file.
   if (mount.options.includes('ro'))
     return {
@@ -90,6 +89,6 @@ function ringSwitch(): string {
     const value = readFileSync('/proc/sys/kernel/io_uring_disabled', 'utf8').trim();
     return `kernel.io_uring_disabled=${value}`;
   } catch {
-    return 'no switch that forbids it';
+    return 'no sysctl that forbids it';
   }
 }

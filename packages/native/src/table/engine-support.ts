@@ -1,4 +1,4 @@
-/** Which engines run here: what each of them needs, asked once a process. */
+/** Which lookup engines run on this machine. */
 import { ExopoolError } from '@exopool/shared';
 import { driverEngineSupport } from './driver-support.js';
 import { loopEngineSupport } from './loop-support.js';
@@ -8,7 +8,17 @@ import { tableEngines, type EngineSupport, type TableEngine } from './table-engi
 
 let support: readonly EngineSupport[] | undefined;
 
-/** Which engines this machine and this build offer, and what would enable the others. Found out once a process. */
+/**
+ * Tells which engines this machine and this build offer, and what would enable the others. Asked once a process.
+ * @throws ExopoolError `EXOPOOL_NATIVE` when the addon cannot be loaded.
+ * @example
+ * ```ts
+ * import { tableEngineSupport } from '@exopool/native';
+ *
+ * for (const { engine, available, reason, fix } of tableEngineSupport())
+ *   console.log(engine, available ? 'runs' : `does not run: ${reason}; ${fix}`);
+ * ```
+ */
 export function tableEngineSupport(): readonly EngineSupport[] {
   if (support !== undefined) return support;
   const { available, reason, fix } = tableBinding().bpfSupport();
@@ -23,7 +33,7 @@ export function tableEngineSupport(): readonly EngineSupport[] {
   return support;
 }
 
-/** @throws `EXOPOOL_INVALID` for no engine, `EXOPOOL_UNSUPPORTED` for one that cannot run here. */
+/** @throws `EXOPOOL_INVALID` for an unknown name, `EXOPOOL_UNSUPPORTED` for an engine that cannot run here. */
 export function requireEngine(engine: TableEngine): void {
   if (!tableEngines.includes(engine)) {
     throw new ExopoolError(

@@ -1,16 +1,24 @@
 /**
- * Keeps a table file where it is on its device, while the kernel reads it by its extents (engine `nvme-bpf`).
+ * Keeps a table file in its place on the device, while the kernel reads it by its extents (engine `nvme-bpf`).
  *
- * The file is made immutable, which the file system enforces; the addon marks that it was us, so that an attribute
- * that somebody else has set stays. The change is in the journal first: who is killed has it undone by the next start.
+ * The file becomes immutable, which the file system enforces. The addon marks the attribute as ours, so that one that
+ * somebody else set is kept. The journal has the change first: if we are killed, the next start undoes it.
  */
 import { ExopoolError } from '@exopool/shared';
 import { MachineJournal } from '../machine/journal.js';
 
 const pins = new Set<ExtentPin>();
-/** Of all pins that there are; none as long as there is no pin. */
+/** The journal of all pins; undefined while there is no pin. */
 let journal: MachineJournal | undefined;
 
+/**
+ * A file that is held in its place.
+ * @example
+ * ```ts
+ * const pin = ExtentPin.take(path, () => binding.pinTable(handle), () => binding.unpinTable(handle));
+ * pin.release();
+ * ```
+ */
 export class ExtentPin {
   readonly #letGo: () => void;
 
@@ -19,8 +27,9 @@ export class ExtentPin {
   }
 
   /**
-   * @param hold keeps the file where it is, or says why it cannot
-   * @param letGo undoes that; also called when `hold` refused
+   * Records the pin, and takes it.
+   * @param hold pins the file, and returns the reason when it cannot; else an empty text.
+   * @param letGo undoes that. It is also called when `hold` refused.
    * @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system
    */
   static take(path: string, hold: () => string, letGo: () => void): ExtentPin {
@@ -41,7 +50,7 @@ export class ExtentPin {
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${path}: nvme-bpf cannot read it: ${refusal}`);
   }
 
-  /** Idempotent. Lookups under way come back as stale, and `pread` answers them. */
+  /** Unpins the file. `pread` answers lookups in flight. Idempotent. */
   release(): void {
     if (!pins.delete(this)) return;
     this.#letGo();

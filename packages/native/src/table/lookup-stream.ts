@@ -1,10 +1,10 @@
 /**
- * Keys that are looked up by other threads and answered one by one.
+ * Lookups by other threads, answered key by key.
  *
- * Keys asked for in the same turn cross into native code together; each promise settles when its own key is found. A
- * few reads of a device take ten times as long as the others, and nobody else waits for those.
+ * Keys of the same turn cross into native code together, but each promise settles as soon as its own key is found. A
+ * few reads of a device take ten times as long as the others. Only their own keys wait for those.
  *
- * A key in flight is known by its token, its place in the list of those who wait.
+ * A token names a key in flight: it is the key's place in the list of waiting calls.
  */
 import { tableError, tableBinding, type TableFailure } from './table-binding.js';
 
@@ -19,30 +19,30 @@ const deliveryKeys = 16;
 
 const waiting: (Waiting | undefined)[] = [];
 const freeTokens: number[] = [];
-/** Token and length of each answer of a delivery. */
+/** The addon writes token and length of each answer here. */
 const words = new Int32Array(2 * deliveryKeys);
 let stream: object | undefined;
 
-/** The channel of this thread, by which all its stores get their answers. */
+/** The channel of this thread. All stores of the thread get their answers from it. */
 export function lookupStream(): object {
   stream ??= tableBinding().openLookupStream(receive, words);
   return stream;
 }
 
-/** The token that the next call of {@link awaitAnswer} gives away. */
+/** The token that the next call of {@link awaitAnswer} uses. */
 export function nextToken(): number {
   if (freeTokens.length === 0) freeTokens.push(waiting.length);
   return freeTokens.at(-1)!;
 }
 
-/** Settles with the answer for {@link nextToken}, which the addon was asked for. */
+/** Settles with the answer for {@link nextToken}. The addon must have been asked before. */
 export function awaitAnswer(): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     waiting[freeTokens.pop()!] = { resolve, reject };
   });
 }
 
-/** The answers that are there: see addon/door/lookup_stream.hh. */
+/** Takes a delivery of answers: see addon/door/lookup_stream.hh. */
 function receive(count: number, values?: Buffer, failures?: readonly TableFailure[]): void {
   let valueAt = 0;
   let failure = 0;

@@ -1,8 +1,8 @@
 /**
  * The newest writes, sorted, in native memory: see `addon/store/memtable.hh`.
  *
- * JavaScript holds a handle, and closes it when nobody needs the memtable any more: the collector knows nothing of the
- * memory behind it. Users are counted as those of a table are; native work under way holds the memtable for itself.
+ * JavaScript holds a handle, and must close it: the garbage collector does not know the memory behind it. So users are
+ * counted, as for a table. Native work in flight holds the memtable for itself.
  */
 import { ExopoolError } from '@exopool/shared';
 import { loadBinding } from '../load-binding.js';
@@ -19,75 +19,87 @@ interface MemtableBinding {
   memtableAbsorb(handle: MemtableHandle, newer: MemtableHandle): number;
 }
 
-/** A view of everything. */
+/** A view that hides no write. */
 export const newestView = Number.MAX_SAFE_INTEGER;
-/** What the addon answers instead of the memory in use. */
+/** Answers of the addon in place of the memory in use. */
 const unsound = -1;
 const noMemory = -2;
 
 const binding = (): MemtableBinding => loadBinding() as unknown as MemtableBinding;
 
-/** How many entries a batch has; `undefined` when it contradicts itself. See `addon/store/entry_batch.hh`. */
+/** Counts the entries of a batch; `undefined` when the batch contradicts itself. See `addon/store/entry_batch.hh`. */
 export function batchEntries(batch: Uint8Array): number | undefined {
   const count = binding().batchEntries(batch);
   return count === unsound ? undefined : count;
 }
 
+/**
+ * A sorted map of writes, with a view for each sequence number.
+ * @example
+ * ```ts
+ * import { Memtable } from '@exopool/native/internal';
+ *
+ * const memtable = new Memtable();
+ * memtable.apply(batch, 2, 1); // two writes of a log frame, numbered 1 and 2
+ * console.log(memtable.get(Buffer.from('key'), 1)); // as it was after the first one
+ * memtable.release();
+ * ```
+ */
 export class Memtable {
   #handle: MemtableHandle | undefined = binding().newMemtable();
   #users = 1;
   #entries = 0;
   #bytes = 0;
 
-  /** @throws ExopoolError `EXOPOOL_CLOSED`. */
+  /** For other facades of the addon. @throws ExopoolError `EXOPOOL_CLOSED`. */
   get handle(): MemtableHandle {
     if (this.#handle === undefined) throw new ExopoolError('EXOPOOL_CLOSED', 'the memtable is closed');
     return this.#handle;
   }
 
-  /** Writes, those that later ones replace included. */
+  /** Number of writes, including replaced ones. */
   get entries(): number {
     return this.#entries;
   }
 
-  /** Memory that they take, bytes. */
+  /** Memory in use, bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Does the writes of a batch in their order.
-   * @param batch the payload of a log frame: see `addon/store/entry_batch.hh`
-   * @param count of its writes
-   * @param firstSequence the number of its first write, greater than that of any before; the others have those after it
-   * @throws ExopoolError `EXOPOOL_INVALID` when the batch contradicts itself, `EXOPOOL_IO` without memory. Nothing was
-   * done then.
+   * Applies the writes of a batch in order: all of them, or none when this throws.
+   * @param batch the payload of a log frame: see `addon/store/entry_batch.hh`.
+   * @param count number of its writes.
+   * @param firstSequence sequence number of its first write. It must be greater than any before; the next ones follow.
+   * @throws ExopoolError `EXOPOOL_INVALID` when the batch contradicts itself, `EXOPOOL_IO` without memory.
    */
   apply(batch: Uint8Array, count: number, firstSequence: number): void {
     this.#bytes = bytesInUse(binding().memtableApply(this.handle, batch, firstSequence));
     this.#entries += count;
   }
 
-  /** A copy of the value in the view; `null` when it was deleted, `undefined` when the memtable knows nothing of `key`. */
+  /** A copy of the value in the view; `null` for a deleted key, `undefined` for a key without writes here. */
   get(key: Uint8Array, view = newestView): Buffer | null | undefined {
     return binding().memtableGet(this.handle, key, view);
   }
 
   /**
-   * Takes over what `newer` has, all of which was written after everything here. Views of this one do not change.
-   * @throws ExopoolError `EXOPOOL_IO` without memory; nothing was taken over then.
+   * Adds all writes of `newer`, which must be later than every write here. Views of this memtable do not change.
+   * @throws ExopoolError `EXOPOOL_IO` without memory; nothing was added then.
    */
   absorb(newer: Memtable): void {
     this.#bytes = bytesInUse(binding().memtableAbsorb(this.handle, newer.handle));
     this.#entries += newer.entries;
   }
 
+  /** Adds a user, who must call {@link release}. */
   retain(): this {
     this.#users += 1;
     return this;
   }
 
-  /** The last user's call gives the memory back. */
+  /** Removes a user. The last call frees the memory. */
   release(): void {
     this.#users -= 1;
     if (this.#users > 0 || this.#handle === undefined) return;

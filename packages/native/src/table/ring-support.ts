@@ -1,22 +1,24 @@
 /**
- * Why the kernel refuses an io_uring, and the line that would change that.
+ * Why the kernel refuses an io_uring, and the line that enables it.
  *
- * The answer to `io_uring_setup` is one number for many causes: EPERM is a sysctl or a container's seccomp filter,
+ * `io_uring_setup` answers many causes with one number. EPERM comes from a sysctl or from a container's seccomp filter,
  * and many filters answer ENOSYS as an old kernel does.
  */
 import { readFileSync } from 'node:fs';
 import { constants, release } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
+/** The cause, and its remedy. */
 export interface RingRefusal {
   readonly reason: string;
   readonly fix: string;
 }
 
+/** What the cause is inferred from. */
 export interface RingSituation {
   /** The errno of the attempt to make a ring. */
   readonly error: number;
-  /** `kernel.io_uring_disabled`: 0 allowed, 1 for its group and administrators only, 2 forbidden; none before 6.6. */
+  /** `kernel.io_uring_disabled`: 0 all, 1 its group and administrators, 2 nobody; undefined before Linux 6.6. */
   readonly disabled: number | undefined;
   /** As `uname -r` prints it. */
   readonly kernel: string;
@@ -30,7 +32,7 @@ const sysctlFix = 'sysctl -w kernel.io_uring_disabled=0';
 const seccompFix =
   'allow io_uring_setup, io_uring_enter and io_uring_register in the seccomp profile (docker run --security-opt seccomp=PROFILE.json)';
 
-/** The cause and its remedy. */
+/** Infers the cause and its remedy. */
 export function explainRingRefusal({ error, disabled, kernel }: RingSituation): RingRefusal {
   const { EPERM, EACCES, ENOSYS, ENOMEM, EMFILE, ENFILE } = constants.errno;
   const isDenied = error === EPERM || error === EACCES;
@@ -59,7 +61,7 @@ export function explainRingRefusal({ error, disabled, kernel }: RingSituation): 
   };
 }
 
-/** The same for this machine as it is now. */
+/** The same for this machine now. */
 export function ringRefusal(error: number): RingRefusal {
   return explainRingRefusal({ error, disabled: readDisabled(), kernel: release() });
 }

@@ -1,13 +1,13 @@
 /**
- * What a store reads from, in native memory: memtables, tables, and a cache of rows and leaf pages before them.
+ * The index of a store in native memory: memtables, tables, and a cache of rows and leaf pages in front of them.
  *
  * ```
  *   find(key)    memtables -> cached row -> tables whose bounds and filter admit the key -> cached leaf
- *   get(key)     find, else the tables on other threads; what is found is cached unless the key was written meanwhile
+ *   get(key)     find, else the tables on other threads; the row is cached unless the key was written meanwhile
  * ```
  *
- * `find` costs one crossing and no allocation in native code. Values that it returns are parts of blocks of 64 KiB,
- * as those of one delivery of `get` are of one block: whoever keeps a few of many for long should copy them.
+ * `find` costs one crossing and no allocation in native code. Its values are parts of blocks of 64 KiB, and the values of
+ * one delivery of `get` share a block: copy a value to keep it for long.
  */
 import { ExopoolError } from '@exopool/shared';
 import { awaitAnswer, lookupStream, nextToken } from './lookup-stream.js';
@@ -16,34 +16,48 @@ import type { StoreIndexStats } from './table-binding.js';
 import { engineNumber, type TableEngine } from './table-engine.js';
 import { keyMaxBytes, type TableFile } from './table-file.js';
 
-/** `find` cannot say without reading a table. */
+/** The answer of `find` when a table must be read. */
 export const notInMemory: unique symbol = Symbol('not in memory');
 
-/** A table as a store knows it. */
+/** A table of a store, with its bounds. */
 export interface IndexedTable {
   readonly file: TableFile;
   readonly smallestKey: Buffer;
   readonly largestKey: Buffer;
 }
 
+/** How much memory the index may use. */
 export interface StoreIndexOptions {
-  /** Memory for cached rows and leaves, interior pages and filters; the last two take half of it at most. */
+  /** For cached rows and leaves, interior pages and filters. The last two take at most half of it. */
   readonly cacheBytes: number;
 }
 
 /** Answers of the addon's `find` where there is no length. */
 const code = { absent: -1, notInMemory: -2, noRoom: -3, large: -4 } as const;
 const noToken = -1;
-/** Values found in memory lie in blocks of this size. A new one costs as much as some ten calls. */
+/** Values found in memory lie in blocks of this size. A new block costs as much as some ten calls. */
 const blockBytes = 64 * 1024;
-/** Packed keys of one call may take more; the memory is kept for the next one up to here: some 10,000 keys. */
+/** Memory for packed keys that is kept for the next call, some 10,000 keys; one call may take more. */
 const packedBytesKept = 1024 * 1024;
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const keyBufferBytes = keyMaxBytes * 3;
-/** A loop is faster than a call up to here. */
+/** Up to this length a loop is faster than a call. */
 const shortKeyBytes = 40;
 const keyLengthBytes = 2;
 
+/**
+ * Looks keys up in the memtables and tables of a store.
+ * @example
+ * ```ts
+ * import { notInMemory, StoreIndex } from '@exopool/native/internal';
+ *
+ * const index = new StoreIndex({ cacheBytes: 64 * 1024 * 1024 });
+ * index.setTables([{ file, smallestKey, largestKey }]);
+ * const found = index.find('key');
+ * console.log(found === notInMemory ? await index.get('key') : found);
+ * index.close();
+ * ```
+ */
 export class StoreIndex {
   readonly #key = Buffer.allocUnsafeSlow(keyBufferBytes);
   readonly #native: StoreIndexBinding;
@@ -65,14 +79,14 @@ export class StoreIndex {
   }
 
   /**
-   * The value, or `undefined` for a key that is known to be absent.
+   * The value from memory; `undefined` for a key that is known to be absent; else {@link notInMemory}.
    * @throws ExopoolError `EXOPOOL_INVALID` unless the key has 1 to 511 bytes.
    */
   find(key: Uint8Array | string): Buffer | undefined | typeof notInMemory {
     return this.#take(this.#native.find(this.#putKey(key), noToken));
   }
 
-  /** The value. Errors as {@link find}; `EXOPOOL_CORRUPT` and `EXOPOOL_IO` with file and offset. */
+  /** The value. Throws as {@link find}; also `EXOPOOL_CORRUPT` and `EXOPOOL_IO`, with file and offset. */
   get(key: Uint8Array | string): Promise<Buffer | undefined> {
     const found = this.#native.find(this.#putKey(key), nextToken());
     if (found !== code.notInMemory) return Promise.resolve(this.#take(found) as Buffer | undefined);
@@ -80,7 +94,7 @@ export class StoreIndex {
     return awaitAnswer();
   }
 
-  /** As {@link get}, without a promise: what is not in memory is read by this thread, which waits for the disk. */
+  /** As {@link get}, without a promise: this thread itself reads the tables, and waits for the disk. */
   getSync(key: Uint8Array | string): Buffer | undefined {
     const length = this.#putKey(key);
     const found = this.#take(this.#native.find(length, noToken));
@@ -91,7 +105,7 @@ export class StoreIndex {
   }
 
   /**
-   * The values of `keys`, in order, in one crossing; without a promise when all are in memory. They share one block.
+   * The values of `keys`, in order, in one crossing. No promise when all are in memory. The values share one block.
    * @throws ExopoolError as {@link get}; also `EXOPOOL_INVALID` when the values exceed 1 GiB.
    */
   getMany(keys: readonly (Uint8Array | string)[]): (Buffer | undefined)[] | Promise<(Buffer | undefined)[]> {
@@ -101,32 +115,36 @@ export class StoreIndex {
       : unpack(answer, keys.length);
   }
 
-  /** As {@link getMany} from the tables, past memory, where nothing is put either: see {@link admit}. */
+  /** As {@link getMany}, but from tables only. It neither asks nor fills the cache: see {@link admit}. */
   async lookUpMany(keys: readonly (Uint8Array | string)[]): Promise<(Buffer | undefined)[]> {
     return unpack(await this.#native.getMany(this.#pack(keys), false), keys.length);
   }
 
-  /** Counts writes to `key` and to some other keys. */
+  /** The number of writes to `key`, and to some other keys with it. */
   epoch(key: Uint8Array | string): number {
     return this.#native.epoch(this.#putKey(key));
   }
 
-  /** Caches what a fetch found that began in `epoch`, taken in the turn of a `find`. @returns false when the key was written since: it may be old. */
+  /**
+   * Caches the result of a fetch, unless the key was written since.
+   * @param epoch taken in the turn of the `find` before the fetch.
+   * @returns false when the key was written since: the value may be old.
+   */
   admit(key: Uint8Array | string, epoch: number, value: Buffer | undefined): boolean {
     return this.#native.admit(this.#putKey(key), epoch, value);
   }
 
-  /** To be called in the turn in which `keys` are written. */
+  /** Must be called in the turn in which `keys` are written. */
   written(keys: readonly Uint8Array[]): void {
     this.#native.written(this.#pack(keys));
   }
 
-  /** To be called in the turn in which any key may get another value. */
+  /** Must be called in the turn in which any key may change. */
   writtenAll(): void {
     this.#native.writtenAll();
   }
 
-  /** The newest first. Lookups under way keep those of before. They are read by `pread` until {@link setEngines}. */
+  /** Replaces the tables, newest first. Lookups in flight keep the old ones. `pread` reads them until {@link setEngines}. */
   setTables(tables: readonly IndexedTable[]): void {
     this.#native.setTables(
       tables.map(({ file }) => file.handle),
@@ -134,34 +152,35 @@ export class StoreIndex {
     );
   }
 
-  /** By which engine each table is read from now on, in the order of {@link setTables}. */
+  /** Sets the engine of each table, in the order of {@link setTables}. */
   setEngines(engines: readonly TableEngine[]): void {
     this.#native.setEngines(engines.map(engineNumber));
   }
 
-  /** The addon's memtables, the newest first. */
+  /** Replaces the memtables, newest first. */
   setMemtables(memtables: readonly object[]): void {
     this.#native.setMemtables(memtables);
   }
 
   /**
-   * To be awaited before the first lookup in a table: its interior pages count in the budget, and its filter is read if
-   * there is room for it. A filter that cannot be read is done without; who verifies the table finds it.
+   * Must be awaited before the first lookup in a table. The table's interior pages count in the budget, and its filter is
+   * read if there is room. Lookups work without a filter that cannot be read; verifying the table reports it.
    */
   async prepare(file: TableFile): Promise<void> {
     await this.#native.prepareTable(file.handle);
   }
 
-  /** Names the cache of leaf pages for scans: see {@link ScanSources}. */
+  /** The cache of leaf pages, for scans: see {@link ScanSources}. */
   get leaves(): object {
     return this.#native.leaves;
   }
 
+  /** The counters now. */
   stats(): StoreIndexStats {
     return this.#native.stats();
   }
 
-  /** Lets go of tables and memory. Lookups under way finish; nothing may be asked any more. */
+  /** Releases tables and memory. Lookups in flight finish. The index must not be used any more. */
   close(): void {
     this.#native.flush();
     this.#native.close();
@@ -176,14 +195,14 @@ export class StoreIndex {
     });
   }
 
-  /** Leaves the key where the addon finds it. @returns its length. */
+  /** Puts the key into the buffer that the addon reads. @returns its length. */
   #putKey(key: Uint8Array | string): number {
     const length = typeof key === 'string' ? putText(key, this.#key) : putBytes(key, this.#key);
     if (length === 0 || length > keyMaxBytes) throw wrongLength(length);
     return length;
   }
 
-  /** What `find` answered. */
+  /** Turns the addon's answer into a value. */
   #take(found: number): Buffer | undefined | typeof notInMemory {
     if (found >= 0) {
       const at = this.#blockAt;
@@ -198,7 +217,7 @@ export class StoreIndex {
     return this.#take(this.#native.setBlock(this.#block));
   }
 
-  /** Keys end to end, each after its length. */
+  /** Packs keys end to end, each after its length. */
   #pack(keys: readonly (Uint8Array | string)[]): Buffer {
     let at = 0;
     for (const key of keys) {
@@ -230,7 +249,7 @@ function unpack({ packed, failure }: Packed, count: number): (Buffer | undefined
   return values;
 }
 
-/** @returns the length, which may be more than a key has; nothing is written past the buffer. */
+/** @returns the length, which may exceed that of a key. Nothing is written past the buffer. */
 function putText(text: string, into: Buffer): number {
   const { length } = text;
   if (length > keyMaxBytes) return Buffer.byteLength(text);
@@ -246,7 +265,7 @@ function putText(text: string, into: Buffer): number {
 function putBytes(bytes: unknown, into: Buffer): number {
   if (!(bytes instanceof Uint8Array)) {
     const given = bytes === null ? 'null' : typeof bytes;
-    throw new ExopoolError('EXOPOOL_INVALID', `a key is a Buffer or a string, not ${given}`);
+    throw new ExopoolError('EXOPOOL_INVALID', `a key must be a Buffer or a string, not ${given}`);
   }
   const { length } = bytes;
   if (length > keyMaxBytes) return length;
@@ -256,5 +275,5 @@ function putBytes(bytes: unknown, into: Buffer): number {
 }
 
 function wrongLength(length: number): ExopoolError {
-  return new ExopoolError('EXOPOOL_INVALID', `a key has 1 to ${keyMaxBytes} bytes, not ${length}`);
+  return new ExopoolError('EXOPOOL_INVALID', `a key must have 1 to ${keyMaxBytes} bytes, not ${length}`);
 }

@@ -1,4 +1,4 @@
-/** The addon's slice for table files, and the typed errors for its failures. */
+/** The addon's functions for table files, and the typed errors for their failures. */
 import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { loadBinding } from '../load-binding.js';
@@ -6,6 +6,7 @@ import { loadBinding } from '../load-binding.js';
 /** Names what the addon holds for one open table. */
 export type TableHandle = object;
 
+/** The header of a table file. */
 export interface TableHeader {
   /** Version of the file's format. */
   readonly version: number;
@@ -30,10 +31,10 @@ export interface TableHeader {
   readonly filterBlocks: number;
 }
 
-/** What one engine did on one table since it was opened. */
+/** What one engine did on one table since the table was opened. */
 export interface LookupCounters {
   readonly lookups: number;
-  /** Tombstones are found as well. */
+  /** Keys that the table has, including tombstones. */
   readonly found: number;
   readonly notFound: number;
   /** Pages visited, whether read or cached. */
@@ -42,9 +43,9 @@ export interface LookupCounters {
   readonly pagesVerified: number;
   /** Bytes that were read from the file, or copied out of the page cache. */
   readonly bytesRead: number;
-  /** Lookups that were answered on the thread that asked, since nothing had to be waited for. */
+  /** Lookups that the calling thread answered itself, since it had to wait for nothing. */
   readonly onCaller: number;
-  /** Chains that ended without an answer, by reason. Those of a kernel-side engine went on by `pread`. */
+  /** Chains that ended without an answer, by reason. `pread` continued those of a kernel-side engine. */
   readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io' | 'stale' | 'straddle', number>>;
 }
 
@@ -52,15 +53,15 @@ export interface LookupCounters {
 export interface LoopCounters {
   readonly batches: number;
   readonly chains: number;
-  /** Pages that were asked for. */
+  /** Pages that were requested. */
   readonly hops: number;
   readonly done: number;
   readonly notFound: number;
-  /** More hops than the table is high. */
+  /** Chains with more hops than the table is high. */
   readonly bound: number;
-  /** The file's extents were no longer those of the snapshot. */
+  /** The file's extents had changed since the snapshot. */
   readonly stale: number;
-  /** A page does not lie in one piece on the device. */
+  /** A page is not contiguous on the device. */
   readonly straddle: number;
   readonly io: number;
   readonly checksum: number;
@@ -78,7 +79,7 @@ export interface NativeDriverCounters {
   readonly modes: readonly number[];
 }
 
-/** Why an operation on a table failed, as the addon says it. */
+/** Why an operation on a table failed, from the addon. */
 export interface TableFailure {
   readonly kind: 'io' | 'corrupt' | 'version' | 'limit';
   /** `io`: an errno. `version`: the file's version. */
@@ -86,7 +87,7 @@ export interface TableFailure {
   /** Where in the file, bytes. */
   readonly offset: number;
   readonly detail: string;
-  /** The table's file, where that is not known otherwise. */
+  /** The table's file, where the caller does not know it. */
   readonly path?: string;
 }
 
@@ -95,16 +96,16 @@ export interface Packed {
   readonly failure?: TableFailure;
 }
 
-/** What a store's index has in memory, and what it answered from there. */
+/** What a store's index holds in memory, and what it answered from there. */
 export interface StoreIndexStats {
-  /** Keys found in native memtables, deletions too. */
+  /** Keys that a memtable answered, including deletions. */
   readonly memtableHits: number;
-  /** Keys answered by a cached row, or by a cached leaf page. */
+  /** Keys that a cached row answered, and that a cached leaf page answered. */
   readonly rowHits: number;
   readonly leafHits: number;
-  /** Keys that no table could have, by its bounds and its filter. */
+  /** Keys that bounds and filters ruled out in every table. */
   readonly noTable: number;
-  /** Keys that a table had, and those for which tables were read in vain or a tombstone was found. */
+  /** Keys that a table had; keys that were read for in vain, or had a tombstone. */
   readonly foundInTable: number;
   readonly inNoTable: number;
   /** Times that a filter ruled out a table. */
@@ -112,11 +113,11 @@ export interface StoreIndexStats {
   /** Rows and leaf pages in the cache. */
   readonly rows: number;
   readonly leaves: number;
-  /** Memory of the cache with its index, of interior pages, and of filters, bytes. */
+  /** Bytes of the cache with its index, of interior pages, and of filters. */
   readonly cacheBytes: number;
   readonly interiorBytes: number;
   readonly filterBytes: number;
-  /** Tables that are asked without a filter: they have none, or there was no room for it. */
+  /** Tables without a filter in memory: they have none, or there was no room for it. */
   readonly tablesWithoutFilter: number;
 }
 
@@ -204,7 +205,7 @@ export function tableError(given: string, failure: TableFailure): ExopoolError {
     case 'io': {
       const name = getSystemErrorName(-failure.number);
       const cause = Object.assign(new Error(name), { code: name });
-      return toExopoolError(cause, `${path}: cannot be read at offset ${failure.offset}`);
+      return toExopoolError(cause, `cannot read ${path} at offset ${failure.offset}`);
     }
   }
 }

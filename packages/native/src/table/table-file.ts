@@ -1,9 +1,9 @@
 /**
- * One open table file: batches of point lookups by a choice of engines, and reads of whole pages.
+ * One open table file: batches of point lookups by a chosen engine, and reads of whole pages.
  *
- * A batch crosses into native code once: its keys are packed there, native threads walk the chains, and all values
- * come back in one block of memory. A small batch by `page-cache-bpf` is walked on the calling thread, as far as its
- * pages are mapped: nothing is waited for there, and waking a thread would take longer.
+ * A batch crosses into native code once. Its keys are packed there, native threads walk the chains, and all values
+ * come back in one block of memory. The calling thread walks a small batch of `page-cache-bpf` itself, as far as its
+ * pages are mapped: it waits for nothing then, and waking a thread would take longer.
  *
  * ```
  *   lookupMany(keys) -> [ packed keys ] -> worker threads: pread | one BPF_PROG_RUN for 64 chains, or the ring's
@@ -11,7 +11,7 @@
  *   (Buffer | undefined)[] <- slices <- [ lengths | values ]
  * ```
  *
- * Lookups in flight hold the file for themselves, so `close` waits for nothing.
+ * Lookups in flight hold the file, so `close` does not wait.
  */
 import { ExopoolError } from '@exopool/shared';
 import { requireEngine } from './engine-support.js';
@@ -20,30 +20,42 @@ import { engineNumber, type TableEngine } from './table-engine.js';
 import { tableBinding, tableError } from './table-binding.js';
 import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
 
-/** Bytes of a page, of which a file is a whole number. */
+/** Bytes of a page. A file is a whole number of pages. */
 export const pageBytes = 4096;
 /** Longest key, bytes (EXO_KEY_MAX). */
 export const keyMaxBytes = 511;
-/** Keys in one call: 64 K of the largest keys are 32 MiB of packed memory, and more gain nothing. */
+/** Most keys of one call: 64 Ki of the largest keys take 32 MiB of packed memory, and more gain nothing. */
 const lookupMaxKeys = 65_536;
-/** Pages in one read: the longest run there is, a value of 16 MiB. */
+/** Most pages of one read: the longest run is a value of 16 MiB. */
 const readMaxPages = 4096;
 /** Bytes of a value's length in front of the packed values. */
 const lengthBytes = 4;
 /** Stands for the length of a tombstone; -1 for a key that is not there. */
 const deletedLength = -2;
 
+/** How a table file is opened. */
 export interface TableFileOptions {
   /** Read past the page cache (O_DIRECT) at user level; buffered where the file system refuses. Default false. */
   readonly direct?: boolean;
-  /** Keep interior pages in memory, up to 64 MiB, so that `pread` and `io-uring` read only leaves. Default true. */
+  /** Keep interior pages in memory, up to 64 MiB, so that chains begin at the first page that is not there. Default true. */
   readonly cacheInterior?: boolean;
 }
 
+/**
+ * An open table file. Close it.
+ * @example
+ * ```ts
+ * import { TableFile } from '@exopool/native/internal';
+ *
+ * const table = TableFile.open('table');
+ * console.log(await table.lookupMany([Buffer.from('key')], 'pread'));
+ * table.close();
+ * ```
+ */
 export class TableFile {
   readonly path: string;
   readonly header: TableHeader;
-  /** Whether `pread` and `io-uring` go past the page cache. */
+  /** Whether `pread` and `io-uring` read past the page cache. */
   readonly direct: boolean;
   #handle: TableHandle | undefined;
   #pin: ExtentPin | undefined;
@@ -66,11 +78,12 @@ export class TableFile {
   }
 
   /**
-   * Looks up keys in any order. One result for each key; undefined: not in the table; null: the table has a tombstone
-   * for it, which says that it was deleted and that no older table is to be asked.
+   * Looks up keys, in any order.
    *
-   * The values of one call share one block of memory: whoever keeps a few of many for long should copy them.
+   * The values of one call share one block of memory: copy a value to keep it for long.
    *
+   * @returns one result for each key. `undefined`: the table does not have it. `null`: the table has a tombstone for it,
+   *   so the key is deleted and older tables must not be asked.
    * @throws `EXOPOOL_INVALID` (a key over 511 bytes), `EXOPOOL_UNSUPPORTED` (the engine cannot run here, or not on this file),
    * `EXOPOOL_CORRUPT` or `EXOPOOL_IO`, naming file and offset, `EXOPOOL_CLOSED`
    */
@@ -91,7 +104,7 @@ export class TableFile {
   }
 
   /**
-   * The page at `offset`, after its checksum, its table and its place were checked.
+   * Reads the page at `offset`, and checks its checksum, its table and its place.
    * @throws `EXOPOOL_INVALID`, `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, `EXOPOOL_CLOSED`
    */
   async readPage(offset: number): Promise<Buffer> {
@@ -99,7 +112,7 @@ export class TableFile {
   }
 
   /**
-   * `count` pages (at most 4096) from `offset`, unchecked: for runs of value pages, which have checksums elsewhere.
+   * Reads `count` pages (at most 4096) from `offset` without checks: runs of value pages have their checksums elsewhere.
    * @throws `EXOPOOL_INVALID`, `EXOPOOL_CORRUPT` (the file has become shorter), `EXOPOOL_IO`, `EXOPOOL_CLOSED`
    */
   async readPages(offset: number, count: number): Promise<Buffer> {
@@ -108,7 +121,7 @@ export class TableFile {
 
   /**
    * Share of the file that is in the page cache, 0 to 1, from `samples` pages (default 256) spread evenly over it.
-   * Linux tells only those who own the file or may write to it; to others everything looks resident.
+   * Linux tells only users that own the file or may write to it. To others everything looks resident.
    */
   residentShare(samples = 256): number {
     if (!Number.isInteger(samples) || samples < 1) {
@@ -119,15 +132,15 @@ export class TableFile {
     return share;
   }
 
-  /** What an engine did on this table so far. */
+  /** What an engine did on this table since it was opened. */
   counters(engine: TableEngine): LookupCounters {
     return tableBinding().tableCounters(this.#open(), engineNumber(engine));
   }
 
   /**
-   * Keeps the file where it is on its device until {@link unpin} or {@link close}: to be called before `nvme-bpf` reads
-   * it by other ways than {@link lookupMany}. Idempotent.
-   * @throws `EXOPOOL_UNSUPPORTED` with the reason why this file cannot be read past the file system, `EXOPOOL_CLOSED`
+   * Keeps the file in its place on the device until {@link unpin} or {@link close}. {@link lookupMany} does so itself. Call
+   * it before `nvme-bpf` reads the file in another way. Idempotent.
+   * @throws `EXOPOOL_UNSUPPORTED` with the reason why the file cannot be read past the file system, `EXOPOOL_CLOSED`
    */
   pin(): void {
     const handle = this.#open();
@@ -139,24 +152,24 @@ export class TableFile {
     );
   }
 
-  /** The file may be changed and removed again. Lookups of `nvme-bpf` under way are answered by `pread`. Idempotent. */
+  /** Lets the file be changed and removed again. `pread` answers lookups of `nvme-bpf` in flight. Idempotent. */
   unpin(): void {
     this.#pin?.release();
     this.#pin = undefined;
   }
 
   /**
-   * Makes the file known to exopool.ko: to be called before `driver` reads it by other ways than {@link lookupMany}. It
-   * may still be removed. Idempotent.
+   * Makes the file known to exopool.ko. {@link lookupMany} does so itself. Call it before `driver` reads the file in another
+   * way. The file may still be removed. Idempotent.
    * @throws `EXOPOOL_UNSUPPORTED` with the reason why the module cannot read this file, `EXOPOOL_CLOSED`
    */
   attachToDriver(): void {
     const refusal = tableBinding().attachToDriver(this.#open());
     if (refusal !== '')
-      throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${this.path}: driver cannot read it: ${refusal}`);
+      throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${this.path}: engine driver cannot read it: ${refusal}`);
   }
 
-  /** Idempotent; waits for nothing. Lookups in flight finish, later calls throw `EXOPOOL_CLOSED`. */
+  /** Closes the file without waiting. Lookups in flight finish; later calls throw `EXOPOOL_CLOSED`. Idempotent. */
   close(): void {
     if (this.#handle === undefined) return;
     this.unpin();
@@ -171,7 +184,7 @@ export class TableFile {
 
   #open(): TableHandle {
     if (this.#handle === undefined)
-      throw new ExopoolError('EXOPOOL_CLOSED', `${this.path}: the table is closed`);
+      throw new ExopoolError('EXOPOOL_CLOSED', `${this.path}: the table is closed; open it again`);
     return this.#handle;
   }
 
@@ -194,7 +207,10 @@ export class TableFile {
 
 function requireKeys(keys: readonly Buffer[]): void {
   if (keys.length > lookupMaxKeys) {
-    throw new ExopoolError('EXOPOOL_INVALID', `${keys.length} keys in one call; at most ${lookupMaxKeys}`);
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      `one call may look up ${lookupMaxKeys} keys, not ${keys.length}; split it`,
+    );
   }
   for (const key of keys as readonly unknown[]) requireKey(key);
 }
@@ -202,6 +218,6 @@ function requireKeys(keys: readonly Buffer[]): void {
 function requireKey(key: unknown): void {
   if (!Buffer.isBuffer(key)) throw new ExopoolError('EXOPOOL_INVALID', 'a key must be a Buffer');
   if (key.length > keyMaxBytes) {
-    throw new ExopoolError('EXOPOOL_INVALID', `a key has ${key.length} bytes; at most ${keyMaxBytes}`);
+    throw new ExopoolError('EXOPOOL_INVALID', `a key may have ${keyMaxBytes} bytes, not ${key.length}`);
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Scans: the entries of memtables, sorted runs and tables, merged and in order, walked by native threads.
+ * Scans: native threads merge the entries of memtables, sorted runs and tables in order of their keys.
  *
- * Entries cross into JavaScript in batches, each one block of memory. The first batch is small, as most ranges are, and
- * each further one larger; from the second one on the next batch is made while the caller uses this one. When a cache
- * has all of the first one, it is made at once, on the calling thread.
+ * Entries cross into JavaScript in batches, each one block of memory. The first batch is small, as most ranges are. Each
+ * further batch is larger. From the second one on, the next batch is made while the caller uses the current one. When a
+ * cache has all of the first batch, the calling thread makes it at once.
  */
 import { ExopoolError } from '@exopool/shared';
 import { loadBinding } from '../load-binding.js';
@@ -16,45 +16,48 @@ import { pageBytes, type TableFile } from './table-file.js';
 /** Names what the addon holds for one scan. */
 type ScanHandle = object;
 
-/** What a scan reads, each list the newest first; runs are older than memtables, and tables older than runs. */
+/** The sources of a scan, each list newest first. Runs are older than memtables, and tables are older than runs. */
 export interface ScanSources {
   readonly memtables?: readonly Memtable[];
-  /** Writes of memtables with greater sequence numbers do not show. Default: all show. */
+  /** The scan skips writes of memtables with greater sequence numbers. Default: it skips none. */
   readonly view?: number;
-  /** Always read from their first entry to their last. */
+  /** Runs are always read from their first entry to their last. */
   readonly runs?: readonly SortedRun[];
   readonly tables?: readonly TableFile[];
-  /** Its leaf pages save the first batch from reading tables; what that batch read goes there. Default: none. */
+  /** The first batch takes leaf pages from this cache, and puts those there that it had to read. Default: none. */
   readonly cache?: StoreIndex | undefined;
 }
 
+/** One end of a range. */
 export interface ScanBound {
   readonly key: Buffer;
   readonly inclusive: boolean;
 }
 
+/** Which entries a scan gives, and in which order. */
 export interface ScanRange {
   readonly lower?: ScanBound | undefined;
   readonly upper?: ScanBound | undefined;
   /** From the greatest key to the smallest. */
   readonly reverse?: boolean | undefined;
-  /** Values outside of the leaves are not read: all come out empty. */
+  /** Does not read values: all come out empty. */
   readonly keysOnly?: boolean | undefined;
-  /** Entries at most. Default: no limit. */
+  /** Gives at most this many entries. Default: no limit. */
   readonly limit?: number | undefined;
 }
 
 /** Numbers that may stand in values, in the order of the addon's `enum class NumberType`. */
 export const numberTypes = ['u8', 'u16le', 'u32le', 'i32le', 'f32le', 'f64le'] as const;
+/** One number type. */
 export type NumberType = (typeof numberTypes)[number];
 
-/** Of the entries so far. */
+/** Totals over the entries of a range. */
 export interface ScanTotals {
   readonly count: number;
-  /** Entries whose value is long enough to have the number. */
+  /** Entries with a value that is long enough to hold the number. */
   readonly withField: number;
   readonly sum: number;
-  /** Infinity without any number. */
+  /** `Infinity` without any number; `max` is `-Infinity` then. */
   readonly min: number;
   readonly max: number;
 }
@@ -74,7 +77,7 @@ export interface ScanSpec {
   readonly keysOnly: boolean;
   readonly limit: number;
   readonly readPagesMax: number;
-  /** The cache that leaves are found in, and left in by the first batch. */
+  /** The cache of leaf pages that the first batch uses. */
   readonly leaves: object | undefined;
 }
 
@@ -92,7 +95,7 @@ type PackedBatch = ScanFailure & {
 interface ScanBinding {
   openScan(spec: ScanSpec): ScanHandle;
   closeScan(scan: ScanHandle): void;
-  /** Without a promise when memory has all of the first batch. */
+  /** No promise when memory has all of the first batch. */
   scanBatch(scan: ScanHandle, bytes: number): PackedBatch | Promise<PackedBatch>;
   scanAggregate(
     scan: ScanHandle,
@@ -103,7 +106,7 @@ interface ScanBinding {
 
 const binding = (): ScanBinding => loadBinding() as unknown as ScanBinding;
 
-/** Bytes of one read of a table at most: a disk is near its full rate there. */
+/** Most bytes of one read of a table: a disk is near its full rate with this. */
 const readBytesMax = 256 * 1024;
 /** Bytes of the first batch: a hundred entries of half a KiB. */
 const firstBatchBytes = 64 * 1024;
@@ -113,7 +116,7 @@ const countOnly = numberTypes.length;
 /** Bytes of the two lengths in front of each entry. */
 const entryHeaderBytes = 8;
 
-/** @param readBytes memory for each table's reads; fewer when there are many tables. */
+/** What the addon needs for a scan. @param readBytes memory for the reads of each table; give less with many tables. */
 export function scanSpec(sources: ScanSources, range: ScanRange, readBytes = readBytesMax): ScanSpec {
   const tables = sources.tables ?? [];
   return {
@@ -134,23 +137,34 @@ export function scanSpec(sources: ScanSources, range: ScanRange, readBytes = rea
   };
 }
 
-/** Entries of one batch. They are parts of one block of memory: copy what is kept for long. */
+/** Entries of one batch. They share one block of memory: copy an entry to keep it for long. */
 export type ScanBatch = readonly (readonly [key: Buffer, value: Buffer])[];
 
-/** The entries of a range, without those that were deleted, batch by batch. Close it. */
+/**
+ * The live entries of a range, batch by batch. The caller must close it.
+ * @example
+ * ```ts
+ * import { BatchScan, TableFile } from '@exopool/native/internal';
+ *
+ * const scan = new BatchScan({ tables: [TableFile.open('table')] }, { limit: 100 });
+ * for (let batch = await scan.next(); batch !== undefined; batch = await scan.next())
+ *   for (const [key, value] of batch) console.log(key, value);
+ * scan.close();
+ * ```
+ */
 export class BatchScan {
   #scan: ScanHandle | undefined;
   #bytes = firstBatchBytes;
   /** The batch that is being made while the caller uses the one before it. */
   #ahead: Promise<PackedBatch> | undefined;
 
-  /** @throws ExopoolError `EXOPOOL_CLOSED` when a source is. */
+  /** Opens the scan; it reads nothing yet. @throws ExopoolError `EXOPOOL_CLOSED` when a source is closed. */
   constructor(sources: ScanSources, range: ScanRange) {
     if (range.limit !== 0) this.#scan = binding().openScan(scanSpec(sources, range));
   }
 
   /**
-   * The next batch; `undefined` at the end. To be called again only when the promise has settled.
+   * The next batch; `undefined` at the end. Await each call before the next one.
    * @throws ExopoolError `EXOPOOL_CORRUPT`, `EXOPOOL_IO`, naming file and offset.
    */
   async next(): Promise<ScanBatch | undefined> {
@@ -167,7 +181,7 @@ export class BatchScan {
     return undefined;
   }
 
-  /** Lets go of what it reads. Idempotent. */
+  /** Releases the sources. Idempotent. */
   close(): void {
     if (this.#scan !== undefined) binding().closeScan(this.#scan);
     this.#scan = undefined;
@@ -176,14 +190,14 @@ export class BatchScan {
   #startAhead(): void {
     if (this.#scan === undefined) return;
     this.#ahead = Promise.resolve(binding().scanBatch(this.#scan, this.#bytes));
-    // Nobody may come to wait for it.
+    // The caller may never ask for this batch.
     this.#ahead.catch(() => undefined);
   }
 }
 
 /**
- * As {@link BatchScan}.
- * @param mayGoOn called after each wait; throws to stop.
+ * {@link BatchScan} as an async generator, which closes itself.
+ * @param mayGoOn called after each wait; it throws to stop the scan.
  */
 export async function* scanBatches(
   sources: ScanSources,
@@ -203,7 +217,7 @@ export async function* scanBatches(
   }
 }
 
-/** Count, and with `field` sum, least and greatest of a number in the values. Errors as {@link BatchScan}. */
+/** Counts entries; with `field` also sum, minimum and maximum of a number in the values. Throws as {@link BatchScan}. */
 export async function scanTotals(
   sources: ScanSources,
   range: ScanRange,
@@ -243,7 +257,7 @@ function unwrap<T extends ScanFailure>(result: T): T {
   throw scanError(result.failure, result.path);
 }
 
-/** The typed error for a scan that failed at the file `path`; without one it was memory that failed. */
+/** The typed error for a scan that failed at the file `path`. Without a path, memory ran out. */
 export function scanError(failure: TableFailure, path: string | undefined): ExopoolError {
   if (path !== undefined && path !== '') return tableError(path, failure);
   return new ExopoolError('EXOPOOL_IO', 'there is no memory for the scan; free some, and try again');

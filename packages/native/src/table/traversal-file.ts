@@ -1,6 +1,6 @@
 /**
- * A user-defined traversal over one file: the addon's side of it. Which engine, which files of a bundle, and what an
- * ended chain means to a caller is decided above.
+ * A user-defined traversal over one file: the addon's side of it. The caller chooses engine and bundle, and decides what
+ * the end of a chain means.
  */
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
@@ -12,10 +12,10 @@ import { engineNumber, type TableEngine } from './table-engine.js';
 /** Longest input of a chain, bytes (TRAVERSAL_INPUT_MAX). */
 export const traversalInputMaxBytes = 128;
 
-/** Where `include/` and `kernel/traversal/` are, which every traversal is compiled with. */
+/** The folder with `include/` and `kernel/traversal/`, which compiling a traversal needs. */
 export const traversalSourceFolder = fileURLToPath(new URL('../..', import.meta.url));
 
-/** How a chain ended, in the order of the numbers in include/traversal.h. */
+/** How a chain ended, in the order of include/traversal.h. */
 const ends = [
   'going',
   'done',
@@ -32,37 +32,39 @@ const ends = [
   'stale',
   'straddle',
 ] as const;
+/** One way for a chain to end. */
 export type TraversalEnd = (typeof ends)[number];
 
 /** How one chain ended. */
 export interface TraversalOutcome {
   readonly end: TraversalEnd;
-  /** Blocks that it saw. */
+  /** Blocks that the chain visited. */
   readonly hops: number;
-  /** Of the block that was seen last, or asked for, bytes. */
+  /** Offset of the block that was visited or requested last, bytes. */
   readonly offset: number;
-  /** Of `io`: an errno. */
+  /** For `io`: an errno. */
   readonly error: number;
-  /** Of `done`. */
+  /** For `done`. */
   readonly value?: Buffer;
 }
 
-/** Since the traversal was opened. Counted where no program can change it. */
+/** Counters since the traversal was opened. No BPF program can change them. */
 export interface TraversalCounters {
   readonly chains: number;
-  /** Blocks that were seen. */
+  /** Blocks that were visited. */
   readonly hops: number;
-  /** Chains by how they ended. */
+  /** Chains by their end. */
   readonly ends: Readonly<Record<TraversalEnd, number>>;
-  /** Chains that came back from the kernel and went on at user level, by why. */
+  /** Chains that returned from the kernel and went on at user level, by reason. */
   readonly returned: Readonly<Record<TraversalEnd, number>>;
 }
 
+/** What to open, and by which engine. */
 export interface TraversalOpening {
   readonly file: string;
   /** The native twin, a shared object. */
   readonly twin: string;
-  /** The object for the kernel; not opened by `pread` and `io-uring`. */
+  /** The BPF object; `pread` and `io-uring` do not open it. */
   readonly program: string;
   readonly engine: TableEngine;
 }
@@ -98,6 +100,18 @@ function binding(): TraversalBinding {
   return loadBinding() as unknown as TraversalBinding;
 }
 
+/**
+ * One file that a user-defined traversal can walk.
+ * @example
+ * ```ts
+ * import { TraversalFile } from '@exopool/native/internal';
+ *
+ * const [twin, program] = ['next.so', 'next.bpf.o'];
+ * const traversal = TraversalFile.open({ file: 'data.sqlite', twin, program, engine: 'pread' });
+ * console.log(await traversal.run([Buffer.from('key')], 16), traversal.counters());
+ * traversal.close();
+ * ```
+ */
 export class TraversalFile {
   #handle: Handle | undefined;
   #pin: ExtentPin | undefined;
@@ -105,6 +119,7 @@ export class TraversalFile {
   private constructor(private readonly file: string) {}
 
   /**
+   * Opens the file and loads the traversal.
    * @throws `EXOPOOL_TRAVERSAL` (the verifier refuses the program), `EXOPOOL_UNSUPPORTED` (the engine cannot run here, or
    * not on this file), `EXOPOOL_NOT_FOUND`, `EXOPOOL_INVALID` (the file is empty, or the bundle of another exopool)
    */
@@ -114,7 +129,7 @@ export class TraversalFile {
       traversal.#open(opening);
       return traversal;
     }
-    // The file is held as long as the handle lives: the journal has it before, for who is killed.
+    // The file is pinned while the handle lives. The journal knows that first, for the case that we are killed.
     traversal.#pin = ExtentPin.take(
       opening.file,
       () => {
@@ -126,13 +141,17 @@ export class TraversalFile {
     return traversal;
   }
 
-  /** One outcome for each input. @throws `EXOPOOL_CLOSED` */
+  /**
+   * Runs one chain for each input.
+   * @param hopsMax most blocks that a chain may visit.
+   * @throws `EXOPOOL_CLOSED`
+   */
   async run(inputs: readonly Uint8Array[], hopsMax: number): Promise<TraversalOutcome[]> {
     const outcomes = await binding().runTraversal(this.#required(), inputs, hopsMax);
     return outcomes.map((outcome) => ({ ...outcome, end: ends[outcome.end]! }));
   }
 
-  /** @throws `EXOPOOL_CLOSED` */
+  /** The counters now. @throws `EXOPOOL_CLOSED` */
   counters(): TraversalCounters {
     const counters = binding().traversalCounters(this.#required());
     const named = (counts: readonly number[]): Record<TraversalEnd, number> =>
@@ -140,7 +159,7 @@ export class TraversalFile {
     return { ...counters, ends: named(counters.ends), returned: named(counters.returned) };
   }
 
-  /** Idempotent; waits for nothing. Batches under way finish. */
+  /** Closes the file without waiting. Batches in flight finish. Idempotent. */
   close(): void {
     if (this.#pin === undefined) this.#release();
     else this.#pin.release();
@@ -160,7 +179,7 @@ export class TraversalFile {
 
   #required(): Handle {
     if (this.#handle === undefined)
-      throw new ExopoolError('EXOPOOL_CLOSED', `${this.file}: the traversal is closed`);
+      throw new ExopoolError('EXOPOOL_CLOSED', `${this.file}: the traversal is closed; load it again`);
     return this.#handle;
   }
 }
@@ -173,8 +192,8 @@ function refusalError(
   if (kind === 'refused')
     return new ExopoolError('EXOPOOL_TRAVERSAL', `the kernel's verifier refuses the traversal: ${text}`);
   if (kind === 'unsupported')
-    return new ExopoolError('EXOPOOL_UNSUPPORTED', `the engine ${engine} cannot run: ${text}`);
+    return new ExopoolError('EXOPOOL_UNSUPPORTED', `engine ${engine} cannot run: ${text}`);
   const name = getSystemErrorName(-error);
   if (name === 'EINVAL') return new ExopoolError('EXOPOOL_INVALID', text);
-  return toExopoolError(Object.assign(new Error(name), { code: name }), `${text}: cannot be opened`);
+  return toExopoolError(Object.assign(new Error(name), { code: name }), `cannot open ${text}`);
 }
