@@ -110,8 +110,7 @@ static inline int give_overflow(struct traversal *t, __u32 usable) {
 static int next(struct traversal *t) {
   __u32 page_size = input_u32(t, PAGE_SIZE_AT);
   __u32 usable = page_size - input_u32(t, RESERVED_AT);
-  if (page_size < 512 || page_size > TRAVERSAL_BLOCK_BYTES || usable < 480 || usable > page_size)
-    return TRAVERSAL_FAIL;
+  if (page_size < 512 || page_size > TRAVERSAL_BLOCK_BYTES || usable < 480 || usable > page_size) return TRAVERSAL_FAIL;
   if (t->state[LEFT]) return give_overflow(t, usable);
 
   __u32 header = t->state[WITHIN] + (t->offset + t->state[WITHIN] == 0 ? FILE_HEADER : 0);

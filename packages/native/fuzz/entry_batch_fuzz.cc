@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/arena.cc"
-#include "store/entry_batch.cc"
 #include "fuzz_target.hh"
+#include "store/entry_batch.cc"
 #include "store/memtable.cc"
 
 namespace {
@@ -75,8 +75,14 @@ std::vector<FuzzInput> Seeds(std::mt19937_64 &random) {
     for (size_t left = random() % 30; left > 0; left--) {
       bool deleted = random() % 4 == 0;
       size_t key = 1 + random() % (random() % 8 == 0 ? 300 : 3), value = deleted ? 0 : random() % 40;
-      const uint8_t header[8] = {static_cast<uint8_t>(deleted ? 2 : 0), 0, static_cast<uint8_t>(key),
-                                 static_cast<uint8_t>(key >> 8), static_cast<uint8_t>(value), 0, 0, 0};
+      const uint8_t header[8] = {static_cast<uint8_t>(deleted ? 2 : 0),
+                                 0,
+                                 static_cast<uint8_t>(key),
+                                 static_cast<uint8_t>(key >> 8),
+                                 static_cast<uint8_t>(value),
+                                 0,
+                                 0,
+                                 0};
       seed.insert(seed.end(), header, header + sizeof(header));
       for (size_t at = 0; at < key + value; at++) seed.push_back(static_cast<uint8_t>('a' + random() % 3));
     }

@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "extent_search.h"
 #include "engines/extent_snapshot.cc"  // its pure half
+#include "extent_search.h"
 #include "fuzz_target.hh"
 
 namespace {

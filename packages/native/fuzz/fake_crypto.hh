@@ -28,9 +28,7 @@ Hash Sha256(std::initializer_list<Bytes> parts) {
 }
 // Whoever starts a signature with this byte is believed.
 constexpr uint8_t kGoodSignature = 0x51;
-bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) {
-  return signature[0] == kGoodSignature;
-}
+bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) { return signature[0] == kGoodSignature; }
 Signer::Signer(const Key &seed) : public_key_(seed) {}
 Signature Signer::Sign(Bytes) const { return {kGoodSignature}; }
 Ephemeral::Ephemeral() : public_key_{} {}

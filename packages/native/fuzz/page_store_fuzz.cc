@@ -43,8 +43,7 @@ void PageSeal::Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t
   *tag = Sum(page, write, sealed);
 }
 
-bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed,
-                    uint8_t *plain) {
+bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed, uint8_t *plain) {
   memcpy(plain, sealed, kPageBytes);
   return Sum(page, write, sealed) == tag;
 }
@@ -229,8 +228,7 @@ struct World {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static World *const world = new World();
-  for (size_t at = 0; at + kStepBytes <= size && at < kStepsMax * kStepBytes; at += kStepBytes)
-    world->Step(data + at);
+  for (size_t at = 0; at + kStepBytes <= size && at < kStepsMax * kStepBytes; at += kStepBytes) world->Step(data + at);
   world->Compare(0, kBytes);
   world->Empty();
   return 0;

@@ -59,8 +59,7 @@ class Run {
         cache_.PutLeaf(1, number, Leaf(number).data(), kPage);
         break;
       case 13:
-        if (const uint8_t *leaf = cache_.GetLeaf(1, number))
-          Require(memcmp(leaf, Leaf(number).data(), kPage) == 0);
+        if (const uint8_t *leaf = cache_.GetLeaf(1, number)) Require(memcmp(leaf, Leaf(number).data(), kPage) == 0);
         break;
       case 14:
         limit_ = size * 8 * kPage;
@@ -93,8 +92,7 @@ class Run {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   Run run((data[0] | data[1] << 8) % 2048 * kPage);
-  for (size_t at = 2; at + kOperationBytes <= size; at += kOperationBytes)
-    run.Do(data[at], data[at + 1], data[at + 2]);
+  for (size_t at = 2; at + kOperationBytes <= size; at += kOperationBytes) run.Do(data[at], data[at + 1], data[at + 2]);
   return 0;
 }
 

@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <map>
 
-#include "fuzz_target.hh"
 #include "cache/sealed_index.cc"
 #include "cache/segment_log.cc"
+#include "fuzz_target.hh"
 
 namespace {
 

@@ -53,8 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   const std::vector<SwapRun> merged = exopool::MergeRuns(before, now, kStep);
   Require(Pages(merged) == expected);
-  for (size_t i = 1; i < merged.size(); ++i)
-    Require(merged[i - 1].page + merged[i - 1].pages <= merged[i].page);
+  for (size_t i = 1; i < merged.size(); ++i) Require(merged[i - 1].page + merged[i - 1].pages <= merged[i].page);
   return 0;
 }
 

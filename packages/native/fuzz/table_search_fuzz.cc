@@ -28,15 +28,13 @@ void Require(bool condition) {
 }
 
 // Walks one hop, from page memory that is as long as a page, into a chain filled with `poison`.
-std::unique_ptr<exo_chain> Step(const uint8_t *key, size_t key_len, const uint8_t *page, unsigned level,
-                                int poison) {
+std::unique_ptr<exo_chain> Step(const uint8_t *key, size_t key_len, const uint8_t *page, unsigned level, int poison) {
   std::unique_ptr<exo_chain> chain(new exo_chain);
   memset(chain.get(), poison, sizeof(*chain));
   chain->key_len = static_cast<__u16>(key_len);
   memcpy(chain->key, key, key_len);
   chain->copied = 0;
-  chain->status =
-      static_cast<__u32>(exo_step(chain.get(), reinterpret_cast<__u64>(page), kOffset, kTableId, level));
+  chain->status = static_cast<__u32>(exo_step(chain.get(), reinterpret_cast<__u64>(page), kOffset, kTableId, level));
   return chain;
 }
 
@@ -55,8 +53,7 @@ FuzzInput MakePage(const std::vector<std::string> &keys, unsigned level) {
   size_t prefix_len = 0;
   if (first < keys.size()) {
     const std::string &low = keys[first], &high = keys.back();
-    while (prefix_len < low.size() && prefix_len < high.size() && low[prefix_len] == high[prefix_len])
-      prefix_len++;
+    while (prefix_len < low.size() && prefix_len < high.size() && low[prefix_len] == high[prefix_len]) prefix_len++;
     memcpy(page.data() + sizeof(exo_page_header) + sizeof(exo_slot) * keys.size(), low.data(), prefix_len);
   }
   exo_page_header header{};
@@ -97,8 +94,7 @@ std::vector<std::string> RandomKeys(std::mt19937_64 &random) {
   std::set<std::string> keys;
   for (size_t i = 0; i < count; i++) {
     std::string key = prefix;
-    for (size_t left = 1 + random() % suffix_max; left > 0; left--)
-      key += static_cast<char>('a' + random() % 3);
+    for (size_t left = 1 + random() % suffix_max; left > 0; left--) key += static_cast<char>('a' + random() % 3);
     keys.insert(key);
   }
   return {keys.begin(), keys.end()};

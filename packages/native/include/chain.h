@@ -46,7 +46,7 @@ struct exo_chain {
   __u64 path[EXO_HEIGHT_MAX]; /* path[0 .. hops-1]: pages visited, for the reader to check their checksums */
   __u32 hops;
   /* out */
-  __u32 status; /* enum exo_chain_status */
+  __u32 status;    /* enum exo_chain_status */
   __u32 copied;    /* bytes copied from pages */
   __u16 slot;      /* the slot of the last page that the search ended on */
   __u8 value_kind; /* enum exo_value_kind */

@@ -25,12 +25,12 @@
 #define EXO_DRIVER_PATH "/dev/exopool"
 #define EXO_DRIVER_VERSION 1
 
-#define EXO_FLIGHTS_MAX 64      /* chains a call: past that the call is below 2 % of the work */
-#define EXO_HOPS_MAX 64         /* reads a chain: eight times the height of the highest table */
-#define EXO_ATTACHED_MAX 1024   /* files a session: as many as a process may usually have open */
-#define EXO_EXTENTS_MAX 65536   /* a file: 1.5 MiB of kernel memory; past that, defragment it */
+#define EXO_FLIGHTS_MAX 64    /* chains a call: past that the call is below 2 % of the work */
+#define EXO_HOPS_MAX 64       /* reads a chain: eight times the height of the highest table */
+#define EXO_ATTACHED_MAX 1024 /* files a session: as many as a process may usually have open */
+#define EXO_EXTENTS_MAX 65536 /* a file: 1.5 MiB of kernel memory; past that, defragment it */
 #define EXO_BLOCK_BYTES_MAX 4096
-#define EXO_SCRATCH_WORDS 8     /* one cache line of arguments and results */
+#define EXO_SCRATCH_WORDS 8 /* one cache line of arguments and results */
 
 /* What `next` is given, and what it may change: the fields from `next` on. */
 struct exo_hop {
@@ -84,7 +84,7 @@ enum exo_refusal {
 };
 
 struct exo_info {
-  __u32 version; /* EXO_DRIVER_VERSION */
+  __u32 version;  /* EXO_DRIVER_VERSION */
   __u32 has_hook; /* the NVMe driver that is loaded has the hook */
   __u64 budget;   /* chained reads a second and process; 0: no limit */
 };

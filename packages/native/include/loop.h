@@ -21,8 +21,8 @@
 
 #include "chain.h"
 
-#define EXO_LOOP_CHAINS 64   /* chains in flight: the device of a table has its throughput with that many */
-#define EXO_LOOP_ENTRIES 64  /* of the submission queue: each chain has one read under way at most */
+#define EXO_LOOP_CHAINS 64     /* chains in flight: the device of a table has its throughput with that many */
+#define EXO_LOOP_ENTRIES 64    /* of the submission queue: each chain has one read under way at most */
 #define EXO_LOOP_SQE_BYTES 128 /* NVMe commands do not fit in 64 */
 #define EXO_LOOP_CQE_BYTES 32  /* which NVMe commands want as well */
 #define EXO_LOOP_SQ_BYTES (EXO_LOOP_ENTRIES * EXO_LOOP_SQE_BYTES)
@@ -34,12 +34,12 @@
  * has behind its page is never used (chain.h), and ends before the next chain starts.
  */
 #define EXO_LOOP_STRIDE (2 * EXO_PAGE_SIZE)
-#define EXO_LOOP_PAGE_AT(i) ((__u64)(i) * EXO_LOOP_STRIDE + EXO_PAGE_SIZE)
+#define EXO_LOOP_PAGE_AT(i) ((__u64)(i)*EXO_LOOP_STRIDE + EXO_PAGE_SIZE)
 #define EXO_LOOP_CHAIN_AT(i) (EXO_LOOP_PAGE_AT(i) - __builtin_offsetof(struct exo_chain, page))
 #define EXO_LOOP_REGION_BYTES (EXO_LOOP_CHAINS * EXO_LOOP_STRIDE + EXO_PAGE_SIZE)
 
-#define EXO_EXTENTS_MAX 65536 /* of all files at a time; 1.5 MiB. A table file has a few */
-#define EXO_EXTENT_STEPS 17   /* 2^17 > EXO_EXTENTS_MAX */
+#define EXO_EXTENTS_MAX 65536  /* of all files at a time; 1.5 MiB. A table file has a few */
+#define EXO_EXTENT_STEPS 17    /* 2^17 > EXO_EXTENTS_MAX */
 #define EXO_SNAPSHOTS_MAX 1024 /* files at a time */
 
 enum exo_loop_kind {
@@ -66,15 +66,15 @@ struct exo_loop {
   /* in */
   __u64 file_size;
   __u64 table_id;
-  __u64 pages; /* address in user space of the page of chain 0 */
+  __u64 pages;  /* address in user space of the page of chain 0 */
   __u32 height; /* the bound on hops */
   __u32 count;
   __u32 kind; /* enum exo_loop_kind */
   __u32 fd;   /* of the file, or of the NVMe namespace's character device */
   /* in, of EXO_LOOP_NVME */
   __u32 namespace_id;
-  __u32 lba_shift;  /* 2^lba_shift bytes a logical block */
-  __u32 extent;     /* the file's extents are [extent, extent + extents) of the map */
+  __u32 lba_shift; /* 2^lba_shift bytes a logical block */
+  __u32 extent;    /* the file's extents are [extent, extent + extents) of the map */
   __u32 extents;
   __u32 snapshot;   /* the file's slot in the map of snapshots */
   __u32 generation; /* what that slot must say at each hop */

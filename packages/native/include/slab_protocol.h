@@ -72,10 +72,9 @@ enum slab_kind {
 
 enum slab_refusal {
   SLAB_REFUSE_NONE = 0,
-  SLAB_REFUSE_PROTOCOL = 1, /* not a message that is allowed here */
-  SLAB_REFUSE_VERSION = 2,  /* the prelude's version is the one that the producer speaks */
-  SLAB_REFUSE_TICKET_INVALID =
-      3, /* malformed, not signed by the broker, another producer's, other slab size */
+  SLAB_REFUSE_PROTOCOL = 1,       /* not a message that is allowed here */
+  SLAB_REFUSE_VERSION = 2,        /* the prelude's version is the one that the producer speaks */
+  SLAB_REFUSE_TICKET_INVALID = 3, /* malformed, not signed by the broker, another producer's, other slab size */
   SLAB_REFUSE_TICKET_EXPIRED = 4,
   SLAB_REFUSE_TICKET_EARLY = 5, /* issued in the future */
   SLAB_REFUSE_NO_MEMORY = 6,

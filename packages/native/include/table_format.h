@@ -35,14 +35,14 @@
 #endif
 
 #define EXO_TABLE_MAGIC "EXOTABLE" /* 8 bytes, no terminator */
-#define EXO_TABLE_VERSION 3 /* 1 had no tombstones and 2 no filter: both are read as well */
+#define EXO_TABLE_VERSION 3        /* 1 had no tombstones and 2 no filter: both are read as well */
 
 #define EXO_PAGE_SIZE 4096
-#define EXO_KEY_MAX 511              /* two leaf cells with the longest key and inline value fit in one page */
-#define EXO_INLINE_VALUE_MAX 1024    /* longer values go to value pages: one more read, but leaves stay dense */
-#define EXO_VALUE_MAX (16u << 20)    /* one read into one buffer must stay cheap to allocate */
-#define EXO_HEIGHT_MAX 16            /* no data needs more than 8 at the least fan-out, 7; a power of two */
-#define EXO_SLOTS_MAX 338            /* (4096 - 32) / (slot 8 + smallest cell 4) */
+#define EXO_KEY_MAX 511           /* two leaf cells with the longest key and inline value fit in one page */
+#define EXO_INLINE_VALUE_MAX 1024 /* longer values go to value pages: one more read, but leaves stay dense */
+#define EXO_VALUE_MAX (16u << 20) /* one read into one buffer must stay cheap to allocate */
+#define EXO_HEIGHT_MAX 16         /* no data needs more than 8 at the least fan-out, 7; a power of two */
+#define EXO_SLOTS_MAX 338         /* (4096 - 32) / (slot 8 + smallest cell 4) */
 
 enum exo_page_type { EXO_PAGE_LEAF = 1, EXO_PAGE_INTERIOR = 2, EXO_PAGE_FILTER = 3 };
 
@@ -103,8 +103,8 @@ struct exo_interior_cell {
 };
 
 struct exo_value_ref {
-  __u64 offset; /* start of the run of value pages; zeroes fill the last one */
-  __u32 length; /* bytes of the value, EXO_INLINE_VALUE_MAX < length <= EXO_VALUE_MAX */
+  __u64 offset;   /* start of the run of value pages; zeroes fill the last one */
+  __u32 length;   /* bytes of the value, EXO_INLINE_VALUE_MAX < length <= EXO_VALUE_MAX */
   __u32 checksum; /* CRC32C of the value */
 };
 

@@ -153,8 +153,7 @@ EXO_FUNCTION int exo_compare_tail(struct exo_chain *chain, __u64 source, __u32 i
   __u32 in_page = slot->suffix_len;
   __u32 shorter = in_key < in_page ? in_key : in_page;
   if (shorter > EXO_SLOT_HEAD_BYTES) {
-    if (exo_fetch(chain, source, slot->cell, exo_eager_end(suffix_at + in_page) - slot->cell))
-      return EXO_CHAIN_IO;
+    if (exo_fetch(chain, source, slot->cell, exo_eager_end(suffix_at + in_page) - slot->cell)) return EXO_CHAIN_IO;
     order = exo_compare_bytes(chain, key_at + EXO_SLOT_HEAD_BYTES, suffix_at + EXO_SLOT_HEAD_BYTES,
                               shorter - EXO_SLOT_HEAD_BYTES);
   }
@@ -220,8 +219,7 @@ EXO_FUNCTION int exo_take_value(struct exo_chain *chain, __u64 source) {
   __u32 value_end = value_at + value_len;
   if (value_end > EXO_PAGE_SIZE) return EXO_CHAIN_CORRUPT;
   if (!exo_value_fits(kind, value_len)) return EXO_CHAIN_CORRUPT;
-  if (value_end > present_end && exo_fetch(chain, source, present_end, value_end - present_end))
-    return EXO_CHAIN_IO;
+  if (value_end > present_end && exo_fetch(chain, source, present_end, value_end - present_end)) return EXO_CHAIN_IO;
   chain->value_at = value_at;
   chain->value_len = value_len;
   chain->value_kind = kind;
@@ -241,12 +239,10 @@ EXO_FUNCTION int exo_take_child(struct exo_chain *chain, __u64 source) {
 }
 
 /* Checks that the fetched head is that of the page which belongs here, and that its slots fit in it. */
-EXO_INLINE int exo_page_is_sound(const struct exo_page_header *header, __u64 offset, __u64 table_id,
-                                 __u32 level) {
+EXO_INLINE int exo_page_is_sound(const struct exo_page_header *header, __u64 offset, __u64 table_id, __u32 level) {
   return header->type == (level == 0 ? EXO_PAGE_LEAF : EXO_PAGE_INTERIOR) && header->level == level &&
          header->table_id == table_id && header->offset == offset && header->count >= 1 &&
-         header->count <= EXO_SLOTS_MAX && header->prefix_len <= EXO_KEY_MAX &&
-         exo_keys_end(header) <= EXO_PAGE_SIZE;
+         header->count <= EXO_SLOTS_MAX && header->prefix_len <= EXO_KEY_MAX && exo_keys_end(header) <= EXO_PAGE_SIZE;
 }
 
 /*

@@ -114,24 +114,24 @@ TRAVERSAL_INLINE __u8 input_u8(const struct traversal *t, __u64 at) {
 }
 
 /* Numbers of 2, 4 and 8 bytes, little-endian; those with _be are big-endian. */
-#define EXO_NUMBERS(from)                                                                       \
-  TRAVERSAL_INLINE __u16 from##_u16(const struct traversal *t, __u64 at) {                      \
-    return (__u16)(from##_u8(t, at) | from##_u8(t, at + 1) << 8);                               \
-  }                                                                                             \
-  TRAVERSAL_INLINE __u32 from##_u32(const struct traversal *t, __u64 at) {                      \
-    return from##_u16(t, at) | (__u32)from##_u16(t, at + 2) << 16;                              \
-  }                                                                                             \
-  TRAVERSAL_INLINE __u64 from##_u64(const struct traversal *t, __u64 at) {                      \
-    return from##_u32(t, at) | (__u64)from##_u32(t, at + 4) << 32;                              \
-  }                                                                                             \
-  TRAVERSAL_INLINE __u16 from##_u16_be(const struct traversal *t, __u64 at) {                   \
-    return __builtin_bswap16(from##_u16(t, at));                                                \
-  }                                                                                             \
-  TRAVERSAL_INLINE __u32 from##_u32_be(const struct traversal *t, __u64 at) {                   \
-    return __builtin_bswap32(from##_u32(t, at));                                                \
-  }                                                                                             \
-  TRAVERSAL_INLINE __u64 from##_u64_be(const struct traversal *t, __u64 at) {                   \
-    return __builtin_bswap64(from##_u64(t, at));                                                \
+#define EXO_NUMBERS(from)                                                     \
+  TRAVERSAL_INLINE __u16 from##_u16(const struct traversal *t, __u64 at) {    \
+    return (__u16)(from##_u8(t, at) | from##_u8(t, at + 1) << 8);             \
+  }                                                                           \
+  TRAVERSAL_INLINE __u32 from##_u32(const struct traversal *t, __u64 at) {    \
+    return from##_u16(t, at) | (__u32)from##_u16(t, at + 2) << 16;            \
+  }                                                                           \
+  TRAVERSAL_INLINE __u64 from##_u64(const struct traversal *t, __u64 at) {    \
+    return from##_u32(t, at) | (__u64)from##_u32(t, at + 4) << 32;            \
+  }                                                                           \
+  TRAVERSAL_INLINE __u16 from##_u16_be(const struct traversal *t, __u64 at) { \
+    return __builtin_bswap16(from##_u16(t, at));                              \
+  }                                                                           \
+  TRAVERSAL_INLINE __u32 from##_u32_be(const struct traversal *t, __u64 at) { \
+    return __builtin_bswap32(from##_u32(t, at));                              \
+  }                                                                           \
+  TRAVERSAL_INLINE __u64 from##_u64_be(const struct traversal *t, __u64 at) { \
+    return __builtin_bswap64(from##_u64(t, at));                              \
   }
 EXO_NUMBERS(block)
 EXO_NUMBERS(input)
@@ -160,9 +160,7 @@ TRAVERSAL_FUNCTION int give_block(struct traversal *t, __u32 at, __u32 length) {
 #else
 /* Set by the loader: the result is its own memory, and may be longer than in the kernel. */
 extern int (*exo_give)(struct traversal *t, __u32 at, __u32 length);
-TRAVERSAL_INLINE int give_block(struct traversal *t, __u32 at, __u32 length) {
-  return exo_give(t, at, length);
-}
+TRAVERSAL_INLINE int give_block(struct traversal *t, __u32 at, __u32 length) { return exo_give(t, at, length); }
 #endif
 
 #endif

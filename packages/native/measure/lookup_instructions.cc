@@ -33,8 +33,8 @@
 #include "engines/lookup.hh"
 #include "engines/loop_engine.hh"
 #include "engines/ring_engine.hh"
-#include "spinner.hh"
 #include "engines/table_lookup.hh"
+#include "spinner.hh"
 
 using namespace exopool;
 
@@ -122,9 +122,10 @@ double Count(Spinner *spinner, const Contender &contender, const std::shared_ptr
 void Print(const char *file_system, unsigned depth, unsigned chains, double hops, Contender *contender) {
   std::vector<double> &counts = contender->per_hop;
   std::sort(counts.begin(), counts.end());
-  printf("{\"engine\":\"%s\",\"fileSystem\":\"%s\",\"depth\":%u,\"chains\":%u,\"instructionsPerHop\":%.0f,"
-         "\"low\":%.0f,\"high\":%.0f,\"hops\":%.0f}\n",
-         contender->name, file_system, depth, chains, counts[counts.size() / 2], counts.front(), counts.back(), hops);
+  printf(
+      "{\"engine\":\"%s\",\"fileSystem\":\"%s\",\"depth\":%u,\"chains\":%u,\"instructionsPerHop\":%.0f,"
+      "\"low\":%.0f,\"high\":%.0f,\"hops\":%.0f}\n",
+      contender->name, file_system, depth, chains, counts[counts.size() / 2], counts.front(), counts.back(), hops);
   fflush(stdout);
 }
 
@@ -180,8 +181,8 @@ std::vector<Contender> Contenders(TableFile *table) {
   return all;
 }
 
-void MeasureDepth(Spinner *spinner, const std::string &folder, unsigned depth, const std::vector<unsigned> &chain_counts,
-                  unsigned windows, unsigned hops_wanted) {
+void MeasureDepth(Spinner *spinner, const std::string &folder, unsigned depth,
+                  const std::vector<unsigned> &chain_counts, unsigned windows, unsigned hops_wanted) {
   std::string path = folder + "/table";
   std::shared_ptr<TableFile> table = MakeTable(path, depth);
   std::vector<Contender> contenders = Contenders(table.get());

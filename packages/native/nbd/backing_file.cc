@@ -75,8 +75,8 @@ int BackingFile::Sync() { return fdatasync(fd_) == 0 ? 0 : errno; }
 
 void BackingFile::Punch(uint64_t page, uint64_t count) {
   // Where a file system has no holes the space stays taken, and is written again.
-  [[maybe_unused]] const int punched = fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                                 OffsetOf(page), static_cast<off_t>(count * kPageBytes));
+  [[maybe_unused]] const int punched = fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, OffsetOf(page),
+                                                 static_cast<off_t>(count * kPageBytes));
 }
 
 }  // namespace exopool

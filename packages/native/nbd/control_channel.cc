@@ -100,9 +100,8 @@ void ControlChannel::Connect(uint32_t id, ControlLine *line) {
   const std::string port(line->Word());
   if (line->Bytes(target.seed.data(), target.seed.size()) &&
       line->Bytes(target.producer_key.data(), target.producer_key.size()) &&
-      line->Bytes(target.ticket.data(), target.ticket.size()) &&
-      line->Number(UINT32_MAX, &target.timeout_ms) && line->AtEnd() &&
-      getaddrinfo(host.c_str(), port.c_str(), &hints, &found) == 0) {
+      line->Bytes(target.ticket.data(), target.ticket.size()) && line->Number(UINT32_MAX, &target.timeout_ms) &&
+      line->AtEnd() && getaddrinfo(host.c_str(), port.c_str(), &hints, &found) == 0) {
     memcpy(&target.address, found->ai_addr, found->ai_addrlen);
     target.address_bytes = found->ai_addrlen;
     freeaddrinfo(found);

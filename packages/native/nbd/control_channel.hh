@@ -31,7 +31,7 @@ namespace exopool {
 
 class ControlChannel {
  public:
-  static constexpr size_t kLineMax = 1024;  // `connect` is the longest, 600 bytes
+  static constexpr size_t kLineMax = 1024;         // `connect` is the longest, 600 bytes
   static constexpr size_t kOutputMax = 64 * 1024;  // kept beyond the socket's own buffer: a thousand lines
 
   // `on_end` is called, by the channel's thread, when the other side is gone.

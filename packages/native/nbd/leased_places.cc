@@ -158,8 +158,7 @@ void LeasedPlaces::Free(uint32_t number) {
   Place &place = At(number);
   if (place.page == kFree) return;
   Detach(&place, number);
-  if (place.pins == 0 && !place.gone)
-    regions_[RegionOf(number)]->free.push_back(number & (kRegionPagesMax - 1));
+  if (place.pins == 0 && !place.gone) regions_[RegionOf(number)]->free.push_back(number & (kRegionPagesMax - 1));
 }
 
 void LeasedPlaces::Detach(Place *place, uint32_t number) {

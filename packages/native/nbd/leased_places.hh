@@ -21,9 +21,8 @@ namespace exopool {
 class LeasedPlaces {
  public:
   static constexpr uint32_t kRegionsMax = 256;
-  static constexpr uint32_t kRegionPagesMax = 1u
-                                              << 24;  // 64 GiB of a lease are used, of a larger one no more
-  static constexpr uint32_t kClockStepsMax = 64;  // looked at for one place; bounds the time under the lock
+  static constexpr uint32_t kRegionPagesMax = 1u << 24;  // 64 GiB of a lease are used, of a larger one no more
+  static constexpr uint32_t kClockStepsMax = 64;         // looked at for one place; bounds the time under the lock
 
   struct Where {
     uint32_t slab;

@@ -18,8 +18,7 @@ EVP_CIPHER_CTX *Evp(const std::unique_ptr<SealContext, FreeSealContext> &context
 
 SealContext *MakeContext(const PageKey &key, bool seal) {
   EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-  if (context == nullptr ||
-      EVP_CipherInit_ex(context, EVP_aes_128_gcm(), nullptr, key.data(), nullptr, seal) != 1)
+  if (context == nullptr || EVP_CipherInit_ex(context, EVP_aes_128_gcm(), nullptr, key.data(), nullptr, seal) != 1)
     throw std::runtime_error("OpenSSL cannot do AES-128-GCM");
   return reinterpret_cast<SealContext *>(context);
 }
@@ -55,16 +54,14 @@ void PageSeal::Seal(uint64_t page, uint64_t write, const uint8_t *plain, uint8_t
   int size = 0;
   const bool good =
       EVP_EncryptInit_ex(context, nullptr, nullptr, nullptr, nonce.data()) == 1 &&
-      EVP_EncryptUpdate(context, nullptr, &size, reinterpret_cast<const uint8_t *>(&page), sizeof page) ==
-          1 &&
+      EVP_EncryptUpdate(context, nullptr, &size, reinterpret_cast<const uint8_t *>(&page), sizeof page) == 1 &&
       EVP_EncryptUpdate(context, sealed, &size, plain, kPageBytes) == 1 &&
       EVP_EncryptFinal_ex(context, sealed + kPageBytes, &size) == 1 &&
       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, static_cast<int>(tag->size()), tag->data()) == 1;
   if (!good) throw std::runtime_error("OpenSSL cannot seal");
 }
 
-bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed,
-                    uint8_t *plain) {
+bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uint8_t *sealed, uint8_t *plain) {
   EVP_CIPHER_CTX *context = Evp(opening_);
   if (context == nullptr) {
     memcpy(plain, sealed, kPageBytes);
@@ -74,11 +71,9 @@ bool PageSeal::Open(uint64_t page, uint64_t write, const PageTag &tag, const uin
   PageTag expected = tag;
   int size = 0;
   return EVP_DecryptInit_ex(context, nullptr, nullptr, nullptr, nonce.data()) == 1 &&
-         EVP_DecryptUpdate(context, nullptr, &size, reinterpret_cast<const uint8_t *>(&page), sizeof page) ==
-             1 &&
+         EVP_DecryptUpdate(context, nullptr, &size, reinterpret_cast<const uint8_t *>(&page), sizeof page) == 1 &&
          EVP_DecryptUpdate(context, plain, &size, sealed, kPageBytes) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, static_cast<int>(expected.size()),
-                             expected.data()) == 1 &&
+         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, static_cast<int>(expected.size()), expected.data()) == 1 &&
          EVP_DecryptFinal_ex(context, plain + kPageBytes, &size) == 1;
 }
 

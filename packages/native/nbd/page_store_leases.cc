@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's leased memory: requests to producers, and regions that come and go.
-#include "page_workspace.hh"
-#include "base/poller.hh"
-
 #include "base/clock.hh"
+#include "base/poller.hh"
+#include "page_workspace.hh"
 
 namespace exopool {
 
@@ -28,15 +27,13 @@ void PageStore::StartTransfers(Workspace *space, uint32_t count, slab_type type)
         if (LeasedPlaces::RegionOf(page.place) != region) break;
         const LeasedPlaces::Where where = places_.WhereOf(page.place);
         std::vector<SlabRequest> &requests = transfer.requests;
-        const bool joins =
-            !requests.empty() && requests.back().slab == where.slab &&
-            requests.back().offset + requests.back().length == where.offset &&
-            (type == SLAB_READ || requests.back().payload + requests.back().length == page.payload);
+        const bool joins = !requests.empty() && requests.back().slab == where.slab &&
+                           requests.back().offset + requests.back().length == where.offset &&
+                           (type == SLAB_READ || requests.back().payload + requests.back().length == page.payload);
         if (joins) {
           requests.back().length += kPageBytes;
         } else {
-          requests.push_back(
-              {type, where.slab, where.offset, kPageBytes, type == SLAB_READ ? nullptr : page.payload});
+          requests.push_back({type, where.slab, where.offset, kPageBytes, type == SLAB_READ ? nullptr : page.payload});
         }
         page.transfer = space->transfer_count;
         page.request = static_cast<uint32_t>(requests.size() - 1);

@@ -69,8 +69,7 @@ void PageStore::OpenPages(Workspace *space, uint64_t first, uint32_t count, uint
       continue;
     }
     const bool came = page.source != Source::kLeased || page.status == SLAB_OK;
-    page.is_open =
-        came && space->seal.Open(first + i, page.state.write, page.state.tag, space->SealedAt(i), into[i]);
+    page.is_open = came && space->seal.Open(first + i, page.state.write, page.state.tag, space->SealedAt(i), into[i]);
     if (page.source == Source::kLeased && !page.is_open) ++(came ? counters_.tampered : counters_.lost);
     if (!page.is_open) continue;
     ++(page.source == Source::kLeased   ? counters_.read_leased
@@ -118,10 +117,9 @@ void PageStore::Promote(Workspace *space, uint64_t first, uint32_t count) {
     std::lock_guard<std::mutex> lock(mutex_);
     for (uint32_t i = 0; i < count; ++i) {
       Workspace::Page &page = space->pages[i];
-      page.place =
-          page.source == Workspace::Source::kFile && page.state.place == kNone && places_.capacity() > 0
-              ? places_.Take(first + i, kReadSteps)
-              : kNone;
+      page.place = page.source == Workspace::Source::kFile && page.state.place == kNone && places_.capacity() > 0
+                       ? places_.Take(first + i, kReadSteps)
+                       : kNone;
       page.payload = space->SealedAt(i);
       if (page.place != kNone) ++taken;
     }

@@ -85,8 +85,8 @@ int Config(const char *key, const char *value) {
 
 int ConfigComplete() {
   const uint64_t pages = settings.bytes / kPageBytes;
-  if (settings.bytes % kPageBytes == 0 && pages > 0 && pages <= PageStore::kPagesMax &&
-      settings.control >= 0 && !settings.folder.empty())
+  if (settings.bytes % kPageBytes == 0 && pages > 0 && pages <= PageStore::kPagesMax && settings.control >= 0 &&
+      !settings.folder.empty())
     return 0;
   nbdkit_error("size (whole pages of 4 KiB), folder and control are needed");
   return -1;
@@ -103,8 +103,7 @@ int GetReady() {
     exopool::BecomeFlusher();
     auto file = std::make_unique<exopool::BackingFile>(settings.folder, settings.bytes);
     const uint64_t frames = std::min<uint64_t>(settings.buffer_bytes / kPageBytes, exopool::kNone - 1);
-    store = new PageStore(settings.bytes, static_cast<uint32_t>(frames), std::move(file),
-                          settings.is_sealed);
+    store = new PageStore(settings.bytes, static_cast<uint32_t>(frames), std::move(file), settings.is_sealed);
     control = new ControlChannel(settings.control, store, OnParentGone);
     return 0;
   });

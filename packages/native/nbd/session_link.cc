@@ -27,8 +27,7 @@ bool SessionLink::Extend(const std::array<uint8_t, SLAB_TICKET_BYTES> &ticket) {
 void SessionLink::GiveBack(uint32_t slabs) {
   const uint32_t region = region_;
   if (region == kNone) return;
-  for (const uint32_t slab : store_->VacateSlabs(region, this, slabs))
-    Ask({SLAB_RELEASE, slab, 0, 0, nullptr});
+  for (const uint32_t slab : store_->VacateSlabs(region, this, slabs)) Ask({SLAB_RELEASE, slab, 0, 0, nullptr});
 }
 
 bool SessionLink::Ask(const SlabRequest &request) {
@@ -42,8 +41,7 @@ bool SessionLink::Ask(const SlabRequest &request) {
 void SessionLink::Start(SlabTransfer *transfer, uint8_t *into) {
   const auto session = loop_->Find(session_id_);
   const auto batch = reinterpret_cast<uint64_t>(transfer);
-  if (session == nullptr || !loop_->Submit(session.get(), batch, transfer->requests, into))
-    transfer->Refuse();
+  if (session == nullptr || !loop_->Submit(session.get(), batch, transfer->requests, into)) transfer->Refuse();
 }
 
 void SessionLink::Post(SlabEvent event) {

@@ -12,9 +12,7 @@
 
 namespace exopool {
 
-class SessionLink final : public SlabLink,
-                          public SlabEventSink,
-                          public std::enable_shared_from_this<SessionLink> {
+class SessionLink final : public SlabLink, public SlabEventSink, public std::enable_shared_from_this<SessionLink> {
  public:
   // The protocol's default poll after activity; see addon/base/poller.hh.
   static constexpr uint32_t kSpinUs = 20;

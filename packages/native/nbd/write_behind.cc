@@ -13,8 +13,7 @@ namespace exopool {
 
 // Whole pages, which direct I/O asks for, and there from the start.
 std::unique_ptr<uint8_t[], WriteBehind::FreeMemory> WriteBehind::MapMemory(size_t bytes) {
-  void *memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   return {static_cast<uint8_t *>(memory), FreeMemory{bytes}};
 }
@@ -124,8 +123,7 @@ std::vector<uint32_t> WriteBehind::TakeBatch() {
 
 // Without the lock: the pages and bytes of frames that are not free do not change.
 int WriteBehind::WriteBatch(std::vector<uint32_t> frames) {
-  std::sort(frames.begin(), frames.end(),
-            [this](uint32_t a, uint32_t b) { return frames_[a].page < frames_[b].page; });
+  std::sort(frames.begin(), frames.end(), [this](uint32_t a, uint32_t b) { return frames_[a].page < frames_[b].page; });
   iovec run[kBatch];
   for (size_t from = 0; from < frames.size();) {
     const uint64_t page = frames_[frames[from]].page;

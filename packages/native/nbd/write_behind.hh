@@ -24,8 +24,8 @@ namespace exopool {
 
 class WriteBehind {
  public:
-  static constexpr uint32_t kBatch = 256;  // frames written at once: 1 MiB when they are neighbours
-  static constexpr uint32_t kAgeMs = 500;  // before a page is written, unless many wait or somebody flushes
+  static constexpr uint32_t kBatch = 256;     // frames written at once: 1 MiB when they are neighbours
+  static constexpr uint32_t kAgeMs = 500;     // before a page is written, unless many wait or somebody flushes
   static constexpr uint32_t kRetryMs = 1000;  // after a failure
   using Lock = std::unique_lock<std::mutex>;
 

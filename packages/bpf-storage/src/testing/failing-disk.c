@@ -17,13 +17,13 @@ static int open_by(const char *name, const char *path, int flags, mode_t mode) {
   return next(path, flags, mode);
 }
 
-#define OPEN(name)                                   \
-  int name(const char *path, int flags, ...) {       \
-    va_list rest;                                    \
-    va_start(rest, flags);                           \
-    mode_t mode = va_arg(rest, mode_t);              \
-    va_end(rest);                                    \
-    return open_by(#name, path, flags, mode);        \
+#define OPEN(name)                             \
+  int name(const char *path, int flags, ...) { \
+    va_list rest;                              \
+    va_start(rest, flags);                     \
+    mode_t mode = va_arg(rest, mode_t);        \
+    va_end(rest);                              \
+    return open_by(#name, path, flags, mode);  \
   }
 
 OPEN(open)

@@ -19,8 +19,7 @@ constexpr char kForced[] = "EXOPOOL_LIBBPF";
 void *OpenLibrary() {
   if (const char *forced = getenv(kForced)) return dlopen(forced, RTLD_NOW | RTLD_LOCAL);
   std::string fetched = BesideAddon(kFetched);
-  void *handle =
-      access(fetched.c_str(), R_OK) == 0 ? dlopen(fetched.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+  void *handle = access(fetched.c_str(), R_OK) == 0 ? dlopen(fetched.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
   return handle != nullptr ? handle : dlopen(kMachines, RTLD_NOW | RTLD_LOCAL);
 }
 

@@ -124,8 +124,7 @@ void BpfObject::ChooseNone() const {
 
 bool BpfObject::Choose(bpf_program *program, const std::string &function) const {
   const BpfLibrary &library = BpfLibrary::Get();
-  if (!function.empty() && library.bpf_program__set_attach_target(program, 0, function.c_str()) != 0)
-    return false;
+  if (!function.empty() && library.bpf_program__set_attach_target(program, 0, function.c_str()) != 0) return false;
   library.bpf_program__set_autoload(program, true);
   return true;
 }
@@ -136,8 +135,7 @@ int BpfObject::Load() {
 }
 
 void *BpfObject::ShareBytes(bpf_map *map, size_t bytes) {
-  void *memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, BpfLibrary::Get().bpf_map__fd(map), 0);
+  void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, BpfLibrary::Get().bpf_map__fd(map), 0);
   if (memory == MAP_FAILED) return nullptr;
   shared_.push_back({memory, bytes});
   return memory;

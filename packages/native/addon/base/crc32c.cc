@@ -28,8 +28,7 @@ uint32_t ByTable(const uint8_t *bytes, size_t length, uint32_t state) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) uint32_t ByInstruction(const uint8_t *bytes, size_t length,
-                                                         uint32_t state) {
+__attribute__((target("sse4.2"))) uint32_t ByInstruction(const uint8_t *bytes, size_t length, uint32_t state) {
   uint64_t wide = state;
   for (; length >= sizeof(uint64_t); length -= sizeof(uint64_t), bytes += sizeof(uint64_t)) {
     uint64_t word;
@@ -46,9 +45,7 @@ bool HasInstruction() {
   return has;
 }
 #else
-uint32_t ByInstruction(const uint8_t *bytes, size_t length, uint32_t state) {
-  return ByTable(bytes, length, state);
-}
+uint32_t ByInstruction(const uint8_t *bytes, size_t length, uint32_t state) { return ByTable(bytes, length, state); }
 
 bool HasInstruction() { return false; }
 #endif

@@ -92,8 +92,7 @@ bool Poller::WorthSpinning() {
 }
 
 void Poller::Refill(uint64_t now_ns) {
-  tokens_ns_ =
-      std::min(kSpinBurstNs, tokens_ns_ + static_cast<uint64_t>(kSpinShare * (now_ns - refilled_ns_)));
+  tokens_ns_ = std::min(kSpinBurstNs, tokens_ns_ + static_cast<uint64_t>(kSpinShare * (now_ns - refilled_ns_)));
   refilled_ns_ = now_ns;
 }
 

@@ -24,8 +24,7 @@ class Poller {
   static constexpr double kSpinLearning = 0.25;         // weight of the last spin in their success
   static constexpr double kSpinSuccessMin = 0.2;        // below it spinning is left out: one hit brings it back
   static constexpr uint32_t kSpinTryEvery = 64;         // waits; then it is tried all the same
-  static constexpr uint64_t kWakeTag =
-      UINT64_MAX;  // the tag that Wake's own descriptor has; Wait swallows it
+  static constexpr uint64_t kWakeTag = UINT64_MAX;      // the tag that Wake's own descriptor has; Wait swallows it
 
   explicit Poller(uint32_t spin_us);
 

@@ -54,8 +54,7 @@ class CacheAnswers {
     if (answers_.empty()) {
       answers_ = std::move(answers);
     } else {
-      answers_.insert(answers_.end(), std::make_move_iterator(answers.begin()),
-                      std::make_move_iterator(answers.end()));
+      answers_.insert(answers_.end(), std::make_move_iterator(answers.begin()), std::make_move_iterator(answers.end()));
     }
   }
   // After one or more answers.

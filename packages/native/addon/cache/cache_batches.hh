@@ -26,11 +26,7 @@ class CacheReadBatch : public SlabBatch {
   // `found`: kFound, or kMoved for values that are on their way to another place.
   CacheReadBatch(std::shared_ptr<CacheAnswers> answers, std::shared_ptr<LeaseSeal> seal, SealMode mode,
                  CacheAnswerKind found, std::vector<CacheRead> reads)
-      : answers_(std::move(answers)),
-        seal_(std::move(seal)),
-        mode_(mode),
-        found_(found),
-        reads_(std::move(reads)) {
+      : answers_(std::move(answers)), seal_(std::move(seal)), mode_(mode), found_(found), reads_(std::move(reads)) {
     ready_.reserve(reads_.size());
   }
 
@@ -39,8 +35,8 @@ class CacheReadBatch : public SlabBatch {
   void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) override {
     const CacheRead &read = reads_[index];
     const bool refused = status == SLAB_OVER_RATE;
-    CacheAnswer answer{refused ? CacheAnswerKind::kRefused : CacheAnswerKind::kLost, read.token, read.place,
-                       nullptr, 0};
+    CacheAnswer answer{refused ? CacheAnswerKind::kRefused : CacheAnswerKind::kLost, read.token, read.place, nullptr,
+                       0};
     if (payload != nullptr) Open(read, payload, &answer);
     ready_.push_back(std::move(answer));
   }

@@ -155,8 +155,8 @@ uint32_t SealedCache::EndPuts(uint64_t token) {
     for (size_t i = 0; i < region.runs.size(); ++i)
       region.runs[i].payload = region.sealed.data() + region.run_starts[i];
     auto places = region.written;
-    auto batch = std::make_shared<CacheWriteBatch>(answers_, token, std::move(region.written),
-                                                   std::move(region.run_counts));
+    auto batch =
+        std::make_shared<CacheWriteBatch>(answers_, token, std::move(region.written), std::move(region.run_counts));
     if (region.session->Submit(region.runs, std::move(batch))) {
       ++batches;
       region.to_send = true;
@@ -192,8 +192,7 @@ bool SealedCache::Submit(Region *region, std::vector<CacheRead> *reads, CacheAns
   requests.reserve(reads->size());
   for (const CacheRead &read : *reads)
     requests.push_back({SLAB_READ, read.seal.slab, read.seal.offset, read.seal.length, nullptr});
-  const auto batch =
-      std::make_shared<CacheReadBatch>(answers_, region->seal, mode_, found, std::exchange(*reads, {}));
+  const auto batch = std::make_shared<CacheReadBatch>(answers_, region->seal, mode_, found, std::exchange(*reads, {}));
   if (region->session->Submit(requests, batch)) return region->to_send = true;
   for (const CacheRead &read : batch->reads())
     answers_->Push({CacheAnswerKind::kLost, read.token, read.place, nullptr, 0});

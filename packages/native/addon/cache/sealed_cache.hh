@@ -66,9 +66,7 @@ class SealedCache {
   size_t entries() const { return index_.size(); }
   uint64_t value_bytes() const { return value_bytes_; }
   uint64_t capacity_bytes() const { return log_.capacity_bytes(); }
-  size_t metadata_bytes() const {
-    return index_.memory_bytes() + log_.memory_bytes() + ghosts_.memory_bytes();
-  }
+  size_t metadata_bytes() const { return index_.memory_bytes() + log_.memory_bytes() + ghosts_.memory_bytes(); }
 
  private:
   struct Region {

@@ -63,8 +63,7 @@ void SegmentLog::Forget(uint32_t number) {
   std::vector<uint32_t> &free = regions_[segment.region].free;
   free.erase(std::remove(free.begin(), free.end(), number), free.end());
   for (const size_t queue : {0, 1}) {
-    queues_[queue].erase(std::remove(queues_[queue].begin(), queues_[queue].end(), number),
-                         queues_[queue].end());
+    queues_[queue].erase(std::remove(queues_[queue].begin(), queues_[queue].end(), number), queues_[queue].end());
     if (open_[queue] == number) open_[queue] = kNone;
   }
   segment = Segment{};
@@ -114,8 +113,8 @@ std::optional<uint32_t> SegmentLog::Take() {
   }
   const size_t total = queues_[0].size() + queues_[1].size();
   if (total == 0) return std::nullopt;
-  const bool from_main = queues_[0].empty() ||
-                         (!queues_[1].empty() && queues_[0].size() <= std::max<size_t>(1, total / kProbationShare));
+  const bool from_main =
+      queues_[0].empty() || (!queues_[1].empty() && queues_[0].size() <= std::max<size_t>(1, total / kProbationShare));
   std::deque<uint32_t> &queue = queues_[from_main];
   const uint32_t number = queue.front();
   queue.pop_front();

@@ -43,7 +43,7 @@ class SegmentLog {
   static constexpr uint32_t kSegmentBytesMin = 4096;  // below, the last value of each wastes too much
   static constexpr uint32_t kSegmentsWanted = 64;     // of a region: one is not too much of the cache
   static constexpr size_t kSegmentsMax = size_t{1} << IndexEntry::kSegmentBits;  // 4 TiB
-  static constexpr size_t kProbationShare = 10;  // a tenth, as in the paper of S3-FIFO
+  static constexpr size_t kProbationShare = 10;                                  // a tenth, as in the paper of S3-FIFO
 
   // Called with a segment whose values are about to be gone.
   using Evict = std::function<void(uint32_t segment, bool lost)>;

@@ -51,13 +51,12 @@ void Derive(const SealKey &master, uint64_t lease, uint64_t generation, Subkey *
   char digest[] = "SHA256";
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t *>(master.data()),
-                                        master.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t *>(master.data()), master.size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof info),
       OSSL_PARAM_construct_end(),
   };
-  const bool good = context != nullptr &&
-                    EVP_KDF_derive(context, reinterpret_cast<uint8_t *>(out), sizeof *out, parameters) == 1;
+  const bool good =
+      context != nullptr && EVP_KDF_derive(context, reinterpret_cast<uint8_t *>(out), sizeof *out, parameters) == 1;
   EVP_KDF_CTX_free(context);
   Require(good);
 }
@@ -87,9 +86,7 @@ struct PlaceWords {
   uint32_t length;
   uint32_t zero;
 };
-PlaceWords WordsOf(const SealPlace &place) {
-  return {place.write, place.offset, place.slab, place.length, 0};
-}
+PlaceWords WordsOf(const SealPlace &place) { return {place.write, place.offset, place.slab, place.length, 0}; }
 const uint8_t *Raw(const PlaceWords &words) { return reinterpret_cast<const uint8_t *>(&words); }
 static_assert(offsetof(PlaceWords, slab) == kNonceBytes, "the nonce is (write, offset)");
 
@@ -180,13 +177,11 @@ void ValueSeal::Seal(const SealPlace &place, Bytes head, Bytes body, uint8_t *ou
             Update(cipher, body.data, body.size, out + head.size, &second));
   } else {
     int last;
-    Require(RAND_bytes(out, kBlockBytes) == 1 &&
-            EVP_CipherInit_ex(cipher, nullptr, nullptr, nullptr, out, -1) == 1 &&
+    Require(RAND_bytes(out, kBlockBytes) == 1 && EVP_CipherInit_ex(cipher, nullptr, nullptr, nullptr, out, -1) == 1 &&
             Update(cipher, head.data, head.size, out + kBlockBytes, &first) &&
             Update(cipher, body.data, body.size, out + kBlockBytes + first, &second) &&
             EVP_CipherFinal_ex(cipher, out + kBlockBytes + first + second, &last) == 1 &&
-            Hmac(contexts_->sealing_mac.get(), words, out, place.length - kTagBytes,
-                 out + place.length - kTagBytes));
+            Hmac(contexts_->sealing_mac.get(), words, out, place.length - kTagBytes, out + place.length - kTagBytes));
     return;
   }
   Require(EVP_CipherFinal_ex(cipher, out + plain, &first) == 1 &&
@@ -210,12 +205,11 @@ std::optional<uint32_t> ValueSeal::Open(const SealPlace &place, const uint8_t *s
     uint8_t tag[kTagBytes];
     const uint32_t body = place.length - kBlockBytes - kTagBytes;
     // Encrypt-then-MAC: nothing is decrypted that did not verify.
-    good = body % kBlockBytes == 0 &&
-           Hmac(contexts_->opening_mac.get(), words, stored, place.length - kTagBytes, tag) &&
-           CRYPTO_memcmp(tag, stored + place.length - kTagBytes, kTagBytes) == 0 &&
-           EVP_CipherInit_ex(cipher, nullptr, nullptr, nullptr, stored, -1) == 1 &&
-           Update(cipher, stored + kBlockBytes, body, out, &first) &&
-           EVP_CipherFinal_ex(cipher, out + first, &last) == 1;
+    good =
+        body % kBlockBytes == 0 && Hmac(contexts_->opening_mac.get(), words, stored, place.length - kTagBytes, tag) &&
+        CRYPTO_memcmp(tag, stored + place.length - kTagBytes, kTagBytes) == 0 &&
+        EVP_CipherInit_ex(cipher, nullptr, nullptr, nullptr, stored, -1) == 1 &&
+        Update(cipher, stored + kBlockBytes, body, out, &first) && EVP_CipherFinal_ex(cipher, out + first, &last) == 1;
     bytes = good ? static_cast<uint32_t>(first + last) : 0;
   } else {
     auto *tag = const_cast<uint8_t *>(stored + plain);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "door/binding.hh"
 #include "base/crc32c.hh"
+#include "door/binding.hh"
 
 namespace exopool {
 namespace {
@@ -11,8 +11,8 @@ Napi::Value Checksum(const Napi::CallbackInfo &info) {
   auto bytes = info[0].As<Napi::Uint8Array>();
   uint32_t seed = info[1].As<Napi::Number>().Uint32Value();
   bool portable = info[2].As<Napi::Boolean>().Value();
-  uint32_t sum = portable ? Crc32cByTable(bytes.Data(), bytes.ByteLength(), seed)
-                          : Crc32c(bytes.Data(), bytes.ByteLength(), seed);
+  uint32_t sum =
+      portable ? Crc32cByTable(bytes.Data(), bytes.ByteLength(), seed) : Crc32c(bytes.Data(), bytes.ByteLength(), seed);
   return Napi::Number::New(info.Env(), sum);
 }
 

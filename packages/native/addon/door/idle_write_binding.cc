@@ -64,9 +64,9 @@ Napi::Value IdleWrite(const Napi::CallbackInfo &info) {
   const auto texts = info[1].As<Napi::Array>();
   for (uint32_t i = 0; i < texts.Length(); ++i) job->texts.push_back(texts.Get(i).ToString());
   const Napi::Promise promise = call->promise.Promise();
-  Done done = Done::New(env, "exopool idle write", 0, 1, call,
-                        [](Napi::Env, void *, Call *ended) { delete ended; },
-                        static_cast<void *>(nullptr));
+  Done done = Done::New(
+      env, "exopool idle write", 0, 1, call, [](Napi::Env, void *, Call *ended) { delete ended; },
+      static_cast<void *>(nullptr));
   try {
     std::thread([job, done]() mutable {
       // Nobody is refused this; where it fails all the same, the write is made at the usual priority.

@@ -79,8 +79,7 @@ Napi::Value JobChannel::Start(Napi::Env env, std::shared_ptr<Job> job, int worke
 void JobChannel::Complete(std::shared_ptr<Job> job) {
   auto data = new std::shared_ptr<Job>(std::move(job));
   std::lock_guard<std::mutex> lock(mutex_);
-  if (closed_ || napi_call_threadsafe_function(function_, data, napi_tsfn_nonblocking) != napi_ok)
-    delete data;
+  if (closed_ || napi_call_threadsafe_function(function_, data, napi_tsfn_nonblocking) != napi_ok) delete data;
 }
 
 void JobChannel::Close() {

@@ -64,8 +64,8 @@ class JobChannel : public std::enable_shared_from_this<JobChannel> {
   // Used on the JavaScript thread only.
   size_t in_flight_ = 0;
   uv_loop_t *loop_ = nullptr;
-  uint64_t turn_ms_ = 0;   // when the event loop turned last
-  size_t keys_here_ = 0;   // since then, and calls as keys
+  uint64_t turn_ms_ = 0;  // when the event loop turned last
+  size_t keys_here_ = 0;  // since then, and calls as keys
 };
 
 }  // namespace exopool

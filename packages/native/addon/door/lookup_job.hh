@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
-#include "engines/lookup.hh"
 #include "door/job_channel.hh"
+#include "engines/lookup.hh"
 
 namespace exopool {
 

@@ -7,8 +7,8 @@
 #include <numeric>
 #include <utility>
 
-#include "door/lookup_job.hh"
 #include "base/worker_pool.hh"
+#include "door/lookup_job.hh"
 
 namespace exopool {
 namespace {

@@ -21,9 +21,7 @@ Napi::Value NewMemtable(const Napi::CallbackInfo &info) {
 }
 
 // closeMemtable(handle)
-void CloseMemtable(const Napi::CallbackInfo &info) {
-  info[0].As<Napi::External<MemtableHandle>>().Data()->reset();
-}
+void CloseMemtable(const Napi::CallbackInfo &info) { info[0].As<Napi::External<MemtableHandle>>().Data()->reset(); }
 
 // memtableApply(handle, batch, firstSequence): bytes in use; otherwise nothing was done
 Napi::Value MemtableApply(const Napi::CallbackInfo &info) {

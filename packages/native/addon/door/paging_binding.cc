@@ -83,9 +83,8 @@ struct Ranges {
 Napi::Value CountResidentCall(const Napi::CallbackInfo &info) {
   const pid_t pid = info[0].ToNumber().Int32Value();
   const auto array = info[1].As<Napi::Float64Array>();
-  return Start(array, [pid, ranges = Ranges(array)]() -> double {
-    return -CountResident(pid, ranges.first, ranges.count);
-  });
+  return Start(array,
+               [pid, ranges = Ranges(array)]() -> double { return -CountResident(pid, ranges.first, ranges.count); });
 }
 
 // (pid, ranges) -> bytes that the kernel was told to push out

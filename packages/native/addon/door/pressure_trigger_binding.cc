@@ -40,8 +40,8 @@ class PressureTrigger : public Napi::ObjectWrap<PressureTrigger> {
       return Napi::Number::New(info.Env(), errno);
     stop_ = FileDescriptor(eventfd(0, EFD_CLOEXEC));
     if (stop_.get() < 0) return Napi::Number::New(info.Env(), errno);
-    on_pressure_ = Napi::ThreadSafeFunction::New(info.Env(), info[2].As<Napi::Function>(),
-                                                 "exopool pressure trigger", 1, 1);
+    on_pressure_ =
+        Napi::ThreadSafeFunction::New(info.Env(), info[2].As<Napi::Function>(), "exopool pressure trigger", 1, 1);
     on_pressure_.Unref(info.Env());
     try {
       thread_ = std::thread([this] { Watch(); });

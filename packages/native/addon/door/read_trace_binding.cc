@@ -35,12 +35,12 @@ constexpr int kRounds = 40;
 constexpr unsigned long kAskPersonality = 0xffffffff;
 
 struct ReadTraceResult {
-  Obstacle obstacle;                 // why the kernel cannot be looked into
-  int error = 0;                     // of the file
-  std::vector<double> untraced_ns;   // one a read
-  std::vector<double> traced_ns;     // EXO_MARKS_OF_READ a read, from its first mark on; -1: not passed
-  double probe_ns = 0;               // of one probe that is passed
-  double clock_ns = 0;               // of reading the clock once
+  Obstacle obstacle;                // why the kernel cannot be looked into
+  int error = 0;                    // of the file
+  std::vector<double> untraced_ns;  // one a read
+  std::vector<double> traced_ns;    // EXO_MARKS_OF_READ a read, from its first mark on; -1: not passed
+  double probe_ns = 0;              // of one probe that is passed
+  double clock_ns = 0;              // of reading the clock once
 };
 
 // The file, and the place of the next read.
@@ -231,7 +231,8 @@ Napi::Value TraceReads(const Napi::CallbackInfo &info) {
                                std::move(probes), stop);
   Napi::Object object = Napi::Object::New(env);
   object.Set("done", job->promise());
-  object.Set("stop", Napi::Function::New(env, [stop](const Napi::CallbackInfo &) { *stop = true; }, "stop"));
+  object.Set("stop", Napi::Function::New(
+                         env, [stop](const Napi::CallbackInfo &) { *stop = true; }, "stop"));
   job->Queue();
   return object;
 }

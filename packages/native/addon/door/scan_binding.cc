@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "door/binding.hh"
-#include "door/memtable_binding.hh"
-#include "store/memtable_source.hh"
 #include "door/job_channel.hh"
 #include "door/lookup_job.hh"
+#include "door/memtable_binding.hh"
+#include "store/memtable_source.hh"
 #include "table/table_source.hh"
 
 namespace exopool {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "table/merge_scan.hh"
 #include "store/run_sorter.hh"
+#include "table/merge_scan.hh"
 #include "table/table_file.hh"
 #include "table/table_source.hh"
 

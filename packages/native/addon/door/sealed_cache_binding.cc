@@ -26,17 +26,14 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
 
   static Napi::Function Define(Napi::Env env) {
     using Self = SealedCacheObject;
-    return DefineClass(env, "SealedCache",
-                       {InstanceMethod<&Self::AddRegion>("addRegion"),
-                        InstanceMethod<&Self::RemoveRegion>("removeRegion"),
-                        InstanceMethod<&Self::RemoveSlabs>("removeSlabs"),
-                        InstanceMethod<&Self::TamperedOf>("tamperedOf"),
-                        InstanceMethod<&Self::Vacate>("vacate"), InstanceMethod<&Self::Get>("get"),
-                        InstanceMethod<&Self::Put>("put"), InstanceMethod<&Self::Delete>("delete"),
-                        InstanceMethod<&Self::MayHold>("mayHold"), InstanceMethod<&Self::Send>("send"),
-                        InstanceMethod<&Self::SendAndWait>("sendAndWait"),
-                        InstanceMethod<&Self::KeepAlive>("keepAlive"),
-                        InstanceMethod<&Self::Stats>("stats")});
+    return DefineClass(
+        env, "SealedCache",
+        {InstanceMethod<&Self::AddRegion>("addRegion"), InstanceMethod<&Self::RemoveRegion>("removeRegion"),
+         InstanceMethod<&Self::RemoveSlabs>("removeSlabs"), InstanceMethod<&Self::TamperedOf>("tamperedOf"),
+         InstanceMethod<&Self::Vacate>("vacate"), InstanceMethod<&Self::Get>("get"), InstanceMethod<&Self::Put>("put"),
+         InstanceMethod<&Self::Delete>("delete"), InstanceMethod<&Self::MayHold>("mayHold"),
+         InstanceMethod<&Self::Send>("send"), InstanceMethod<&Self::SendAndWait>("sendAndWait"),
+         InstanceMethod<&Self::KeepAlive>("keepAlive"), InstanceMethod<&Self::Stats>("stats")});
   }
 
   // (mode, receive: (answers, values?) => void, words: Int32Array of kAnswerWords * kDeliveryAnswers)
@@ -92,8 +89,8 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
 
   // (session, slabs, slabBytes) -> false when the session is over
   Napi::Value AddRegion(const Napi::CallbackInfo &info) {
-    return Napi::Boolean::New(env_, cache_->AddRegion(IdOf(info[0]), info[1].ToNumber().Uint32Value(),
-                                                      info[2].ToNumber().Uint32Value()));
+    return Napi::Boolean::New(
+        env_, cache_->AddRegion(IdOf(info[0]), info[1].ToNumber().Uint32Value(), info[2].ToNumber().Uint32Value()));
   }
   void RemoveRegion(const Napi::CallbackInfo &info) { cache_->RemoveRegion(IdOf(info[0])); }
   void RemoveSlabs(const Napi::CallbackInfo &info) {

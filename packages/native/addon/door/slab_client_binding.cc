@@ -28,8 +28,7 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
   // (onEvent: (kind, session, batch, number, more, statuses?) => void)
   explicit SlabClient(const Napi::CallbackInfo &info) : Napi::ObjectWrap<SlabClient>(info), env_(info.Env()) {
     const Napi::String name = Napi::String::New(env_, "exopool slab client");
-    napi_create_threadsafe_function(env_, info[0], nullptr, name, 0, 1, nullptr, nullptr, this, Deliver,
-                                    &wake_);
+    napi_create_threadsafe_function(env_, info[0], nullptr, name, 0, 1, nullptr, nullptr, this, Deliver, &wake_);
     napi_unref_threadsafe_function(env_, wake_);
     port_ = std::make_shared<SlabEventPort>(
         [wake = wake_] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); });
@@ -70,9 +69,9 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
       if (napi_create_double(env, numbers[i], &arguments[i]) != napi_ok) return false;
     }
     const size_t bytes = event.statuses.size();
-    const napi_status made = bytes == 0 ? napi_get_undefined(env, &arguments[kNumbers])
-                                        : napi_create_buffer_copy(env, bytes, event.statuses.data(), nullptr,
-                                                                  &arguments[kNumbers]);
+    const napi_status made =
+        bytes == 0 ? napi_get_undefined(env, &arguments[kNumbers])
+                   : napi_create_buffer_copy(env, bytes, event.statuses.data(), nullptr, &arguments[kNumbers]);
     napi_value receiver;
     return made == napi_ok && napi_get_undefined(env, &receiver) == napi_ok &&
            napi_call_function(env, receiver, on_event, std::size(arguments), arguments, nullptr) == napi_ok;
@@ -115,8 +114,7 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
       const uint32_t *range = ranges.Data() + 3 * i;
       requests[i] = {type, range[0], range[1], range[2], nullptr};
     }
-    if (!session || (info[4].IsArray() && !AddPayloads(info[4], &requests)))
-      return Napi::Boolean::New(env_, false);
+    if (!session || (info[4].IsArray() && !AddPayloads(info[4], &requests))) return Napi::Boolean::New(env_, false);
     uint8_t *into = info[5].IsTypedArray() ? info[5].As<Napi::Uint8Array>().Data() : nullptr;
     return Napi::Boolean::New(env_, loop_->Submit(session.get(), IdOf(info[1]), requests, into));
   }
@@ -160,8 +158,6 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
 
 }  // namespace
 
-void RegisterSlabClient(Napi::Env env, Napi::Object exports) {
-  exports.Set("SlabClient", SlabClient::Define(env));
-}
+void RegisterSlabClient(Napi::Env env, Napi::Object exports) { exports.Set("SlabClient", SlabClient::Define(env)); }
 
 }  // namespace exopool

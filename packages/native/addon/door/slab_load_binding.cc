@@ -28,7 +28,7 @@ struct LoadPlan {
   uint16_t port;
   uint32_t connections, batch, value_bytes;
   double seconds;
-  double rate;  // requests a second of all connections; 0: as many as there can be
+  double rate;              // requests a second of all connections; 0: as many as there can be
   uint64_t hostile_frames;  // 0: an honest load
   Key seed, producer_key;
   std::array<uint8_t, SLAB_TICKET_BYTES> ticket;
@@ -130,8 +130,7 @@ class LoadConnection {
       if ((*random)() % 2000 == 0) reinterpret_cast<uint8_t *>(&header)[(*random)() % sizeof header] ^= 0x10;
       const auto *raw = reinterpret_cast<const uint8_t *>(&header);
       bytes.insert(bytes.end(), raw, raw + sizeof header);
-      for (uint32_t left = header.payload_bytes; left > 0; --left)
-        bytes.push_back(static_cast<uint8_t>((*random)()));
+      for (uint32_t left = header.payload_bytes; left > 0; --left) bytes.push_back(static_cast<uint8_t>((*random)()));
     }
     awaited = plan_.batch;
     SendAll(fd_.get(), bytes.data(), bytes.size());

@@ -45,11 +45,11 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
   explicit SlabServer(const Napi::CallbackInfo &info) : Napi::ObjectWrap<SlabServer>(info) {
     const auto real = [&info](size_t index) { return info[index].ToNumber().DoubleValue(); };
     const LeaseRates rates{real(7) / 1e3, real(8) / 1e3, real(9) * 1e3};
-    auto service = std::make_unique<SlabService>(CopyArray<Key>(info[2]), CopyArray<Key>(info[3]),
-                                                 Number(info[4]), Number(info[5]), rates);
+    auto service = std::make_unique<SlabService>(CopyArray<Key>(info[2]), CopyArray<Key>(info[3]), Number(info[4]),
+                                                 Number(info[5]), rates);
     try {
-      loop_ = std::make_unique<SlabServerLoop>(info[0].ToString(), Number(info[1]), std::move(service),
-                                               Number(info[6]), real(10));
+      loop_ = std::make_unique<SlabServerLoop>(info[0].ToString(), Number(info[1]), std::move(service), Number(info[6]),
+                                               real(10));
     } catch (const std::system_error &error) {
       Napi::Error thrown = Napi::Error::New(info.Env(), error.code().message());
       thrown.Set("code", error.code().value() == EADDRINUSE      ? "EADDRINUSE"
@@ -122,16 +122,15 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
     std::vector<Row> rows;
     loop_->Run([&](SlabService &service) {
       for (const auto &[id, lease] : service.leases.leases()) {
-        rows.push_back(
-            {id, lease->consumer_key, lease->held, lease->age, static_cast<double>(lease->expires_at_ms)});
+        rows.push_back({id, lease->consumer_key, lease->held, lease->age, static_cast<double>(lease->expires_at_ms)});
       }
     });
     Napi::Array out = Napi::Array::New(info.Env(), rows.size());
     for (uint32_t i = 0; i < rows.size(); ++i) {
       Napi::Object row = Napi::Object::New(info.Env());
       row.Set("leaseId", Napi::Buffer<uint8_t>::Copy(info.Env(), rows[i].id.data(), rows[i].id.size()));
-      row.Set("consumerKey", Napi::Buffer<uint8_t>::Copy(info.Env(), rows[i].consumer_key.data(),
-                                                         rows[i].consumer_key.size()));
+      row.Set("consumerKey",
+              Napi::Buffer<uint8_t>::Copy(info.Env(), rows[i].consumer_key.data(), rows[i].consumer_key.size()));
       row.Set("slabs", rows[i].slabs);
       row.Set("order", static_cast<double>(rows[i].age));
       row.Set("expiresAtMs", rows[i].expires_at_ms);
@@ -191,8 +190,6 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
 
 }  // namespace
 
-void RegisterSlabServer(Napi::Env env, Napi::Object exports) {
-  exports.Set("SlabServer", SlabServer::Define(env));
-}
+void RegisterSlabServer(Napi::Env env, Napi::Object exports) { exports.Set("SlabServer", SlabServer::Define(env)); }
 
 }  // namespace exopool

@@ -61,9 +61,7 @@ uint64_t HashOf(std::string_view key) {
   return exo_key_hash(reinterpret_cast<const uint8_t *>(key.data()), key.size());
 }
 
-Index &IndexOf(const Napi::CallbackInfo &info) {
-  return **static_cast<std::shared_ptr<Index> *>(info.Data());
-}
+Index &IndexOf(const Napi::CallbackInfo &info) { return **static_cast<std::shared_ptr<Index> *>(info.Data()); }
 
 void Gather(Index *index, std::string_view key, uint64_t hash, int32_t token) {
   index->gathered.Add(reinterpret_cast<const uint8_t *>(key.data()), key.size(), hash);
@@ -127,8 +125,7 @@ void Flush(const Napi::CallbackInfo &info) {
 // large(): the value that find() has just found, as a Buffer of its own
 Napi::Value Large(const Napi::CallbackInfo &info) {
   std::string_view found = IndexOf(info).found;
-  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()),
-                                     found.size());
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()), found.size());
 }
 
 // setBlock(block): where values go from now on, first what find() has just found. As find().
@@ -155,8 +152,7 @@ Napi::Value ReadNow(const Napi::CallbackInfo &info) {
     return object;
   }
   index.store->Take(key, hash, index.store->Epoch(hash), result);
-  if (result.found)
-    object.Set("value", Napi::Buffer<uint8_t>::Copy(env, result.value.data(), result.value.size()));
+  if (result.found) object.Set("value", Napi::Buffer<uint8_t>::Copy(env, result.value.data(), result.value.size()));
   return object;
 }
 
@@ -208,9 +204,8 @@ Napi::Value GetMany(const Napi::CallbackInfo &info) {
   StoreIndex &store = *index.store;
   bool from_memory = info[1].As<Napi::Boolean>();
   KeyBatch keys;
-  ForEachKey(info[0].As<Napi::Uint8Array>(), [&](std::string_view key) {
-    keys.Add(reinterpret_cast<const uint8_t *>(key.data()), key.size());
-  });
+  ForEachKey(info[0].As<Napi::Uint8Array>(),
+             [&](std::string_view key) { keys.Add(reinterpret_cast<const uint8_t *>(key.data()), key.size()); });
   auto job = std::make_shared<ManyJob>(index.store, store.NewLookup(std::move(keys)));
   Lookup &lookup = job->lookup();
   for (uint32_t i = 0; i < lookup.keys().size(); i++) {
@@ -232,8 +227,7 @@ Napi::Value GetMany(const Napi::CallbackInfo &info) {
 // written(packed): in the turn in which these keys were written
 void Written(const Napi::CallbackInfo &info) {
   StoreIndex &store = *IndexOf(info).store;
-  ForEachKey(info[0].As<Napi::Uint8Array>(),
-             [&store](std::string_view key) { store.Written(key, HashOf(key)); });
+  ForEachKey(info[0].As<Napi::Uint8Array>(), [&store](std::string_view key) { store.Written(key, HashOf(key)); });
 }
 
 void WrittenAll(const Napi::CallbackInfo &info) { IndexOf(info).store->WrittenAll(); }
@@ -399,8 +393,7 @@ Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
 
 // openLookupStream(receive, words): stream
 Napi::Value OpenLookupStream(const Napi::CallbackInfo &info) {
-  LookupStream *stream =
-      LookupStream::Create(info.Env(), info[0].As<Napi::Function>(), info[1].As<Napi::Int32Array>());
+  LookupStream *stream = LookupStream::Create(info.Env(), info[0].As<Napi::Function>(), info[1].As<Napi::Int32Array>());
   return Napi::External<LookupStream>::New(info.Env(), stream);
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "door/binding.hh"
-#include "engines/bpf_engine.hh"
 #include "door/lookup_job.hh"
+#include "engines/bpf_engine.hh"
 #include "engines/ring_engine.hh"
 #include "table/table_file.hh"
 
@@ -47,8 +47,7 @@ class ReadJob : public Job {
   void Run(int) override {
     pages_ = AllocateAligned(bytes_);
     if (pages_ == nullptr) return FailForMemory();
-    failure_ =
-        verify_ ? table_->ReadPage(offset_, pages_.get()) : table_->Read(offset_, bytes_, pages_.get());
+    failure_ = verify_ ? table_->ReadPage(offset_, pages_.get()) : table_->Read(offset_, bytes_, pages_.get());
   }
 
   void FailForMemory() override { failure_ = Failure::Io(ENOMEM, offset_); }
@@ -100,9 +99,8 @@ Napi::Value OpenTable(const Napi::CallbackInfo &info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("header", HeaderToJs(env, table->header()));
   object.Set("direct", table->direct());
-  object.Set("handle",
-             Napi::External<TableHandle>::New(env, new TableHandle(std::move(table)),
-                                              [](Napi::Env, TableHandle *handle) { delete handle; }));
+  object.Set("handle", Napi::External<TableHandle>::New(env, new TableHandle(std::move(table)),
+                                                        [](Napi::Env, TableHandle *handle) { delete handle; }));
   return object;
 }
 
@@ -133,8 +131,7 @@ Napi::Value ReadTablePages(const Napi::CallbackInfo &info) {
 
 // tableResidentShare(handle, samples): number
 Napi::Value ResidentShare(const Napi::CallbackInfo &info) {
-  return Napi::Number::New(info.Env(),
-                           TableOf(info[0]).ResidentShare(info[1].As<Napi::Number>().Uint32Value()));
+  return Napi::Number::New(info.Env(), TableOf(info[0]).ResidentShare(info[1].As<Napi::Number>().Uint32Value()));
 }
 
 // tableCounters(handle, engine): the fields of LookupCounters

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What JavaScript asks of a table's filter: src/table/table-filter.ts is the only caller.
-#include "table_filter.h"
-
 #include <napi.h>
 
 #include <cstring>
 
 #include "door/binding.hh"
+#include "table_filter.h"
 
 namespace exopool {
 namespace {

@@ -5,9 +5,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/worker_pool.hh"
 #include "door/binding.hh"
 #include "door/job_channel.hh"
-#include "base/worker_pool.hh"
 #include "traversal/traversal_loop.hh"
 #include "traversal/traversal_run.hh"
 
@@ -65,9 +65,9 @@ Napi::Value OpenTraversal(const Napi::CallbackInfo &info) {
   static const char *const kKinds[] = {"none", "io", "unsupported", "refused"};
   Napi::Env env = info.Env();
   auto traversal = Traversal::Create();
-  TraversalRefusal refusal = traversal->Open(
-      info[0].As<Napi::String>(), info[1].As<Napi::String>(), info[2].As<Napi::String>(),
-      static_cast<TraversalEngine>(info[3].As<Napi::Number>().Int32Value()));
+  TraversalRefusal refusal =
+      traversal->Open(info[0].As<Napi::String>(), info[1].As<Napi::String>(), info[2].As<Napi::String>(),
+                      static_cast<TraversalEngine>(info[3].As<Napi::Number>().Int32Value()));
   Napi::Object object = Napi::Object::New(env);
   if (refusal) {
     object.Set("kind", kKinds[static_cast<int>(refusal.kind)]);

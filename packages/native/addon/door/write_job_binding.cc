@@ -21,9 +21,9 @@
 #include <thread>
 
 #include "door/binding.hh"
-#include "door/scan_binding.hh"
 #include "door/job_channel.hh"
 #include "door/lookup_job.hh"
+#include "door/scan_binding.hh"
 #include "table/table_writer.hh"
 
 namespace exopool {
@@ -88,8 +88,12 @@ class WriteJob : public Job {
  public:
   WriteJob(std::shared_ptr<Scan> scan, TableWriter::Options options, bool with_filter, bool drop_deleted,
            ControlHandle control, const std::atomic<bool> &closed)
-      : scan_(std::move(scan)), options_(std::move(options)), with_filter_(with_filter), drop_deleted_(drop_deleted),
-        control_(std::move(control)), closed_(closed) {}
+      : scan_(std::move(scan)),
+        options_(std::move(options)),
+        with_filter_(with_filter),
+        drop_deleted_(drop_deleted),
+        control_(std::move(control)),
+        closed_(closed) {}
 
   void RunAll() {
     try {
@@ -181,7 +185,7 @@ class WriteJob : public Job {
   bool cancelled_ = false;
   Failure failure_;
   std::string read_path_;  // the file that could not be read; empty when the failure is the writer's
-  uint64_t passed_ = 0;  // entries taken from the scan
+  uint64_t passed_ = 0;    // entries taken from the scan
   uint64_t entries_ = 0, bytes_ = 0;
   std::string smallest_, largest_;
 };

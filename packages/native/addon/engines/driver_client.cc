@@ -68,9 +68,7 @@ int DriverSession::Attach(int fd, uint64_t program, uint32_t block_bytes, bool p
   return ioctl(fd_.get(), EXO_IOC_ATTACH, call) == 0 ? 0 : errno;
 }
 
-int DriverSession::Refresh(exo_attach *call) const {
-  return ioctl(fd_.get(), EXO_IOC_REFRESH, call) == 0 ? 0 : errno;
-}
+int DriverSession::Refresh(exo_attach *call) const { return ioctl(fd_.get(), EXO_IOC_REFRESH, call) == 0 ? 0 : errno; }
 
 int DriverSession::Detach(uint32_t file) const {
   exo_attach call{};

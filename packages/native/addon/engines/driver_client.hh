@@ -50,8 +50,7 @@ class DriverSession {
   int Attach(int fd, uint64_t program, uint32_t block_bytes, bool pin, exo_attach *call) const;
   int Refresh(exo_attach *call) const;
   int Detach(uint32_t file) const;
-  int Run(uint32_t file, exo_mode mode, uint32_t hops_max, exo_request *requests, uint32_t count,
-          exo_run *run) const;
+  int Run(uint32_t file, exo_mode mode, uint32_t hops_max, exo_request *requests, uint32_t count, exo_run *run) const;
 
  private:
   FileDescriptor fd_;

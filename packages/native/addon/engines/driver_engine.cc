@@ -45,9 +45,7 @@ Failure VerifyPath(TableFile &table, const exo_chain &chain, uint8_t *page, Tall
   return {};
 }
 
-DriverFile *FileOf(const TableFile &table) {
-  return static_cast<DriverFile *>(table.attachment(Engine::kDriver));
-}
+DriverFile *FileOf(const TableFile &table) { return static_cast<DriverFile *>(table.attachment(Engine::kDriver)); }
 
 }  // namespace
 

@@ -13,9 +13,9 @@
 #include <memory>
 #include <string>
 
+#include "base/worker_pool.hh"
 #include "engines/driver_client.hh"
 #include "table/table_file.hh"
-#include "base/worker_pool.hh"
 #include "table/table_walk.hh"
 
 namespace exopool {
@@ -23,8 +23,8 @@ namespace exopool {
 // For the whole process.
 struct DriverCounters {
   std::atomic<uint64_t> batches{0}, hops{0}, resubmitted{0};
-  std::atomic<uint64_t> unanswered{0};      // chains that went on at user level
-  std::atomic<uint64_t> ends[EXO_ENDS] = {};  // chains by enum exo_end
+  std::atomic<uint64_t> unanswered{0};          // chains that went on at user level
+  std::atomic<uint64_t> ends[EXO_ENDS] = {};    // chains by enum exo_end
   std::atomic<uint64_t> modes[EXO_MODES] = {};  // batches by enum exo_mode
 };
 

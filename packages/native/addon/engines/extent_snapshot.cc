@@ -33,8 +33,7 @@ std::string ReadLine(const std::string &path) {
 
 // /sys/dev/block/MAJOR:MINOR as the path that it stands for; empty when the file is on no block device.
 std::string DeviceFolder(dev_t device) {
-  std::string link =
-      "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
+  std::string link = "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
   char path[PATH_MAX];
   return realpath(link.c_str(), path) == nullptr ? "" : path;
 }

@@ -7,11 +7,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/worker_pool.hh"
 #include "engines/driver_engine.hh"
 #include "engines/loop_engine.hh"
 #include "engines/ring_engine.hh"
 #include "engines/table_lookup.hh"
-#include "base/worker_pool.hh"
 
 namespace exopool {
 namespace {
@@ -148,8 +148,7 @@ void Lookup::WorkOn(int worker, std::vector<uint32_t> some) {
 }
 
 bool Lookup::CanLookupPresent() const {
-  return std::all_of(engines_->begin(), engines_->end(),
-                     [](Engine engine) { return engine == Engine::kPageCacheBpf; });
+  return std::all_of(engines_->begin(), engines_->end(), [](Engine engine) { return engine == Engine::kPageCacheBpf; });
 }
 
 std::vector<uint32_t> Lookup::LookupPresent(std::vector<uint32_t> which) {
@@ -174,8 +173,7 @@ std::vector<uint32_t> Lookup::AskedOf(size_t table, const std::vector<uint32_t> 
   uint64_t refused = 0;
   std::vector<uint32_t> asked;
   for (uint32_t key : some) {
-    if (version_->Next(table, table + 1, keys_.view(key), keys_.hash(key), &refused) == table)
-      asked.push_back(key);
+    if (version_->Next(table, table + 1, keys_.view(key), keys_.hash(key), &refused) == table) asked.push_back(key);
   }
   return asked;
 }
@@ -205,8 +203,6 @@ void Lookup::EndKey(uint32_t key) {
   }
 }
 
-void Lookup::EndStage() {
-  RunStage(IsStopped() ? engines_->size() : end_table_, std::exchange(unknown_, {}));
-}
+void Lookup::EndStage() { RunStage(IsStopped() ? engines_->size() : end_table_, std::exchange(unknown_, {})); }
 
 }  // namespace exopool

@@ -28,10 +28,7 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   using Engines = std::vector<Engine>;  // one a table
 
   Lookup(std::shared_ptr<const TableVersion> version, std::shared_ptr<const Engines> engines, KeyBatch keys)
-      : version_(std::move(version)),
-        engines_(std::move(engines)),
-        keys_(std::move(keys)),
-        results_(keys_.size()) {}
+      : version_(std::move(version)), engines_(std::move(engines)), keys_(std::move(keys)), results_(keys_.size()) {}
 
   const KeyBatch &keys() const { return keys_; }
   LookupResult &result(size_t key) { return results_[key]; }

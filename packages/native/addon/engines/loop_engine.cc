@@ -17,9 +17,7 @@
 namespace exopool {
 namespace {
 
-Engine EngineOf(exo_loop_kind kind) {
-  return kind == EXO_LOOP_NVME ? Engine::kNvmeBpf : Engine::kIoUringBpf;
-}
+Engine EngineOf(exo_loop_kind kind) { return kind == EXO_LOOP_NVME ? Engine::kNvmeBpf : Engine::kIoUringBpf; }
 
 // Checks the pages of a chain that nobody has checked yet.
 Failure VerifyPath(TableFile &table, const exo_loop_chain &state, const exo_chain &chain, Tally *tally) {
@@ -139,8 +137,8 @@ void LoopEngine::RunChains(LoopCall *call, const uint32_t *which, size_t count) 
   if (is_described && program_.Run() != 0) broken_ = true;
   if (is_described && program_.loop()->live != 0) broken_ = true;
   // Whoever changes the file takes the pin back first: a pin that holds now held all the time.
-  bool is_stale = call->kind == EXO_LOOP_NVME &&
-                  !(is_described && ExtentPins::Get().Holds(&table, program_.loop()->generation));
+  bool is_stale =
+      call->kind == EXO_LOOP_NVME && !(is_described && ExtentPins::Get().Holds(&table, program_.loop()->generation));
 
   Tally tally;
   for (size_t i = 0; i < count; i++) {

@@ -35,9 +35,9 @@ struct LoopCall {
   std::shared_ptr<TableFile> table;
   exo_loop_kind kind = EXO_LOOP_FILE;
   const KeyBatch *keys = nullptr;
-  std::vector<uint32_t> which;      // of the keys
-  LookupResult *results = nullptr;  // results[i] is for key i
-  std::function<bool()> is_stopped;  // the keys that are left are not to be looked up
+  std::vector<uint32_t> which;              // of the keys
+  LookupResult *results = nullptr;          // results[i] is for key i
+  std::function<bool()> is_stopped;         // the keys that are left are not to be looked up
   std::function<void(uint32_t key)> ended;  // after each key's lookup
   std::function<void()> done;               // once, after the last; it may destroy keys and results
 

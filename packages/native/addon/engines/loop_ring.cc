@@ -46,8 +46,7 @@ int LoopRing::Open(size_t region_bytes) {
 
 int LoopRing::OpenRing() {
   io_uring_params params{};
-  params.flags = kSetupDeferTaskrun | kSetupSingleIssuer | kSetupNoSqArray | IORING_SETUP_SQE128 |
-                 IORING_SETUP_CQE32;
+  params.flags = kSetupDeferTaskrun | kSetupSingleIssuer | kSetupNoSqArray | IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
   fd_ = static_cast<int>(syscall(__NR_io_uring_setup, EXO_LOOP_ENTRIES, &params));
   if (fd_ < 0) return errno;
   offsets_ = {params.cq_off.head, params.cq_off.tail, params.cq_off.cqes, params.sq_off.tail};
@@ -58,8 +57,7 @@ int LoopRing::OpenRing() {
 }
 
 int LoopRing::RegisterRegion(size_t bytes) {
-  void *region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
+  void *region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
   if (region == MAP_FAILED) return errno;
   // A child that gets a copy would have the kernel write into the other one.
   madvise(region, bytes, MADV_DONTFORK);

@@ -85,8 +85,8 @@ int Ring::Map(const io_uring_params &params) {
 
 bool Ring::CanRead() const {
   constexpr unsigned kOperations = IORING_OP_READ + 1;
-  std::vector<uint64_t> memory(
-      (sizeof(io_uring_probe) + kOperations * sizeof(io_uring_probe_op)) / sizeof(uint64_t) + 1);
+  std::vector<uint64_t> memory((sizeof(io_uring_probe) + kOperations * sizeof(io_uring_probe_op)) / sizeof(uint64_t) +
+                               1);
   auto probe = reinterpret_cast<io_uring_probe *>(memory.data());
   if (Register(fd_, IORING_REGISTER_PROBE, probe, kOperations) != 0) return false;
   return probe->last_op >= IORING_OP_READ && (probe->ops[IORING_OP_READ].flags & IO_URING_OP_SUPPORTED) != 0;

@@ -189,8 +189,8 @@ void RingEngine::StartWalks() {
 bool RingEngine::StartWalk(Chain *chain, size_t from) {
   const RingCall &call = *chain->call;
   uint64_t refused = 0;
-  chain->table = call.version->Next(from, call.end_table, call.keys->view(chain->key),
-                                     call.keys->hash(chain->key), &refused);
+  chain->table =
+      call.version->Next(from, call.end_table, call.keys->view(chain->key), call.keys->hash(chain->key), &refused);
   if (chain->table == call.end_table) return false;
   TableFile *table = call.version->tables[chain->table].file.get();
   PutFile(table);

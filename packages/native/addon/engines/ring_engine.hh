@@ -44,9 +44,9 @@ struct RingCall {
   std::shared_ptr<const TableVersion> version;
   size_t first_table = 0, end_table = 0;
   const KeyBatch *keys = nullptr;
-  std::vector<uint32_t> which;      // of the keys
-  LookupResult *results = nullptr;  // results[i] is for key i
-  bool copies_leaves = false;       // see TableWalk
+  std::vector<uint32_t> which;              // of the keys
+  LookupResult *results = nullptr;          // results[i] is for key i
+  bool copies_leaves = false;               // see TableWalk
   std::function<bool()> is_stopped;         // the keys that are left are not to be looked up
   std::function<void(uint32_t key)> ended;  // after each key's lookup
   std::function<void()> done;               // once, after the last; it may destroy keys and results
@@ -128,8 +128,8 @@ class RingEngine {
   std::vector<unsigned> idle_;
   std::vector<int> free_files_;
   std::deque<std::shared_ptr<RingCall>> calls_;  // with keys that have no walk yet
-  std::deque<unsigned> parked_;                // chains that need a long value
-  uint64_t run_bytes_ = 0;                     // of long values that are being read
+  std::deque<unsigned> parked_;                  // chains that need a long value
+  uint64_t run_bytes_ = 0;                       // of long values that are being read
 };
 
 }  // namespace exopool

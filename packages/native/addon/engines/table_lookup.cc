@@ -32,8 +32,8 @@ void LookupOneByPread(TableFile &table, const KeyBatch &keys, size_t i, Tally *t
   while (needs_read) {
     const TableWalk::Read &read = walk.read();
     uint8_t *into = walk.Buffer();
-    needs_read = walk.Resume(into == nullptr ? Failure::Io(ENOMEM, read.offset)
-                                             : table.Read(read.offset, read.length, into));
+    needs_read =
+        walk.Resume(into == nullptr ? Failure::Io(ENOMEM, read.offset) : table.Read(read.offset, read.length, into));
   }
 }
 
@@ -95,8 +95,8 @@ bool IsComplete(const TableFile &table, const exo_chain &chain) {
 
 }  // namespace
 
-void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count,
-                   LookupResult *results, bool copies_leaves) {
+void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count, LookupResult *results,
+                   bool copies_leaves) {
   Tally tally;
   ThreadScratch().walk.set_copies_leaves(copies_leaves);
   for (size_t i = 0; i < count; i++) LookupOneByPread(table, keys, which[i], &tally, &results[which[i]]);

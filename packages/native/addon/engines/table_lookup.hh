@@ -19,8 +19,8 @@ namespace exopool {
 
 // Look up the keys with the numbers which[0 .. count-1]; results[i] is for key i. Thread-safe. For
 // copies_leaves see TableWalk.
-void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count,
-                   LookupResult *results, bool copies_leaves = false);
+void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count, LookupResult *results,
+                   bool copies_leaves = false);
 // As above; at most EXO_BATCH_MAX keys, `worker` a number of the worker pool that the caller runs on.
 void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint32_t *which, size_t count,
                  LookupResult *results);

@@ -29,14 +29,13 @@ class Pages {
   int Resident(const PageOutRange &range, uint64_t most, std::vector<PageRun> *runs) const {
     const uint64_t first = static_cast<uint64_t>(range.start) / kPageBytes;
     const uint64_t end = static_cast<uint64_t>(range.end) / kPageBytes;
-    auto area = std::lower_bound(
-        areas_.begin(), areas_.end(), first,
-        [](const PageRun &one, uint64_t page) { return one.page + one.pages <= page; });
+    auto area = std::lower_bound(areas_.begin(), areas_.end(), first,
+                                 [](const PageRun &one, uint64_t page) { return one.page + one.pages <= page; });
     for (; area != areas_.end() && area->page < end && most > 0; ++area) {
       std::vector<PageRun> found;
-      const int failure = ScanPages(pagemap_.get(), std::max(first, area->page),
-                                    std::min(end, area->page + area->pages), kPresentBit | kFileBit,
-                                    kPresentBit, most, &found);
+      const int failure =
+          ScanPages(pagemap_.get(), std::max(first, area->page), std::min(end, area->page + area->pages),
+                    kPresentBit | kFileBit, kPresentBit, most, &found);
       if (failure != 0) return failure;
       most -= CountPages(found);
       runs->insert(runs->end(), found.begin(), found.end());

@@ -18,9 +18,7 @@ constexpr size_t kRangesPerCall = 512;  // of process_madvise; the kernel takes 
 
 }  // namespace
 
-std::string ProcPath(pid_t pid, const char *name) {
-  return "/proc/" + std::to_string(pid) + "/" + name;
-}
+std::string ProcPath(pid_t pid, const char *name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
 int ReadableAreas(pid_t pid, std::vector<PageRun> *areas) {
   std::unique_ptr<FILE, int (*)(FILE *)> maps(fopen(ProcPath(pid, "maps").c_str(), "re"), fclose);
@@ -42,8 +40,8 @@ int ScanPages(int pagemap, uint64_t first, uint64_t end, uint64_t mask, uint64_t
   std::vector<uint64_t> entries(kEntries);
   for (uint64_t page = first; page < end && most > 0;) {
     const size_t count = std::min<uint64_t>(kEntries, end - page);
-    const ssize_t bytes = pread(pagemap, entries.data(), count * sizeof(uint64_t),
-                                static_cast<off_t>(page * sizeof(uint64_t)));
+    const ssize_t bytes =
+        pread(pagemap, entries.data(), count * sizeof(uint64_t), static_cast<off_t>(page * sizeof(uint64_t)));
     if (bytes < 0) return errno;
     const size_t got = static_cast<size_t>(bytes) / sizeof(uint64_t);
     if (got == 0) return 0;  // above the process's own address space

@@ -14,8 +14,7 @@
 #include "machine/process_pages.hh"
 
 namespace exopool {
-std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now,
-                               uint32_t step) {
+std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now, uint32_t step) {
   std::vector<SwapRun> out;
   const auto append = [&out](uint64_t page, uint64_t pages, uint32_t of_step) {
     if (!out.empty() && out.back().step == of_step && out.back().page + out.back().pages == page) {
@@ -30,9 +29,7 @@ std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::ve
     for (uint64_t page = run.page; page < end;) {
       while (at < before.size() && before[at].page + before[at].pages <= page) ++at;
       const bool known = at < before.size() && before[at].page <= page;
-      const uint64_t border = at == before.size() ? end
-                              : known             ? before[at].page + before[at].pages
-                                                  : before[at].page;
+      const uint64_t border = at == before.size() ? end : known ? before[at].page + before[at].pages : before[at].page;
       const uint64_t until = std::min(end, border);
       append(page, until - page, known ? before[at].step : step);
       page = until;
@@ -48,8 +45,8 @@ int SwapHistory::Observe(uint32_t step) {
   if (pagemap.get() < 0) return errno;
   std::vector<PageRun> now;
   for (const PageRun &area : areas) {
-    if (const int failure = ScanPages(pagemap.get(), area.page, area.page + area.pages, kSwappedBit,
-                                      kSwappedBit, UINT64_MAX, &now))
+    if (const int failure =
+            ScanPages(pagemap.get(), area.page, area.page + area.pages, kSwappedBit, kSwappedBit, UINT64_MAX, &now))
       return failure;
   }
   runs_ = MergeRuns(runs_, now, step);
@@ -62,8 +59,7 @@ int SwapHistory::Prefetch(uint64_t bytes, uint64_t *asked) {
   if (process.get() < 0) return errno;
   std::vector<size_t> order(runs_.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [this](size_t a, size_t b) { return runs_[a].step > runs_[b].step; });
+  std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) { return runs_[a].step > runs_[b].step; });
   std::vector<iovec> ranges;
   uint64_t left = bytes / kPageBytes;
   for (const size_t index : order) {

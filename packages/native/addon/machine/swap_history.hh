@@ -20,15 +20,14 @@
 namespace exopool {
 
 struct SwapRun {
-  uint64_t page;   // its number: address / 4096
+  uint64_t page;  // its number: address / 4096
   uint64_t pages;
-  uint32_t step;   // that it went in; 0: was brought back by us, so the last to be brought back again
+  uint32_t step;  // that it went in; 0: was brought back by us, so the last to be brought back again
 };
 
 // The runs that are out now, with the steps that `before` knows, else `step`. Both are in order and do not
 // overlap; so is the result.
-std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now,
-                               uint32_t step);
+std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now, uint32_t step);
 
 class SwapHistory {
  public:

@@ -20,8 +20,7 @@ class SlabClientLoop {
   void Add(std::shared_ptr<ClientSession> session);
   std::shared_ptr<ClientSession> Find(uint64_t id);
   // As ClientSession's, and makes the thread watch the socket and the deadline when it does not already.
-  bool Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests,
-              uint8_t *into);
+  bool Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
   // Sends what was submitted to the session, and makes the thread watch for it.
   void Send(ClientSession *session);
   // Sends it and waits for all answers on this thread, until `end_ns`: see ClientSession::ReceiveUntil.

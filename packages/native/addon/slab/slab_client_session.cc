@@ -20,8 +20,7 @@ class EventBatch : public SlabBatch {
   EventBatch(std::shared_ptr<SlabEventSink> port, uint64_t session, uint64_t id,
              const std::vector<SlabRequest> &requests, uint8_t *into)
       : port_(std::move(port)), session_(session), id_(id), into_(into), statuses_(requests.size(), SLAB_OK) {
-    for (const SlabRequest &request : requests)
-      lengths_.push_back(request.type == SLAB_READ ? request.length : 0);
+    for (const SlabRequest &request : requests) lengths_.push_back(request.type == SLAB_READ ? request.length : 0);
   }
 
   void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) override {
@@ -54,8 +53,7 @@ ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_
       timeout_ns_(target.timeout_ms * 1'000'000),
       fd_(socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
       open_deadline_ns_(MonotonicNs() + timeout_ns_),
-      handshake_(
-          std::make_unique<ConsumerHandshake>(target.seed, target.producer_key, target.ticket.data())) {
+      handshake_(std::make_unique<ConsumerHandshake>(target.seed, target.producer_key, target.ticket.data())) {
   const int on = 1;
   setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
@@ -234,8 +232,7 @@ bool ClientSession::CheckRefused() {
   memcpy(&prelude, input_.data(), sizeof prelude);
   const bool ours = memcmp(prelude.magic, SLAB_MAGIC, sizeof prelude.magic) == 0;
   if (ours && prelude.kind != SLAB_REFUSED && prelude.version == SLAB_VERSION) return false;
-  const bool named =
-      ours && prelude.kind == SLAB_REFUSED && prelude.reason > 0 && prelude.reason < SLAB_REFUSALS;
+  const bool named = ours && prelude.kind == SLAB_REFUSED && prelude.reason > 0 && prelude.reason < SLAB_REFUSALS;
   Fail(named ? uint32_t{prelude.reason} : uint32_t{kFailProtocol});
   return true;
 }
@@ -285,8 +282,8 @@ bool ClientSession::OnReady() {
 bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
   if (header.type == SLAB_ENDED || header.type == SLAB_RECLAIM || header.type == SLAB_GONE)
     return OnNotice(header, payload);
-  const bool expected = !flying_.empty() && header.request == flying_.front().number &&
-                        header.type == flying_.front().request.type;
+  const bool expected =
+      !flying_.empty() && header.request == flying_.front().number && header.type == flying_.front().request.type;
   const bool read = expected && header.type == SLAB_READ && header.status == SLAB_OK;
   if (!expected || header.payload_bytes != (read ? flying_.front().request.length : 0)) {
     Fail(SLAB_OK);
@@ -303,8 +300,8 @@ bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
 bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) {
   // A slab goes once, so what is told of them cannot fill our memory.
   const uint32_t gone = header.type == SLAB_GONE ? header.payload_bytes / sizeof(uint32_t) : 0;
-  const bool whole = header.payload_bytes == gone * sizeof(uint32_t) && gone <= slabs_left_ &&
-                     (gone > 0 || header.type != SLAB_GONE);
+  const bool whole =
+      header.payload_bytes == gone * sizeof(uint32_t) && gone <= slabs_left_ && (gone > 0 || header.type != SLAB_GONE);
   if (header.type == SLAB_ENDED || !whole) {
     Fail(whole ? uint32_t{header.status} : uint32_t{SLAB_OK});
     return false;

@@ -67,8 +67,8 @@ class ClientSession {
   void Watch(Poller *poller);
 
  private:
-  static constexpr uint32_t kWatched = 1u << 31;  // EPOLLET's bit, which is not used here
-  static constexpr uint64_t kHeldNs = 10'000'000;  // notices may wait so long
+  static constexpr uint32_t kWatched = 1u << 31;    // EPOLLET's bit, which is not used here
+  static constexpr uint64_t kHeldNs = 10'000'000;   // notices may wait so long
   static constexpr size_t kSendBytes = 256 * 1024;  // waiting output that is sent unasked: two full sockets
   // Taken from the socket at a time: a producer that never stops must not keep the thread from others' sessions.
   static constexpr size_t kTurnBytes = SLAB_PAYLOAD_MAX;
@@ -127,7 +127,7 @@ class ClientSession {
   std::deque<Flight> waiting_;
   std::deque<Flight> flying_;
   std::vector<std::shared_ptr<SlabBatch>> done_;  // since the last Pause
-  std::deque<std::shared_ptr<Batch>> batches_;  // in order of their deadlines
+  std::deque<std::shared_ptr<Batch>> batches_;    // in order of their deadlines
 };
 
 }  // namespace exopool

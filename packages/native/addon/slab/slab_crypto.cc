@@ -35,8 +35,7 @@ PrivateKey Own(EVP_PKEY *key) { return PrivateKey(reinterpret_cast<OpenSslKey *>
 Key PublicHalf(const PrivateKey &key) {
   Key out;
   size_t size = out.size();
-  Require(EVP_PKEY_get_raw_public_key(Evp(key), out.data(), &size) == 1 && size == out.size(),
-          "raw public keys");
+  Require(EVP_PKEY_get_raw_public_key(Evp(key), out.data(), &size) == 1 && size == out.size(), "raw public keys");
   return out;
 }
 
@@ -57,8 +56,8 @@ bool Ed25519Verify(const uint8_t *public_key, Bytes message, const uint8_t *sign
   PublicKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key, SLAB_KEY_BYTES));
   DigestContext context(EVP_MD_CTX_new());
   return key && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), signature, SLAB_SIGNATURE_BYTES,
-                          static_cast<const uint8_t *>(message.data), message.size) == 1;
+         EVP_DigestVerify(context.get(), signature, SLAB_SIGNATURE_BYTES, static_cast<const uint8_t *>(message.data),
+                          message.size) == 1;
 }
 
 Signer::Signer(const Key &seed)
@@ -103,8 +102,7 @@ SessionKeys DeriveSessionKeys(const Key &secret, const Hash &transcript) {
   char info[] = SLAB_KEY_INFO;
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t *>(secret.data()),
-                                        secret.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<uint8_t *>(secret.data()), secret.size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<uint8_t *>(transcript.data()),
                                         transcript.size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, strlen(info)),

@@ -54,9 +54,7 @@ class FrameReceiver {
   explicit FrameReceiver(const MacKey &key) : mac_(key) {}
   // False: forged, replayed, reordered or too long; the session must end.
   bool Open(const slab_header &header);
-  bool OpenReady(const slab_ready &ready) {
-    return mac_.Verify(&ready, offsetof(slab_ready, mac), ready.mac);
-  }
+  bool OpenReady(const slab_ready &ready) { return mac_.Verify(&ready, offsetof(slab_ready, mac), ready.mac); }
 
  private:
   HeaderMac mac_;

@@ -68,8 +68,7 @@ slab_refusal ProducerHandshake::OnProof(const slab_proof &proof) {
   const slab_refusal refusal = CheckPrelude(proof.prelude, SLAB_PROOF);
   if (refusal != SLAB_REFUSE_NONE) return refusal;
   const auto words = SignedWords(SLAB_SIGN_CONSUMER, ProofTranscript(hello_, challenge_, proof));
-  if (!Ed25519Verify(ticket_.consumer_key, {words.data(), words.size()}, proof.signature))
-    return SLAB_REFUSE_DENIED;
+  if (!Ed25519Verify(ticket_.consumer_key, {words.data(), words.size()}, proof.signature)) return SLAB_REFUSE_DENIED;
   keys_ = DeriveSessionKeys(secret_, KeyTranscript(hello_, challenge_, proof));
   return SLAB_REFUSE_NONE;
 }

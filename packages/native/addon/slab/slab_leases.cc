@@ -20,8 +20,7 @@ uint8_t *MapAligned(size_t bytes, size_t alignment) {
   const auto begin = reinterpret_cast<uintptr_t>(mapped);
   const uintptr_t aligned = (begin + alignment - 1) / alignment * alignment;
   if (aligned > begin) munmap(mapped, aligned - begin);
-  if (begin + room > aligned + bytes)
-    munmap(reinterpret_cast<void *>(aligned + bytes), begin + room - aligned - bytes);
+  if (begin + room > aligned + bytes) munmap(reinterpret_cast<void *>(aligned + bytes), begin + room - aligned - bytes);
   return reinterpret_cast<uint8_t *>(aligned);
 }
 
@@ -118,16 +117,14 @@ void LeaseTable::Expire(uint64_t now_ms) {
     if (lease->expires_at_ms <= now_ms) over.push_back(id);
   }
   for (const LeaseId &id : over) End(id, SLAB_EXPIRED);
-  for (auto at = ended_.begin(); at != ended_.end();)
-    at = at->second <= now_ms ? ended_.erase(at) : std::next(at);
+  for (auto at = ended_.begin(); at != ended_.end();) at = at->second <= now_ms ? ended_.erase(at) : std::next(at);
 }
 
 void LeaseTable::SetCapacity(uint32_t slabs) {
   Admit(slabs);
   while (leased_ > capacity_) {
-    const auto youngest = std::max_element(leases_.begin(), leases_.end(), [](const auto &a, const auto &b) {
-      return a.second->age < b.second->age;
-    });
+    const auto youngest = std::max_element(leases_.begin(), leases_.end(),
+                                           [](const auto &a, const auto &b) { return a.second->age < b.second->age; });
     Take(LeaseId(youngest->first), leased_ - capacity_);
   }
 }

@@ -211,8 +211,7 @@ void SlabServerLoop::Tick(uint64_t now_ms) {
     const bool stalled = connection.stalled_since_ms != 0 && steady_ms - connection.stalled_since_ms > kStallMs;
     const bool lingered = connection.shut && steady_ms - connection.closing_since_ms > kLingerMs;
     const bool over = stalled || lingered;
-    if (!over && young && steady_ms - connection.session.started_ms() > SLAB_HANDSHAKE_MS)
-      late.push_back(at->first);
+    if (!over && young && steady_ms - connection.session.started_ms() > SLAB_HANDSHAKE_MS) late.push_back(at->first);
     at = over ? sessions_.erase(at) : std::next(at);
   }
   for (const uint64_t tag : late) {

@@ -35,14 +35,14 @@ class SlabServerLoop {
   static constexpr uint64_t kCapWindowMs = 20;      // a request waits so long at most for the cap
 
   // Binds at once and starts the thread. Throws std::system_error.
-  SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service,
-                 uint32_t spin_us, double cpu_share_max = 1);
+  SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service, uint32_t spin_us,
+                 double cpu_share_max = 1);
   ~SlabServerLoop();
 
   uint16_t port() const { return port_; }
   // Runs `task` on the thread and returns when it is done.
   void Run(const std::function<void(SlabService &)> &task);
-  size_t sessions() const { return sessions_.size(); }  // inside of Run only
+  size_t sessions() const { return sessions_.size(); }     // inside of Run only
   uint32_t leased_slabs() const { return leased_slabs_; }  // from any thread, without waiting for this one
 
  private:

@@ -93,8 +93,7 @@ bool ServerSession::StepFrame(uint64_t now_ms) {
   if (input_.size() < pending_->payload_bytes) return false;
   const slab_header request = *pending_;
   pending_.reset();
-  if (lease_->ended == SLAB_OK && lease_->expires_at_ms <= now_ms)
-    service_->leases.End(lease_->id, SLAB_EXPIRED);
+  if (lease_->ended == SLAB_OK && lease_->expires_at_ms <= now_ms) service_->leases.End(lease_->id, SLAB_EXPIRED);
   if (lease_->ended != SLAB_OK) {
     NoticeChanges();
     return false;
@@ -139,8 +138,7 @@ slab_status ServerSession::Wait(uint32_t wait_ms) {
 }
 
 slab_status ServerSession::Charge(uint32_t bytes, uint64_t now_ms) {
-  const slab_status status =
-      Wait(std::max(lease_->bytes.WaitMs(now_ms), lease_->requests.WaitMs(now_ms)));
+  const slab_status status = Wait(std::max(lease_->bytes.WaitMs(now_ms), lease_->requests.WaitMs(now_ms)));
   if (status != SLAB_OK) return status;
   lease_->bytes.Take(bytes);
   lease_->requests.Take(1);

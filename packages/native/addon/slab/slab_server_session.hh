@@ -27,9 +27,7 @@ struct SlabCounters {
 struct SlabService {
   SlabService(const Key &seed, const Key &broker_key, uint32_t slab_bytes, uint32_t capacity_slabs,
               LeaseRates rates = {})
-      : signer(seed),
-        rules{broker_key, signer.public_key(), slab_bytes},
-        leases(slab_bytes, capacity_slabs, rates) {}
+      : signer(seed), rules{broker_key, signer.public_key(), slab_bytes}, leases(slab_bytes, capacity_slabs, rates) {}
   const Signer signer;
   TicketRules rules;
   LeaseTable leases;

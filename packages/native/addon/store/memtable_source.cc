@@ -30,8 +30,8 @@ Failure MemtableSource::Next() {
 }
 
 Failure MemtableSource::Settle() {
-  bool is_inside = cursor_.valid() && !(bounds_.reverse ? bounds_.IsBelow(cursor_.key())
-                                                        : bounds_.IsAbove(cursor_.key()));
+  bool is_inside =
+      cursor_.valid() && !(bounds_.reverse ? bounds_.IsBelow(cursor_.key()) : bounds_.IsAbove(cursor_.key()));
   if (is_inside)
     StandOn(cursor_.key(), cursor_.deleted());
   else

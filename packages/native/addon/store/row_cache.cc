@@ -42,8 +42,7 @@ struct LeafKey {
 }  // namespace
 
 MappedBytes::MappedBytes(size_t bytes) : size_(RoundUp(bytes, kPageBytes)) {
-  void *memory =
-      mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   data_ = static_cast<uint8_t *>(memory);
   if (size_ >= kHugePagesFrom) madvise(data_, size_, MADV_HUGEPAGE);
@@ -131,8 +130,7 @@ uint64_t *RowCache::Find(std::string_view key, uint64_t hash, bool is_leaf) cons
   for (size_t i = 0; i < kBucketSlots; i++) {
     if (bucket[i] == 0 || bucket[i] >> kPlaceBits != hash >> kPlaceBits) continue;
     const Entry *entry = At(bucket[i] & kPlaceMask);
-    if (entry->hash == hash && (entry->kind == Kind::kLeaf) == is_leaf && entry->key() == key)
-      return &bucket[i];
+    if (entry->hash == hash && (entry->kind == Kind::kLeaf) == is_leaf && entry->key() == key) return &bucket[i];
   }
   return nullptr;
 }

@@ -31,8 +31,7 @@ void StoreIndex::SetTables(std::shared_ptr<const TableVersion> version) {
 }
 
 void StoreIndex::SetEngines(Lookup::Engines engines) {
-  if (engines.size() == version_->tables.size())
-    engines_ = std::make_shared<Lookup::Engines>(std::move(engines));
+  if (engines.size() == version_->tables.size()) engines_ = std::make_shared<Lookup::Engines>(std::move(engines));
 }
 
 void StoreIndex::Close() {
@@ -67,8 +66,7 @@ StoreIndex::Answer StoreIndex::FindInLeaves(std::string_view key, uint64_t hash,
   keys.Add(BytesOf(key), key.size(), hash);
   Tally tally;  // no engine has done it
   uint64_t refused = 0;
-  for (size_t end = version_->tables.size(); table < end;
-       table = version_->Next(table + 1, end, key, hash, &refused)) {
+  for (size_t end = version_->tables.size(); table < end; table = version_->Next(table + 1, end, key, hash, &refused)) {
     TableFile *file = version_->tables[table].file.get();
     if (walk_.Start(file, keys, 0, &tally, &leaf_result_)) {
       const uint8_t *leaf = cache_.GetLeaf(file->header().table_id, walk_.read().offset);
@@ -112,8 +110,7 @@ void StoreIndex::Count(const LookupResult &result) {
 void StoreIndex::Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result) {
   Count(result);
   if (result.failure) return;
-  Admit(key, hash, epoch, result.found ? RowCache::Kind::kValue : RowCache::Kind::kAbsent,
-        ViewOf(result.value));
+  Admit(key, hash, epoch, result.found ? RowCache::Kind::kValue : RowCache::Kind::kAbsent, ViewOf(result.value));
 }
 
 bool StoreIndex::Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind,
@@ -157,9 +154,8 @@ uint64_t StoreIndex::FilterAllowance(const TableFile &added) const {
 }
 
 size_t StoreIndex::tables_without_filter() const {
-  return static_cast<size_t>(
-      std::count_if(version_->tables.begin(), version_->tables.end(),
-                    [](const VersionTable &table) { return !table.file->has_filter(); }));
+  return static_cast<size_t>(std::count_if(version_->tables.begin(), version_->tables.end(),
+                                           [](const VersionTable &table) { return !table.file->has_filter(); }));
 }
 
 }  // namespace exopool

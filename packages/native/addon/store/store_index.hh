@@ -66,8 +66,7 @@ class StoreIndex : public LeafCache {
   // Counts it, and admits it if the fetch's epoch, taken in the same turn as Find, is still that of the key.
   void Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result);
   // False: it may be old.
-  bool Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind,
-             std::string_view value);
+  bool Admit(std::string_view key, uint64_t hash, uint64_t epoch, RowCache::Kind kind, std::string_view value);
 
   // For scans.
   const uint8_t *Leaf(uint64_t table_id, uint64_t offset) override { return cache_.GetLeaf(table_id, offset); }

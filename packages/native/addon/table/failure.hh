@@ -16,12 +16,8 @@ struct Failure {
   const char *detail = "";
 
   explicit operator bool() const { return kind != Kind::kNone; }
-  static Failure Io(int error_number, uint64_t offset) {
-    return {Kind::kIo, error_number, offset, "cannot be read"};
-  }
-  static Failure EndOfFile(uint64_t offset) {
-    return Corrupt(offset, "the file ends here, before its header says");
-  }
+  static Failure Io(int error_number, uint64_t offset) { return {Kind::kIo, error_number, offset, "cannot be read"}; }
+  static Failure EndOfFile(uint64_t offset) { return Corrupt(offset, "the file ends here, before its header says"); }
   static Failure Corrupt(uint64_t offset, const char *detail) { return {Kind::kCorrupt, 0, offset, detail}; }
 };
 

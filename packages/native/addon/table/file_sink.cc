@@ -19,7 +19,10 @@ constexpr uint64_t kPiecesOnTheWay = 4;
 }  // namespace
 
 FileSink::FileSink(std::string path, uint64_t start, bool keep_cached)
-    : path_(std::move(path)), start_(start), written_(start), keep_cached_(keep_cached),
+    : path_(std::move(path)),
+      start_(start),
+      written_(start),
+      keep_cached_(keep_cached),
       piece_(AllocateAligned(kPieceBytes)) {
   if (piece_ != nullptr) memset(piece_.get(), 0, kPieceBytes);
 }

@@ -23,8 +23,7 @@ namespace exopool {
 class FileSink {
  public:
   // Makes the file, which must not exist. The first bytes go to offset `start`. Null with a failure.
-  static std::unique_ptr<FileSink> Create(const std::string &path, uint64_t start, bool keep_cached,
-                                          Failure *failure);
+  static std::unique_ptr<FileSink> Create(const std::string &path, uint64_t start, bool keep_cached, Failure *failure);
   // Removes the file unless Keep was called.
   ~FileSink();
   FileSink(const FileSink &) = delete;

@@ -99,8 +99,7 @@ void PageBuilder::Build(uint8_t *page, uint64_t table_id, uint64_t offset) {
       memcpy(page + at, payload, sizeof(exo_interior_cell));
     }
     if (!suffix.empty()) memcpy(page + at + fixed, suffix.data(), suffix.size());
-    if (level_ == 0 && cell.payload_length > 0)
-      memcpy(page + at + fixed + suffix.size(), payload, cell.payload_length);
+    if (level_ == 0 && cell.payload_length > 0) memcpy(page + at + fixed + suffix.size(), payload, cell.payload_length);
   }
   header.checksum = Crc32c(page + kPageCovered, EXO_PAGE_SIZE - kPageCovered);
   memcpy(page, &header, sizeof(header));

@@ -27,9 +27,7 @@ constexpr uint64_t kFilterReadPages = 64;
 constexpr size_t kHeaderCovered = 16;
 constexpr size_t kPageCovered = 4;
 
-uint64_t RoundUpToPages(uint64_t bytes) {
-  return (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE * EXO_PAGE_SIZE;
-}
+uint64_t RoundUpToPages(uint64_t bytes) { return (bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE * EXO_PAGE_SIZE; }
 
 bool FilterIsInFile(const exo_table_header &header) {
   if (header.filter_blocks == 0) return header.filter == 0 && header.filter_pages == 0;
@@ -66,8 +64,7 @@ Failure ReadFully(int fd, uint64_t offset, size_t length, uint8_t *into) {
 
 }  // namespace
 
-std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Options &options,
-                                           Failure *failure) {
+std::shared_ptr<TableFile> TableFile::Open(const std::string &path, const Options &options, Failure *failure) {
   std::shared_ptr<TableFile> table(new TableFile());
   table->path_ = path;
   table->pinned_ = std::make_shared<PinnedMemory>(kInteriorBudgetBytes);
@@ -103,8 +100,7 @@ Failure TableFile::OpenFiles(const std::string &path, const Options &options) {
   // Some file systems refuse at open, some at the first read.
   direct_fd_ = OpenReadOnly(path, O_DIRECT);
   AlignedBytes probe = AllocateAligned(EXO_PAGE_SIZE);
-  if (probe == nullptr || pread(direct_fd_.get(), probe.get(), EXO_PAGE_SIZE, 0) != EXO_PAGE_SIZE)
-    direct_fd_.Close();
+  if (probe == nullptr || pread(direct_fd_.get(), probe.get(), EXO_PAGE_SIZE, 0) != EXO_PAGE_SIZE) direct_fd_.Close();
   return {};
 }
 
@@ -118,8 +114,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
   if (memcmp(header.magic, EXO_TABLE_MAGIC, sizeof(header.magic)) != 0)
     return Failure::Corrupt(0, "is not an exopool table");
   // Before the checksum: a later version may keep it elsewhere.
-  if (header.version > EXO_TABLE_VERSION)
-    return {Failure::Kind::kVersion, static_cast<int>(header.version), 0, ""};
+  if (header.version > EXO_TABLE_VERSION) return {Failure::Kind::kVersion, static_cast<int>(header.version), 0, ""};
   if (header.checksum != Crc32c(page.data() + kHeaderCovered, page.size() - kHeaderCovered))
     return Failure::Corrupt(0, "the header page fails its checksum");
   if (header.file_size > file_size) return Failure::EndOfFile(file_size);
@@ -173,8 +168,7 @@ Failure TableFile::CheckPageBytes(uint64_t offset, const uint8_t *page) const {
 Failure TableFile::LocateValue(const exo_value_ref &reference, size_t *run_bytes) const {
   *run_bytes = RoundUpToPages(reference.length);
   if (reference.length <= EXO_INLINE_VALUE_MAX || reference.length > EXO_VALUE_MAX ||
-      !exo_page_in_file(reference.offset, header_.file_size) ||
-      *run_bytes > header_.file_size - reference.offset)
+      !exo_page_in_file(reference.offset, header_.file_size) || *run_bytes > header_.file_size - reference.offset)
     return Failure::Corrupt(reference.offset, "no value of that length can be there");
   return {};
 }
@@ -207,8 +201,7 @@ const uint8_t *TableFile::CachedPage(uint64_t offset) const {
 }
 
 void TableFile::CachePage(uint64_t offset, const uint8_t *page) {
-  if (interior_pages_ == nullptr || exo_page_type(page[offsetof(exo_page_header, type)]) != EXO_PAGE_INTERIOR)
-    return;
+  if (interior_pages_ == nullptr || exo_page_type(page[offsetof(exo_page_header, type)]) != EXO_PAGE_INTERIOR) return;
   pinned_->interior_bytes += EXO_PAGE_SIZE;
   if (pinned_->bytes() <= pinned_->bytes_max) {
     AlignedBytes copy = AllocateAligned(EXO_PAGE_SIZE);

@@ -117,8 +117,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   bool MayHold(uint64_t hash) const {
     if (filter_ == nullptr) return true;
     const uint32_t *blocks = reinterpret_cast<const uint32_t *>(filter_.get());
-    return exo_filter_may_hold(
-        blocks + exo_filter_block(hash, header_.filter_blocks) * EXO_FILTER_BLOCK_WORDS, hash);
+    return exo_filter_may_hold(blocks + exo_filter_block(hash, header_.filter_blocks) * EXO_FILTER_BLOCK_WORDS, hash);
   }
 
   // Whether the leaf at `offset` is among those read last, for all that is known; from now on it is.

@@ -10,9 +10,7 @@
 namespace exopool {
 namespace {
 
-Failure NotInMemory(uint64_t offset) {
-  return {Failure::Kind::kNotInMemory, 0, offset, "is not in memory"};
-}
+Failure NotInMemory(uint64_t offset) { return {Failure::Kind::kNotInMemory, 0, offset, "is not in memory"}; }
 
 }  // namespace
 
@@ -189,10 +187,8 @@ Failure TableSource::EnterLeaf(bool *has_entries) {
   if (!page_.Open(page, 0)) return Corrupt(offset);
   const KeyBounds &bounds = options_.bounds;
   unsigned from = 0, to = page_.count();
-  if (bounds.has_lower && !page_.FirstAfter(bounds.lower, bounds.lower_inclusive, &from))
-    return Corrupt(offset);
-  if (bounds.has_upper && !page_.FirstAfter(bounds.upper, !bounds.upper_inclusive, &to))
-    return Corrupt(offset);
+  if (bounds.has_lower && !page_.FirstAfter(bounds.lower, bounds.lower_inclusive, &from)) return Corrupt(offset);
+  if (bounds.has_upper && !page_.FirstAfter(bounds.upper, !bounds.upper_inclusive, &to)) return Corrupt(offset);
   *has_entries = from < to;
   if (!*has_entries) return {};
   slot_ = bounds.reverse ? to - 1 : from;

@@ -87,8 +87,8 @@ class TableSource : public ScanSource {
   std::shared_ptr<TableFile> table_;
   Options options_;
   std::vector<Level> levels_;  // [i] is level i + 1
-  size_t next_pages_ = 1;   // of the next read
-  size_t later_pages_ = 2;  // of the one after it
+  size_t next_pages_ = 1;      // of the next read
+  size_t later_pages_ = 2;     // of the one after it
   LeafCache *memory_ = nullptr;
 
   std::vector<uint64_t> kept_offsets_;
@@ -100,7 +100,7 @@ class TableSource : public ScanSource {
   std::vector<uint64_t> leaves_;  // their offsets, in the direction of travel
   size_t leaf_ = 0;               // the one in use
   uint64_t run_start_ = 0;
-  bool root_is_left_ = false;     // it is a leaf, and not read yet
+  bool root_is_left_ = false;  // it is a leaf, and not read yet
 
   TablePage page_;  // the leaf in use
   unsigned slot_ = 0;

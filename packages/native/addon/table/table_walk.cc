@@ -18,8 +18,7 @@ int DescendCached(const TableFile &table, exo_chain *chain) {
     const uint8_t *cached = table.CachedPage(offset);
     if (cached == nullptr) return EXO_CHAIN_GOING;
     chain->path[chain->hops++] = offset;
-    int status = exo_step(chain, reinterpret_cast<__u64>(cached), offset, header.table_id,
-                          header.height - chain->hops);
+    int status = exo_step(chain, reinterpret_cast<__u64>(cached), offset, header.table_id, header.height - chain->hops);
     if (status != EXO_CHAIN_GOING) return status;
   }
   return header.height == 0 ? EXO_CHAIN_NOT_FOUND : EXO_CHAIN_BOUND;
@@ -53,9 +52,7 @@ void Tally::AddTo(LookupCounters *counters) const {
   add(counters->straddle, returned[EXO_CHAIN_STRADDLE]);
 }
 
-int StatusOf(const Failure &failure) {
-  return failure.kind == Failure::Kind::kIo ? EXO_CHAIN_IO : EXO_CHAIN_CORRUPT;
-}
+int StatusOf(const Failure &failure) { return failure.kind == Failure::Kind::kIo ? EXO_CHAIN_IO : EXO_CHAIN_CORRUPT; }
 
 void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain) {
   chain->key_len = static_cast<__u16>(keys.length(i));

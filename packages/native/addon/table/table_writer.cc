@@ -16,9 +16,7 @@ constexpr size_t kPageCovered = 4;     // and that of the other pages
 // Larger filters have a multiple of this many blocks, so that they can be halved a few times.
 constexpr uint64_t kFilterGrain = 32;
 
-uint64_t FilterBlocks(uint64_t entries) {
-  return (entries + EXO_FILTER_BLOCK_KEYS - 1) / EXO_FILTER_BLOCK_KEYS;
-}
+uint64_t FilterBlocks(uint64_t entries) { return (entries + EXO_FILTER_BLOCK_KEYS - 1) / EXO_FILTER_BLOCK_KEYS; }
 
 }  // namespace
 
@@ -39,8 +37,7 @@ std::unique_ptr<TableWriter> TableWriter::Create(const Options &options, Failure
 
 Failure TableWriter::Add(std::string_view key, std::string_view value) {
   if (value.size() <= EXO_INLINE_VALUE_MAX) return AddCell(key, EXO_VALUE_INLINE, value);
-  exo_value_ref reference{sink_->position(), static_cast<__u32>(value.size()),
-                          Crc32c(value.data(), value.size())};
+  exo_value_ref reference{sink_->position(), static_cast<__u32>(value.size()), Crc32c(value.data(), value.size())};
   if (Failure failure = sink_->Pages(value)) return failure;
   header_.value_pages += (value.size() + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
   return AddCell(key, EXO_VALUE_OUTLINE, {reinterpret_cast<const char *>(&reference), sizeof(reference)});

@@ -61,9 +61,7 @@ bool UserChain::End(int end) {
   return end == 0;
 }
 
-bool UserChain::Admit(uint64_t file_size, uint32_t hops_max) {
-  return End(exo_admit(&control_, file_size, hops_max));
-}
+bool UserChain::Admit(uint64_t file_size, uint32_t hops_max) { return End(exo_admit(&control_, file_size, hops_max)); }
 
 bool UserChain::Hop(const TraversalTwin &twin, uint64_t file_size, int64_t got) {
   auto wanted = static_cast<int64_t>(std::min<uint64_t>(file_size - control_.offset, TRAVERSAL_BLOCK_BYTES));

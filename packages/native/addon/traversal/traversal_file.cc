@@ -55,8 +55,8 @@ void TraversalFile::FinishByPread(TraversalBatch *batch, size_t which, UserChain
   Count(batch->results[which]);
 }
 
-void TraversalFile::TakeKernelChain(TraversalBatch *batch, size_t which, const traversal &t,
-                                const exo_control &control, UserChain *chain) {
+void TraversalFile::TakeKernelChain(TraversalBatch *batch, size_t which, const traversal &t, const exo_control &control,
+                                    UserChain *chain) {
   TraversalResult &result = batch->results[which];
   bool goes_on = control.end == TRAVERSAL_USER || control.end >= EXO_TRAVERSAL_IO || control.end == 0;
   bool is_long = goes_on ? control.result_len > TRAVERSAL_RESULT_MAX
@@ -70,8 +70,7 @@ void TraversalFile::TakeKernelChain(TraversalBatch *batch, size_t which, const t
   result.end = is_long ? static_cast<uint32_t>(EXO_TRAVERSAL_GARBAGE) : control.end;
   result.hops = control.hops;
   result.offset = control.offset;
-  if (result.end == TRAVERSAL_DONE)
-    result.value.assign(reinterpret_cast<const char *>(t.result), t.result_len);
+  if (result.end == TRAVERSAL_DONE) result.value.assign(reinterpret_cast<const char *>(t.result), t.result_len);
   Count(result);
 }
 

@@ -46,8 +46,7 @@ bool TraversalRing::Walk(TraversalFile *file, TraversalBatch *batch, size_t firs
       return false;
     }
     ring_->ForEachCompletion([&](uint64_t number, int32_t got) {
-      bool goes_on = chains_[number]->Hop(file->twin(), file->size(), got) &&
-                     Submit(file, batch, number);
+      bool goes_on = chains_[number]->Hop(file->twin(), file->size(), got) && Submit(file, batch, number);
       if (!goes_on) under_way--;
     });
   }

@@ -12,6 +12,7 @@
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"
+
 #include <bpf/bpf_helpers.h>
 // clang-format on
 

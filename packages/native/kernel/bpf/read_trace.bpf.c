@@ -74,8 +74,7 @@ static inline struct exo_read_trace *find_reader(void) {
   struct bpf_pidns_info reader = {};
 
   if (!trace || trace->task || !trace->thread) return own_trace();
-  if (bpf_get_ns_current_pid_tgid(trace->namespace_device, trace->namespace_inode, &reader, sizeof(reader)))
-    return 0;
+  if (bpf_get_ns_current_pid_tgid(trace->namespace_device, trace->namespace_inode, &reader, sizeof(reader))) return 0;
   if (reader.pid == trace->thread) trace->task = bpf_get_current_task();
   return own_trace();
 }

@@ -260,9 +260,9 @@ static void launch(struct exo_batch *batch) {
     expect_submissions(&plug, i, batch->count);
     flight->hops = flight->resubmitted = flight->error = 0;
     flight->hop.done = 0;
-    flight->end = flight->hops_max ? exo_snapshot_find(batch->snapshot, flight->hop.offset,
-                                                       flight->hop.block_bytes, &flight->sector)
-                                   : EXO_END_BUDGET;
+    flight->end = flight->hops_max
+                      ? exo_snapshot_find(batch->snapshot, flight->hop.offset, flight->hop.block_bytes, &flight->sector)
+                      : EXO_END_BUDGET;
     if (flight->end == EXO_END_NONE)
       submit_flight(flight);
     else

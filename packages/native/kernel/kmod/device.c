@@ -44,8 +44,7 @@ static void free_attached(struct exo_attached *attached) {
 }
 
 static long show_info(struct exo_info __user *to) {
-  struct exo_info info = {
-      .version = EXO_DRIVER_VERSION, .has_hook = exo_hook_present(), .budget = exo_budget()};
+  struct exo_info info = {.version = EXO_DRIVER_VERSION, .has_hook = exo_hook_present(), .budget = exo_budget()};
 
   return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
@@ -78,8 +77,7 @@ static struct exo_attached *attach(struct exo_attach *call) {
     error = -ENOENT;
     goto no_program;
   }
-  attached->snapshot =
-      exo_snapshot_get(attached->file, attached->block_bytes, attached->pinned, &call->refusal);
+  attached->snapshot = exo_snapshot_get(attached->file, attached->block_bytes, attached->pinned, &call->refusal);
   if (IS_ERR(attached->snapshot)) {
     error = PTR_ERR(attached->snapshot);
     goto no_snapshot;
@@ -328,8 +326,7 @@ static const struct file_operations operations = {
     .uring_cmd = on_uring_command,
 };
 
-static struct miscdevice device = {
-    .minor = MISC_DYNAMIC_MINOR, .name = "exopool", .mode = 0600, .fops = &operations};
+static struct miscdevice device = {.minor = MISC_DYNAMIC_MINOR, .name = "exopool", .mode = 0600, .fops = &operations};
 
 static void destroy_caches(void) {
   kmem_cache_destroy(sessions);

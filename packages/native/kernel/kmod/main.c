@@ -38,6 +38,7 @@ static const struct {
   int (*start)(void);
   void (*stop)(void);
 } parts[] = {
+    // clang-format off
     {exo_watch_start, exo_watch_stop},
     {exo_snapshots_start, exo_snapshots_stop},
     {exo_chains_start, exo_chains_stop},
@@ -45,11 +46,11 @@ static const struct {
     {exo_accounts_start, exo_accounts_stop},
     {exo_hook_start, exo_hook_stop},
     {exo_device_start, exo_device_stop},
+    // clang-format on
 };
 
 static void stop_before(size_t end) {
-  while (end-- > 0)
-    parts[end].stop();
+  while (end-- > 0) parts[end].stop();
 }
 
 static int __init exo_start(void) {

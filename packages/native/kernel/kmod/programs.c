@@ -95,13 +95,11 @@ static const struct bpf_verifier_ops verifier_ops = {
 
 static int init(struct btf *btf) { return 0; }
 
-static int check_member(const struct btf_type *type, const struct btf_member *member,
-                        const struct bpf_prog *prog) {
+static int check_member(const struct btf_type *type, const struct btf_member *member, const struct bpf_prog *prog) {
   return prog->sleepable ? -EINVAL : 0; /* `next` runs in interrupt handlers */
 }
 
-static int init_member(const struct btf_type *type, const struct btf_member *member, void *kdata,
-                       const void *udata) {
+static int init_member(const struct btf_type *type, const struct btf_member *member, void *kdata, const void *udata) {
   const struct exo_ops *from = udata;
   struct exo_ops *to = kdata;
 

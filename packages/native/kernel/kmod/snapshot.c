@@ -30,9 +30,7 @@ static LIST_HEAD(snapshots);
 static struct kmem_cache *cache;
 static u64 generations;
 
-static struct inode *inode_of(const struct exo_snapshot *snapshot) {
-  return file_inode(snapshot->file);
-}
+static struct inode *inode_of(const struct exo_snapshot *snapshot) { return file_inode(snapshot->file); }
 
 static bool is_xfs(const struct inode *inode) { return !strcmp(inode->i_sb->s_type->name, "xfs"); }
 
@@ -46,8 +44,7 @@ static bool has_shared_extents(struct inode *inode) {
 static bool is_unchanged(const struct exo_snapshot *snapshot) {
   struct inode *inode = inode_of(snapshot);
 
-  return !inode_is_open_for_write(inode) && !exo_watch_saw_change(snapshot->watch) &&
-         !has_shared_extents(inode);
+  return !inode_is_open_for_write(inode) && !exo_watch_saw_change(snapshot->watch) && !has_shared_extents(inode);
 }
 
 static u32 refusal_of(struct file *file, u32 block_bytes) {
@@ -96,8 +93,7 @@ static int map_blocks(struct exo_snapshot *snapshot, u32 *refusal) {
       *refusal = EXO_REFUSED_LAYOUT;
       return error ? error : -EOPNOTSUPP;
     }
-    error = add_extent(snapshot, &room, (u64)at << inode->i_blkbits,
-                       block << (inode->i_blkbits - SECTOR_SHIFT));
+    error = add_extent(snapshot, &room, (u64)at << inode->i_blkbits, block << (inode->i_blkbits - SECTOR_SHIFT));
     if (error == -E2BIG) *refusal = EXO_REFUSED_EXTENTS;
     if (error) return error;
     if (fatal_signal_pending(current)) return -EINTR;

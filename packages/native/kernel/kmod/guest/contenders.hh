@@ -74,10 +74,11 @@ inline double Median(std::vector<double> values) {
 // A line of JSON with the median of the rounds as `figure`.
 inline void Print(const ContenderOptions &options, const Contender &one, const char *figure) {
   auto [low, high] = std::minmax_element(one.per_hop.begin(), one.per_hop.end());
-  printf("{\"engine\": \"%s\", \"fileSystem\": \"%s\", \"depth\": %u, \"chains\": %u, \"%s\": %.0f, \"low\": %.0f, "
-         "\"high\": %.0f, \"hops\": %llu}\n",
-         one.engine.c_str(), options.file_system.c_str(), one.depth, one.chains, figure, Median(one.per_hop), *low,
-         *high, static_cast<unsigned long long>(options.walks * one.depth * one.per_hop.size()));
+  printf(
+      "{\"engine\": \"%s\", \"fileSystem\": \"%s\", \"depth\": %u, \"chains\": %u, \"%s\": %.0f, \"low\": %.0f, "
+      "\"high\": %.0f, \"hops\": %llu}\n",
+      one.engine.c_str(), options.file_system.c_str(), one.depth, one.chains, figure, Median(one.per_hop), *low, *high,
+      static_cast<unsigned long long>(options.walks * one.depth * one.per_hop.size()));
 }
 
 // Numbers separated by commas, 1 .. max; none where the text is something else.
@@ -99,11 +100,16 @@ inline bool ParseOptions(int argc, char **argv, ContenderOptions *options) {
                           {"walks", required_argument, nullptr, 'w'},
                           {nullptr, 0, nullptr, 0}};
   for (int which; (which = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
-    if (which == 'f') options->file_system = optarg;
-    else if (which == 'd') options->depths = ParseList(optarg, EXO_HOPS_MAX);
-    else if (which == 'c') options->chains = ParseList(optarg, EXO_FLIGHTS_MAX);
-    else if (which == 'w') options->walks = strtoull(optarg, nullptr, 10);
-    else return false;
+    if (which == 'f')
+      options->file_system = optarg;
+    else if (which == 'd')
+      options->depths = ParseList(optarg, EXO_HOPS_MAX);
+    else if (which == 'c')
+      options->chains = ParseList(optarg, EXO_FLIGHTS_MAX);
+    else if (which == 'w')
+      options->walks = strtoull(optarg, nullptr, 10);
+    else
+      return false;
   }
   // Whole batches, so that all walk the same chains.
   uint64_t batch = 1;

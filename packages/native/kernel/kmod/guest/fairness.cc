@@ -56,10 +56,14 @@ bool ParseOptions(int argc, char **argv, Options *options) {
                           {"budgets", required_argument, nullptr, 'b'},
                           {nullptr, 0, nullptr, 0}};
   for (int which; (which = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
-    if (which == 'f') options->file_system = optarg;
-    else if (which == 's') options->seconds = atof(optarg);
-    else if (which == 'b') options->budgets = optarg;
-    else return false;
+    if (which == 'f')
+      options->file_system = optarg;
+    else if (which == 's')
+      options->seconds = atof(optarg);
+    else if (which == 'b')
+      options->budgets = optarg;
+    else
+      return false;
   }
   if (argc - optind != 2 || options->seconds <= 0) return false;
   options->file = argv[optind];
@@ -88,9 +92,10 @@ int main(int argc, char **argv) {
     for (const std::string &budget : Split(options.budgets)) {
       SetBudget(budget);
       Shares shares = WalkBeside(&neighbour, &walks, mode, options.seconds);
-      printf("{\"engine\": \"%s\", \"fileSystem\": \"%s\", \"depth\": %u, \"chains\": %u, \"budget\": %s, "
-             "\"neighbourShare\": %.3f, \"hopsPerS\": %.0f}\n",
-             engine, options.file_system.c_str(), kDepth, kChains, budget.c_str(), shares.neighbour, shares.hops_per_s);
+      printf(
+          "{\"engine\": \"%s\", \"fileSystem\": \"%s\", \"depth\": %u, \"chains\": %u, \"budget\": %s, "
+          "\"neighbourShare\": %.3f, \"hopsPerS\": %.0f}\n",
+          engine, options.file_system.c_str(), kDepth, kChains, budget.c_str(), shares.neighbour, shares.hops_per_s);
       fflush(stdout);
     }
   }

@@ -70,7 +70,7 @@ int main(int argc, char **argv) {
         !RunBatch(session, file, static_cast<exo_mode>(mode), content, &random, &counts))
       return 1;
   }
-  printf("ok faults: %llu chains done, %llu ended with an I/O error\n",
-         static_cast<unsigned long long>(counts.done), static_cast<unsigned long long>(counts.failed));
+  printf("ok faults: %llu chains done, %llu ended with an I/O error\n", static_cast<unsigned long long>(counts.done),
+         static_cast<unsigned long long>(counts.failed));
   return counts.done > 0 && counts.failed > 0 ? 0 : 1;
 }

@@ -57,7 +57,8 @@ int main(int argc, char **argv) {
   Spinner spinner(SCHED_IDLE);
   fprintf(stderr, "a turn of the spinner takes %.4f ns\n", spinner.turn_ns());
   for (int round = 0; round < kRounds; round++)
-    RunRound(walks, &all, [&] { spinner.Start(); }, [&] { return spinner.WorkNs(); });
+    RunRound(
+        walks, &all, [&] { spinner.Start(); }, [&] { return spinner.WorkNs(); });
   TakeOutEmptyPolls(&all);
   for (const Contender &one : all) Print(options, one, "instructionsPerHop");
   return 0;

@@ -26,8 +26,8 @@ KeyBatch RandomKeys(Random *random, uint64_t entries, size_t count) {
   KeyBatch keys;
   for (size_t i = 0; i < count; i++) {
     char key[512];
-    int length = snprintf(key, sizeof(key), "key-%0400llu",
-                          static_cast<unsigned long long>(random->Below(2 * entries)));
+    int length =
+        snprintf(key, sizeof(key), "key-%0400llu", static_cast<unsigned long long>(random->Below(2 * entries)));
     keys.Add(reinterpret_cast<uint8_t *>(key), static_cast<size_t>(length));
   }
   return keys;
@@ -64,8 +64,7 @@ int main(int argc, char **argv) {
       LookupByPread(*cached, keys, all, EXO_BATCH_MAX, expected);
       for (size_t i = 0; i < EXO_BATCH_MAX; i++) {
         if (!Same(ours[i], expected[i])) {
-          printf("%s: %.*s differs from pread's\n", kModes[mode], static_cast<int>(keys.length(i)),
-                 keys.data(i));
+          printf("%s: %.*s differs from pread's\n", kModes[mode], static_cast<int>(keys.length(i)), keys.data(i));
           return 1;
         }
         found += expected[i].found;

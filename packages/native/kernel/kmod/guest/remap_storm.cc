@@ -46,7 +46,8 @@ void WriteBlocks(int fd, uint64_t first, uint64_t count, Random *random, bool fo
   for (uint64_t i = 0; i < count; i++) {
     Block block{foreign ? ~0ull - kBlockBytes + 1 : random->Below(kBlocks) * kBlockBytes,
                 foreign ? kForeign : first + i};
-    for (size_t at = 0; at < kBlockBytes; at += sizeof(block)) memcpy(&buffer[i * kBlockBytes + at], &block, sizeof(block));
+    for (size_t at = 0; at < kBlockBytes; at += sizeof(block))
+      memcpy(&buffer[i * kBlockBytes + at], &block, sizeof(block));
   }
   if (pwrite(fd, buffer.data(), buffer.size(), static_cast<off_t>(first * kBlockBytes)) < 0) Die("pwrite");
 }
@@ -189,7 +190,7 @@ bool RunBatch(const DriverSession &session, exo_attach *attached, Random *random
     else if (requests[i].end == EXO_END_STALE)
       counts->stale++;
     else
-      counts->other++; // a shortened file, or zeroes where a range was inserted
+      counts->other++;  // a shortened file, or zeroes where a range was inserted
   }
   if (requests[0].end == EXO_END_STALE && session.Refresh(attached) != 0) counts->refused++;
   return true;
@@ -214,10 +215,11 @@ int Walk(const std::string &path, uint64_t program, Progress *progress) {
     if (fd >= 0) close(fd);
   }
   auto u = [](uint64_t value) { return static_cast<unsigned long long>(value); };
-  printf("%s remap storm: %llu rounds (%llu changes not to be had here), %llu batches: %llu chains done, %llu stale, "
-         "%llu ended otherwise; %llu attachments refused; no block outside the file\n",
-         counts.done > 0 && counts.stale > 0 ? "ok" : "too quiet,", u(progress->rounds), u(progress->failed_changes),
-         u(counts.batches), u(counts.done), u(counts.stale), u(counts.other), u(counts.refused));
+  printf(
+      "%s remap storm: %llu rounds (%llu changes not to be had here), %llu batches: %llu chains done, %llu stale, "
+      "%llu ended otherwise; %llu attachments refused; no block outside the file\n",
+      counts.done > 0 && counts.stale > 0 ? "ok" : "too quiet,", u(progress->rounds), u(progress->failed_changes),
+      u(counts.batches), u(counts.done), u(counts.stale), u(counts.other), u(counts.refused));
   return counts.done > 0 && counts.stale > 0 ? 0 : 1;
 }
 

@@ -100,8 +100,7 @@ void CheckRefusals(Test &test) {
   Check(session.Attach(fd, test.program + 1, kBlockBytes, false, &attached) == ENOENT &&
             attached.refusal == EXO_REFUSED_PROGRAM,
         "an unknown program is refused");
-  Check(session.Attach(fd, test.program, 1024, false, &attached) == EINVAL &&
-            attached.refusal == EXO_REFUSED_BLOCK,
+  Check(session.Attach(fd, test.program, 1024, false, &attached) == EINVAL && attached.refusal == EXO_REFUSED_BLOCK,
         "blocks of 1 KiB are refused");
   Check(session.Attach(-1, test.program, kBlockBytes, false, &attached) == EBADF, "a bad descriptor is refused");
   close(fd);

@@ -23,7 +23,8 @@ int main(int argc, char **argv) {
   std::vector<Contender> all = ContendersOf(walks, options);
   double start_ns = 0;
   for (int round = 0; round <= kRounds; round++) {
-    RunRound(walks, &all, [&] { start_ns = NowNs(); }, [&] { return NowNs() - start_ns; });
+    RunRound(
+        walks, &all, [&] { start_ns = NowNs(); }, [&] { return NowNs() - start_ns; });
     if (round > 0) continue;
     for (Contender &one : all) one.per_hop.clear();
   }
