@@ -7,7 +7,7 @@ import { longFunctions } from './long-functions.js';
 import { NamedPaths } from './named-paths.js';
 import { needs } from './needs.js';
 import { unrunReadmes } from './readme-specs.js';
-import { findingsOf, read, repositoryFiles } from './repository.js';
+import { findingsOf, read, repositoryFiles, toolTimeoutMs } from './repository.js';
 
 const files = repositoryFiles();
 const isScript = (file: string): boolean => /\.(ts|mts|mjs)$/.test(file);
@@ -19,7 +19,7 @@ const findings = (
   isFor: (file: string) => boolean,
 ): string[] => files.filter(isFor).flatMap((file) => check(file, read(file)));
 
-describe('the repository', () => {
+describe('the repository', { timeout: 2 * toolTimeoutMs }, () => {
   it('is formatted by prettier; to fix: npm run format', async () => {
     expect(await prettierFindings(['.'])).toBe('');
   });

@@ -9,6 +9,8 @@ export const root = fileURLToPath(new URL('../../..', import.meta.url));
 /** What is made by builds and tools, and what belongs to nobody. */
 const foreign =
   /^(node_modules|dist|out-tsc|build|generated|coverage|bench-results|prebuilds|\.git|\.nx|\.exopool)$/;
+/** The linter takes minutes on a busy machine. */
+export const toolTimeoutMs = 1_200_000;
 /** Of a finding, which names every file. */
 const outputBytesMax = 64 << 20;
 
@@ -27,7 +29,12 @@ export const read = (path: string): string => readFileSync(join(root, path), 'ut
 export function findingsOf(program: string, words: readonly string[], cwd = root): Promise<string> {
   return new Promise((resolve) => {
     const PATH = `${join(root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`;
-    const options = { cwd, env: { ...process.env, PATH, NO_COLOR: '1' }, maxBuffer: outputBytesMax };
+    const options = {
+      cwd,
+      env: { ...process.env, PATH, NO_COLOR: '1' },
+      maxBuffer: outputBytesMax,
+      timeout: toolTimeoutMs,
+    };
     execFile(program, words, options, (error, stdout, stderr) => {
       if (error === null) resolve('');
       else resolve((stdout + stderr).trim() || error.message);
