@@ -7,6 +7,9 @@ export interface Snippet {
 }
 
 export function snippetsOf(path: string | URL): Promise<Snippet[]>;
+export function examplesOf(path: string | URL): Promise<Snippet[]>;
+export function packageExamples(folder: URL): Promise<(readonly [name: string, snippet: Snippet])[]>;
+export function runExample(snippet: Snippet): Promise<string>;
 export function runSnippet(
   snippet: Pick<Snippet, 'code'>,
   options?: { cwd?: string; timeLimitMs?: number },

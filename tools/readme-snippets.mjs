@@ -4,7 +4,7 @@
  * the block before or a newer Node fails.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,48 @@ export async function snippetsOf(path) {
     code,
     line: text.slice(0, index).split('\n').length,
   }));
+}
+
+/**
+ * @param {string | URL} path of a source file.
+ * @returns {Promise<Snippet[]>} the fenced blocks below each `@example` of its comments.
+ */
+export async function examplesOf(path) {
+  const text = await readFile(path, 'utf8');
+  const blocks = text.matchAll(/^ +\* @example\n +\* ```(\w*)\n(.*?)^ +\* ```$/gms);
+  return [...blocks].map(({ index, 1: language, 2: code }) => ({
+    language,
+    code: code.replace(/^ +\* ?/gm, ''),
+    line: text.slice(0, index).split('\n').length,
+  }));
+}
+
+/**
+ * @param {URL} folder of a package, with a slash at its end.
+ * @returns {Promise<(readonly [name: string, snippet: Snippet])[]>} the js and ts blocks of its README and its TSDoc.
+ */
+export async function packageExamples(folder) {
+  const sources = (await readdir(new URL('src/', folder), { recursive: true }))
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .map((name) => `src/${name}`);
+  const found = (await snippetsOf(new URL('README.md', folder))).map((snippet) => ['README.md', snippet]);
+  for (const source of sources.sort()) {
+    for (const snippet of await examplesOf(new URL(source, folder))) found.push([source, snippet]);
+  }
+  return found
+    .filter(([, { language }]) => /^[jt]s$/.test(language))
+    .map(([name, snippet]) => [`${name}:${snippet.line}`, snippet]);
+}
+
+/**
+ * Runs a js block as it stands. Checks the types of a ts block, and runs it without them.
+ * @param {Snippet} snippet
+ * @returns {Promise<string>} what it prints.
+ */
+export async function runExample(snippet) {
+  if (snippet.language !== 'ts') return runSnippet(snippet);
+  await checkSnippet(snippet);
+  return runSnippet(withoutTypes(snippet));
 }
 
 /**

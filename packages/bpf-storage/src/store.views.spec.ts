@@ -191,7 +191,7 @@ describe('a backup', () => {
       await writeFile(join(parent, 'file'), '');
       await expect(store.backup(parent)).rejects.toEqual(coded('EXOPOOL_INVALID', 'not empty'));
       await expect(store.backup(join(parent, 'file'))).rejects.toEqual(
-        coded('EXOPOOL_IO', 'cannot make the folder'),
+        coded('EXOPOOL_IO', 'cannot create the folder'),
       );
       const aborted = store.backup(join(parent, 'copy'), { signal: AbortSignal.abort() });
       await expect(aborted).rejects.toEqual(coded('EXOPOOL_ABORTED'));

@@ -1,29 +1,35 @@
 /**
  * Settings from four places, strongest first: flags, `EXOPOOL_*` variables, a JSON file, the schema's defaults.
  *
- * A command describes its settings once, as a zod object of flat fields with `.describe()`; flags, variables,
- * validation and `--help` are derived from it. `listenPort` is `--listen-port` and `EXOPOOL_<SCOPE>_LISTEN_PORT`.
+ * A command describes its settings once, as a zod object of flat fields with `.describe()`. Flags, variables, validation
+ * and `--help` follow from it. `listenPort` is `--listen-port` and `EXOPOOL_<SCOPE>_LISTEN_PORT`.
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { ExopoolError, toExopoolError } from './errors.js';
 
-/** A flat object schema: every field is a string, number, boolean or array of strings. */
+/** A flat object schema. Every field must be a string, a number, a boolean or an array of strings. */
 export type ConfigSchema = z.ZodObject<z.ZodRawShape>;
 
+/** Where {@link loadConfig} reads settings. */
 export interface ConfigSources {
-  /** Values given on the command line, by field name; strings are converted to the field's type. */
+  /** Values of the command line, by field name. Strings are converted to the field's type. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** The environment, such as `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Prefix of the variables: `PRODUCER` reads `EXOPOOL_PRODUCER_*`. */
   readonly scope: string;
-  /** A JSON file with an object of field names. */
+  /** Path of a JSON file with an object of settings, by field name. */
   readonly file?: string;
 }
 
+/** One setting, as flags and help show it. */
 export interface ConfigField {
+  /** The name in the schema: `listenPort`. */
   readonly name: string;
+  /** `--listen-port` */
   readonly flag: string;
+  /** `EXOPOOL_PRODUCER_LISTEN_PORT` */
   readonly variable: string;
   readonly type: 'string' | 'number' | 'integer' | 'boolean' | 'array';
   readonly description: string;
@@ -38,7 +44,7 @@ interface JsonProperty {
   anyOf?: JsonProperty[];
 }
 
-/** The fields of a schema, for flags and help. */
+/** Returns the fields of a schema, for flags and help. @param scope prefix of the variables: `PRODUCER`. */
 export function configFields(schema: ConfigSchema, scope: string): ConfigField[] {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
     properties?: Record<string, JsonProperty>;
@@ -60,8 +66,9 @@ export function configFields(schema: ConfigSchema, scope: string): ConfigField[]
 }
 
 /**
- * Reads, merges and checks settings.
- * @throws ExopoolError `EXOPOOL_CONFIG` that names the source and the path of the first bad value.
+ * Reads, merges and checks settings. Flags win over variables, variables over the file, the file over defaults.
+ * @throws ExopoolError `EXOPOOL_CONFIG` with the source and the path of the first bad value; `EXOPOOL_NOT_FOUND` or
+ * `EXOPOOL_PERMISSION` of the file.
  */
 export function loadConfig<S extends ConfigSchema>(schema: S, sources: ConfigSources): z.output<S> {
   const fields = configFields(schema, sources.scope);
@@ -131,7 +138,7 @@ function readObject(file: string): Record<string, unknown> {
   throw new ExopoolError('EXOPOOL_CONFIG', `${file} must hold a JSON object of settings`);
 }
 
-/** A flag's or variable's text as the field's type; text that does not fit stays text, for the schema to refuse. */
+/** Converts text to the field's type. Text that does not fit stays text, and the schema refuses it. */
 function fromText(text: string, field: ConfigField): unknown {
   switch (field.type) {
     case 'number':

@@ -1,11 +1,11 @@
 /**
- * Errors are a closed set: one class, a stable code, a message that says what to do, and the cause.
+ * Errors: one class, a closed set of stable codes, a message that says what to do, and the cause.
  *
- * A code never changes its meaning. Programs test `error.code`; people read `error.message`. The command line
- * prints `exopool: <code>: <message>` in one line and exits with {@link exitStatus}.
+ * A code never changes its meaning. Programs test `error.code`; people read `error.message`. The command line prints
+ * `exopool: <code>: <message>` in one line and exits with {@link ExopoolError.exitStatus}.
  */
 
-/** Every code with the one line that explains it. */
+/** Every code with its explanation in one line. */
 export const errorCodes = {
   EXOPOOL_USAGE: 'the command line is not understood',
   EXOPOOL_CONFIG: 'a setting has a wrong type or is out of its range; the message names its path',
@@ -39,9 +39,27 @@ export const errorCodes = {
   EXOPOOL_INTERNAL: 'a fault of the program itself; please report it',
 } as const;
 
+/** One of the codes in {@link errorCodes}. */
 export type ErrorCode = keyof typeof errorCodes;
 
+/**
+ * The only error that packages of exopool throw on purpose.
+ *
+ * @example
+ * ```js
+ * import { ExopoolError, toExopoolError } from '@exopool/shared';
+ * import { readFileSync } from 'node:fs';
+ *
+ * try {
+ *   readFileSync('no-such-file');
+ * } catch (thrown) {
+ *   const error = toExopoolError(thrown, 'cannot read the settings');
+ *   console.log(error instanceof ExopoolError, error.code); // true EXOPOOL_NOT_FOUND
+ * }
+ * ```
+ */
 export class ExopoolError extends Error {
+  /** The stable code, for programs. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
@@ -71,16 +89,16 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
   ABORT_ERR: 'EXOPOOL_ABORTED',
 };
 
-/** What to do about errors whose own text does not say it. */
+/** What to do about errors whose own message does not say it. */
 const remedies: Readonly<Record<string, string>> = {
   EMFILE: 'this process has as many files open as it may; close some, or raise the limit (ulimit -n)',
   ENFILE: 'this machine has as many files open as it may; close some, or raise the sysctl fs.file-max',
 };
 
 /**
- * The typed error for anything that was thrown: an {@link ExopoolError} stays itself, an error of the operating
- * system gets the code that fits its `errno` name (`EXOPOOL_IO` when none does), anything else is
- * `EXOPOOL_INTERNAL`. `context` says what was being done ("cannot write /data/x").
+ * Converts anything that was thrown to an {@link ExopoolError}. Such an error stays itself. An error of the operating system
+ * gets the code that fits its `errno` name, or `EXOPOOL_IO`. Anything else becomes `EXOPOOL_INTERNAL`.
+ * @param context says what failed: "cannot write /data/x". It is put before the message.
  */
 export function toExopoolError(thrown: unknown, context?: string): ExopoolError {
   if (thrown instanceof ExopoolError) return thrown;

@@ -1,8 +1,8 @@
 /**
- * Who somebody is: an Ed25519 key pair. The public key is the name; the seed is the secret.
+ * Identities: an Ed25519 key pair each. The public key is the name; the seed is the secret.
  *
- * tweetnacl makes the pair and signs, since it takes the bare seed; the milliseconds that it needs in JavaScript are for
- * logins and lease tickets, never for data. Strangers choose what is verified and how often, so OpenSSL does that.
+ * tweetnacl makes the pair and signs, because it takes the bare seed. It needs milliseconds in JavaScript, but it signs only
+ * logins and lease tickets, never data. OpenSSL verifies, because strangers choose what is verified and how often.
  */
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import {
@@ -19,25 +19,41 @@ import { dirname } from 'node:path';
 import nacl from 'tweetnacl';
 import { ExopoolError, toExopoolError } from './errors.js';
 
-/** Bytes of a seed, a public key and a signature. */
+/** Length of a seed, bytes. */
 export const seedBytes = 32;
+/** Length of a public key, bytes. */
 export const publicKeyBytes = 32;
+/** Length of a signature, bytes. */
 export const signatureBytes = 64;
 
-/** What stands before the 32 bytes of an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410, section 4), DER. */
+/** The DER bytes before an Ed25519 public key in its SubjectPublicKeyInfo (RFC 8410, section 4). */
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
+/**
+ * An Ed25519 key pair.
+ *
+ * @example
+ * ```js
+ * import { Identity, verifySignature } from '@exopool/shared';
+ *
+ * const me = Identity.loadOrCreate('identity');
+ * const message = Buffer.from('a lease');
+ * console.log(verifySignature(message, me.sign(message), me.publicKey)); // true
+ * ```
+ */
 export class Identity {
+  /** 32 bytes: the name of the identity. */
   readonly publicKey: Buffer;
+  /** 32 secret bytes. */
   readonly seed: Buffer;
   readonly #secretKey: Uint8Array;
 
-  /** @param seed 32 secret bytes; random when left out. */
+  /** @param seed 32 secret bytes. Default: random. @throws ExopoolError `EXOPOOL_INVALID` for another length. */
   constructor(seed: Buffer = randomBytes(seedBytes)) {
     if (seed.length !== seedBytes) {
       throw new ExopoolError(
         'EXOPOOL_INVALID',
-        `an identity's seed has ${seedBytes} bytes, not ${seed.length}`,
+        `the seed of an identity must have ${seedBytes} bytes, not ${seed.length}`,
       );
     }
     const pair = nacl.sign.keyPair.fromSeed(seed);
@@ -46,15 +62,15 @@ export class Identity {
     this.#secretKey = pair.secretKey;
   }
 
-  /** Detached Ed25519 signature, 64 bytes. */
+  /** Returns the detached Ed25519 signature of `message`, 64 bytes. */
   sign(message: Uint8Array): Buffer {
     return Buffer.from(nacl.sign.detached(message, this.#secretKey));
   }
 
   /**
-   * Reads the seed at `path` (64 hexadecimal digits), or makes one there with mode 0600. Of several processes that make
-   * it at once one does, and the others read that.
-   * @throws ExopoolError `EXOPOOL_CORRUPT` for a file that is none, `EXOPOOL_PERMISSION`, …
+   * Reads the seed in the file `path` (64 hexadecimal digits). If there is no file, it creates one with mode 0600; missing
+   * folders are created too. If several processes do so at once, one creates the file and the others read it.
+   * @throws ExopoolError `EXOPOOL_CORRUPT` if the file is not an identity, `EXOPOOL_PERMISSION`, …
    */
   static loadOrCreate(path: string): Identity {
     const text = readIfThere(path) ?? create(path, new Identity()) ?? readIfThere(path);
@@ -67,9 +83,9 @@ export class Identity {
 }
 
 /**
- * Writes the seed of `identity` beside `path`, on disk before it gets that name: a name in the market, with what is owed
- * to it, must not be an empty file after power loss.
- * @returns what was written; `undefined` when somebody else was first.
+ * Writes the seed of `identity` to a file beside `path`, syncs it, and then names it `path`. So a power loss never leaves
+ * an empty file, which would lose the identity and its balance in the market.
+ * @returns the text that was written; `undefined` if another process was first.
  */
 function create(path: string, identity: Identity): string | undefined {
   const text = `${identity.seed.toString('hex')}\n`;
@@ -99,7 +115,10 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** True when `signature` is `publicKey`'s over `message`; false for anything malformed. */
+/**
+ * Returns whether `signature` is a signature of `message` under `publicKey`. Malformed bytes give false.
+ * @param signature 64 bytes. @param publicKey 32 bytes.
+ */
 export function verifySignature(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   if (signature.length !== signatureBytes || publicKey.length !== publicKeyBytes) return false;
   const key = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: 'der', type: 'spki' });

@@ -1,6 +1,6 @@
 /**
- * What every part of exopool shares: errors, identities, configuration, units, metrics, and the contract between
- * the store and leased memory. Depends on no other package here.
+ * What all packages of exopool share: errors, identities, configuration, units, metrics, and the contract between the
+ * store and leased memory. It depends on no other package of exopool.
  */
 export { ExopoolError, errorCodes, toExopoolError, type ErrorCode } from './errors.js';
 export { UndoStack, type UndoStep } from './undo-stack.js';

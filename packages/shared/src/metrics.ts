@@ -1,4 +1,4 @@
-/** Prometheus metrics of one process: names start with `exopool_`, units are base units (seconds, bytes). */
+/** Prometheus metrics of one process. Names start with `exopool_`; units are base units (seconds, bytes). */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { Registry } from 'prom-client';
@@ -6,12 +6,18 @@ import { toExopoolError } from './errors.js';
 
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
+/** An HTTP server of metrics. */
 export interface MetricsServer {
+  /** The port that it listens on. */
   readonly port: number;
+  /** Closes the server and its connections. */
   close(): Promise<void>;
 }
 
-/** Serves `registry` at `http://host:port/metrics`. Port 0 takes a free one. */
+/**
+ * Serves `registry` at `http://host:port/metrics`.
+ * @param port 0 takes a free one. @throws ExopoolError `EXOPOOL_PORT_IN_USE`, `EXOPOOL_PERMISSION`, …
+ */
 export async function serveMetrics(registry: Registry, host: string, port: number): Promise<MetricsServer> {
   const server: Server = createServer((request, response) => {
     if (request.url !== '/metrics') {

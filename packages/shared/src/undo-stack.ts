@@ -18,9 +18,10 @@ export type UndoStep = () => unknown;
  * import { UndoStack } from '@exopool/shared';
  *
  * const undo = new UndoStack();
- * undo.push(() => console.log('the broker is closed'));
- * undo.push(() => console.log('the server is closed'));
- * await undo.undo(); // the server first
+ * undo.push(() => console.log('close the broker'));
+ * undo.push(() => console.log('close the server'));
+ * await undo.undo();
+ * console.log('done'); // close the server, then close the broker, then done
  * ```
  */
 export class UndoStack {

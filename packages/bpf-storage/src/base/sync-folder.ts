@@ -1,8 +1,8 @@
-/** A file's name is part of its folder: it survives power loss once the folder was synced too. */
+/** Syncs folders. A file's name is part of its folder, so it survives power loss only once the folder is synced. */
 import { open } from 'node:fs/promises';
 import { toExopoolError } from '@exopool/shared';
 
-/** Makes the names in a folder durable. */
+/** Makes the names in a folder durable. @throws ExopoolError `EXOPOOL_IO`, … */
 export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');

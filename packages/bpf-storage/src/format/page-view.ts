@@ -1,9 +1,8 @@
 /**
- * Reads one page of the tree, and believes nothing that it says.
+ * Reads one page of the tree, and trusts none of its fields.
  *
- * A checksum tells decay from what was written; it does not tell who wrote it. So every length and offset is
- * checked against the page before it is used, and what contradicts itself is `EXOPOOL_CORRUPT` with file and
- * offset. Walking stays safe on any 4096 bytes.
+ * A checksum detects decay; it does not tell who wrote the page. So every length and offset is checked against the page
+ * before it is used. A contradiction is `EXOPOOL_CORRUPT` with file and offset. Reading is safe on any 4096 bytes.
  */
 import { crc32c } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
@@ -50,12 +49,13 @@ export interface ValueReference {
   readonly checksum: number;
 }
 
+/** The error for damaged bytes of a file. @param offset bytes from the file's start. */
 export function corrupt(path: string, offset: number, what: string): ExopoolError {
   const remedy = 'put back an intact copy, or load the data again';
   return new ExopoolError('EXOPOOL_CORRUPT', `${path}: ${what} (offset ${offset}); ${remedy}`);
 }
 
-/** Checks what a raw page says of itself: checksum, table, place. @throws ExopoolError `EXOPOOL_CORRUPT`. */
+/** Checks checksum, table and place of a raw page. @throws ExopoolError `EXOPOOL_CORRUPT`. */
 export function checkPage(page: Buffer, context: PageContext): void {
   const stored = page.readUInt32LE(pageHeader.checksum);
   const problem =
@@ -69,6 +69,7 @@ export function checkPage(page: Buffer, context: PageContext): void {
   if (problem !== undefined) throw corrupt(context.path, context.offset, problem);
 }
 
+/** One verified page of a table. Each accessor checks the bytes that it uses. */
 export class PageView {
   readonly count: number;
   readonly #prefixLength: number;
@@ -95,7 +96,7 @@ export class PageView {
     this.#require(this.#cellsStart <= EXO_PAGE_SIZE, 'slots and prefix do not fit in the page');
   }
 
-  /** The whole key of a slot; of an interior page's slot 0, which stands for minus infinity, the empty key. */
+  /** The whole key of a slot. Slot 0 of an interior page stands for minus infinity and has the empty key. */
   key(index: number): Buffer {
     const { start, end } = this.#suffix(index);
     if (this.level > 0 && index === 0) return this.page.subarray(start, end);
@@ -105,7 +106,7 @@ export class PageView {
     return key;
   }
 
-  /** The first slot whose key is at least `key` (`count` when there is none). */
+  /** The first slot whose key is at least `key`; `count` if there is none. */
   lowerBound(key: Buffer): number {
     return this.#search(0, (index) => this.#compare(index, key) < 0);
   }
@@ -128,7 +129,7 @@ export class PageView {
     return offset;
   }
 
-  /** A slot's value as a part of the page, where it is, or that there is none any more. */
+  /** The value of a slot: a part of the page, a reference to other pages, or the tombstone. */
   value(index: number): Buffer | ValueReference | Tombstone {
     const cell = this.#cell(index, leafCellBytes);
     const kind = this.page.readUInt8(cell + leafCell.kind);
@@ -150,7 +151,7 @@ export class PageView {
     return this.#reference(start, index);
   }
 
-  /** True when the slot's head is the one that its suffix asks for. */
+  /** Whether the head of a slot matches its suffix. */
   headAgrees(index: number): boolean {
     const { start, end } = this.#suffix(index);
     return this.page.readUInt32LE(this.#slot(index) + slot.head) === suffixHead(this.page, start, end);

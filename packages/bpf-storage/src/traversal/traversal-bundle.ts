@@ -1,6 +1,6 @@
 /**
- * The bundle that a traversal is built to: a folder with its programs for the kernel, its native twin, and a manifest
- * with the hash of each, so that what runs in the kernel and what goes on at user level are of one source.
+ * Builds traversals. The result is a *bundle*: a folder with the programs for the kernel, the native twin, and a manifest
+ * with the hash of each. The hashes ensure that kernel and user level run the same source.
  *
  * ```
  *   list.c --clang -target bpf--> page_cache.bpf.o, loop.bpf.o  \
@@ -36,36 +36,40 @@ interface Manifest {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** A bundle on disk, checked. */
 export interface TraversalBundle {
+  /** Path of the shared object for user level. */
   readonly twin: string;
-  /** Why there is none for the kernel: it was built without clang. */
+  /** The program for an engine; `undefined` if the bundle was built without clang. */
   program(engine: TableEngine): string | undefined;
 }
 
+/** The result of {@link buildTraversal}. */
 export interface BuiltTraversal {
   /** The folder of the bundle. */
   readonly object: string;
-  /** Whether it has programs for the kernel; without clang only `pread` and `io-uring` run it. */
+  /** Whether the bundle has programs for the kernel. Without clang it has none, and only `pread` and `io-uring` run it. */
   readonly forKernel: boolean;
-  /** What would make it so. */
+  /** What to do to get programs for the kernel. */
   readonly fix?: string;
 }
 
-/** Warnings are errors: an author's cast that takes `const` from the input or the block is refused here. */
+/** Warnings are errors: a cast that removes `const` from the input or the block is refused here. */
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wcast-qual', '-Wno-unused-parameter'];
 
 /**
- * Compiles a traversal. An existing bundle at `out` is replaced as a whole.
- * @param out default: the source's path with `.traversal` for `.c`
- * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_TRAVERSAL` with the compiler's messages, `EXOPOOL_UNSUPPORTED` without a C
- * compiler, `EXOPOOL_INVALID` when `out` is something else; that stays as it is
+ * Compiles a traversal with gcc, and with clang for the kernel. It replaces a bundle at `out` as a whole.
+ * @param source path of a C file. @param out path of the bundle. Default: `source` with `.traversal` in place of `.c`.
+ * @throws ExopoolError `EXOPOOL_NOT_FOUND`; `EXOPOOL_TRAVERSAL` with the messages of the compiler; `EXOPOOL_UNSUPPORTED`
+ * without a C compiler; `EXOPOOL_INVALID` if `out` exists and is not a bundle.
  */
 export function buildTraversal(
   source: string,
   out = source.replace(/(\.c)?$/, '.traversal'),
 ): BuiltTraversal {
   const absolute = path.resolve(source);
-  if (!existsSync(absolute)) throw new ExopoolError('EXOPOOL_NOT_FOUND', `${source}: there is no such file`);
+  if (!existsSync(absolute))
+    throw new ExopoolError('EXOPOOL_NOT_FOUND', `there is no file ${source}; check the path`);
   const scratch = makeScratch(out);
   try {
     const hasClang = isProgram('clang');
@@ -88,23 +92,26 @@ function makeScratch(out: string): string {
   try {
     return mkdtempSync(`${path.resolve(out)}-`);
   } catch (error) {
-    throw toExopoolError(error, `cannot make ${out}`);
+    throw toExopoolError(error, `cannot create ${out}`);
   }
 }
 
 /**
- * Opens a bundle, and checks that its files are those that were built together.
- * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_VERSION` (of another exopool), `EXOPOOL_CORRUPT`
+ * Opens a bundle, and checks that its files were built together.
+ * @throws ExopoolError `EXOPOOL_NOT_FOUND`, `EXOPOOL_VERSION` for a bundle of another exopool, `EXOPOOL_CORRUPT`.
  */
 export function openBundle(object: string): TraversalBundle {
   const manifest = readManifest(object);
   for (const [name, hash] of Object.entries(manifest.files)) {
     const file = path.join(object, name);
     if (path.basename(name) !== name || !existsSync(file) || hashOf(file) !== hash)
-      throw new ExopoolError('EXOPOOL_CORRUPT', `${file}: not what was built; build the traversal again`);
+      throw new ExopoolError(
+        'EXOPOOL_CORRUPT',
+        `${file} has changed since it was built; build the traversal again`,
+      );
   }
   if (!(twinName in manifest.files))
-    throw new ExopoolError('EXOPOOL_CORRUPT', `${object}: it has no native twin; build the traversal again`);
+    throw new ExopoolError('EXOPOOL_CORRUPT', `${object} has no native twin; build the traversal again`);
   return {
     twin: path.resolve(object, twinName),
     program: (engine) => {
@@ -120,12 +127,20 @@ function readManifest(object: string): Manifest {
     manifest = JSON.parse(readFileSync(path.join(object, manifestName), 'utf8')) as Partial<Manifest>;
   } catch (error) {
     if (error instanceof SyntaxError)
-      throw new ExopoolError('EXOPOOL_CORRUPT', `${object}: its manifest is damaged`, { cause: error });
-    throw toExopoolError(error, `${object}: no traversal; exopool traversal build makes one`);
+      throw new ExopoolError(
+        'EXOPOOL_CORRUPT',
+        `the manifest of ${object} is damaged; build the traversal again`,
+        { cause: error },
+      );
+    throw toExopoolError(error, `${object} is not a traversal; exopool traversal build makes one`);
   }
   if (manifest.abi !== abi)
-    throw new ExopoolError('EXOPOOL_VERSION', `${object}: built by another exopool; build it again`);
-  if (typeof manifest.files !== 'object') throw new ExopoolError('EXOPOOL_CORRUPT', `${object}: no files`);
+    throw new ExopoolError('EXOPOOL_VERSION', `another exopool built ${object}; build it again`);
+  if (typeof manifest.files !== 'object')
+    throw new ExopoolError(
+      'EXOPOOL_CORRUPT',
+      `the manifest of ${object} names no files; build the traversal again`,
+    );
   return manifest as Manifest;
 }
 
@@ -136,7 +151,7 @@ function compileProgram(source: string, name: string, folder: string): void {
   compile('clang', [...flags, ...sourceFlags(source), '-c', from, '-o', path.join(folder, name)], clangFix);
 }
 
-/** Two steps: what counts the author's basic blocks must not count itself. */
+/** Two steps: the code that counts the author's basic blocks must not be counted itself. */
 function compileTwin(source: string, folder: string): void {
   const from = path.join(traversalSourceFolder, 'kernel', 'traversal');
   const object = path.join(folder, 'twin.o');
@@ -159,7 +174,7 @@ function sourceFlags(source: string): string[] {
 function compile(program: string, words: readonly string[], fix: string): void {
   const { status, error, stderr } = spawnSync(program, words, { encoding: 'utf8' });
   if (error !== undefined)
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `there is no ${program}; to install it: ${fix}`, {
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `there is no ${program}; install it: ${fix}`, {
       cause: error,
     });
   if (status !== 0)
@@ -177,7 +192,7 @@ function hashOf(file: string): string {
 function replace(out: string, made: string): void {
   const isBundle = [manifestName, twinName].every((name) => existsSync(path.join(out, name)));
   if (existsSync(out) && !isBundle)
-    throw new ExopoolError('EXOPOOL_INVALID', `${out}: it is there, and no traversal; take another path`);
+    throw new ExopoolError('EXOPOOL_INVALID', `${out} exists and is not a traversal; choose another path`);
   rmSync(out, { recursive: true, force: true });
   renameSync(made, out);
 }

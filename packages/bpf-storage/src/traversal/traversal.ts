@@ -1,6 +1,6 @@
 /**
- * User-defined traversals: how to get from one block of a file to the next is the user's own C function; engines,
- * bounds and results are ours. docs/traversals.md teaches to write one.
+ * User-defined traversals. The user writes a C function that gets from one block of a file to the next; this package has
+ * the engines, the limits and the results. docs/traversals.md teaches how to write one.
  */
 import { existsSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
@@ -15,40 +15,61 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { chooseEngine, parseEngineName, requireEngine, type EngineName } from '../tables/engine.js';
 import { openBundle, type TraversalBundle } from './traversal-bundle.js';
 
-/** Inputs in one call: results of 4 KiB are then 256 MiB, and more inputs gain nothing. */
+/** The most inputs of one call: results of 4 KiB are then 256 MiB, and more inputs gain nothing. */
 const inputsMax = 65_536;
-/** Blocks that a chain may see unless its caller says otherwise: a b-tree has a few, a row of 1 MiB 256 more. */
+/** Default limit of the blocks that a chain may read: a b-tree has a few, a row of 1 MiB has 256 more. */
 const hopsMaxDefault = 1024;
 /** A file of 4 GiB, block by block. */
 const hopsMaxMax = 1 << 20;
 
+/** Options of {@link Traversal.load}. */
 export interface TraversalOptions {
-  /** The bundle that {@link buildTraversal} made. */
+  /** Path of the bundle that {@link buildTraversal} made. */
   readonly object: string;
-  /** The file to traverse. It must not become shorter meanwhile. */
+  /** Path of the file to traverse. It must not become shorter while the traversal is open. */
   readonly file: string;
   /**
-   * `auto` (default) takes `io-uring`, else `pread`. `page-cache-bpf` is for files that are in memory, `io-uring-bpf` and
-   * `nvme-bpf` want Linux 7.1. All give the same results.
+   * Default `auto`: `io-uring`, or `pread` where that cannot run. `page-cache-bpf` is for files in the page cache.
+   * `io-uring-bpf` and `nvme-bpf` need Linux 7.1. `driver` runs no traversals. All engines give the same results.
    */
   readonly engine?: EngineName;
-  /** Blocks that one chain may see, 1 to 1,048,576; default 1024. */
+  /** The most blocks that one chain may read, 1 to 1,048,576. Default 1024. */
   readonly hopsMax?: number | undefined;
 }
 
-/** What became of one input. */
+/** The result of one input. */
 export type TraversalResult =
   | { readonly status: 'done'; readonly value: Buffer; readonly hops: number }
   | { readonly status: 'not-found'; readonly hops: number }
   /**
-   * `EXOPOOL_CORRUPT`: the traversal says that the file contradicts itself, or a result exceeds 16 MiB.
-   * `EXOPOOL_TRAVERSAL`: it broke a rule: too many hops, an offset outside the file or between blocks, no verdict, it
-   * did not return, or it wrote to its input. `EXOPOOL_IO`: a block could not be read.
+   * `EXOPOOL_CORRUPT`: the traversal found that a block is damaged, or a result exceeds 16 MiB. `EXOPOOL_TRAVERSAL`: the
+   * traversal broke a rule: too many hops, an offset outside the file or between blocks, no verdict, no return, or a
+   * write to its input. `EXOPOOL_IO`: a block could not be read.
    */
   | { readonly status: 'failed'; readonly error: ExopoolError; readonly hops: number };
 
+/**
+ * A user-defined traversal over one file, ready to run.
+ *
+ * @example
+ * ```js
+ * import { writeFileSync } from 'node:fs';
+ * import { buildTraversal, Traversal } from '@exopool/bpf-storage';
+ *
+ * // One hop: the first 8 bytes of the block at the offset that the input holds.
+ * writeFileSync('peek.c', `#include <traversal.h>
+ * static inline __u64 first(struct traversal *t) { return input_u64(t, 0); }
+ * static int next(struct traversal *t) { return give_block(t, 0, 8) ? TRAVERSAL_USER : TRAVERSAL_DONE; }
+ * `);
+ * writeFileSync('data', 'exopool!'.padEnd(4096));
+ * const traversal = await Traversal.load({ object: buildTraversal('peek.c').object, file: 'data' });
+ * const [result] = await traversal.run([Buffer.alloc(8)]);
+ * console.log(result.status, String(result.value)); // done exopool!
+ * await traversal.close();
+ * ```
+ */
 export class Traversal {
-  /** The engine that runs. */
+  /** The engine in use. */
   readonly engine: TableEngine;
   readonly #file: TraversalFile;
   readonly #path: string;
@@ -62,17 +83,20 @@ export class Traversal {
   }
 
   /**
-   * Loads a bundle's programs for one file.
-   * @throws `EXOPOOL_UNSUPPORTED` (the engine cannot run here, or not on this file), `EXOPOOL_TRAVERSAL` (the verifier
-   * refuses the traversal; the message has its reason), `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT` or `EXOPOOL_VERSION` (the
-   * bundle), `EXOPOOL_INVALID`
+   * Loads the programs of a bundle for one file.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` if the engine cannot run here or on this file; `EXOPOOL_TRAVERSAL` if the
+   * verifier refuses the traversal, with its reason; `EXOPOOL_NOT_FOUND`, `EXOPOOL_CORRUPT` or `EXOPOOL_VERSION` of the
+   * bundle; `EXOPOOL_INVALID`.
    */
   static async load(options: TraversalOptions): Promise<Traversal> {
     const hopsMax = options.hopsMax ?? hopsMaxDefault;
     if (!Number.isInteger(hopsMax) || hopsMax < 1 || hopsMax > hopsMaxMax)
-      throw new ExopoolError('EXOPOOL_INVALID', `hopsMax is 1 to ${hopsMaxMax}, not ${hopsMax}`);
+      throw new ExopoolError(
+        'EXOPOOL_INVALID',
+        `hopsMax must be a whole number from 1 to ${hopsMaxMax}, not ${hopsMax}`,
+      );
     if (!existsSync(options.file))
-      throw new ExopoolError('EXOPOOL_NOT_FOUND', `${options.file}: there is no such file`);
+      throw new ExopoolError('EXOPOOL_NOT_FOUND', `there is no file ${options.file}; check the path`);
     const bundle = openBundle(options.object);
     const support = traversalEngineSupport(bundle);
     const requested = parseEngineName(options.engine ?? 'auto');
@@ -90,29 +114,33 @@ export class Traversal {
   }
 
   /**
-   * Runs one chain for each input, in any order, and tells what became of each.
-   * @param inputs at most 65,536, of at most 128 bytes each; what they mean is the traversal's
-   * @throws `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`; what goes wrong in a chain is in its result
+   * Runs one chain per input. The chains run in any order; the results have the order of the inputs.
+   * @param inputs at most 65,536, of at most 128 bytes each. The traversal defines their meaning.
+   * @throws ExopoolError `EXOPOOL_INVALID`, `EXOPOOL_CLOSED`. The error of a chain is in its result.
    */
   async run(inputs: readonly Uint8Array[]): Promise<TraversalResult[]> {
     if (inputs.length > inputsMax)
-      throw new ExopoolError('EXOPOOL_INVALID', `${inputs.length} inputs in one call; at most ${inputsMax}`);
+      throw new ExopoolError(
+        'EXOPOOL_INVALID',
+        `one call takes at most ${inputsMax} inputs, not ${inputs.length}; split them`,
+      );
     for (const input of inputs as readonly unknown[]) requireInput(input);
     const outcomes = await this.#file.run(inputs, this.#hopsMax);
     return outcomes.map((outcome) => this.#resultOf(outcome));
   }
 
-  /** Since it was loaded: chains by how they ended, and those that came back from the kernel, by why. */
+  /** Counters since the traversal was loaded: chains by their end, and chains that the kernel returned, by reason. */
   stats(): TraversalCounters {
     return this.#file.counters();
   }
 
-  /** Idempotent. Batches under way finish. */
+  /** Closes the traversal. Idempotent. Batches in flight finish. */
   async close(): Promise<void> {
     this.#file.close();
     return Promise.resolve();
   }
 
+  /** As {@link Traversal.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -138,7 +166,7 @@ export class Traversal {
 }
 
 const rules: Readonly<Partial<Record<TraversalOutcome['end'], string>>> = {
-  bound: 'the traversal wants more hops than it may have (hopsMax)',
+  bound: 'the traversal needs more hops than it may take; raise hopsMax if the file is right',
   outside: 'the traversal goes to an offset outside the file',
   unaligned: 'the traversal goes to an offset that is no multiple of 4096',
   garbage: 'the traversal returned no verdict, or an impossible result',
@@ -146,7 +174,7 @@ const rules: Readonly<Partial<Record<TraversalOutcome['end'], string>>> = {
   endless: 'the traversal did not return',
 };
 
-/** The engines of tables, without those that this bundle has no program for. */
+/** The engines that can run this bundle. */
 function traversalEngineSupport(bundle: TraversalBundle): EngineSupport[] {
   return tableEngineSupport().map((support) => {
     const { engine, available } = support;
@@ -163,6 +191,6 @@ function requireInput(input: unknown): void {
   if (input.byteLength > traversalInputMaxBytes)
     throw new ExopoolError(
       'EXOPOOL_INVALID',
-      `an input has ${input.byteLength} bytes; at most ${traversalInputMaxBytes}`,
+      `an input must have at most ${traversalInputMaxBytes} bytes, not ${input.byteLength}`,
     );
 }
