@@ -20,7 +20,7 @@
       ],
       'cflags_cc': ['-std=c++17', '-fexceptions'],
       # Worker threads load and unload an addon; ours has threads of its own that must not lose their code.
-      'ldflags': ['-Wl,-z,nodelete'],
+      'ldflags': ['-Wl,-z,nodelete', '<!@(node scripts/gyp.mjs ldflags)'],
       'configurations': {
         'Release': {'cflags!': ['-O3'], 'cflags': ['-O2', '-g1']},
         'Debug': {'cflags': ['-O0', '-g']},

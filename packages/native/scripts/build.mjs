@@ -34,8 +34,19 @@ function installedHeaders() {
   return `v${version.join('.')}` === process.version ? prefix : undefined;
 }
 
+/** The checkout's node-gyp, else the one that npm brings along for the scripts that it runs. */
+function findNodeGyp() {
+  try {
+    return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+  } catch (error) {
+    if (process.env.npm_config_node_gyp !== undefined) return process.env.npm_config_node_gyp;
+    console.error(`build: cannot find node-gyp (${error.code}); run it by npm: npm run build-from-source`);
+    process.exit(1);
+  }
+}
+
 function buildAddon() {
-  const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
+  const nodeGyp = findNodeGyp();
   const headers = installedHeaders();
   const options = [`--jobs=${availableParallelism()}`, '--loglevel=warn'];
   if (headers !== undefined) options.push(`--nodedir=${headers}`);

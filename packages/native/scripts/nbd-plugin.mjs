@@ -4,7 +4,7 @@
  */
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { findNbdkit } from './toolchain.mjs';
+import { findNbdkit, staticRuntimeFlags } from './toolchain.mjs';
 
 const flags = [
   ...['-std=c++17', '-O2', '-g1', '-Wall', '-Wextra', '-Werror', '-fPIC', '-shared', '-fvisibility=hidden'],
@@ -29,6 +29,14 @@ export function buildNbdPlugin(packageFolder, plugin, run) {
   );
   const includes = folders.map((folder) => `-I${folder}`);
   const libraries = ['-lcrypto', '-lpthread'];
-  run(process.env.CXX ?? 'c++', [...flags, ...includes, ...sources, '-o', `${plugin}.tmp`, ...libraries]);
+  run(process.env.CXX ?? 'c++', [
+    ...flags,
+    ...staticRuntimeFlags(),
+    ...includes,
+    ...sources,
+    '-o',
+    `${plugin}.tmp`,
+    ...libraries,
+  ]);
   renameSync(`${plugin}.tmp`, plugin);
 }

@@ -7,6 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const output = (command, args, input) => {
@@ -43,6 +44,17 @@ export function findNbdkit() {
   const probe = '#include <openssl/evp.h>\n#include <nbdkit-plugin.h>\nEXOPOOL_FOUND\n';
   const preprocessed = output(compiler(), ['-E', '-P', '-x', 'c++', '-'], probe);
   return preprocessed?.includes('EXOPOOL_FOUND') ? firstLine('nbdkit', ['--version']) : undefined;
+}
+
+/**
+ * Linker flags that put the C++ runtime into what is linked, where its archive is installed: then one binary runs with
+ * every libstdc++. The copy is hidden, since the node binary brings another one, and what nothing calls is left out,
+ * since parts of it need a newer glibc. libgcc stays outside: its archive needs glibc 2.35, and node itself loads it.
+ */
+export function staticRuntimeFlags() {
+  const archive = output(compiler(), ['-print-file-name=libstdc++.a']);
+  if (archive === undefined || !path.isAbsolute(archive)) return [];
+  return ['-static-libstdc++', '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'];
 }
 
 export function describeToolchain() {

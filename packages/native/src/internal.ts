@@ -2,6 +2,7 @@
  * What the packages of exopool use of this one, beside its index: parts of the store, the slab protocol, the sealed cache,
  * the block device, and what a producer needs of the machine. It may change with every version.
  */
+export { buildCommand } from './load-binding.js';
 export { crc32c } from './table/checksum.js';
 export { TableFile, type TableFileOptions } from './table/table-file.js';
 export { batchEntries, Memtable, type MemtableHandle } from './table/memtable.js';

@@ -1,10 +1,13 @@
 /**
  * The one door to native code.
  *
- * The addon is built on the machine it runs on, so it may be missing, or built for another Node. This loader tries
- * each place where it may be and, when all fail, says what it tried and how to build it. Each facade beside this
- * file declares its own slice of the binding's type.
+ * The package carries an addon for the common platform, and the BPF objects and nbdkit's plugin lie beside it. Where
+ * none fits, one is built on the machine; that one is then there on purpose, so it is taken instead: a prebuilt addon
+ * of an older state never answers for a checkout whose own build is newer, or broken. When no place has an addon that
+ * loads, the error says what was tried and the one command that builds it. Each facade beside this file declares its
+ * own slice of the binding's type.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,14 +16,31 @@ import { ExopoolError } from '@exopool/shared';
 /** The addon's exports, before a facade has given them types. */
 export type Binding = Record<string, unknown>;
 
-const buildFolder = fileURLToPath(new URL('../build/', import.meta.url));
+const packageFolder = fileURLToPath(new URL('..', import.meta.url));
+const checkoutCommand = './exopool setup';
 let loaded: Binding | undefined;
 
 /** Where the addon and the BPF objects beside it may be, in the order in which they are tried. */
-export function bindingPlaces(): string[] {
-  const places = ['Release', 'Debug'].map((form) => path.join(buildFolder, form, 'exopool.node'));
+export function bindingPlaces(folder = packageFolder): string[] {
   const forced = process.env['EXOPOOL_ADDON'];
-  return forced === undefined ? places : [path.resolve(forced)];
+  if (forced !== undefined) return [path.resolve(forced)];
+  const placeIn = (...words: string[]): string => path.join(folder, ...words, 'exopool.node');
+  const built = ['Release', 'Debug']
+    .map((form) => placeIn('build', form))
+    .filter((place) => existsSync(place));
+  return built.length > 0 ? built : [placeIn('prebuilds', `${process.platform}-${process.arch}`)];
+}
+
+/** The command that builds the addon from source: for this checkout, or where the package is installed. */
+export function buildCommand(folder = packageFolder): string {
+  if (existsSync(path.join(folder, 'src'))) return checkoutCommand;
+  const place = path.relative('', folder).startsWith('..') ? folder : path.relative('', folder);
+  return `npm --prefix ${place.includes(' ') ? JSON.stringify(place) : place} run build-from-source`;
+}
+
+/** @param fix a line that the addon gives, which knows of checkouts only. */
+export function fixHere(fix: string): string {
+  return fix.replaceAll(checkoutCommand, buildCommand());
 }
 
 /**
@@ -42,6 +62,6 @@ export function loadBinding(): Binding {
       cause ??= error;
     }
   }
-  const message = `cannot load the native addon; build it with: ./exopool setup (tried: ${failures.join('; ')})`;
+  const message = `cannot load the native addon; build it with: ${buildCommand()} (tried: ${failures.join('; ')})`;
   throw new ExopoolError('EXOPOOL_NATIVE', message, { cause });
 }

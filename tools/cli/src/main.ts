@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The `exopool` command: one line for an error, the right exit status, and a quiet end when nobody listens. */
 import { fileURLToPath } from 'node:url';
 import { makeProgram } from './program.js';

@@ -1,5 +1,5 @@
 /** All commands, put together; each has a file of its own in commands/. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addLazyCommands, type LazyCommand } from './lazy-commands.js';
 
@@ -26,17 +26,31 @@ Examples:
 
 Exit status: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C. EXOPOOL_DEBUG=1 adds a stack trace to an error.`,
     );
-  addLazyCommands(program, commandList(mainPath));
+  addLazyCommands(program, [...commandList(mainPath), ...(isCheckout() ? checkoutCommands : [])]);
   return program;
 }
 
+/** The published package has no sources. */
+function isCheckout(): boolean {
+  return existsSync(new URL('../src', import.meta.url));
+}
+
+/** What the script ./exopool does before it starts this program. */
+const checkoutCommands: readonly LazyCommand[] = [
+  {
+    name: 'setup',
+    description: 'install what is missing and build; quick when nothing is missing',
+    load: async () => (await import('./commands/setup.js')).defineSetup,
+  },
+  {
+    name: 'test',
+    description: 'lint, type checks and all tests',
+    load: async () => (await import('./commands/test.js')).defineTest,
+  },
+];
+
 function commandList(mainPath: string): LazyCommand[] {
   return [
-    {
-      name: 'setup',
-      description: 'install what is missing and build; quick when nothing is missing',
-      load: async () => (await import('./commands/setup.js')).defineSetup,
-    },
     {
       name: 'demo',
       description: 'the combined stack on this machine: broker, producers, a consumer with a store; measured',
@@ -89,11 +103,6 @@ function commandList(mainPath: string): LazyCommand[] {
       name: 'vm',
       description: 'run a command under another Debian kernel, in QEMU',
       load: async () => (await import('./commands/vm.js')).defineVm,
-    },
-    {
-      name: 'test',
-      description: 'lint, type checks and all tests',
-      load: async () => (await import('./commands/test.js')).defineTest,
     },
   ];
 }

@@ -7,12 +7,15 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ExopoolError } from '@exopool/shared';
 import { cacheFolder } from './cache-folder.js';
 import { obtainKernel, type ObtainOptions } from './kernel-cache.js';
 import { obtainKernelSources } from './kernel-sources.js';
 import { runProgram } from './run-program.js';
 
 const native = fileURLToPath(new URL('../../../packages/native', import.meta.url));
+/** Not in the published packages. */
+const guestPrograms = 'kernel/kmod/guest';
 const modules = ['exopool.ko', 'nvme.ko'];
 /** What the modules are built from, and how. */
 const inputs = [
@@ -39,13 +42,18 @@ export interface DriverKit {
 /**
  * Makes the kit in `folder`. Modules are built once for a kernel and a state of their sources, and kept in the cache.
  * @param kernel a series such as `6.12`, or a release.
- * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED`, `EXOPOOL_IO` (with what the build printed), `EXOPOOL_ABORTED`
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED` (also outside a checkout), `EXOPOOL_IO` (with what the build
+ *   printed), `EXOPOOL_ABORTED`
  */
 export async function prepareDriver(
   kernel: string,
   folder: string,
   { signal, progress, cache = cacheFolder() }: DriverKitOptions = {},
 ): Promise<DriverKit> {
+  if (!existsSync(join(native, guestPrograms))) {
+    const message = 'the driver is built for guests from a checkout of exopool: run this in one';
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+  }
   const { release } = await obtainKernel(cache, kernel, { signal, progress });
   const built = await buildModules(cache, release, { signal, progress });
   await mkdir(folder, { recursive: true });
@@ -69,7 +77,15 @@ export interface DriverMeasurement {
 /** The command for a guest that has the device. */
 export function measureCommand(kit: DriverKit, measurement: DriverMeasurement): string[] {
   const { program, device, fileSystem, words } = measurement;
-  return ['bash', join(native, 'kmod/guest/measure.sh'), kit.folder, program, device, fileSystem, ...words];
+  return [
+    'bash',
+    join(native, guestPrograms, 'measure.sh'),
+    kit.folder,
+    program,
+    device,
+    fileSystem,
+    ...words,
+  ];
 }
 
 async function buildModules(cache: string, release: string, options: ObtainOptions): Promise<string> {

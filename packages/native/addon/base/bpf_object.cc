@@ -30,7 +30,7 @@ Obstacle BpfObject::Foreign(const std::string &path) {
 namespace {
 
 constexpr char kFixLibrary[] = "apt-get install libbpf1";
-constexpr char kFixVersion[] = "./exopool setup, which fetches it where the archive has one";
+constexpr char kFixVersion[] = "install libbpf 1.4 or later, such as that of Debian's backports";
 
 // Where libbpf's warnings go that come from this thread. Other threads load at the same time.
 thread_local std::string *heard = nullptr;

@@ -7,7 +7,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
-import { loadBinding } from '../load-binding.js';
+import { fixHere, loadBinding } from '../load-binding.js';
 import {
   functionProbes,
   kernelFunctions,
@@ -140,7 +140,10 @@ function toTrace(
   const { reason, fix, error, untracedNs, tracedNs, probeNs, clockNs, missing } = result;
   if (error !== 0) throw fileError(path, error);
   if (reason !== '')
-    throw new ExopoolError('EXOPOOL_UNSUPPORTED', `cannot trace reads: ${reason}; to enable it: ${fix}`);
+    throw new ExopoolError(
+      'EXOPOOL_UNSUPPORTED',
+      `cannot trace reads: ${reason}; to enable it: ${fixHere(fix)}`,
+    );
   const traced: ReadMarks[] = [];
   for (let at = 0; at < tracedNs.length; at += readMarks.length)
     traced.push(toMarks(tracedNs.subarray(at, at + readMarks.length)));

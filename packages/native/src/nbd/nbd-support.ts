@@ -1,10 +1,11 @@
 /** Whether block devices can be served here: nbdkit is there, and its plugin was built. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
-import { bindingPlaces } from '../load-binding.js';
+import { bindingPlaces, buildCommand } from '../load-binding.js';
 
 const pluginName = 'exopool-nbd.so';
 const packages = 'apt-get install nbdkit nbdkit-plugin-dev libssl-dev';
+const buildFix = (): string => `${packages} && ${buildCommand()}`;
 
 export interface NbdPrograms {
   readonly nbdkit: string;
@@ -22,15 +23,16 @@ export function nbdSupport(searched = process.env['PATH'] ?? ''): NbdSupport {
     .split(path.delimiter)
     .map((folder) => path.join(folder, 'nbdkit'))
     .find(isExecutable);
-  if (nbdkit === undefined) {
-    return { available: false, reason: 'nbdkit is not installed', fix: `${packages} && ./exopool setup` };
-  }
   const plugin = bindingPlaces()
     .map((addon) => path.join(path.dirname(addon), pluginName))
     .find((place) => existsSync(place));
+  if (nbdkit === undefined) {
+    const fix = plugin === undefined ? buildFix() : 'apt-get install nbdkit';
+    return { available: false, reason: 'nbdkit is not installed', fix };
+  }
   if (plugin !== undefined) return { available: true, nbdkit, plugin };
   const reason = 'the plugin for nbdkit is not built: a header was missing';
-  return { available: false, reason, fix: `${packages} && ./exopool setup` };
+  return { available: false, reason, fix: buildFix() };
 }
 
 function isExecutable(file: string): boolean {

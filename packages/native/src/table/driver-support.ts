@@ -1,4 +1,5 @@
 /** Whether the engine `driver` (kernel module exopool.ko) runs here, and what it did so far. */
+import { fixHere } from '../load-binding.js';
 import type { EngineSupport } from './table-engine.js';
 import { tableBinding } from './table-binding.js';
 
@@ -39,7 +40,7 @@ export interface DriverCounters {
 /** Whether the engine runs here; the reason and the remedy when it does not. */
 export function driverEngineSupport(): EngineSupport {
   const { available, reason, fix } = tableBinding().driverSupport();
-  return { engine: 'driver', available, ...(available ? {} : { reason, fix }) };
+  return { engine: 'driver', available, ...(available ? {} : { reason, fix: fixHere(fix) }) };
 }
 
 /** Counters of the whole process. */

@@ -1,5 +1,6 @@
 /** Which lookup engines run on this machine. */
 import { ExopoolError } from '@exopool/shared';
+import { fixHere } from '../load-binding.js';
 import { driverEngineSupport } from './driver-support.js';
 import { loopEngineSupport } from './loop-support.js';
 import { ringRefusal } from './ring-support.js';
@@ -26,7 +27,7 @@ export function tableEngineSupport(): readonly EngineSupport[] {
   support = [
     { engine: 'pread', available: true },
     { engine: 'io-uring', available: ringError === 0, ...(ringError === 0 ? {} : ringRefusal(ringError)) },
-    { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix }) },
+    { engine: 'page-cache-bpf', available, ...(available ? {} : { reason, fix: fixHere(fix) }) },
     ...loopEngineSupport(),
     driverEngineSupport(),
   ];

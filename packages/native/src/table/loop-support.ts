@@ -1,5 +1,6 @@
 /** Whether the engines in the kernel's ring (`io-uring-bpf`, `nvme-bpf`) run here, and what they did so far. */
 import { readdirSync } from 'node:fs';
+import { fixHere } from '../load-binding.js';
 import type { EngineSupport } from './table-engine.js';
 import { tableBinding, type LoopCounters } from './table-binding.js';
 
@@ -14,7 +15,7 @@ export function nvmeNamespaces(): string[] {
 /** Whether each of the two engines runs here; the reason and the remedy when it does not. */
 export function loopEngineSupport(): EngineSupport[] {
   const { available, reason, fix } = tableBinding().loopSupport();
-  const state = available ? { available } : { available, reason, fix };
+  const state = available ? { available } : { available, reason, fix: fixHere(fix) };
   const hasNamespace = nvmeNamespaces().length > 0;
   const noDevice = {
     available: false,

@@ -3,6 +3,7 @@
  * packages/native/measure/lookup_instructions.cc there.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +22,9 @@ export const nvmeReadMs = 1;
 const complaintCharactersMax = 2000;
 const nativeFolder = new URL('.', import.meta.resolve('@exopool/native/package.json'));
 
+/** Not in the published packages. */
+const counterScript = 'scripts/measure.mjs';
+
 /** Nothing may be left for the kernel to do behind: the journal and the inode tables are written at once. */
 const makeFileSystem: Readonly<Record<FileSystem, string>> = {
   ext4: 'mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0',
@@ -34,7 +38,12 @@ export interface CountOptions {
 
 /** @returns the path of the counting program, which is linked with the addon's objects. */
 export async function buildCounter(signal: AbortSignal): Promise<string> {
-  const paths = await runNode(['scripts/measure.mjs'], signal);
+  if (!existsSync(new URL(counterScript, nativeFolder))) {
+    const message =
+      'instructions are counted by a program that is built from a checkout of exopool: run this in one';
+    throw new ExopoolError('EXOPOOL_UNSUPPORTED', message);
+  }
+  const paths = await runNode([counterScript], signal);
   const program = paths.split('\n').find((path) => path.endsWith('/lookup_instructions'));
   if (program === undefined) throw new ExopoolError('EXOPOOL_INTERNAL', 'the counting program was not built');
   return program;

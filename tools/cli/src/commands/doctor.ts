@@ -1,6 +1,7 @@
 /** `exopool doctor`: what works on this machine, and for the rest the reason and the line that would enable it. */
 import type { Command } from 'commander';
 import { engineFindings, engineFindingsAt, machineCapabilities, type Capability } from '@exopool/native';
+import { buildCommand } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
 import { findPrograms } from '../find-programs.js';
 import { textTable } from '../text-table.js';
@@ -39,9 +40,7 @@ function lookupEngines(path: string | undefined): Mechanism[] {
   } catch (error) {
     const { code, message: reason } = toExopoolError(error);
     if (code !== 'EXOPOOL_NATIVE') throw error;
-    return [
-      { name: 'native addon', group: 'lookup engine', available: false, reason, fix: './exopool setup' },
-    ];
+    return [{ name: 'native addon', group: 'lookup engine', available: false, reason, fix: buildCommand() }];
   }
 }
 
