@@ -1,10 +1,10 @@
 /**
- * Gets of one turn of the event loop, on their way to the sealed cache together.
+ * The gets of one turn of the event loop, which go to the sealed cache together.
  *
  *   get      -> a taker that resolves its promise
- *   getMany  -> one taker for several keys, which resolves when the last has come
+ *   getMany  -> one taker for several keys, which resolves with the last answer
  *
- * Nothing is allocated for a key beyond its place in two arrays: at hundreds of thousands of gets a second that counts.
+ * A key allocates no more than its place in two arrays. That counts at hundreds of thousands of gets a second.
  */
 type Taker = ((value: Buffer | undefined) => void) | ManyTaker;
 
@@ -12,7 +12,7 @@ class ManyTaker {
   #left: number;
 
   constructor(
-    /** Where its keys begin in the batch. */
+    /** Index of its first key in the batch. */
     readonly first: number,
     readonly values: (Buffer | undefined)[],
     readonly resolve: (values: (Buffer | undefined)[]) => void,
@@ -20,7 +20,7 @@ class ManyTaker {
     this.#left = values.length;
   }
 
-  /** @returns whether that was the last. */
+  /** @returns whether that was the last answer. */
   take(index: number, value: Buffer | undefined): boolean {
     this.values[index - this.first] = value;
     if (--this.#left > 0) return false;
@@ -29,6 +29,16 @@ class ManyTaker {
   }
 }
 
+/**
+ * Keys that cross together, and the promises for their answers.
+ * @example
+ * ```ts
+ * const batch = new ReadBatch();
+ * const value = batch.add(Buffer.from('key'));
+ * batch.settle(0, Buffer.from('value'));
+ * console.log(await value);
+ * ```
+ */
 export class ReadBatch {
   readonly keys: Buffer[] = [];
   readonly #takers: Taker[] = [];
@@ -39,6 +49,7 @@ export class ReadBatch {
     return this.#left;
   }
 
+  /** Adds a key. */
   add(key: Buffer): Promise<Buffer | undefined> {
     return new Promise((resolve) => {
       this.keys.push(key);
@@ -47,7 +58,7 @@ export class ReadBatch {
     });
   }
 
-  /** At least one key. */
+  /** Adds keys, at least one. */
   addMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
     return new Promise((resolve) => {
       const values = new Array<Buffer | undefined>(keys.length);
@@ -60,7 +71,7 @@ export class ReadBatch {
     });
   }
 
-  /** @returns how many calls are over by it: one or none. */
+  /** Answers the key at `index`. @returns how many calls that ended: one or none. */
   settle(index: number, value: Buffer | undefined): number {
     this.#left--;
     const taker = this.#takers[index]!;

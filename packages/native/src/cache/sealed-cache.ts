@@ -1,13 +1,13 @@
 /**
- * A cache over leased memory: the index is here, the values are sealed and far away (addon/cache/sealed_cache.hh).
+ * A cache over leased memory: the index is local, the sealed values are remote (addon/cache/sealed_cache.hh).
  *
  *   gets of one turn of the event loop -> one crossing at its end: look up, frame, send
- *              (network) -> the client's native thread receives and opens -> one call for all that is there
+ *              (network) -> the client's native thread receives and opens -> one call for all answers that are there
  *
- * A program that asks for one value after the other waits for each, so there is nothing to gain from other threads, and
- * waking one costs more than the answer takes. Such a call is sent at once, and the answer awaited on this thread for
- * some microseconds (`spinMicroseconds`): only while that succeeds, only when nothing else is under way, and the event
- * loop gets its turn after a millisecond at the latest.
+ * A program that asks for one value after the other waits for each. Other threads gain nothing then, and waking one takes
+ * longer than the answer. Such a call is sent at once, and this thread awaits the answer for some microseconds
+ * (`spinMicroseconds`). It does so only while that succeeds and nothing else is in flight. The event loop gets its turn
+ * after a millisecond at the latest.
  */
 import { availableParallelism } from 'node:os';
 import { ExopoolError, type CacheTier, type CacheTierStats } from '@exopool/shared';
@@ -16,18 +16,19 @@ import { ReadBatch } from './read-batch.js';
 import type { SlabSession } from '../slab/slab-client.js';
 import { SpinPolicy } from '../slab/spin-policy.js';
 
-/** How values are sealed before a producer gets them; addon/cache/value_seal.hh says what each hides and detects. */
+/** How values are sealed before a producer gets them; addon/cache/value_seal.hh tells what each mode hides and detects. */
 export const sealModes = ['off', 'integrity', 'aes-128-gcm', 'paper'] as const;
+/** One seal mode. */
 export type SealMode = (typeof sealModes)[number];
 
-/** Keys are only hashed; longer ones are no keys. */
+/** Longest key, bytes. Keys are only hashed; a put with a longer key is rejected. */
 export const cacheKeyBytesMax = 4096;
 
 /** Answers of one delivery: SealedCacheObject::kDeliveryAnswers. */
 const deliveryAnswers = 64;
 /**
- * A request and its answer take 20 µs over loopback when neither end sleeps. A server that has slept needs up to 100 more
- * on a virtual machine; giving up before that puts both ends to sleep, and then each get takes 180.
+ * A request and its answer take 20 µs over loopback when neither end sleeps. A server that has slept needs up to 100 µs
+ * more on a virtual machine. Giving up before that puts both ends to sleep, and then each get takes 180 µs.
  */
 const defaultSpinMicroseconds = 200;
 /** Of an answer: its batch, its place there, and the value's length or one of those below, or -1 for a miss. */
@@ -37,27 +38,28 @@ const tamperedWith = -3;
 /** Batches are numbered in 31 bits, from 1 on again long before none of the old ones can be under way. */
 const batchesMax = 2 ** 30;
 /**
- * Values of one session that were not what had been stored, until its producer is taken for a liar. One or two may be
- * memory that fails without anybody's will.
+ * Changed values of one session after which its producer counts as malicious. One or two may be failing memory.
  */
 export const tamperedMax = 16;
-/** Keys of which the lookup says at once whether they are here: room for so many at first. */
+/** Room at first for the lookup's answers whether keys are here, in keys. */
 const hereFirst = 1024;
 const noValue = Buffer.alloc(0);
 
+/** Counters of a sealed cache. */
 export interface SealedCacheStats extends CacheTierStats {
-  /** Values that were written again elsewhere, because they were in use where room was made. */
+  /** Values that were written again elsewhere: they were in use in a segment that was freed. */
   readonly moved: number;
-  /** Local memory: index, segments, keys that were evicted lately. */
+  /** Local memory for index, segments and lately evicted keys, bytes. */
   readonly metadataBytes: number;
 }
 
+/** How values are sealed, and how long calls spin. */
 export interface SealedCacheOptions {
   /** Default 'aes-128-gcm'. */
   readonly mode?: SealMode;
   /** Default {@link tamperedMax}. */
   readonly tamperedMax?: number;
-  /** How long a call waits on this thread for its answer; default 200, and 0 with a single processor. */
+  /** How long a call waits on this thread for its answer. Default 200; 0 on a machine with one processor. */
   readonly spinMicroseconds?: number;
 }
 
@@ -85,6 +87,18 @@ interface SealedCacheBinding {
   ) => NativeSealedCache;
 }
 
+/**
+ * A cache tier whose values lie sealed in leased memory. Without memory every get is a miss.
+ * @example
+ * ```ts
+ * import { SealedCache } from '@exopool/native/internal';
+ *
+ * const cache = new SealedCache();
+ * cache.addMemory(session); // a SlabSession
+ * await cache.putMany([[Buffer.from('key'), Buffer.from('value')]]);
+ * console.log(await cache.get(Buffer.from('key')));
+ * ```
+ */
 export class SealedCache implements CacheTier {
   readonly #native: NativeSealedCache;
   readonly #spin: SpinPolicy;
@@ -105,7 +119,11 @@ export class SealedCache implements CacheTier {
   /** @throws ExopoolError `EXOPOOL_INVALID` for an unknown mode, `EXOPOOL_NATIVE` without the addon. */
   constructor({ mode = 'aes-128-gcm', spinMicroseconds, tamperedMax: most }: SealedCacheOptions = {}) {
     const number = sealModes.indexOf(mode);
-    if (number < 0) throw new ExopoolError('EXOPOOL_INVALID', `no seal mode ${mode}`);
+    if (number < 0)
+      throw new ExopoolError(
+        'EXOPOOL_INVALID',
+        `there is no seal mode ${mode}; use one of: ${sealModes.join(', ')}`,
+      );
     this.#tamperedMax = most ?? tamperedMax;
     this.#spin = new SpinPolicy(
       spinMicroseconds ?? (availableParallelism() > 1 ? defaultSpinMicroseconds : 0),
@@ -115,9 +133,9 @@ export class SealedCache implements CacheTier {
   }
 
   /**
-   * Uses a session's slabs until {@link removeMemory}. Whoever listens for the session's loss must call that then; until
-   * it does, values of a lost session are misses. Slabs that the producer wants back are given back: those that are used
-   * least, after what is in use in them was moved.
+   * Uses a session's slabs until {@link removeMemory}, which the caller must call when the session is lost. Until then its
+   * values are misses. When the producer wants slabs back, the cache moves values in use out of the coldest slabs, and
+   * releases those.
    */
   addMemory(session: SlabSession): void {
     if (this.#sessions.has(session)) return;
@@ -130,19 +148,19 @@ export class SealedCache implements CacheTier {
     });
   }
 
-  /** Forgets a session's slabs, and at once every value in them. */
+  /** Forgets a session's slabs, with every value in them, at once. */
   removeMemory(session: SlabSession): void {
     if (this.#sessions.delete(session)) this.#native.removeRegion(session.number);
   }
 
-  /** Calls back when a session's producer changed as many values as it may; its memory is not used any more. */
+  /** Calls back when a session's producer changed too many values. Its memory is not used any more. */
   onLies(callback: (session: SlabSession) => void): void {
     this.#onLies = callback;
   }
 
   /**
-   * One value, `undefined` when it is not here. The key's bytes must stay as they are until this turn of the event loop
-   * is over. Values that arrive together share an allocation: copy one to keep it alone for long.
+   * One value; `undefined` on a miss. The caller must not change the key's bytes in this turn of the event loop. Values
+   * that arrive together share an allocation: copy a value to keep it for long.
    */
   get(key: Buffer): Promise<Buffer | undefined> {
     const isFirst = this.#gathering === undefined;
@@ -151,7 +169,7 @@ export class SealedCache implements CacheTier {
     return value;
   }
 
-  /** One result a key, in order; as {@link get}. */
+  /** One result for each key, in order; as {@link get}. */
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
     if (keys.length === 0) return Promise.resolve([]);
     const isFirst = this.#gathering === undefined;
@@ -164,7 +182,7 @@ export class SealedCache implements CacheTier {
     return this.#native.mayHold(key);
   }
 
-  /** Values are sealed and their places decided at once; resolves when producers have them, or are lost. */
+  /** Seals values and places them at once. Resolves when their producers have them, or are lost. */
   putMany(entries: readonly (readonly [Buffer, Buffer])[]): Promise<void> {
     const good = entries.filter(([key]) => key.length <= cacheKeyBytesMax);
     this.#rejected += entries.length - good.length;
@@ -206,7 +224,7 @@ export class SealedCache implements CacheTier {
     };
   }
 
-  /** A call's gets are in the batch: they cross at once when it pays to wait for them here, else with others. */
+  /** The gets of a call are in the batch. They cross at once when waiting here pays, else together with others. */
   #begin(isFirst: boolean): void {
     const isAlone = isFirst && this.#awaited === 0 && !this.#sendScheduled;
     if (!this.#spin.begin(isAlone)) {
@@ -218,7 +236,7 @@ export class SealedCache implements CacheTier {
     this.#spin.end(this.#native.sendAndWait(this.#spin.microseconds) && batch.left === 0);
   }
 
-  /** Looks up what was gathered. What is not here is answered, the rest is framed. */
+  /** Looks the gathered keys up. Misses are answered, all others are framed. */
   #cross(): ReadBatch | undefined {
     const batch = this.#gathering;
     if (batch === undefined) return undefined;
@@ -243,7 +261,7 @@ export class SealedCache implements CacheTier {
     return this.#nextBatch++;
   }
 
-  /** What is asked for in one turn of the event loop leaves together. */
+  /** Sends all requests of this turn of the event loop together. */
   #scheduleSend(): void {
     if (this.#sendScheduled) return;
     this.#sendScheduled = true;
@@ -289,7 +307,7 @@ export class SealedCache implements CacheTier {
     }
   }
 
-  /** @returns calls that are over by it. */
+  /** @returns the number of calls that this ended. */
   #settleRead(number: number, index: number, value: Buffer | undefined): number {
     const batch = this.#reads.get(number);
     if (batch === undefined) return 0;

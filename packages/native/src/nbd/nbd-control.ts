@@ -1,21 +1,31 @@
 /**
  * The control channel of nbdkit's plugin: lines of text over a socket, drawn in nbd/control_channel.hh. An answer
- * carries the number of the session that the question named, and each session asks one thing at a time.
+ * carries the session number of its question. Each session has at most one question in flight.
  */
 import type { Duplex } from 'node:stream';
 import { ExopoolError } from '@exopool/shared';
 
-/** `stats` is the longest line, about 500 bytes. */
+/** The longest line is `stats`, with about 500 bytes. */
 const lineBytesMax = 4096;
 
-/** A line, taken apart. */
+/** The words of a line. */
 export type ControlWords = readonly string[];
 
-/** Called with what the plugin says of a session without a question; it has `ended` also with the channel. */
+/** Called with a notice about a session. A session gets `ended` also when the channel ends. */
 export type OnNotice = (verb: string, words: ControlWords) => void;
 
 const notices = new Set(['ended', 'gone']);
 
+/**
+ * Our end of the channel.
+ * @example
+ * ```ts
+ * const control = new NbdControl(socket);
+ * control.say('stats');
+ * console.log(await control.next('stats'));
+ * control.close();
+ * ```
+ */
 export class NbdControl {
   readonly #stream: Duplex;
   readonly #waiting = new Map<string, ((words: ControlWords | undefined) => void)[]>();
@@ -32,13 +42,16 @@ export class NbdControl {
     stream.on('end', () => this.#end());
   }
 
-  /** `undefined` stops listening. */
+  /** Sets the listener for a session's notices; `undefined` removes it. */
   listen(session: string, listener: OnNotice | undefined): void {
     if (listener === undefined) this.#listeners.delete(session);
     else this.#listeners.set(session, listener);
   }
 
-  /** The next line of the plugin about `subject`: a session's number, or the verb of a line without one. */
+  /**
+   * The next line of the plugin about `subject`: a session's number, or the verb of a line without one.
+   * @throws ExopoolError `EXOPOOL_CLOSED` when the channel has ended.
+   */
   async next(subject: string): Promise<ControlWords> {
     const words = await new Promise<ControlWords | undefined>((resolve) => {
       if (this.#ended) resolve(undefined);
@@ -47,15 +60,19 @@ export class NbdControl {
       else queue.push(resolve);
     });
     if (words === undefined)
-      throw new ExopoolError('EXOPOOL_CLOSED', 'the process of the block device has ended');
+      throw new ExopoolError(
+        'EXOPOOL_CLOSED',
+        'the process of the block device has ended; start another one',
+      );
     return words;
   }
 
+  /** Sends a line. Does nothing when the channel has ended. */
   say(...words: (string | number)[]): void {
     if (!this.#ended) this.#stream.write(`${words.join(' ')}\n`);
   }
 
-  /** The other side takes it as the end of this process. */
+  /** Closes the channel. The plugin takes that as the end of this process. */
   close(): void {
     this.#stream.destroy();
   }

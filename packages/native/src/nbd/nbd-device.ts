@@ -1,11 +1,11 @@
 /**
- * A block device over leased memory, served to NBD clients by nbdkit with our plugin (nbd/), in a process of its own:
- * no JavaScript is on its data path, and its memory is locked, so a machine can swap to it.
+ * A block device over leased memory. nbdkit with our plugin (nbd/) serves it to NBD clients, in a process of its own. No
+ * JavaScript is on its data path, and its memory is locked, so a machine can swap to it.
  *
  *   this process: leases --control channel--> nbdkit: pages -> producers, backing file <-- NBD -- clients
  *
- * Should this process be killed, the device goes on from its backing file for the clients that it has, and ends with
- * the last of them.
+ * If this process is killed, the device goes on from its backing file for its present clients, and ends with the last of
+ * them.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -16,47 +16,48 @@ import { NbdSession } from './nbd-session.js';
 import { nbdSupport } from './nbd-support.js';
 import type { SlabSessionOptions } from '../slab/slab-session-options.js';
 
-/** Bytes of a page: the device's size is a multiple, and so are requests that cost least. */
+/** Bytes of a page. The device's size is a multiple; requests of whole pages cost least. */
 export const nbdPageBytes = 4096;
-/** Making the file and locking the memory takes milliseconds; a busy machine a hundred times that. */
+/** Making the file and locking the memory takes milliseconds; on a busy machine a hundred times that. */
 const readyTimeoutMs = 20_000;
-/** For a clean end, which waits for requests under way. */
+/** For a clean end, which waits for requests in flight. */
 const closeTimeoutMs = 10_000;
-/** Of its standard error, kept to explain an end. */
+/** Bytes of nbdkit's standard error that are kept to explain its end. */
 const complaintBytesMax = 4096;
 const controlFd = 3;
 
-/** Where clients find it: a Unix socket, or an address of this machine. */
+/** Where the device listens: a Unix socket, or an address of this machine. */
 export type NbdPlace = { readonly socket: string } | { readonly host: string; readonly port: number };
 
+/** How a block device is served. */
 export interface NbdDeviceOptions {
   readonly listen: NbdPlace;
-  /** Whole pages. */
+  /** A multiple of {@link nbdPageBytes}. */
   readonly sizeBytes: number;
-  /** Where the backing file is, which has no name and ends with the device. */
+  /** Folder for the backing file, which has no name and ends with the device. */
   readonly folder: string;
-  /** Pages on their way to the backing file; writers wait when it is full. */
+  /** Buffer for pages on their way to the backing file. Writers wait while it is full. */
   readonly bufferBytes: number;
-  /** Default true. Without, a producer reads the pages and may change them: for producers that are trusted. */
+  /** Seals the pages. Default true. Without seals a producer can read and change the pages: only for trusted ones. */
   readonly isSealed?: boolean | undefined;
-  /** Folder with `server-cert.pem`, `server-key.pem`, and `ca-cert.pem`: clients need a certificate of that CA. */
+  /** Folder with `server-cert.pem`, `server-key.pem` and `ca-cert.pem`. Clients need a certificate of that CA. */
   readonly tlsCertificates?: string | undefined;
-  /** File with `USER:HEX-KEY` lines: clients need one of the keys. */
+  /** File with lines of `USER:HEX-KEY`. Clients need one of the keys. */
   readonly tlsPsk?: string | undefined;
 }
 
-/** Pages of 4 KiB unless it says otherwise. */
+/** Counters of the device, in pages of 4 KiB unless a field says otherwise. */
 export interface NbdStats {
-  /** Read from leased memory, from the write-behind buffer, from the backing file; never written, so zeroes. */
+  /** Pages read from leased memory, from the write-behind buffer, from the backing file; never written, so zero. */
   readonly readLeased: number;
   readonly readBuffered: number;
   readonly readFile: number;
   readonly readZero: number;
-  /** Leased memory had other bytes than were written; the backing file had them. */
+  /** Leased memory had changed bytes; the backing file answered. */
   readonly tampered: number;
-  /** Leased memory did not answer; the backing file did. */
+  /** Leased memory did not answer; the backing file answered. */
   readonly lost: number;
-  /** The backing file had other bytes: the client got an error. */
+  /** The backing file had changed bytes; the client got an error. */
   readonly corrupt: number;
   readonly written: number;
   readonly writtenLeased: number;
@@ -65,20 +66,36 @@ export interface NbdStats {
   readonly flushes: number;
   readonly leasedUsed: number;
   readonly leasedCapacity: number;
-  /** In the write-behind buffer. */
+  /** Pages in the write-behind buffer. */
   readonly dirty: number;
   readonly evictions: number;
   readonly fileWritten: number;
-  /** Tries to write to the backing file. */
+  /** Failed writes to the backing file, counted by attempt. */
   readonly fileFailures: number;
 }
 
+/**
+ * A block device that is served now.
+ * @example
+ * ```ts
+ * import { NbdDevice } from '@exopool/native/internal';
+ *
+ * const device = await NbdDevice.start({
+ *   listen: { socket: '/run/exopool.sock' },
+ *   sizeBytes: 1024 ** 3,
+ *   folder: '/var/tmp',
+ *   bufferBytes: 64 * 1024 * 1024,
+ * });
+ * console.log(await device.stats());
+ * await device.close();
+ * ```
+ */
 export class NbdDevice {
   /** The backing file is read and written past the page cache. */
   readonly isDirect: boolean;
-  /** Its memory cannot be swapped out; without it, do not swap to the device. */
+  /** The device's memory is locked. If it is not, do not swap to the device. */
   readonly isLocked: boolean;
-  /** Resolves when it has ended without having been told to, with why. */
+  /** Resolves with the reason when the device ended by itself, not by {@link close}. */
   readonly failed: Promise<ExopoolError>;
   readonly #process: NbdProcess;
   #sessions = 0;
@@ -91,8 +108,9 @@ export class NbdDevice {
   }
 
   /**
-   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` without nbdkit, `EXOPOOL_PORT_IN_USE`, `EXOPOOL_TIMEOUT`, or what nbdkit
-   * complains about.
+   * Starts nbdkit, and waits until it serves.
+   * @throws ExopoolError `EXOPOOL_UNSUPPORTED` without nbdkit, `EXOPOOL_PORT_IN_USE`, `EXOPOOL_TIMEOUT`, or another code
+   *   for nbdkit's own complaint.
    */
   static async start(options: NbdDeviceOptions): Promise<NbdDevice> {
     const child = new NbdProcess(options);
@@ -105,16 +123,17 @@ export class NbdDevice {
     }
   }
 
+  /** Pid of nbdkit. */
   get pid(): number | undefined {
     return this.#process.pid;
   }
 
-  /** Its pages go to the lease's slabs too from now on. Throws as `SlabSession.connect` does. */
+  /** Uses the slabs of a lease from now on. Throws as `SlabSession.connect` does. */
   connect(options: SlabSessionOptions): Promise<NbdSession> {
     return NbdSession.connect(this.#process.control, String(++this.#sessions), options);
   }
 
-  /** @throws ExopoolError `EXOPOOL_CLOSED` when it has ended. */
+  /** The counters now. @throws ExopoolError `EXOPOOL_CLOSED` when the device has ended. */
   async stats(): Promise<NbdStats> {
     this.#process.control.say('stats');
     const words = await this.#process.control.next('stats');
@@ -123,13 +142,13 @@ export class NbdDevice {
     return numbers as NbdStats;
   }
 
-  /** Ends it: clients lose their connections, and what was on the device is gone. Idempotent. */
+  /** Ends the device. Clients lose their connections, and its content is gone. Idempotent. */
   close(): Promise<void> {
     return this.#process.close();
   }
 }
 
-/** nbdkit as a child, with what it says. */
+/** nbdkit as a child process, with its control channel and its standard error. */
 class NbdProcess {
   readonly control: NbdControl;
   readonly failed: Promise<ExopoolError>;
@@ -144,10 +163,10 @@ class NbdProcess {
     this.#place = options.listen;
     const support = nbdSupport();
     if (!support.available) {
-      const text = `a block device cannot be served: ${support.reason}; to enable it: ${support.fix}`;
+      const text = `cannot serve a block device: ${support.reason}; to enable it: ${support.fix}`;
       throw new ExopoolError('EXOPOOL_UNSUPPORTED', text);
     }
-    // In a session of its own: Ctrl-C in a terminal reaches this process, which ends it in order.
+    // In a session of its own: Ctrl-C in a terminal reaches this process, which then ends nbdkit in order.
     this.#child = spawn(support.nbdkit, nbdkitArguments(support.plugin, options), {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
@@ -174,11 +193,11 @@ class NbdProcess {
     return this.#child.pid;
   }
 
-  /** Its first line. */
+  /** Resolves with nbdkit's first line. */
   async ready(): Promise<readonly string[]> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const text = `nbdkit was not ready in ${readyTimeoutMs / 1000} s`;
+      const text = `nbdkit was not ready within ${readyTimeoutMs / 1000} s; is the disk of the backing file overloaded?`;
       timer = setTimeout(() => reject(new ExopoolError('EXOPOOL_TIMEOUT', text)), readyTimeoutMs);
     });
     const line = this.control.next('ready').catch(async () => Promise.reject(await this.failed));
@@ -197,7 +216,7 @@ class NbdProcess {
     await this.#ended;
     clearTimeout(timer);
     this.control.close();
-    // nbdkit leaves its socket behind. One that was there before it is somebody else's.
+    // nbdkit leaves its socket behind. A socket that existed before belongs to somebody else.
     if (this.#isReady && 'socket' in this.#place) rmSync(this.#place.socket, { force: true });
   }
 }
@@ -217,7 +236,7 @@ function nbdkitArguments(plugin: string, options: NbdDeviceOptions): string[] {
   return ['--foreground', ...place, ...tls, plugin, ...words];
 }
 
-/** nbdkit's complaints that are the caller's business, by what they hold. */
+/** Codes for nbdkit's complaints, by a part of their text. */
 const complaints: readonly (readonly [text: string, code: ErrorCode])[] = [
   ['Address already in use', 'EXOPOOL_PORT_IN_USE'],
   ['No space left on device', 'EXOPOOL_NO_SPACE'],

@@ -1,4 +1,4 @@
-/** A session of the block device with a producer: what a lease keeper sees of it. Its bytes go past this process. */
+/** A session of the block device with a producer, for a lease keeper. Its data does not pass through this process. */
 import { lookup } from 'node:dns/promises';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import type { NbdControl } from './nbd-control.js';
@@ -6,6 +6,15 @@ import { defaultSlabTimeoutMs } from '../slab/slab-client-port.js';
 import type { SlabSessionOptions } from '../slab/slab-session-options.js';
 import { connectError, lossReason, type LossReason } from '../slab/slab-outcome.js';
 
+/**
+ * A lease that the block device uses.
+ * @example
+ * ```ts
+ * const session = await device.connect({ host, port, ticket, seed, producerKey });
+ * session.onLost((reason) => console.log(reason));
+ * await session.release();
+ * ```
+ */
 export class NbdSession {
   readonly #control: NbdControl;
   readonly #name: string;
@@ -18,19 +27,20 @@ export class NbdSession {
     this.#name = name;
   }
 
+  /** Slabs of the lease. */
   get slabs(): number {
     return this.#slabs;
   }
 
   /**
    * Makes the device open a session. Throws as `SlabSession.connect` does.
-   * @param name a number that no other session of the device has.
+   * @param name a number that no other session of this device has.
    */
   static async connect(control: NbdControl, name: string, options: SlabSessionOptions): Promise<NbdSession> {
     const { host, port, seed, producerKey, ticket, timeoutMs = defaultSlabTimeoutMs } = options;
     const where = `${host}:${port}`;
     const { address } = await lookup(host).catch((error: unknown) => {
-      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot find the producer ${where}`, {
+      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot resolve the address of the producer ${where}`, {
         cause: toExopoolError(error),
       });
     });
@@ -52,26 +62,29 @@ export class NbdSession {
 
   /**
    * Presents a later ticket of the same lease.
-   * @throws ExopoolError `EXOPOOL_TICKET_INVALID` when the producer does not take it, or the session is lost.
+   * @throws ExopoolError `EXOPOOL_TICKET_INVALID` when the producer refuses it, or the session is lost.
    */
   async extend(ticket: Buffer): Promise<void> {
     this.#control.say('extend', this.#name, ticket.toString('hex'));
     const [, , good] = await this.#control.next(this.#name);
     if (good !== '1')
-      throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
+      throw new ExopoolError(
+        'EXOPOOL_TICKET_INVALID',
+        'the producer refused the extended ticket; lease again',
+      );
   }
 
-  /** Gives all slabs back, and closes. Their pages are in the backing file. Idempotent. */
+  /** Gives all slabs back, and closes. The backing file has their pages. Idempotent. */
   async release(): Promise<void> {
     this.#onLost.length = 0;
     this.#control.listen(this.#name, undefined);
     this.#control.say('release', this.#name);
-    // A device that has ended has let go of everything.
+    // A device that has ended holds no slabs any more.
     await this.#control.next(this.#name).catch(() => undefined);
     this.#control.say('close', this.#name);
   }
 
-  /** Calls back once when the session is over, at once when it is already. Not after `release`. */
+  /** Calls back once when the session is lost; soon when it is lost already. Never after `release`. */
   onLost(callback: (reason: LossReason) => void): void {
     if (this.#lost === undefined) this.#onLost.push(callback);
     else queueMicrotask(() => callback(this.#lost!));

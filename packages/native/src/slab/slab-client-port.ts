@@ -1,13 +1,13 @@
 /**
- * The native slab client of a JavaScript thread, and what waits for its events. One for each thread; sessions and
- * batches are numbers on the way through it.
+ * The native slab client of a JavaScript thread, and the listeners for its events. Each thread has one. Native code knows
+ * sessions and batches by numbers.
  *
- * The process stays alive while something is awaited, and for no other reason.
+ * The client keeps the process alive only while something is awaited.
  */
 import { loadBinding } from '../load-binding.js';
 import type { SlabSessionOptions } from './slab-session-options.js';
 
-/** For connecting with its handshake, and for each batch: a hundred times what either takes on a busy machine. */
+/** For connecting with its handshake, and for each batch: a hundred times the usual time on a busy machine. */
 export const defaultSlabTimeoutMs = 1000;
 /** Measured together with the server's. Only the first session of a process sets it: they share one thread. */
 export const defaultClientSpinMicroseconds = 20;
@@ -51,10 +51,10 @@ interface SlabClientBinding {
   readonly SlabClient: new (onEvent: OnEvent) => NativeSlabClient;
 }
 
-/** Called with one status a request, or with nothing when all are good; and how long to wait when over the rate. */
+/** Called with a status for each request, or with none when all succeeded; `waitMs` when the lease is over its rate. */
 export type OnStatuses = (statuses: Uint8Array | undefined, waitMs: number) => void;
 
-/** What a session hears of: opened or refused first, ended once after it was opened. */
+/** The events of a session: first `opened` or `refused`; `ended` once, after `opened`. */
 export interface SessionListener {
   opened(slabs: number, slabBytes: number): void;
   refused(reason: number): void;
@@ -63,7 +63,15 @@ export interface SessionListener {
   gone(slabs: readonly number[]): void;
 }
 
-/** The native client of this thread, with what waits for its events. */
+/**
+ * The native client of this thread, and the listeners for its events.
+ * @example
+ * ```ts
+ * const port = ownClientPort();
+ * const session = port.connect(address, options, listener);
+ * port.close(session);
+ * ```
+ */
 export class ClientPort {
   readonly #native: NativeSlabClient;
   readonly #listeners = new Map<number, SessionListener>();
@@ -76,6 +84,7 @@ export class ClientPort {
     this.#native = new SlabClient((...event) => this.#onEvent(...event));
   }
 
+  /** Begins to connect. @returns the session's number. */
   connect(address: string, options: SlabSessionOptions, listener: SessionListener): number {
     const { port, seed, producerKey, ticket } = options;
     const timeoutMs = options.timeoutMs ?? defaultSlabTimeoutMs;
@@ -86,7 +95,7 @@ export class ClientPort {
     return session;
   }
 
-  /** `into` is written to by the native thread until `done` is called; holding it here keeps it alive. */
+  /** The native thread writes to `into` until it calls `done`. Holding `into` here keeps it alive. */
   submit(
     session: number,
     type: number,
@@ -147,7 +156,7 @@ export class ClientPort {
 
 let clientPort: ClientPort | undefined;
 
-/** This thread's, made when it is first needed. */
+/** The client of this thread, made at its first use. */
 export function ownClientPort(): ClientPort {
   return (clientPort ??= new ClientPort());
 }

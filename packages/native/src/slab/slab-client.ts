@@ -3,13 +3,14 @@
  *
  *   readMany -> one crossing: encode, send -> (network) -> the client's native thread receives -> one crossing back
  *
- * All sessions of a process share one native thread. What is asked for in one call travels as one batch and completes
- * together. A session that is lost (revoked, expired, connection gone, an answer past its deadline) completes
- * everything with "lost"; it never rejects for that, since leased memory is a cache. Idle sessions keep no process
- * alive, calls under way do.
+ * All sessions of a process share one native thread. The requests of one call travel as one batch and complete together.
+ * A session is lost when it is revoked or expired, when the connection breaks, or when an answer is too late. Then every
+ * request completes as "lost". It never rejects for that, since leased memory is a cache. Idle sessions do not keep the
+ * process alive; calls in flight do.
  *
- * A producer that needs memory asks for slabs back (`onReclaim`): move what is worth keeping, and `releaseSlab` those of
- * your choice. What it takes itself after the grace, or at once when it must, is told by `onGone`; the rest stays.
+ * A producer that needs memory asks for slabs back (`onReclaim`). The caller moves what is worth keeping, and calls
+ * `releaseSlab` for slabs of its choice. After the grace, or at once in an emergency, the producer takes slabs itself, and
+ * `onGone` names them. All other slabs stay.
  */
 import { lookup } from 'node:dns/promises';
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
@@ -24,6 +25,7 @@ const uint32Max = 2 ** 32 - 1;
 /** RELEASE of every slab of the lease. */
 const allSlabs = uint32Max;
 
+/** A range of a leased slab. */
 export interface SlabRange {
   readonly slab: number;
   readonly offset: number;
@@ -31,6 +33,7 @@ export interface SlabRange {
   readonly length: number;
 }
 
+/** Bytes for a place in a leased slab. */
 export interface SlabWrite {
   readonly slab: number;
   readonly offset: number;
@@ -38,11 +41,23 @@ export interface SlabWrite {
   readonly data: Buffer;
 }
 
+/**
+ * A session with a producer under one lease.
+ * @example
+ * ```ts
+ * import { SlabSession } from '@exopool/native/internal';
+ *
+ * const session = await SlabSession.connect({ host, port, ticket, seed, producerKey });
+ * await session.writeMany([{ slab: 0, offset: 4096, data: Buffer.from('value') }]);
+ * console.log(await session.readMany([{ slab: 0, offset: 4096, length: 5 }]));
+ * await session.release();
+ * ```
+ */
 export class SlabSession {
   readonly slabs: number;
   readonly slabBytes: number;
   readonly #port: ClientPort;
-  /** What native code knows this session by. */
+  /** The session's number in native code. */
   readonly number: number;
   readonly #onLost: ((reason: LossReason) => void)[] = [];
   readonly #onReclaim: ((slabs: number, graceMs: number) => void)[] = [];
@@ -59,7 +74,7 @@ export class SlabSession {
   }
 
   /**
-   * Connects, proves both sides' identity, and opens the lease.
+   * Connects, checks the identity of both sides, and opens the lease.
    * @throws ExopoolError `EXOPOOL_TICKET_INVALID`, `EXOPOOL_TICKET_EXPIRED`, `EXOPOOL_NO_MEMORY`,
    * `EXOPOOL_UNAVAILABLE`, `EXOPOOL_TIMEOUT`, `EXOPOOL_DENIED`, `EXOPOOL_INVALID`.
    */
@@ -69,12 +84,12 @@ export class SlabSession {
     if (options.ticket.length !== ticketBytes) {
       throw new ExopoolError(
         'EXOPOOL_TICKET_INVALID',
-        `a ticket has ${ticketBytes} bytes, not ${options.ticket.length}`,
+        `a ticket must have ${ticketBytes} bytes, not ${options.ticket.length}`,
       );
     }
     const where = `${options.host}:${options.port}`;
     const { address } = await lookup(options.host).catch((error: unknown) => {
-      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot find the producer ${where}`, {
+      throw new ExopoolError('EXOPOOL_UNAVAILABLE', `cannot resolve the address of the producer ${where}`, {
         cause: toExopoolError(error),
       });
     });
@@ -98,8 +113,8 @@ export class SlabSession {
   }
 
   /**
-   * Reads ranges; `undefined` for each that is lost. The results share one allocation: copy what is to be kept.
-   * @throws ExopoolError `EXOPOOL_INVALID` when a range is not inside of one slab, or longer than 1 MiB.
+   * Reads ranges; `undefined` for each range that is lost. The results share one allocation: copy one to keep it.
+   * @throws ExopoolError `EXOPOOL_INVALID` when a range is not inside of one slab, or is longer than 1 MiB.
    */
   readMany(ranges: readonly SlabRange[]): Promise<(Buffer | undefined)[]> {
     const flat = this.#flatten(ranges, (range) => range.length);
@@ -115,76 +130,79 @@ export class SlabSession {
     });
   }
 
-  /** Writes ranges, in order; `false` for each that is lost. Throws as {@link readMany}. */
+  /** Writes ranges, in order; `false` for each range that is lost. Throws as {@link readMany}. */
   writeMany(entries: readonly SlabWrite[]): Promise<boolean[]> {
     const flat = this.#flatten(entries, (entry) => entry.data.length);
     const data = entries.map((entry) => entry.data);
     return this.#submit(requestType.write, flat, data).then((good) => entries.map((_, index) => good(index)));
   }
 
-  /** One empty request and its answer: false when the session is lost. */
+  /** Sends one empty request, and awaits its answer. False when the session is lost. */
   ping(): Promise<boolean> {
     return this.#submit(requestType.ping, new Uint32Array(3)).then((good) => good(0));
   }
 
   /**
    * Presents a later ticket of the same lease.
-   * @throws ExopoolError `EXOPOOL_TICKET_INVALID` when the producer does not take it, or the session is lost.
+   * @throws ExopoolError `EXOPOOL_TICKET_INVALID` when the producer refuses it, or the session is lost.
    */
   async extend(ticket: Buffer): Promise<void> {
     const good = await this.#submit(requestType.extend, new Uint32Array(3), [ticket]);
     if (!good(0))
-      throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the producer did not take the extended ticket');
+      throw new ExopoolError(
+        'EXOPOOL_TICKET_INVALID',
+        'the producer refused the extended ticket; lease again',
+      );
   }
 
-  /** Slabs of the lease that are gone: given back, or taken. */
+  /** Slabs of the lease that are gone: released by us, or taken by the producer. */
   get goneSlabs(): ReadonlySet<number> {
     return this.#gone;
   }
 
-  /** Milliseconds until the lease is within its rate again, as the producer said last; 0: it is. */
+  /** Milliseconds until the lease is within its rate again, from the producer's last answer; 0: it is within its rate. */
   get slowDownMs(): number {
     return Math.max(0, this.#slowDownUntilMs - performance.now());
   }
 
-  /** Gives one slab back; the lease ends with its last one. False when it was gone already. */
+  /** Gives one slab back. The lease ends with its last slab. False when the slab was gone already. */
   releaseSlab(slab: number): Promise<boolean> {
     if (!Number.isInteger(slab) || slab < 0 || slab >= this.slabs)
-      throw new ExopoolError('EXOPOOL_INVALID', `slab ${slab} is none of the ${this.slabs} of this lease`);
+      throw new ExopoolError('EXOPOOL_INVALID', `this lease has slabs 0 to ${this.slabs - 1}, not ${slab}`);
     return this.#submit(requestType.release, Uint32Array.of(slab, 0, 0)).then((good) => good(0));
   }
 
-  /** Calls back when the producer wants so many slabs back within so many milliseconds. */
+  /** Calls back when the producer wants `slabs` slabs back within `graceMs`. */
   onReclaim(callback: (slabs: number, graceMs: number) => void): void {
     this.#onReclaim.push(callback);
   }
 
-  /** Calls back with slabs that are gone, given back or taken; at once with those that went before. */
+  /** Calls back with slabs that are gone, released or taken; soon with those that went before. */
   onGone(callback: (slabs: readonly number[]) => void): void {
     this.#onGone.push(callback);
     const gone = [...this.#gone];
     if (gone.length > 0) queueMicrotask(() => callback(gone));
   }
 
-  /** Gives all slabs back, their memory with everything in it, and closes. */
+  /** Gives all slabs back, and closes. All values in them are lost. */
   async release(): Promise<void> {
     await this.#submit(requestType.release, Uint32Array.of(allSlabs, 0, 0));
     this.close();
   }
 
-  /** Calls back once when the session is over, at once when it is already. Not after `close` or `release`. */
+  /** Calls back once when the session is lost; soon when it is lost already. Never after `close` or `release`. */
   onLost(callback: (reason: LossReason) => void): void {
     if (this.#lost === undefined) this.#onLost.push(callback);
     else queueMicrotask(() => callback(this.#lost!));
   }
 
-  /** Ends the connection; the lease and its memory stay until the lease's end. Idempotent. */
+  /** Ends the connection. The lease and its memory stay until the lease ends. Idempotent. */
   close(): void {
     for (const callbacks of [this.#onLost, this.#onReclaim, this.#onGone]) callbacks.length = 0;
     this.#port.close(this.number);
   }
 
-  /** Resolves with a function that says whether the request at an index was good. */
+  /** Resolves with a function that tells whether the request at an index succeeded. */
   #submit(
     type: number,
     ranges: Uint32Array,
@@ -221,7 +239,7 @@ export class SlabSession {
       if (!inside) {
         throw new ExopoolError(
           'EXOPOOL_INVALID',
-          `no range of this lease: slab ${entry.slab}, offset ${entry.offset}, length ${length} ` +
+          `not a range of this lease: slab ${entry.slab}, offset ${entry.offset}, length ${length} ` +
             `(${this.slabs} slabs of ${this.slabBytes} bytes, 1 MiB at once)`,
         );
       }
@@ -240,7 +258,7 @@ export class SlabSession {
     this.#tell(this.#onGone, slabs);
   }
 
-  /** Later, so that one that throws does not keep the others, or other events, from being told. */
+  /** Calls each one in a microtask of its own, so that one that throws does not stop the others. */
   #tell<A extends unknown[]>(callbacks: readonly ((...what: A) => void)[], ...what: A): void {
     for (const callback of [...callbacks]) queueMicrotask(() => callback(...what));
   }

@@ -1,31 +1,33 @@
-/** A native load on a slab server of this machine: for measuring it, and for being hostile to it. */
+/** A native load on a slab server of this machine, to measure it and to attack it. */
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { loadBinding } from '../load-binding.js';
 import { slabRangeBytesMax } from './slab-client.js';
 
+/** What load to make. */
 export interface SlabLoadOptions {
-  /** On the loopback address. */
+  /** Port of the server on the loopback address. */
   readonly port: number;
   readonly ticket: Buffer;
   readonly seed: Buffer;
   readonly producerKey: Buffer;
   readonly connections: number;
-  /** Requests that a connection sends at once; the next when all are answered. */
+  /** Requests that a connection sends at once. It sends the next batch when all are answered. */
   readonly batch: number;
-  /** Of each read, at a random place. */
+  /** Bytes of each read, at a random place. */
   readonly valueBytes: number;
   readonly seconds: number;
-  /** Requests a second of all connections; default as many as there can be. */
+  /** Requests a second of all connections together. Default: no limit. */
   readonly ratePerSecond?: number;
-  /** Instead of reads: so many frames with a right MAC and whatever else comes up, `batch` at a time. */
+  /** Sends this many frames instead of reads, with a valid MAC and otherwise random bytes, `batch` at a time. */
   readonly hostileFrames?: number;
 }
 
+/** What the load measured. */
 export interface SlabLoadResult {
   readonly requests: number;
   readonly connectionsMade: number;
   readonly seconds: number;
-  /** Of the loading thread. */
+  /** CPU time of the loading thread. */
   readonly cpuSeconds: number;
   /** Time of a batch, microseconds. */
   readonly p50Us: number;
@@ -53,7 +55,7 @@ const connectionsMax = 128;
 const batchMax = 1024;
 const valueBytesMax = slabRangeBytesMax;
 
-/** @throws ExopoolError `EXOPOOL_INVALID`; and when the server cannot be reached, refuses, or answers wrongly. */
+/** Runs the load. @throws ExopoolError `EXOPOOL_INVALID`; others when the server is away, refuses or answers wrongly. */
 export async function loadSlabServer(options: SlabLoadOptions): Promise<SlabLoadResult> {
   const { port, connections, batch, valueBytes, seconds, ratePerSecond = 0, hostileFrames = 0 } = options;
   if (!(connections >= 1 && connections <= connectionsMax && batch >= 1 && batch <= batchMax))

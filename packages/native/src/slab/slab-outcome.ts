@@ -1,6 +1,7 @@
 /** What the numbers mean that a slab session begins or ends with: `enum slab_refusal`, `enum slab_status`. */
 import { ExopoolError, type ErrorCode } from '@exopool/shared';
 
+/** Why an open session ended. */
 export type LossReason = 'revoked' | 'expired' | 'closed';
 
 const refusals: Readonly<Record<number, readonly [ErrorCode, string]>> = {

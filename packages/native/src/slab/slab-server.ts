@@ -1,37 +1,38 @@
 /**
- * Serves leased memory: slabs that consumers read and write over the slab protocol (docs/slab-protocol.md).
+ * Serves leased memory: consumers read and write slabs over the slab protocol (docs/slab-protocol.md).
  *
- * One native thread does it all; JavaScript only decides. A lease's memory is mapped when its consumer first
- * connects and unmapped the moment it ends: released, expired, revoked. Single slabs can be asked for (`ask`: the
- * consumer chooses which) and taken (`take`). The server keeps no process alive by itself.
+ * One native thread does the work; JavaScript only decides. The memory of a lease is mapped when its consumer first
+ * connects. It is unmapped as soon as the lease is released, expired or revoked. Single slabs can be asked for (`ask`:
+ * the consumer chooses them) and taken (`take`). The server does not keep the process alive.
  */
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
 import { loadBinding } from '../load-binding.js';
 
 /**
- * Spinning before sleep saves a wake-up (30 µs, on some machines 100) when requests follow each other closely: from
- * JavaScript that is 20 to 30 µs. A server that spins for 40 catches most of them, one that spins for 20 half.
+ * Spinning before sleep saves a wake-up (30 µs, on some machines 100) when requests follow each other closely. From
+ * JavaScript they come 20 to 30 µs apart. A server that spins for 40 µs catches most of them; with 20 µs, half.
  */
 export const defaultServerSpinMicroseconds = 40;
-/** A longer spin than this only burns CPU: the wake-up that it saves costs less. */
+/** A longer spin costs more CPU time than the wake-up that it saves. */
 const spinMicrosecondsMax = 1000;
 const slabBytesMin = 4096;
 const slabBytesMax = 2 ** 31;
 const leaseIdBytes = 16;
 const slabsMax = 2 ** 31;
-/** A burst shorter than the server's clock ticks is none; one longer than a minute is no limit. */
+/** A burst shorter than a tick of the server's clock has no effect; one longer than a minute is no limit. */
 const burstSecondsMin = 0.01;
 const burstSecondsMax = 60;
-/** Below this even an idle server's own ticks would not get through. */
+/** Below this not even the ticks of an idle server would fit. */
 const cpuShareMin = 0.01;
 const noRates: LeaseRates = { bytesPerSecond: 0, requestsPerSecond: 0, burstSeconds: 1 };
 
+/** How a slab server is started. */
 export interface SlabServerOptions {
   /** An IP address to listen on, or a name that resolves to one. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number;
-  /** The producer's Ed25519 seed, 32 bytes: clients check that they talk to its owner. */
+  /** The producer's Ed25519 seed, 32 bytes. Clients check the identity behind it. */
   readonly seed: Buffer;
   /** The Ed25519 key that signs tickets, 32 bytes. */
   readonly brokerKey: Buffer;
@@ -39,20 +40,21 @@ export interface SlabServerOptions {
   readonly slabBytes: number;
   /** Slabs that may be leased at once. */
   readonly capacitySlabs: number;
-  /** How long the thread polls after activity before it sleeps, at most a quarter of a core in all; 0: never. */
+  /** How long the thread polls after activity before it sleeps, at most a quarter of a core in all. 0: it never polls. */
   readonly spinMicroseconds?: number;
-  /** What each lease may ask for; default: as much as it likes. Beyond it is told when to come back. */
+  /** Rate limit of each lease; default: none. A refusal over the rate tells when to come back. */
   readonly rates?: LeaseRates;
   /** Most of one core that the thread may use, 0.01 to 1; default 1. */
   readonly cpuShareMax?: number;
 }
 
+/** The token bucket of each lease. */
 export interface LeaseRates {
   /** 0: no limit. */
   readonly bytesPerSecond: number;
   /** 0: no limit. */
   readonly requestsPerSecond: number;
-  /** So much of the rates may be saved up while a lease is idle. */
+  /** Seconds of the rates that an idle lease may save up. */
   readonly burstSeconds: number;
 }
 
@@ -62,7 +64,7 @@ export interface SlabServerStats {
   readonly leases: number;
   readonly leasedSlabs: number;
   readonly capacitySlabs: number;
-  /** Address space of the leased slabs; memory is used as it is written. */
+  /** Address space of the leased slabs. Memory is used when it is written. */
   readonly mappedBytes: number;
   readonly reads: number;
   readonly writes: number;
@@ -70,7 +72,7 @@ export interface SlabServerStats {
   readonly bytesWritten: number;
   /** Requests that were refused because their lease was over its rate. */
   readonly overRate: number;
-  /** Slabs that were taken from leases, and that consumers gave back or let expire. */
+  /** Slabs that were taken from leases, and slabs that consumers released or let expire. */
   readonly takenSlabs: number;
   readonly releasedSlabs: number;
   /** Sessions that were not opened, by reason. */
@@ -79,12 +81,13 @@ export interface SlabServerStats {
   readonly cpuSeconds: number;
 }
 
+/** One open lease. */
 export interface SlabLease {
   readonly leaseId: Buffer;
   readonly consumerKey: Buffer;
-  /** That it holds now. */
+  /** Slabs that it holds now. */
   readonly slabs: number;
-  /** Leases are numbered as they are opened. */
+  /** Leases are numbered in the order in which they are opened. */
   readonly order: number;
   readonly expiresAtMs: number;
 }
@@ -119,6 +122,26 @@ interface SlabServerBinding {
   ) => NativeSlabServer;
 }
 
+/**
+ * A slab server of this process.
+ * @example
+ * ```ts
+ * import { SlabServer } from '@exopool/native/internal';
+ * import { Identity } from '@exopool/shared';
+ *
+ * const [producer, broker] = [Identity.loadOrCreate('producer'), Identity.loadOrCreate('broker')];
+ * const server = SlabServer.start({
+ *   host: '127.0.0.1',
+ *   port: 0,
+ *   seed: producer.seed,
+ *   brokerKey: broker.publicKey,
+ *   slabBytes: 64 * 1024 * 1024,
+ *   capacitySlabs: 16,
+ * });
+ * console.log(server.port, server.stats().leasedSlabs);
+ * server.close();
+ * ```
+ */
 export class SlabServer {
   readonly port: number;
   readonly #native: NativeSlabServer;
@@ -129,7 +152,7 @@ export class SlabServer {
     this.port = native.port();
   }
 
-  /** @throws ExopoolError `EXOPOOL_PORT_IN_USE`, `EXOPOOL_PERMISSION`, `EXOPOOL_INVALID`. */
+  /** Listens, and starts to serve. @throws ExopoolError `EXOPOOL_PORT_IN_USE`, `EXOPOOL_PERMISSION`, `EXOPOOL_INVALID`. */
   static start(options: SlabServerOptions): SlabServer {
     const spin = options.spinMicroseconds ?? defaultServerSpinMicroseconds;
     checkBytes('seed', options.seed, seedBytes);
@@ -167,15 +190,15 @@ export class SlabServer {
     }
   }
 
-  /** So many slabs may be leased from now on. What is leased beyond stays: see `ask` and `take`. */
+  /** Sets how many slabs may be leased from now on. Slabs that are leased beyond stay: see `ask` and `take`. */
   admit(slabs: number): void {
     checkInteger('slabs', slabs, 0, slabsMax);
     this.#open().admit(slabs);
   }
 
   /**
-   * Tells a lease's consumer that so many slabs are wanted back within `graceMs`. Nothing is taken by itself after that.
-   * @returns false: no such lease.
+   * Asks the consumer of a lease to give slabs back within `graceMs`. The server does not take them by itself afterwards.
+   * @returns false when there is no such lease.
    */
   ask(leaseId: Buffer, slabs: number, graceMs: number): boolean {
     checkBytes('leaseId', leaseId, leaseIdBytes);
@@ -185,9 +208,9 @@ export class SlabServer {
   }
 
   /**
-   * Takes up to so many slabs of a lease, those with the highest numbers: unmapped before this returns. With its last
-   * slab a lease ends.
-   * @returns slabs taken.
+   * Takes up to `slabs` slabs of a lease, those with the highest numbers. They are unmapped before this returns. A lease
+   * ends with its last slab.
+   * @returns the number of slabs that were taken.
    */
   take(leaseId: Buffer, slabs: number): number {
     checkBytes('leaseId', leaseId, leaseIdBytes);
@@ -195,34 +218,38 @@ export class SlabServer {
     return this.#open().take(leaseId, slabs);
   }
 
-  /** Another key signs tickets from now on. Leases that are open stay. */
+  /** Sets the key that signs tickets from now on. Open leases stay. */
   setBrokerKey(key: Buffer): void {
     checkBytes('key', key, publicKeyBytes);
     this.#open().setBrokerKey(key);
   }
 
-  /** As `admit`; and what is leased beyond is taken at once, from the youngest leases, before this returns. */
+  /** As `admit`. Slabs that are leased beyond are taken from the youngest leases before this returns. */
   setCapacity(slabs: number): void {
     checkInteger('slabs', slabs, 0, slabsMax);
     this.#open().setCapacity(slabs);
   }
 
-  /** Ends a lease: its memory is unmapped before this returns, and its clients are told. False: no such lease. */
+  /**
+   * Ends a lease. Its memory is unmapped before this returns, and its clients are told.
+   * @returns false when there is no such lease.
+   */
   revoke(leaseId: Buffer): boolean {
     checkBytes('leaseId', leaseId, leaseIdBytes);
     return this.#open().revoke(leaseId);
   }
 
+  /** All open leases. */
   leases(): SlabLease[] {
     return this.#open().leases();
   }
 
-  /** As in the stats, but without waiting for the server's thread: for those who look often. */
+  /** As in the stats, but without waiting for the server's thread: for frequent calls. */
   get leasedSlabs(): number {
     return this.#lastStats?.leasedSlabs ?? this.#native.leasedSlabs();
   }
 
-  /** After `close`: the counters as they were then. */
+  /** The counters now; after `close` those of its moment. */
   stats(): SlabServerStats {
     return this.#lastStats ?? this.#native.stats();
   }
@@ -236,7 +263,7 @@ export class SlabServer {
 
   #open(): NativeSlabServer {
     if (this.#lastStats === undefined) return this.#native;
-    throw new ExopoolError('EXOPOOL_CLOSED', 'the slab server is closed');
+    throw new ExopoolError('EXOPOOL_CLOSED', 'the slab server is closed; start another one');
   }
 }
 

@@ -1,36 +1,44 @@
 /**
- * Whether a call should wait for its answer on JavaScript's thread.
+ * Decides whether a call waits for its answer on JavaScript's thread.
  *
- * It pays when calls come one after the other: each was made after the one before had been answered, and nothing else
- * was under way. It must not hold up anything: many calls of one turn belong into one batch, and an event loop that
- * only ever runs microtasks never gets to its timers and sockets.
+ * Waiting pays when calls come one after the other: each was made after the answer of the one before, with nothing else
+ * in flight. Waiting must not delay anything else. Many calls of one turn belong into one batch, and an event loop that
+ * runs only microtasks never gets to its timers and sockets.
  */
 
-/** Calls one after the other, until it is believed that more follow. */
+/** Calls in a row after which more are expected. */
 const inRowMin = 4;
-/** Others wait for so long at most. */
+/** Longest time without a turn of the event loop. */
 const streakMsMax = 1;
-/** Below this share of answers in time waiting is left out... */
+/** Calls do not wait while the share of answers in time is below this. */
 const successMin = 0.2;
-/** ...and the weight of the last one in it. */
+/** Weight of the last call in that share. */
 const learning = 0.25;
-/** Calls after which it is tried all the same. */
+/** One call of this many waits all the same, to learn whether it pays again. */
 const tryEvery = 64;
 
+/**
+ * The decision for the calls of one client.
+ * @example
+ * ```ts
+ * const policy = new SpinPolicy(200);
+ * if (policy.begin(true)) policy.end(sendAndWait(policy.microseconds));
+ * ```
+ */
 export class SpinPolicy {
   readonly microseconds: number;
   #inRow = 0;
   #success = 1;
   #skipped = 0;
   #streakStartMs: number | undefined;
-  /** Its caller has not had the time to look at the last answer: what comes now was not waiting for it. */
+  /** The caller has not seen the last answer yet, so a call now did not wait for it. */
   #fresh = false;
 
   constructor(microseconds: number) {
     this.microseconds = microseconds;
   }
 
-  /** @returns whether to wait for this call's answer; `end` must be called then. `alone`: nothing else is under way. */
+  /** @param alone nothing else is in flight. @returns whether to wait for this answer; `end` must be called then. */
   begin(alone: boolean): boolean {
     this.#inRow = alone && !this.#fresh ? this.#inRow + 1 : 0;
     if (this.microseconds === 0 || this.#inRow < inRowMin) return false;
@@ -38,6 +46,7 @@ export class SpinPolicy {
     return this.#hasTime();
   }
 
+  /** Tells whether the answer came in time. */
   end(inTime: boolean): void {
     this.#success += learning * ((inTime ? 1 : 0) - this.#success);
     if (!inTime) return;
@@ -45,7 +54,7 @@ export class SpinPolicy {
     queueMicrotask(() => (this.#fresh = false));
   }
 
-  /** Answers came, and ended so many calls. */
+  /** Tells that answers came, and how many calls they ended. */
   delivered(calls: number): void {
     if (calls > 1) this.#inRow = 0;
   }
