@@ -25,10 +25,10 @@
 #define EXO_DRIVER_PATH "/dev/exopool"
 #define EXO_DRIVER_VERSION 1
 
-#define EXO_FLIGHTS_MAX 64    /* chains a call: past that the call is below 2 % of the work */
-#define EXO_HOPS_MAX 64       /* reads a chain: eight times the height of the highest table */
-#define EXO_ATTACHED_MAX 1024 /* files a session: as many as a process may usually have open */
-#define EXO_EXTENTS_MAX 65536 /* a file: 1.5 MiB of kernel memory; past that, defragment it */
+#define EXO_FLIGHTS_MAX 64         /* chains a call: past that the call is below 2 % of the work */
+#define EXO_HOPS_MAX 64            /* reads a chain: eight times the height of the highest table */
+#define EXO_ATTACHED_MAX 1024      /* files a session: as many as a process may usually have open */
+#define EXO_FILE_EXTENTS_MAX 65536 /* of one file: 1.5 MiB of kernel memory; past that, defragment it */
 #define EXO_BLOCK_BYTES_MAX 4096
 #define EXO_SCRATCH_WORDS 8 /* one cache line of arguments and results */
 
@@ -77,11 +77,12 @@ enum exo_refusal {
   EXO_REFUSED_ENCODED = 5,    /* encrypted, verity or DAX: the device's bytes are not the file's */
   EXO_REFUSED_WRITERS = 6,    /* somebody has it open for writing */
   EXO_REFUSED_SWAP = 7,       /* it is a swap file */
-  EXO_REFUSED_EXTENTS = 8,    /* more than EXO_EXTENTS_MAX */
+  EXO_REFUSED_EXTENTS = 8,    /* more than EXO_FILE_EXTENTS_MAX */
   EXO_REFUSED_BLOCK = 9,      /* block_bytes is not 512 or 4096, or less than the device's block */
   EXO_REFUSED_PROGRAM = 10,   /* no program with this id */
   EXO_REFUSED_EMPTY = 11,     /* not even one block */
 };
+#define EXO_REFUSALS 12
 
 struct exo_info {
   __u32 version;  /* EXO_DRIVER_VERSION */

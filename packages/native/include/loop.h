@@ -38,9 +38,9 @@
 #define EXO_LOOP_CHAIN_AT(i) (EXO_LOOP_PAGE_AT(i) - __builtin_offsetof(struct exo_chain, page))
 #define EXO_LOOP_REGION_BYTES (EXO_LOOP_CHAINS * EXO_LOOP_STRIDE + EXO_PAGE_SIZE)
 
-#define EXO_EXTENTS_MAX 65536  /* of all files at a time; 1.5 MiB. A table file has a few */
-#define EXO_EXTENT_STEPS 17    /* 2^17 > EXO_EXTENTS_MAX */
-#define EXO_SNAPSHOTS_MAX 1024 /* files at a time */
+#define EXO_LOOP_EXTENTS_MAX 65536 /* of all files at a time; 1.5 MiB. A table file has a few */
+#define EXO_EXTENT_STEPS 17        /* 2^17 > EXO_LOOP_EXTENTS_MAX */
+#define EXO_SNAPSHOTS_MAX 1024     /* files at a time */
 
 enum exo_loop_kind {
   EXO_LOOP_FILE = 0, /* reads of the file */

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "engines/table_lookup.hh"
 
@@ -27,10 +28,10 @@ const char *const kRefusals[] = {"",
                                  "the device's blocks are larger than a page",
                                  "the program is gone",
                                  "it is empty"};
+static_assert(std::size(kRefusals) == EXO_REFUSALS, "a text for each refusal");
 
 std::string Explain(uint32_t refusal, int error) {
-  constexpr size_t kCount = sizeof(kRefusals) / sizeof(kRefusals[0]);
-  return refusal > 0 && refusal < kCount ? kRefusals[refusal] : strerror(error);
+  return refusal > 0 && refusal < EXO_REFUSALS ? kRefusals[refusal] : strerror(error);
 }
 
 // Checks the pages that a chain walked and that nobody has checked yet.

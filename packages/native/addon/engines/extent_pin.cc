@@ -154,7 +154,7 @@ bool ExtentPins::FindRoom(uint32_t count, uint32_t *first) const {
     if (begin >= *first + count) return true;
     *first = std::max(*first, end);
   }
-  return *first + count <= EXO_EXTENTS_MAX;
+  return *first + count <= EXO_LOOP_EXTENTS_MAX;
 }
 
 void ExtentPins::Unpin(const TableFile *table) {

@@ -129,7 +129,7 @@ std::string AppendExtents(const fiemap_extent *from, size_t count, uint64_t part
       last->bytes += extent.bytes;
     else
       extents->push_back(extent);
-    if (extents->size() > EXO_EXTENTS_MAX) return "the file is in too many pieces";
+    if (extents->size() > EXO_LOOP_EXTENTS_MAX) return "the file is in too many pieces";
   }
   return "";
 }

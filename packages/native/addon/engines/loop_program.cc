@@ -56,7 +56,7 @@ int LoopProgram::LoadObject() {
   if (ops == nullptr || loops == nullptr || extents == nullptr || snapshots == nullptr) return EINVAL;
   if (int error = object_.Load()) return error;
   loop_ = object_.Share<exo_loop>(loops, 1);
-  extents_ = object_.Share<exo_extent>(extents, EXO_EXTENTS_MAX);
+  extents_ = object_.Share<exo_extent>(extents, EXO_LOOP_EXTENTS_MAX);
   snapshots_ = object_.Share<uint64_t>(snapshots, EXO_SNAPSHOTS_MAX);
   if (loop_ == nullptr || extents_ == nullptr || snapshots_ == nullptr) return errno;
   return object_.AttachStructOps(ops) == nullptr ? errno : 0;

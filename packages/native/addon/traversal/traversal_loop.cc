@@ -62,7 +62,7 @@ Refusal TraversalLoop::Load(const std::string &program) {
     return {Refusal::Kind::kIo, EINVAL, program + " is no such program"};
   if (Refusal refusal = LoadTraversalObject(&object_)) return refusal;
   loop_ = object_.Share<exo_traversal_loop>(loops, 1);
-  extents_ = object_.Share<exo_extent>(extents, EXO_EXTENTS_MAX);
+  extents_ = object_.Share<exo_extent>(extents, EXO_LOOP_EXTENTS_MAX);
   if (loop_ == nullptr || extents_ == nullptr) return {Refusal::Kind::kIo, ENOMEM, "a mapping"};
   link_ = object_.AttachStructOps(ops);
   return link_ != nullptr ? Refusal{} : Refusal{Refusal::Kind::kUnsupported, errno, "the kernel refuses the loop"};

@@ -124,9 +124,17 @@ void exo_account_add_refusal(struct exo_account *account) {
 }
 
 static int show(struct seq_file *to, void *unused) {
-  static const char *const modes[EXO_MODES] = {"none", "wait", "thread", "poll", "irq"};
-  static const char *const ends[EXO_ENDS] = {"none",     "done",  "program", "bound", "outside",
-                                             "straddle", "stale", "budget",  "io",    "cancelled"};
+  static const char *const modes[EXO_MODES] = {
+      [EXO_MODE_WAIT] = "wait",
+      [EXO_MODE_THREAD] = "thread",
+      [EXO_MODE_POLL] = "poll",
+      [EXO_MODE_IRQ] = "irq",
+  };
+  static const char *const ends[EXO_ENDS] = {
+      [EXO_END_DONE] = "done",           [EXO_END_PROGRAM] = "program", [EXO_END_BOUND] = "bound",
+      [EXO_END_OUTSIDE] = "outside",     [EXO_END_STRADDLE] = "straddle", [EXO_END_STALE] = "stale",
+      [EXO_END_BUDGET] = "budget",       [EXO_END_IO] = "io",           [EXO_END_CANCELLED] = "cancelled",
+  };
   struct exo_account *account;
   u32 i;
 

@@ -63,7 +63,7 @@ static int add_extent(struct exo_snapshot *snapshot, u32 *room, u64 start, secto
   struct exo_extent *last = snapshot->count ? &snapshot->extents[snapshot->count - 1] : NULL;
 
   if (last && last->sector + ((start - last->start) >> SECTOR_SHIFT) == sector) return 0;
-  if (snapshot->count == EXO_EXTENTS_MAX) return -E2BIG;
+  if (snapshot->count == EXO_FILE_EXTENTS_MAX) return -E2BIG;
   if (snapshot->count == *room) {
     u32 more = *room ? *room * 2 : EXTENTS_AT_FIRST;
     struct exo_extent *extents = kvmalloc_array(more, sizeof(*extents), GFP_KERNEL_ACCOUNT);

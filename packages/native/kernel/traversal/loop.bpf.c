@@ -28,7 +28,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, EXO_EXTENTS_MAX);
+  __uint(max_entries, EXO_LOOP_EXTENTS_MAX);
   __type(key, __u32);
   __type(value, struct exo_extent);
 } extents SEC(".maps");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The look-up of extents against a search from the first to the last, and how long it takes: extent_check
 //
-// Runs anywhere. Files of 1 to EXO_EXTENTS_MAX extents of random lengths; random blocks, within the file and beyond,
-// also such as lie in two extents. Prints a line of JSON for each number of extents; 1 at the first wrong answer.
+// Runs anywhere. Files of 1 to EXO_FILE_EXTENTS_MAX extents of random lengths; random blocks, within the file
+// and beyond, also such as lie in two extents. Prints a line of JSON for each number of extents; 1 at the
+// first wrong answer.
 #include <cinttypes>
 
 #include "../extents.h"
@@ -13,7 +14,7 @@ using namespace exopool;
 
 namespace {
 
-constexpr uint32_t kCounts[] = {1, 4, 16, 64, 256, 1024, 4096, 16384, EXO_EXTENTS_MAX};
+constexpr uint32_t kCounts[] = {1, 4, 16, 64, 256, 1024, 4096, 16384, EXO_FILE_EXTENTS_MAX};
 constexpr uint32_t kBlockBytes = 4096;
 constexpr uint64_t kSector = 512;
 constexpr uint32_t kChecked = 2000;
