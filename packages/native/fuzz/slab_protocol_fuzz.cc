@@ -43,7 +43,7 @@ void Require(bool condition) {
 
 slab_ticket GoodTicket() {
   slab_ticket ticket{};
-  memcpy(ticket.magic, "XTK1", 4);
+  memcpy(ticket.magic, SLAB_TICKET_MAGIC, 4);
   ticket.slabs = 2;
   memcpy(ticket.producer_key, kProducer.data(), SLAB_KEY_BYTES);
   ticket.expires_at_ms = kNowMs + 1000;

@@ -42,6 +42,7 @@
 #define SLAB_MAGIC "XSLB"
 #define SLAB_VERSION 2
 
+#define SLAB_TICKET_MAGIC "XTK1"
 #define SLAB_SIGN_PRODUCER "exopool slab producer v1"
 #define SLAB_SIGN_CONSUMER "exopool slab consumer v1"
 #define SLAB_KEY_INFO "exopool slab keys v1"
@@ -159,7 +160,7 @@ struct slab_header {
 
 /* The broker's word; packages/memtrade/src/protocol/ticket.ts makes it. */
 struct slab_ticket {
-  uint8_t magic[4]; /* "XTK1" */
+  uint8_t magic[4]; /* SLAB_TICKET_MAGIC */
   uint32_t slabs;
   uint8_t lease_id[SLAB_LEASE_ID_BYTES];
   uint8_t producer_key[SLAB_KEY_BYTES];

@@ -5,6 +5,7 @@
  * the store, the market and the tools are made of is in `@exopool/native/internal`.
  */
 export { machineCapabilities, type Capability, type CapabilityGroup } from './machine/capabilities.js';
+export { readMarks, tableEngines } from './contracts.js';
 export { tableEngineSupport } from './table/engine-support.js';
 export type { EngineSupport, TableEngine } from './table/table-engine.js';
 export { engineFindings, engineFindingsAt } from './table/engine-findings.js';
@@ -35,7 +36,6 @@ export { Damon, type DamonSettings, type IdleRange } from './machine/damon.js';
 export { pageOut, residentRanges, type AddressRange, type SizedRange } from './machine/page-out.js';
 
 export {
-  readMarks,
   traceReads,
   tracedReadsMax,
   type ReadMark,

@@ -3,12 +3,12 @@
  * the block device, and what a producer needs of the machine. It may change with every version.
  */
 export { buildCommand } from './load-binding.js';
+export { numberTypes, sealModes } from './contracts.js';
 export { crc32c } from './table/checksum.js';
 export { TableFile, type TableFileOptions } from './table/table-file.js';
 export { batchEntries, Memtable, type MemtableHandle } from './table/memtable.js';
 export {
   BatchScan,
-  numberTypes,
   scanBatches,
   scanTotals,
   type NumberType,
@@ -21,7 +21,6 @@ export {
 export { SortedRun } from './table/sorted-run.js';
 export { TableWrite, type TableWriteOptions, type WrittenTable } from './table/table-job.js';
 export { filterMiss } from './table/table-filter.js';
-export { tableEngines } from './table/table-engine.js';
 export { StoreIndex, notInMemory, type IndexedTable, type StoreIndexOptions } from './table/store-index.js';
 export type { LookupCounters, LoopCounters, StoreIndexStats, TableHeader } from './table/table-binding.js';
 export {
@@ -34,7 +33,6 @@ export { loopCounters } from './table/loop-support.js';
 export { releasePin } from './machine/release-pin.js';
 export {
   TraversalFile,
-  traversalInputMaxBytes,
   traversalSourceFolder,
   type TraversalCounters,
   type TraversalEnd,
@@ -55,7 +53,6 @@ export type { LossReason } from './slab/slab-outcome.js';
 export { loadSlabServer, type SlabLoadOptions, type SlabLoadResult } from './slab/slab-load.js';
 export {
   SealedCache,
-  sealModes,
   tamperedMax,
   type SealedCacheOptions,
   type SealedCacheStats,

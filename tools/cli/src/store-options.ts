@@ -1,23 +1,13 @@
 /** What the commands that read a store have in common. */
 import { Option } from 'commander';
-import { Store } from '@exopool/bpf-storage';
-
-const engines = [
-  'auto',
-  'pread',
-  'io-uring',
-  'page-cache-bpf',
-  'io-uring-bpf',
-  'nvme-bpf',
-  'driver',
-] as const;
+import { engineNames, Store, type EngineName } from '@exopool/bpf-storage';
 
 export interface EngineOptions {
-  readonly engine?: (typeof engines)[number];
+  readonly engine?: EngineName;
 }
 
 export function engineOption(): Option {
-  return new Option('--engine <name>', 'how tables are read').choices(engines).default('auto');
+  return new Option('--engine <name>', 'how tables are read').choices([...engineNames]).default('auto');
 }
 
 /** @throws ExopoolError `EXOPOOL_NOT_FOUND` when there is no store, `EXOPOOL_CORRUPT`, `EXOPOOL_UNSUPPORTED`. */

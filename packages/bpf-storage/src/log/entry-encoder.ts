@@ -1,6 +1,7 @@
 /**
  * Packs entries into batches for native code: one crossing for thousands of entries. `log-format.ts` has the layout.
  */
+import { entryPut } from '@exopool/native/contracts';
 import { copyKey, copyValue, type Bytes } from '../format/row-key.js';
 import { operationHeaderBytes } from './log-format.js';
 import { EXO_KEY_MAX } from '../format/format.js';
@@ -63,7 +64,7 @@ export class EntryEncoder {
   #header(keyLength: number, valueLength: number): void {
     const batch = this.#batch;
     const at = this.#end;
-    batch[at] = 0;
+    batch[at] = entryPut;
     batch[at + 1] = 0;
     batch[at + 2] = keyLength;
     batch[at + 3] = keyLength >>> 8;

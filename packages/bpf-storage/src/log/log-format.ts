@@ -24,6 +24,7 @@
  * The frame header has its own checksum, which includes the random id of the log. So a header can be told from a value
  * that looks like one, and its length can be trusted before the payload is read.
  */
+import { entryDelete, entryHeaderBytes, entryPut } from '@exopool/native/contracts';
 import { crc32c } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import { tombstone, type Entry } from '../format/entry.js';
@@ -42,9 +43,7 @@ export const batchBytesMax = 256 * 1024 * 1024;
 const headerField = { version: 8, checksum: 12, id: 16, number: 24, previous: 32, previousEnd: 40 } as const;
 const frameField = { checksum: 0, payloadChecksum: 4, offset: 8, synced: 16, length: 24, type: 28 } as const;
 const batchType = 1;
-export const operationHeaderBytes = 8;
-const kindPut = 0;
-const kindDelete = 2;
+export const operationHeaderBytes = entryHeaderBytes;
 
 /** The end of a log. Bytes past it do not belong to the store. */
 export interface LogEnd {
@@ -183,7 +182,7 @@ function frameEnd(offset: number, payloadBytes: number): number {
 }
 
 function writeOperation(frame: Buffer, at: number, { key, value }: Entry): number {
-  frame.writeUInt8(value === tombstone ? kindDelete : kindPut, at);
+  frame.writeUInt8(value === tombstone ? entryDelete : entryPut, at);
   frame.writeUInt8(0, at + 1);
   frame.writeUInt16LE(key.length, at + 2);
   frame.writeUInt32LE(valueBytes(value), at + 4);

@@ -13,10 +13,9 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import path from 'node:path';
 import { type TableEngine } from '@exopool/native';
 import { traversalSourceFolder } from '@exopool/native/internal';
+import { TRAVERSAL_ABI } from '@exopool/native/contracts';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 
-/** TRAVERSAL_ABI of include/traversal.h. */
-const abi = 1;
 const manifestName = 'manifest.json';
 const twinName = 'twin.so';
 const programNames = {
@@ -77,7 +76,7 @@ export function buildTraversal(
     if (hasClang) for (const name of names.slice(0, -1)) compileProgram(absolute, name, scratch);
     compileTwin(absolute, scratch);
     const files = Object.fromEntries(names.map((name) => [name, hashOf(path.join(scratch, name))]));
-    const manifest: Manifest = { abi, source: hashOf(absolute), files };
+    const manifest: Manifest = { abi: TRAVERSAL_ABI, source: hashOf(absolute), files };
     writeFileSync(path.join(scratch, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`);
     replace(out, scratch);
     return hasClang
@@ -134,7 +133,7 @@ function readManifest(object: string): Manifest {
       );
     throw toExopoolError(error, `${object} is not a traversal; exopool traversal build makes one`);
   }
-  if (manifest.abi !== abi)
+  if (manifest.abi !== TRAVERSAL_ABI)
     throw new ExopoolError('EXOPOOL_VERSION', `another exopool built ${object}; build it again`);
   if (typeof manifest.files !== 'object')
     throw new ExopoolError(

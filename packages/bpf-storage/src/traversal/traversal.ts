@@ -5,12 +5,8 @@
 import { existsSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { tableEngineSupport, type EngineSupport, type TableEngine } from '@exopool/native';
-import {
-  TraversalFile,
-  traversalInputMaxBytes,
-  type TraversalCounters,
-  type TraversalOutcome,
-} from '@exopool/native/internal';
+import { TraversalFile, type TraversalCounters, type TraversalOutcome } from '@exopool/native/internal';
+import { TRAVERSAL_BLOCK_BYTES, TRAVERSAL_INPUT_MAX } from '@exopool/native/contracts';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 import { chooseEngine, parseEngineName, requireEngine, type EngineName } from '../tables/engine.js';
 import { openBundle, type TraversalBundle } from './traversal-bundle.js';
@@ -168,7 +164,7 @@ export class Traversal {
 const rules: Readonly<Partial<Record<TraversalOutcome['end'], string>>> = {
   bound: 'the traversal needs more hops than it may take; raise hopsMax if the file is right',
   outside: 'the traversal goes to an offset outside the file',
-  unaligned: 'the traversal goes to an offset that is no multiple of 4096',
+  unaligned: `the traversal goes to an offset that is no multiple of ${TRAVERSAL_BLOCK_BYTES}`,
   garbage: 'the traversal returned no verdict, or an impossible result',
   wroteInput: 'the traversal wrote to its input',
   endless: 'the traversal did not return',
@@ -188,9 +184,9 @@ function traversalEngineSupport(bundle: TraversalBundle): EngineSupport[] {
 function requireInput(input: unknown): void {
   if (!(input instanceof Uint8Array))
     throw new ExopoolError('EXOPOOL_INVALID', 'an input must be a Uint8Array');
-  if (input.byteLength > traversalInputMaxBytes)
+  if (input.byteLength > TRAVERSAL_INPUT_MAX)
     throw new ExopoolError(
       'EXOPOOL_INVALID',
-      `an input must have at most ${traversalInputMaxBytes} bytes, not ${input.byteLength}`,
+      `an input must have at most ${TRAVERSAL_INPUT_MAX} bytes, not ${input.byteLength}`,
     );
 }

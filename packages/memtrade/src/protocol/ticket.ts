@@ -13,13 +13,18 @@
  *
  * Integers are little-endian. 192 bytes in all.
  */
+import {
+  SLAB_LEASE_ID_BYTES,
+  SLAB_TICKET_BYTES,
+  SLAB_TICKET_MAGIC,
+  slabTicket as field,
+} from '@exopool/native/contracts';
 import { ExopoolError, publicKeyBytes, verifySignature, type Identity } from '@exopool/shared';
 
 /** The size of a ticket. */
-export const ticketBytes = 192;
-const signedBytes = 128;
-const magic = Buffer.from('XTK1');
-export const leaseIdBytes = 16;
+export const ticketBytes = SLAB_TICKET_BYTES;
+const magic = Buffer.from(SLAB_TICKET_MAGIC);
+export const leaseIdBytes = SLAB_LEASE_ID_BYTES;
 
 /** The content of a ticket. Keys are Ed25519 public keys, times are Unix ms. */
 export interface Ticket {
@@ -36,16 +41,16 @@ export interface Ticket {
 /** Signs a ticket. @returns its 192 bytes. */
 export function signTicket(ticket: Ticket, broker: Identity): Buffer {
   const bytes = Buffer.alloc(ticketBytes);
-  magic.copy(bytes, 0);
-  bytes.writeUInt32LE(ticket.slabs, 4);
-  fixed(ticket.leaseId, leaseIdBytes, 'lease id').copy(bytes, 8);
-  fixed(ticket.producerKey, publicKeyBytes, 'producer key').copy(bytes, 24);
-  fixed(ticket.consumerKey, publicKeyBytes, 'consumer key').copy(bytes, 56);
-  bytes.writeBigUInt64LE(BigInt(ticket.issuedAtMs), 88);
-  bytes.writeBigUInt64LE(BigInt(ticket.expiresAtMs), 96);
-  bytes.writeUInt32LE(ticket.slabBytes, 104);
-  bytes.writeUInt32LE(ticket.serial, 108);
-  broker.sign(bytes.subarray(0, signedBytes)).copy(bytes, signedBytes);
+  magic.copy(bytes, field.magic);
+  bytes.writeUInt32LE(ticket.slabs, field.slabs);
+  fixed(ticket.leaseId, leaseIdBytes, 'lease id').copy(bytes, field.lease_id);
+  fixed(ticket.producerKey, publicKeyBytes, 'producer key').copy(bytes, field.producer_key);
+  fixed(ticket.consumerKey, publicKeyBytes, 'consumer key').copy(bytes, field.consumer_key);
+  bytes.writeBigUInt64LE(BigInt(ticket.issuedAtMs), field.issued_at_ms);
+  bytes.writeBigUInt64LE(BigInt(ticket.expiresAtMs), field.expires_at_ms);
+  bytes.writeUInt32LE(ticket.slabBytes, field.slab_bytes);
+  bytes.writeUInt32LE(ticket.serial, field.serial);
+  broker.sign(bytes.subarray(0, field.signature)).copy(bytes, field.signature);
   return bytes;
 }
 
@@ -55,24 +60,24 @@ export function signTicket(ticket: Ticket, broker: Identity): Buffer {
  * @throws ExopoolError `EXOPOOL_TICKET_INVALID` or `EXOPOOL_TICKET_EXPIRED`.
  */
 export function openTicket(bytes: Buffer, brokerKey: Buffer, nowMs: number): Ticket {
-  if (bytes.length !== ticketBytes || !bytes.subarray(0, 4).equals(magic)) {
+  if (bytes.length !== ticketBytes || !bytes.subarray(0, magic.length).equals(magic)) {
     throw new ExopoolError(
       'EXOPOOL_TICKET_INVALID',
-      `not a lease ticket: ${ticketBytes} bytes starting with XTK1 are expected`,
+      `not a lease ticket: ${ticketBytes} bytes starting with ${SLAB_TICKET_MAGIC} are expected`,
     );
   }
-  if (!verifySignature(bytes.subarray(0, signedBytes), bytes.subarray(signedBytes), brokerKey)) {
+  if (!verifySignature(bytes.subarray(0, field.signature), bytes.subarray(field.signature), brokerKey)) {
     throw new ExopoolError('EXOPOOL_TICKET_INVALID', 'the lease ticket is not signed by this broker');
   }
   const ticket: Ticket = {
-    leaseId: Buffer.from(bytes.subarray(8, 24)),
-    producerKey: Buffer.from(bytes.subarray(24, 56)),
-    consumerKey: Buffer.from(bytes.subarray(56, 88)),
-    slabs: bytes.readUInt32LE(4),
-    slabBytes: bytes.readUInt32LE(104),
-    issuedAtMs: Number(bytes.readBigUInt64LE(88)),
-    expiresAtMs: Number(bytes.readBigUInt64LE(96)),
-    serial: bytes.readUInt32LE(108),
+    leaseId: copyOf(bytes, field.lease_id, leaseIdBytes),
+    producerKey: copyOf(bytes, field.producer_key, publicKeyBytes),
+    consumerKey: copyOf(bytes, field.consumer_key, publicKeyBytes),
+    slabs: bytes.readUInt32LE(field.slabs),
+    slabBytes: bytes.readUInt32LE(field.slab_bytes),
+    issuedAtMs: Number(bytes.readBigUInt64LE(field.issued_at_ms)),
+    expiresAtMs: Number(bytes.readBigUInt64LE(field.expires_at_ms)),
+    serial: bytes.readUInt32LE(field.serial),
   };
   if (ticket.expiresAtMs <= nowMs) {
     throw new ExopoolError(
@@ -85,11 +90,15 @@ export function openTicket(bytes: Buffer, brokerKey: Buffer, nowMs: number): Tic
 
 /** Reads the serial of a trusted ticket, without a check of its signature. @throws ExopoolError `EXOPOOL_TICKET_INVALID`. */
 export function ticketSerial(bytes: Buffer): number {
-  if (bytes.length === ticketBytes) return bytes.readUInt32LE(108);
+  if (bytes.length === ticketBytes) return bytes.readUInt32LE(field.serial);
   throw new ExopoolError(
     'EXOPOOL_TICKET_INVALID',
     `a lease ticket has ${ticketBytes} bytes, not ${bytes.length}`,
   );
+}
+
+function copyOf(bytes: Buffer, at: number, length: number): Buffer {
+  return Buffer.from(bytes.subarray(at, at + length));
 }
 
 function fixed(bytes: Buffer, length: number, what: string): Buffer {

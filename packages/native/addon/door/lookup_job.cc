@@ -4,12 +4,27 @@
 #include <algorithm>
 #include <cstring>
 
+#include "door/crossing.hh"
+
 namespace exopool {
 namespace {
 
-// Stand for a length where there is no value.
-constexpr int32_t kNotFound = -1;
-constexpr int32_t kDeleted = -2;
+const char *NameOf(Failure::Kind kind) {
+  switch (kind) {
+    case Failure::Kind::kIo:
+      return "io";
+    case Failure::Kind::kCorrupt:
+      return "corrupt";
+    case Failure::Kind::kVersion:
+      return "version";
+    case Failure::Kind::kLimit:
+      return "limit";
+    case Failure::Kind::kNone:
+    case Failure::Kind::kNotInMemory:
+      break;  // never told
+  }
+  return "none";
+}
 
 Napi::Object Failed(Napi::Env env, const Failure &failure, const TableFile *failed_in) {
   Napi::Object object = Napi::Object::New(env);
@@ -27,7 +42,7 @@ Napi::Value LookupJob::Start(Napi::Env env, const std::shared_ptr<JobChannel> &c
     if (which.empty()) return job->Finish(env);
   }
   Napi::Value promise = channel->Begin(env, job.get());
-  lookup.value_bytes_max = kValuesMaxBytes;
+  lookup.value_bytes_max = kPackedValuesBytesMax;
   lookup.cancelled = &channel->closed();
   lookup.done = [channel, job] { channel->Complete(job); };
   lookup.Start(std::move(which));
@@ -37,7 +52,7 @@ Napi::Value LookupJob::Start(Napi::Env env, const std::shared_ptr<JobChannel> &c
 Napi::Value LookupJob::Pack(Napi::Env env) const {
   uint64_t value_bytes = 0;
   for (const LookupResult &result : lookup_->results()) value_bytes += result.value.size();
-  if (value_bytes > kValuesMaxBytes) return Failed(env, {Failure::Kind::kLimit, 0, 0, ""}, nullptr);
+  if (value_bytes > kPackedValuesBytesMax) return Failed(env, {Failure::Kind::kLimit, 0, 0, ""}, nullptr);
   for (const LookupResult &result : lookup_->results()) {
     if (result.failure) return Failed(env, result.failure, result.failed_in.get());
   }
@@ -45,7 +60,7 @@ Napi::Value LookupJob::Pack(Napi::Env env) const {
   uint8_t *lengths = packed.Data();
   uint8_t *values = lengths + lookup_->results().size() * sizeof(int32_t);
   for (const LookupResult &result : lookup_->results()) {
-    int32_t length = result.deleted ? kDeleted : kNotFound;
+    int32_t length = result.deleted ? kValueDeleted : kValueNotFound;
     if (result.found) length = static_cast<int32_t>(result.value.size());
     memcpy(lengths, &length, sizeof(length));
     lengths += sizeof(length);
@@ -57,9 +72,8 @@ Napi::Value LookupJob::Pack(Napi::Env env) const {
 }
 
 Napi::Object FailureToJs(Napi::Env env, const Failure &failure, const TableFile *failed_in) {
-  static const char *const kKinds[] = {"none", "io", "corrupt", "version", "limit"};
   Napi::Object object = Napi::Object::New(env);
-  object.Set("kind", kKinds[static_cast<int>(failure.kind)]);
+  object.Set("kind", NameOf(failure.kind));
   object.Set("number", failure.number);
   object.Set("offset", static_cast<double>(failure.offset));
   object.Set("detail", failure.detail);

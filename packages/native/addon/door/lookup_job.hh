@@ -12,17 +12,13 @@ namespace exopool {
 
 class LookupJob : public Job {
  public:
-  // Bytes of values in one call: they lie in one buffer, of which JavaScript allows 4 GiB, and twice in
-  // memory.
-  static constexpr uint64_t kValuesMaxBytes = 1ull << 30;
-
   explicit LookupJob(std::shared_ptr<Lookup> lookup) : lookup_(std::move(lookup)) {}
 
   // Looks up keys which[...]; the results of the others are there. { packed } | { failure } when nothing had to be
   // waited for, or a promise of it.
   static Napi::Value Start(Napi::Env env, const std::shared_ptr<JobChannel> &channel,
                            const std::shared_ptr<LookupJob> &job, std::vector<uint32_t> which);
-  // { packed }: the length of each value (-1: none, -2: deleted) as a 32-bit number, then the values.
+  // { packed }: the length of each value, or a ValueLength, as a 32-bit number; then the values.
   Napi::Value Pack(Napi::Env env) const;
   Lookup &lookup() { return *lookup_; }
 

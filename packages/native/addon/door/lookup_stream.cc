@@ -8,13 +8,11 @@
 #include <utility>
 
 #include "base/worker_pool.hh"
+#include "door/crossing.hh"
 #include "door/lookup_job.hh"
 
 namespace exopool {
 namespace {
-
-constexpr int32_t kNotFound = -1;
-constexpr int32_t kFailed = -3;
 
 }  // namespace
 
@@ -79,7 +77,7 @@ std::vector<LookupStream::Answer> LookupStream::Take() {
   is_scheduled_ = false;
   size_t count = 0;
   uint64_t bytes = 0;
-  while (count < std::min(answers_.size(), kDeliveryKeys) && bytes < kDeliveryBytes)
+  while (count < std::min<size_t>(answers_.size(), kStreamAnswersMax) && bytes < kDeliveryBytes)
     bytes += answers_[count++].result().value.size();
   auto end = answers_.begin() + static_cast<ptrdiff_t>(count);
   std::vector<Answer> taken(std::make_move_iterator(answers_.begin()), std::make_move_iterator(end));
@@ -119,17 +117,18 @@ void LookupStream::Hand(Napi::Env env, Napi::Function receive, const std::vector
     const Flight &flight = *answer.flight;
     const KeyBatch &keys = flight.lookup->keys();
     flight.index->Take(keys.view(answer.key), keys.hash(answer.key), flight.epochs[answer.key], result);
-    int32_t length = result.found ? static_cast<int32_t>(result.value.size()) : kNotFound;
+    int32_t length = result.found ? static_cast<int32_t>(result.value.size()) : kValueNotFound;
     if (result.failure) {
-      length = kFailed;
+      length = kValueFailed;
       if (failures.IsUndefined()) failures = Napi::Array::New(env);
       auto list = failures.As<Napi::Array>();
       list.Set(list.Length(), FailureToJs(env, result.failure, result.failed_in.get()));
     } else {
       at = std::copy(result.value.begin(), result.value.end(), at);
     }
-    *word++ = static_cast<int32_t>(flight.tokens[answer.key]);
-    *word++ = length;
+    word[kStreamToken] = static_cast<int32_t>(flight.tokens[answer.key]);
+    word[kStreamLength] = length;
+    word += kStreamWords;
   }
   receive.Call({Napi::Number::New(env, static_cast<double>(answers.size())), values, failures});
 }

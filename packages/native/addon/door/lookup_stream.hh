@@ -33,16 +33,13 @@ struct Flight {
 
 class LookupStream : public std::enable_shared_from_this<LookupStream> {
  public:
-  // Answers in one delivery: few enough that what JavaScript asks for next is under way while it takes the
-  // rest.
-  static constexpr size_t kDeliveryKeys = 16;
   // Bytes of values in one delivery, unless a single value is longer: they share one block of memory.
   static constexpr uint64_t kDeliveryBytes = 16u << 20;
 
-  // `receive(count, values, failures)` is called when words[2i], words[2i + 1] are, for i < count, the token
-  // and the length of an answer (-1: not found, -3: failed). `values` has the values end to end, `failures`
-  // the failures in their order; either is undefined when there are none. `words` has 2 * kDeliveryKeys
-  // numbers. Lives until the environment ends.
+  // `receive(count, values, failures)` is called when `words` has the StreamWords of `count` answers: a token
+  // and a length, or a ValueLength. `values` has the values end to end, `failures` the failures in their
+  // order; either is undefined when there are none. `words` has room for kStreamAnswersMax. Lives until the
+  // environment ends.
   static LookupStream *Create(Napi::Env env, Napi::Function receive, Napi::Int32Array words);
 
   // On the JavaScript thread.

@@ -5,14 +5,13 @@
 #include <new>
 
 #include "door/binding.hh"
+#include "door/crossing.hh"
 #include "store/entry_batch.hh"
 
 namespace exopool {
 namespace {
 
-// Instead of the memory in use.
-constexpr double kUnsound = -1;
-constexpr double kNoMemory = -2;
+constexpr double CodeOf(BatchCode code) { return static_cast<double>(code); }
 
 // newMemtable(): handle
 Napi::Value NewMemtable(const Napi::CallbackInfo &info) {
@@ -23,18 +22,18 @@ Napi::Value NewMemtable(const Napi::CallbackInfo &info) {
 // closeMemtable(handle)
 void CloseMemtable(const Napi::CallbackInfo &info) { info[0].As<Napi::External<MemtableHandle>>().Data()->reset(); }
 
-// memtableApply(handle, batch, firstSequence): bytes in use; otherwise nothing was done
+// memtableApply(handle, batch, firstSequence): bytes in use, or a BatchCode: nothing was done
 Napi::Value MemtableApply(const Napi::CallbackInfo &info) {
   Memtable &memtable = *MemtableOf(info[0]);
   auto bytes = info[1].As<Napi::Uint8Array>();
   auto sequence = static_cast<uint64_t>(info[2].As<Napi::Number>().Int64Value());
-  double result = kUnsound;
+  double result = CodeOf(BatchCode::kUnsound);
   if (EntryBatch::IsSound(bytes.Data(), bytes.ByteLength())) {
     try {
       memtable.Apply(EntryBatch(bytes.Data(), bytes.ByteLength()), sequence);
       result = static_cast<double>(memtable.bytes());
     } catch (const std::bad_alloc &) {
-      result = kNoMemory;
+      result = CodeOf(BatchCode::kNoMemory);
     }
   }
   return Napi::Number::New(info.Env(), result);
@@ -56,22 +55,22 @@ Napi::Value MemtableGet(const Napi::CallbackInfo &info) {
   }
 }
 
-// batchEntries(batch): how many there are; -1: it contradicts itself
+// batchEntries(batch): how many there are, or BatchCode::kUnsound
 Napi::Value BatchEntries(const Napi::CallbackInfo &info) {
   auto bytes = info[0].As<Napi::Uint8Array>();
   EntryBatch batch(bytes.Data(), bytes.ByteLength());
   double count = 0;
   for (BatchEntry entry; batch.Next(&entry);) count++;
-  return Napi::Number::New(info.Env(), batch.at_end() ? count : kUnsound);
+  return Napi::Number::New(info.Env(), batch.at_end() ? count : CodeOf(BatchCode::kUnsound));
 }
 
-// memtableAbsorb(handle, newer): bytes in use
+// memtableAbsorb(handle, newer): bytes in use, or a BatchCode
 Napi::Value MemtableAbsorb(const Napi::CallbackInfo &info) {
   Memtable &memtable = *MemtableOf(info[0]);
   try {
     memtable.Absorb(*MemtableOf(info[1]));
   } catch (const std::bad_alloc &) {
-    return Napi::Number::New(info.Env(), kNoMemory);
+    return Napi::Number::New(info.Env(), CodeOf(BatchCode::kNoMemory));
   }
   return Napi::Number::New(info.Env(), static_cast<double>(memtable.bytes()));
 }

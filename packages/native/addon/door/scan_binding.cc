@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "door/binding.hh"
+#include "door/crossing.hh"
 #include "door/job_channel.hh"
 #include "door/lookup_job.hh"
 #include "door/memtable_binding.hh"
@@ -24,7 +25,6 @@ using ScanHandle = std::shared_ptr<Scan>;
 
 // Entries between two looks at the clock of a thread that others wait for: a few milliseconds of work.
 constexpr uint64_t kAggregateSlice = 32768;
-constexpr size_t kEntryHeaderBytes = 8;
 // Deleted ones too, that the JavaScript thread may pass: a tenth of a millisecond.
 constexpr uint64_t kEntriesHere = 1024;
 // Of the first read of a scan whose end is not known.
@@ -163,7 +163,7 @@ class BatchJob : public ScanJob {
 
   void Append(std::string_view key, std::string_view value) {
     uint32_t lengths[2] = {static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size())};
-    static_assert(sizeof(lengths) == kEntryHeaderBytes, "header of an entry");
+    static_assert(sizeof(lengths) == kScanHeaderBytes, "header of an entry");
     auto header = reinterpret_cast<const uint8_t *>(lengths);
     packed_.insert(packed_.end(), header, header + sizeof(lengths));
     packed_.insert(packed_.end(), key.begin(), key.end());
@@ -175,9 +175,6 @@ class BatchJob : public ScanJob {
   std::vector<uint8_t> packed_;
   uint32_t count_ = 0;
 };
-
-// In the order of src/table/table-scan.ts.
-enum class NumberType { kU8, kU16, kU32, kI32, kF32, kF64, kNone };
 
 template <typename T>
 double NumberAt(const char *at) {
@@ -230,13 +227,13 @@ class AggregateJob : public ScanJob {
     switch (type_) {
       case NumberType::kU8:
         return NumberAt<uint8_t>(at);
-      case NumberType::kU16:
+      case NumberType::kU16le:
         return NumberAt<uint16_t>(at);
-      case NumberType::kU32:
+      case NumberType::kU32le:
         return NumberAt<uint32_t>(at);
-      case NumberType::kI32:
+      case NumberType::kI32le:
         return NumberAt<int32_t>(at);
-      case NumberType::kF32:
+      case NumberType::kF32le:
         return NumberAt<float>(at);
       default:
         return NumberAt<double>(at);

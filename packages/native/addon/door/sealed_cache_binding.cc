@@ -3,25 +3,19 @@
 //
 // An answer is three numbers in an array that both sides see: its batch, its place there, and a length. Values lie
 // end to end in one block. Everything that has come by the time JavaScript listens is one call.
-#include <iterator>
-
 #include "base/clock.hh"
 #include "cache/sealed_cache.hh"
 #include "door/binding.hh"
+#include "door/crossing.hh"
 
 namespace exopool {
 namespace {
 
-constexpr size_t kAnswerWords = 3;
 constexpr int kBatchShift = 32;  // a token has the batch above, the place in it below
-constexpr int32_t kMissed = -1;
-constexpr int32_t kPutDone = -2;
-constexpr int32_t kTamperedWith = -3;
 
 class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
  public:
-  // Of one call: JavaScript asks for more while the rest waits, and values share one block.
-  static constexpr size_t kDeliveryAnswers = 64;
+  // Of values in one call.
   static constexpr size_t kDeliveryBytes = 4u << 20;
 
   static Napi::Function Define(Napi::Env env) {
@@ -36,12 +30,12 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
          InstanceMethod<&Self::KeepAlive>("keepAlive"), InstanceMethod<&Self::Stats>("stats")});
   }
 
-  // (mode, receive: (answers, values?) => void, words: Int32Array of kAnswerWords * kDeliveryAnswers)
+  // (mode, receive: (answers, values?) => void, words: Int32Array of kCacheWords * kCacheAnswersMax)
   explicit SealedCacheObject(const Napi::CallbackInfo &info)
       : Napi::ObjectWrap<SealedCacheObject>(info), env_(info.Env()) {
     const uint32_t mode = info[0].ToNumber().Uint32Value();
     auto words = info[2].As<Napi::Int32Array>();
-    if (mode >= kSealModes || words.ElementLength() < kAnswerWords * kDeliveryAnswers)
+    if (mode >= kSealModes || words.ElementLength() < kCacheWords * kCacheAnswersMax)
       throw Napi::Error::New(env_, "no such mode, or too few words");
     words_reference_ = Napi::Persistent(words);
     words_ = words.Data();
@@ -51,15 +45,14 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     napi_unref_threadsafe_function(env_, wake_);
     answers_ = std::make_shared<CacheAnswers>(
         [wake = wake_] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); });
-    cache_ = std::make_unique<SealedCache>(static_cast<SealMode>(mode), &SlabClientLoop::Get(kSpinUs), answers_);
+    cache_ = std::make_unique<SealedCache>(static_cast<SealMode>(mode), &SlabClientLoop::Get(kClientSpinUs),
+                                           answers_);
     Ref();
     // Hooks run in reverse order: this one before the end of the function that it must silence.
     napi_add_env_cleanup_hook(env_, EndWithEnvironment, this);
   }
 
  private:
-  static constexpr uint32_t kSpinUs = 20;  // counts only when no session has started the client's thread
-
   static void EndWithEnvironment(void *self) {
     auto *object = static_cast<SealedCacheObject *>(self);
     object->answers_->Close();
@@ -164,22 +157,24 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     }
   }
 
-  // hits, misses, puts, rejected, evictions, tampered, moved, entries, bytes, capacityBytes, metadataBytes
+  // () -> Float64Array, by CacheStat
   Napi::Value Stats(const Napi::CallbackInfo &) {
     const CacheCounts &c = cache_->counts();
-    const uint64_t all[] = {c.hits,
-                            c.misses,
-                            c.puts,
-                            c.rejected,
-                            c.evictions,
-                            c.tampered,
-                            c.moved,
-                            cache_->entries(),
-                            cache_->value_bytes(),
-                            cache_->capacity_bytes(),
-                            cache_->metadata_bytes()};
-    auto out = Napi::Float64Array::New(env_, std::size(all));
-    for (size_t i = 0; i < std::size(all); ++i) out[i] = static_cast<double>(all[i]);
+    auto out = Napi::Float64Array::New(env_, kCacheStats);
+    auto set = [&out](CacheStat stat, uint64_t value) {
+      out[static_cast<size_t>(stat)] = static_cast<double>(value);
+    };
+    set(CacheStat::kHits, c.hits);
+    set(CacheStat::kMisses, c.misses);
+    set(CacheStat::kPuts, c.puts);
+    set(CacheStat::kRejected, c.rejected);
+    set(CacheStat::kEvictions, c.evictions);
+    set(CacheStat::kTampered, c.tampered);
+    set(CacheStat::kMoved, c.moved);
+    set(CacheStat::kEntries, cache_->entries());
+    set(CacheStat::kBytes, cache_->value_bytes());
+    set(CacheStat::kCapacityBytes, cache_->capacity_bytes());
+    set(CacheStat::kMetadataBytes, cache_->metadata_bytes());
     return out;
   }
 
@@ -201,7 +196,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
       if (!cache_->Settle(&answer)) continue;
       bytes += answer.kind == CacheAnswerKind::kFound ? answer.size - kCheckBytes : 0;
       told.push_back(std::move(answer));
-      if (told.size() < kDeliveryAnswers && bytes < kDeliveryBytes) continue;
+      if (told.size() < kCacheAnswersMax && bytes < kDeliveryBytes) continue;
       if (!Hand(env, receive, told, bytes)) return;
       told.clear();
       bytes = 0;
@@ -212,14 +207,14 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     cache_->Send();
   }
 
-  static int32_t WordOf(CacheAnswerKind kind) {
+  static CacheCode CodeOf(CacheAnswerKind kind) {
     switch (kind) {
       case CacheAnswerKind::kWritten:
-        return kPutDone;
+        return CacheCode::kPutDone;
       case CacheAnswerKind::kTampered:
-        return kTamperedWith;
+        return CacheCode::kTamperedWith;
       default:
-        return kMissed;
+        return CacheCode::kMissed;
     }
   }
 
@@ -237,9 +232,10 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
       const uint32_t size = found ? answer.size - kCheckBytes : 0;
       if (size > 0) memcpy(at, answer.bytes.get() + kCheckBytes, size);
       at += size;
-      *word++ = static_cast<int32_t>(answer.token >> kBatchShift);
-      *word++ = static_cast<int32_t>(answer.token);
-      *word++ = found ? static_cast<int32_t>(size) : WordOf(answer.kind);
+      word[kCacheBatch] = static_cast<int32_t>(answer.token >> kBatchShift);
+      word[kCachePlace] = static_cast<int32_t>(answer.token);
+      word[kCacheLength] = static_cast<int32_t>(found ? size : static_cast<uint32_t>(CodeOf(answer.kind)));
+      word += kCacheWords;
     }
     napi_value receiver;
     return napi_get_undefined(env, &receiver) == napi_ok &&

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "door/binding.hh"
+#include "door/crossing.hh"
 #include "slab/slab_client_loop.hh"
 
 namespace exopool {
@@ -102,17 +103,17 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
     return Napi::Number::New(info.Env(), static_cast<double>(id));
   }
 
-  // (session, batch, type, ranges: Uint32Array of slab, offset, length; payloads: Buffer[] | undefined,
+  // (session, batch, type, ranges: Uint32Array of SlabRangeWords; payloads: Buffer[] | undefined,
   //  into: Buffer | undefined) -> false when the session is over. JavaScript keeps `into` until the batch is
   //  done.
   Napi::Value Submit(const Napi::CallbackInfo &info) {
     const auto session = loop_ == nullptr ? nullptr : loop_->Find(IdOf(info[0]));
     const auto type = static_cast<slab_type>(info[2].As<Napi::Number>().Uint32Value());
     const auto ranges = info[3].As<Napi::Uint32Array>();
-    std::vector<SlabRequest> requests(ranges.ElementLength() / 3);
+    std::vector<SlabRequest> requests(ranges.ElementLength() / kRangeWords);
     for (size_t i = 0; i < requests.size(); ++i) {
-      const uint32_t *range = ranges.Data() + 3 * i;
-      requests[i] = {type, range[0], range[1], range[2], nullptr};
+      const uint32_t *range = ranges.Data() + kRangeWords * i;
+      requests[i] = {type, range[kRangeSlab], range[kRangeOffset], range[kRangeLength], nullptr};
     }
     if (!session || (info[4].IsArray() && !AddPayloads(info[4], &requests))) return Napi::Boolean::New(env_, false);
     uint8_t *into = info[5].IsTypedArray() ? info[5].As<Napi::Uint8Array>().Data() : nullptr;

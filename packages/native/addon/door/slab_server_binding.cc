@@ -9,11 +9,6 @@
 namespace exopool {
 namespace {
 
-const char *const kRefusalNames[SLAB_REFUSALS] = {
-    "none",     "protocol", "version",    "ticketInvalid", "ticketExpired", "ticketEarly",
-    "noMemory", "denied",   "leaseEnded", "busy",          "timeout",
-};
-
 // What one look at the server's thread brings back.
 struct Snapshot {
   SlabCounters counters;
@@ -156,9 +151,9 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
       now.released_slabs = static_cast<double>(service.leases.released_slabs());
       now.cpu_seconds = ThreadCpuSeconds();
     });
-    Napi::Object refused = Napi::Object::New(info.Env());
-    for (int reason = 1; reason < SLAB_REFUSALS; ++reason) {
-      refused.Set(kRefusalNames[reason], static_cast<double>(now.counters.refused[reason]));
+    Napi::Array refused = Napi::Array::New(info.Env(), SLAB_REFUSALS);  // by enum slab_refusal
+    for (uint32_t reason = 0; reason < SLAB_REFUSALS; ++reason) {
+      refused.Set(reason, static_cast<double>(now.counters.refused[reason]));
     }
     Napi::Object out = Napi::Object::New(info.Env());
     out.Set("sessions", now.sessions);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "door/binding.hh"
+#include "door/crossing.hh"
 #include "door/lookup_job.hh"
 #include "door/lookup_stream.hh"
 #include "store/store_index.hh"
@@ -26,15 +27,8 @@ namespace {
 using TableHandle = std::shared_ptr<TableFile>;
 using MemtableHandle = std::shared_ptr<Memtable>;
 
-// Answers of find() where there is no length.
-enum FindCode : int32_t {
-  kNoValue = -1,
-  kNotInMemory = -2,  // asked for, when a token was given
-  kNoRoom = -3,       // in the block: setBlock() tries again in another
-  kLarge = -4,        // it would take much of a block: large() has it
-};
-// No token: the key is not looked up elsewhere.
-constexpr int32_t kNoToken = -1;
+constexpr int32_t CodeOf(FindCode code) { return static_cast<int32_t>(code); }
+
 constexpr size_t kBlockAlignment = 8;
 // A value that takes more of a block than this would leave much of one unused.
 constexpr size_t kLargeShare = 16;
@@ -72,8 +66,9 @@ void Gather(Index *index, std::string_view key, uint64_t hash, int32_t token) {
 // Puts a value where the next one goes: its length, or why it is not there.
 int32_t PutInBlock(Index *index, std::string_view value) {
   index->found = value;
-  if (value.size() > index->block_bytes / kLargeShare && index->block_bytes > 0) return kLarge;
-  if (value.size() > index->block_bytes - index->block_at) return kNoRoom;
+  if (value.size() > index->block_bytes / kLargeShare && index->block_bytes > 0)
+    return CodeOf(FindCode::kLarge);
+  if (value.size() > index->block_bytes - index->block_at) return CodeOf(FindCode::kNoRoom);
   if (!value.empty()) memcpy(index->block + index->block_at, value.data(), value.size());
   size_t taken = (value.size() + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
   index->block_at = std::min(index->block_bytes, index->block_at + taken);
@@ -84,10 +79,10 @@ int32_t Find(Index *index, size_t length, int32_t token) {
   std::string_view key = index->Key(length), value;
   uint64_t hash = HashOf(key);
   StoreIndex::Answer answer = index->store->Find(key, hash, &value);
-  if (answer == StoreIndex::Answer::kAbsent) return kNoValue;
+  if (answer == StoreIndex::Answer::kAbsent) return CodeOf(FindCode::kAbsent);
   if (answer == StoreIndex::Answer::kValue) return PutInBlock(index, value);
   if (token != kNoToken) Gather(index, key, hash, token);
-  return kNotInMemory;
+  return CodeOf(FindCode::kNotInMemory);
 }
 
 // find(length, token): a length or a FindCode. Without the wrappers: they would double its time.
@@ -99,7 +94,7 @@ napi_value FindInMemory(napi_env env, napi_callback_info info) {
   int32_t length = 0, token = kNoToken;
   napi_get_value_int32(env, arguments[0], &length);
   napi_get_value_int32(env, arguments[1], &token);
-  int32_t code = kNoValue;
+  int32_t code = CodeOf(FindCode::kAbsent);
   try {
     code = Find(static_cast<std::shared_ptr<Index> *>(data)->get(), static_cast<size_t>(length), token);
   } catch (const std::bad_alloc &) {

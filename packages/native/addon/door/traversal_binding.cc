@@ -60,17 +60,30 @@ class TraversalJob : public Job, public std::enable_shared_from_this<TraversalJo
 
 using Handle = Napi::External<std::shared_ptr<Traversal>>;
 
+const char *NameOf(TraversalRefusal::Kind kind) {
+  switch (kind) {
+    case TraversalRefusal::Kind::kIo:
+      return "io";
+    case TraversalRefusal::Kind::kUnsupported:
+      return "unsupported";
+    case TraversalRefusal::Kind::kRefused:
+      return "refused";
+    case TraversalRefusal::Kind::kNone:
+      break;
+  }
+  return "none";
+}
+
 // openTraversal(file, twin, program, engine): { handle } | { kind, error, text }
 Napi::Value OpenTraversal(const Napi::CallbackInfo &info) {
-  static const char *const kKinds[] = {"none", "io", "unsupported", "refused"};
   Napi::Env env = info.Env();
   auto traversal = Traversal::Create();
   TraversalRefusal refusal =
       traversal->Open(info[0].As<Napi::String>(), info[1].As<Napi::String>(), info[2].As<Napi::String>(),
-                      static_cast<TraversalEngine>(info[3].As<Napi::Number>().Int32Value()));
+                      static_cast<Engine>(info[3].As<Napi::Number>().Int32Value()));
   Napi::Object object = Napi::Object::New(env);
   if (refusal) {
-    object.Set("kind", kKinds[static_cast<int>(refusal.kind)]);
+    object.Set("kind", NameOf(refusal.kind));
     object.Set("error", refusal.error);
     object.Set("text", refusal.text);
     return object;

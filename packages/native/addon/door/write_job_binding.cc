@@ -21,7 +21,9 @@
 #include <thread>
 
 #include "door/binding.hh"
+#include "door/crossing.hh"
 #include "door/job_channel.hh"
+#include "door/scan_binding.hh"
 #include "door/lookup_job.hh"
 #include "door/scan_binding.hh"
 #include "table/table_writer.hh"
@@ -228,11 +230,11 @@ Napi::Value StartWrite(const Napi::CallbackInfo &info) {
 
 WriteControl &ControlOf(const Napi::Value &value) { return **value.As<Napi::External<ControlHandle>>().Data(); }
 
-// writeProgress(control): [entries, bytes]
+// writeProgress(control): { entries, bytes }
 Napi::Value WriteProgress(const Napi::CallbackInfo &info) {
-  Napi::Array progress = Napi::Array::New(info.Env(), 2);
-  progress[0u] = static_cast<double>(ControlOf(info[0]).entries);
-  progress[1u] = static_cast<double>(ControlOf(info[0]).bytes);
+  Napi::Object progress = Napi::Object::New(info.Env());
+  progress.Set("entries", static_cast<double>(ControlOf(info[0]).entries));
+  progress.Set("bytes", static_cast<double>(ControlOf(info[0]).bytes));
   return progress;
 }
 
@@ -253,7 +255,7 @@ Napi::Value NewRun(const Napi::CallbackInfo &info) {
 // closeRun(run)
 void CloseRun(const Napi::CallbackInfo &info) { info[0].As<Napi::External<RunHandle>>().Data()->reset(); }
 
-// addToRun(run, batch): bytes that the run has in memory now; -1: the batch contradicts itself; -2: no memory
+// addToRun(run, batch): bytes that the run has in memory now, or a BatchCode
 Napi::Value AddToRun(const Napi::CallbackInfo &info) {
   RunSorter &run = **info[0].As<Napi::External<RunHandle>>().Data();
   auto bytes = info[1].As<Napi::Uint8Array>();
@@ -261,9 +263,10 @@ Napi::Value AddToRun(const Napi::CallbackInfo &info) {
   try {
     for (BatchEntry entry; batch.Next(&entry);) run.Add(entry);
   } catch (const std::bad_alloc &) {
-    return Napi::Number::New(info.Env(), -2);
+    return Napi::Number::New(info.Env(), static_cast<double>(BatchCode::kNoMemory));
   }
-  return Napi::Number::New(info.Env(), batch.at_end() ? static_cast<double>(run.bytes()) : -1);
+  if (!batch.at_end()) return Napi::Number::New(info.Env(), static_cast<double>(BatchCode::kUnsound));
+  return Napi::Number::New(info.Env(), static_cast<double>(run.bytes()));
 }
 
 }  // namespace

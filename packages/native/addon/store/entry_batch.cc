@@ -6,13 +6,6 @@
 #include "table_format.h"
 
 namespace exopool {
-namespace {
-
-constexpr size_t kHeaderBytes = 8;
-constexpr uint8_t kPut = 0;
-constexpr uint8_t kDelete = 2;
-
-}  // namespace
 
 bool EntryBatch::Next(BatchEntry *entry) {
   auto left = static_cast<size_t>(end_ - at_);

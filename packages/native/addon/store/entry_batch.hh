@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entries in a row, as a log frame has them (packages/bpf-storage/docs/log-format.md): the form in which many writes
-// cross from JavaScript at once.
+// Entries in a row, as a log frame has them (packages/bpf-storage/docs/log-format.md): the form in which many
+// writes cross from JavaScript at once.
 //
-//   u8 kind (0 put, 2 delete) | u8 0 | u16 bytes of the key | u32 bytes of the value | key | value
+//   u8 kind | u8 0 | u16 bytes of the key | u32 bytes of the value | key | value
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,10 @@ struct BatchEntry {
 
 class EntryBatch {
  public:
+  static constexpr size_t kHeaderBytes = 8;
+  // A deletion has the number of a table's tombstone (enum exo_value_kind).
+  enum Kind : uint8_t { kPut = 0, kDelete = 2 };
+
   EntryBatch(const uint8_t *bytes, size_t length) : at_(bytes), end_(bytes + length) {}
 
   // False at the end, and where the bytes contradict themselves or a limit of the format.

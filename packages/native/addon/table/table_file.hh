@@ -22,6 +22,7 @@
 
 #include "base/aligned_bytes.hh"
 #include "base/file_descriptor.hh"
+#include "table/engine.hh"
 #include "table/failure.hh"
 #include "table_filter.h"
 #include "table_format.h"
@@ -37,9 +38,6 @@ struct PinnedMemory {
 
   uint64_t bytes() const { return interior_bytes + filter_bytes; }
 };
-
-enum class Engine { kPread, kIoUring, kPageCacheBpf, kIoUringBpf, kNvmeBpf, kDriver };
-constexpr size_t kEngines = 6;
 
 // What an engine did on one table. Written by several threads, so each is atomic; read without a common
 // instant.

@@ -35,15 +35,16 @@ std::shared_ptr<Traversal> Traversal::Create() {
 Traversal::~Traversal() = default;
 
 TraversalRefusal Traversal::Open(const std::string &file, const std::string &twin, const std::string &program,
-                                 TraversalEngine engine) {
+                                 Engine engine) {
   engine_ = engine;
   if (TraversalRefusal refusal = file_.Open(file, twin)) return refusal;
-  if (engine == TraversalEngine::kPageCacheBpf) {
+  if (engine == Engine::kPageCacheBpf) {
     program_ = std::make_unique<TraversalProgram>();
     return program_->Load(program, file_.fd(), file_.size());
   }
-  if (engine < TraversalEngine::kIoUringBpf) return {};
-  loop_ = std::make_unique<TraversalLoop>(&file_, engine == TraversalEngine::kNvmeBpf ? EXO_LOOP_NVME : EXO_LOOP_FILE);
+  if (engine == Engine::kPread || engine == Engine::kIoUring) return {};
+  if (engine == Engine::kDriver) return {TraversalRefusal::Kind::kUnsupported, 0, "the driver walks tables only"};
+  loop_ = std::make_unique<TraversalLoop>(&file_, engine == Engine::kNvmeBpf ? EXO_LOOP_NVME : EXO_LOOP_FILE);
   return loop_->Open(program);
 }
 
@@ -52,9 +53,9 @@ void Traversal::Work(TraversalBatch *batch, int worker) {
     size_t first = batch->next.fetch_add(EXO_TRAVERSAL_CHAINS);
     if (first >= batch->inputs.size()) return;
     size_t count = std::min<size_t>(EXO_TRAVERSAL_CHAINS, batch->inputs.size() - first);
-    if (engine_ == TraversalEngine::kIoUring) {
+    if (engine_ == Engine::kIoUring) {
       WalkByRing(batch, first, count);
-    } else if (engine_ == TraversalEngine::kPageCacheBpf) {
+    } else if (engine_ == Engine::kPageCacheBpf) {
       WalkByProgram(batch, first, count, worker);
     } else {
       for (size_t i = first; i < first + count; i++) file_.WalkByPread(batch, i, ChainOfThread());

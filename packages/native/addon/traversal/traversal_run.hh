@@ -9,12 +9,10 @@
 #include <memory>
 #include <string>
 
+#include "table/engine.hh"
 #include "traversal/traversal_file.hh"
 
 namespace exopool {
-
-// In the order of the engines of tables.
-enum class TraversalEngine { kPread, kIoUring, kPageCacheBpf, kIoUringBpf, kNvmeBpf };
 
 class TraversalProgram;
 class TraversalLoop;
@@ -31,7 +29,7 @@ class Traversal {
 
   // `program` is the object for the kernel; of engines at user level it is not opened.
   TraversalRefusal Open(const std::string &file, const std::string &twin, const std::string &program,
-                        TraversalEngine engine);
+                        Engine engine);
 
   bool has_loop() const { return loop_ != nullptr; }
   TraversalLoop *loop() { return loop_.get(); }
@@ -44,7 +42,7 @@ class Traversal {
   void WalkByRing(TraversalBatch *batch, size_t first, size_t count);
   void WalkByProgram(TraversalBatch *batch, size_t first, size_t count, int worker);
 
-  TraversalEngine engine_ = TraversalEngine::kPread;
+  Engine engine_ = Engine::kPread;
   TraversalFile file_;  // outlives the two that read it
   std::unique_ptr<TraversalProgram> program_;
   std::unique_ptr<TraversalLoop> loop_;

@@ -131,9 +131,11 @@ static int show(struct seq_file *to, void *unused) {
       [EXO_MODE_IRQ] = "irq",
   };
   static const char *const ends[EXO_ENDS] = {
-      [EXO_END_DONE] = "done",           [EXO_END_PROGRAM] = "program", [EXO_END_BOUND] = "bound",
-      [EXO_END_OUTSIDE] = "outside",     [EXO_END_STRADDLE] = "straddle", [EXO_END_STALE] = "stale",
-      [EXO_END_BUDGET] = "budget",       [EXO_END_IO] = "io",           [EXO_END_CANCELLED] = "cancelled",
+      [EXO_END_DONE] = "done",           [EXO_END_PROGRAM] = "program",
+      [EXO_END_BOUND] = "bound",         [EXO_END_OUTSIDE] = "outside",
+      [EXO_END_STRADDLE] = "straddle",   [EXO_END_STALE] = "stale",
+      [EXO_END_BUDGET] = "budget",       [EXO_END_IO] = "io",
+      [EXO_END_CANCELLED] = "cancelled",
   };
   struct exo_account *account;
   u32 i;

@@ -3,7 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cacheOver, key, Leased } from '../testing/sealed-cache.js';
-import { SealedCache, sealModes } from './sealed-cache.js';
+import { sealModes } from '../contracts.js';
+import { SealedCache } from './sealed-cache.js';
 import type { SlabSession } from '../slab/slab-client.js';
 
 const KiB = 1024;

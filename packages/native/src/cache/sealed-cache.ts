@@ -11,30 +11,23 @@
  */
 import { availableParallelism } from 'node:os';
 import { ExopoolError, type CacheTier, type CacheTierStats } from '@exopool/shared';
+import { cacheAnswersMax, cacheCode, cacheStats, cacheWord, sealModes } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 import { ReadBatch } from './read-batch.js';
 import type { SlabSession } from '../slab/slab-client.js';
 import { SpinPolicy } from '../slab/spin-policy.js';
 
 /** How values are sealed before a producer gets them; addon/cache/value_seal.hh tells what each mode hides and detects. */
-export const sealModes = ['off', 'integrity', 'aes-128-gcm', 'paper'] as const;
-/** One seal mode. */
 export type SealMode = (typeof sealModes)[number];
 
 /** Longest key, bytes. Keys are only hashed; a put with a longer key is rejected. */
 export const cacheKeyBytesMax = 4096;
 
-/** Answers of one delivery: SealedCacheObject::kDeliveryAnswers. */
-const deliveryAnswers = 64;
 /**
  * A request and its answer take 20 µs over loopback when neither end sleeps. A server that has slept needs up to 100 µs
  * more on a virtual machine. Giving up before that puts both ends to sleep, and then each get takes 180 µs.
  */
 const defaultSpinMicroseconds = 200;
-/** Of an answer: its batch, its place there, and the value's length or one of those below, or -1 for a miss. */
-const answerWords = 3;
-const putDone = -2;
-const tamperedWith = -3;
 /** Batches are numbered in 31 bits, from 1 on again long before none of the old ones can be under way. */
 const batchesMax = 2 ** 30;
 /**
@@ -76,6 +69,7 @@ interface NativeSealedCache {
   send(): void;
   sendAndWait(microseconds: number): boolean;
   keepAlive(yes: boolean): void;
+  /** By `cacheStats`. */
   stats(): Float64Array;
 }
 
@@ -105,7 +99,7 @@ export class SealedCache implements CacheTier {
   readonly #tamperedMax: number;
   readonly #sessions = new Set<SlabSession>();
   #onLies: (session: SlabSession) => void = () => undefined;
-  readonly #words = new Int32Array(answerWords * deliveryAnswers);
+  readonly #words = new Int32Array(cacheWord.words * cacheAnswersMax);
   readonly #reads = new Map<number, ReadBatch>();
   readonly #puts = new Map<number, { left: number; readonly resolve: () => void }>();
   #here = new Uint8Array(hereFirst);
@@ -207,21 +201,10 @@ export class SealedCache implements CacheTier {
   }
 
   stats(): SealedCacheStats {
-    const [hits, misses, puts, rejected, evictions, tampered, moved, entries, bytes, capacity, metadata] =
-      this.#native.stats() as unknown as readonly number[] & { readonly length: 11 };
-    return {
-      hits: hits!,
-      misses: misses!,
-      puts: puts! + this.#rejected,
-      rejected: rejected! + this.#rejected,
-      evictions: evictions!,
-      tampered: tampered!,
-      moved: moved!,
-      entries: entries!,
-      bytes: bytes!,
-      capacityBytes: capacity!,
-      metadataBytes: metadata!,
-    };
+    const numbers = this.#native.stats();
+    const stats = Object.fromEntries(cacheStats.map((name, at) => [name, numbers[at]!]));
+    const { puts, rejected, ...others } = stats as Record<(typeof cacheStats)[number], number>;
+    return { ...others, puts: puts + this.#rejected, rejected: rejected + this.#rejected };
   }
 
   /** The gets of a call are in the batch. They cross at once when waiting here pays, else together with others. */
@@ -282,18 +265,18 @@ export class SealedCache implements CacheTier {
     let at = 0;
     let settled = 0;
     let isTampered = false;
-    for (let word = 0; word < count * answerWords; word += answerWords) {
-      const number = this.#words[word]!;
-      const length = this.#words[word + 2]!;
-      if (length === putDone) {
+    for (let word = 0; word < count * cacheWord.words; word += cacheWord.words) {
+      const number = this.#words[word + cacheWord.batch]!;
+      const length = this.#words[word + cacheWord.length]!;
+      if (length === cacheCode.putDone) {
         settled += this.#settlePut(number);
         continue;
       }
       let value: Buffer | undefined;
       if (length > 0) value = block!.subarray(at, (at += length));
       else if (length === 0) value = noValue;
-      isTampered ||= length === tamperedWith;
-      settled += this.#settleRead(number, this.#words[word + 1]!, value);
+      isTampered ||= length === cacheCode.tamperedWith;
+      settled += this.#settleRead(number, this.#words[word + cacheWord.place]!, value);
     }
     this.#spin.delivered(settled);
     if (isTampered) this.#dropLiars();

@@ -2,6 +2,7 @@
  * Pushes chosen ranges of a process out to swap. (Under a cgroup's limit the kernel chooses.) Both calls touch private
  * memory of the process only, never pages of files or shared memory. They run on libuv's threads.
  */
+import { pageOutRange, pageOutRangeWords } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 import { pageCallResult } from './page-call.js';
 
@@ -18,7 +19,7 @@ export interface SizedRange extends AddressRange {
 }
 
 interface PageOutBinding {
-  /** Ranges are start, end and bytes, one after the other; sets the bytes. Resolves with 0, or minus an errno. */
+  /** Ranges one after the other, each as `pageOutRange` has it; sets the bytes. Resolves with 0, or minus an errno. */
   countResident(pid: number, ranges: Float64Array): Promise<number>;
   /** Resolves with bytes, or minus an errno. */
   pageOut(pid: number, ranges: Float64Array): Promise<number>;
@@ -35,7 +36,10 @@ export async function residentRanges<T extends AddressRange>(
   const binding = loadBinding() as unknown as PageOutBinding;
   const words = flatten(ranges.map(({ start, end }) => ({ start, end, bytes: 0 })));
   const isThere = pageCallResult(pid, await binding.countResident(pid, words)) !== undefined;
-  return ranges.map((range, index) => ({ ...range, bytes: isThere ? words[3 * index + 2]! : 0 }));
+  return ranges.map((range, index) => ({
+    ...range,
+    bytes: isThere ? words[pageOutRangeWords * index + pageOutRange.bytes]! : 0,
+  }));
 }
 
 /**
@@ -52,5 +56,12 @@ export async function pageOut(pid: number, ranges: readonly SizedRange[]): Promi
 }
 
 function flatten(ranges: readonly SizedRange[]): Float64Array {
-  return Float64Array.from(ranges.flatMap(({ start, end, bytes }) => [start, end, bytes]));
+  const words = new Float64Array(pageOutRangeWords * ranges.length);
+  ranges.forEach(({ start, end, bytes }, index) => {
+    const at = pageOutRangeWords * index;
+    words[at + pageOutRange.start] = start;
+    words[at + pageOutRange.end] = end;
+    words[at + pageOutRange.bytes] = bytes;
+  });
+  return words;
 }

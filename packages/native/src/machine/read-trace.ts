@@ -7,6 +7,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { readMarks } from '../contracts.js';
 import { fixHere, loadBinding } from '../load-binding.js';
 import {
   functionProbes,
@@ -17,22 +18,7 @@ import {
   type ReadRoute,
 } from './read-borders.js';
 
-/** The borders in the order in which a read passes them: `enum exo_read_mark` of `include/read_trace.h`. */
-export const readMarks = [
-  'before',
-  'syscallIn',
-  'fsIn',
-  'blockIn',
-  'driverIn',
-  'issue',
-  'driverOut',
-  'complete',
-  'running',
-  'fsOut',
-  'syscallOut',
-  'after',
-] as const;
-/** One border. */
+/** A border that a read passes, in the order of `include/read_trace.h`. */
 export type ReadMark = (typeof readMarks)[number];
 
 /** Times of one read, nanoseconds since `before`. A border that was not passed is absent. */

@@ -4,17 +4,12 @@
  *
  * The client keeps the process alive only while something is awaited.
  */
+import { clientSpinMicroseconds, slabEventKind } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 import type { SlabSessionOptions } from './slab-session-options.js';
 
 /** For connecting with its handshake, and for each batch: a hundred times the usual time on a busy machine. */
 export const defaultSlabTimeoutMs = 1000;
-/** Measured together with the server's. Only the first session of a process sets it: they share one thread. */
-export const defaultClientSpinMicroseconds = 20;
-
-/** What `submit` is told to do: `enum slab_type`. */
-export const requestType = { read: 1, write: 2, release: 3, extend: 4, ping: 5 } as const;
-const eventKind = { opened: 1, refused: 2, completed: 3, ended: 4, reclaim: 5, gone: 6 } as const;
 
 interface NativeSlabClient {
   connect(
@@ -88,7 +83,7 @@ export class ClientPort {
   connect(address: string, options: SlabSessionOptions, listener: SessionListener): number {
     const { port, seed, producerKey, ticket } = options;
     const timeoutMs = options.timeoutMs ?? defaultSlabTimeoutMs;
-    const spin = options.spinMicroseconds ?? defaultClientSpinMicroseconds;
+    const spin = options.spinMicroseconds ?? clientSpinMicroseconds;
     const session = this.#native.connect(address, port, seed, producerKey, ticket, timeoutMs, spin);
     this.#listeners.set(session, listener);
     this.#await(1);
@@ -132,23 +127,23 @@ export class ClientPort {
     statuses?: Buffer,
   ): void {
     const listener = this.#listeners.get(session);
-    if (kind === eventKind.completed) {
+    if (kind === slabEventKind.completed) {
       const waiting = this.#batches.get(batch);
       this.#batches.delete(batch);
       this.#await(-1);
       waiting?.done(statuses, number);
-    } else if (kind === eventKind.opened) {
+    } else if (kind === slabEventKind.opened) {
       this.#await(-1);
       listener?.opened(number, more);
-    } else if (kind === eventKind.reclaim) {
+    } else if (kind === slabEventKind.reclaim) {
       listener?.reclaim(number, more);
-    } else if (kind === eventKind.gone) {
+    } else if (kind === slabEventKind.gone) {
       const bytes = statuses ?? Buffer.alloc(0);
       listener?.gone(Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readUInt32LE(index * 4)));
     } else {
       this.#listeners.delete(session);
-      if (kind === eventKind.refused) this.#await(-1);
-      if (kind === eventKind.refused) listener?.refused(number);
+      if (kind === slabEventKind.refused) this.#await(-1);
+      if (kind === slabEventKind.refused) listener?.refused(number);
       else listener?.ended(number);
     }
   }

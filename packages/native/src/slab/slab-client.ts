@@ -14,16 +14,19 @@
  */
 import { lookup } from 'node:dns/promises';
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
-import { ownClientPort, requestType, type ClientPort, type OnStatuses } from './slab-client-port.js';
+import {
+  SLAB_ALL,
+  SLAB_PAYLOAD_MAX,
+  SLAB_TICKET_BYTES,
+  slabRangeWord,
+  slabStatus,
+  slabType,
+} from '../contracts.js';
+import { ownClientPort, type ClientPort, type OnStatuses } from './slab-client-port.js';
 import { connectError, lossReason, type LossReason } from './slab-outcome.js';
 import type { SlabSessionOptions } from './slab-session-options.js';
 
-/** Bytes of one range (SLAB_PAYLOAD_MAX). */
-export const slabRangeBytesMax = 1024 * 1024;
-const ticketBytes = 192;
-const uint32Max = 2 ** 32 - 1;
-/** RELEASE of every slab of the lease. */
-const allSlabs = uint32Max;
+export type { LossReason } from './slab-outcome.js';
 
 /** A range of a leased slab. */
 export interface SlabRange {
@@ -81,10 +84,10 @@ export class SlabSession {
   static async connect(options: SlabSessionOptions): Promise<SlabSession> {
     checkLength('seed', options.seed, seedBytes);
     checkLength('producerKey', options.producerKey, publicKeyBytes);
-    if (options.ticket.length !== ticketBytes) {
+    if (options.ticket.length !== SLAB_TICKET_BYTES) {
       throw new ExopoolError(
         'EXOPOOL_TICKET_INVALID',
-        `a ticket must have ${ticketBytes} bytes, not ${options.ticket.length}`,
+        `a ticket must have ${SLAB_TICKET_BYTES} bytes, not ${options.ticket.length}`,
       );
     }
     const where = `${options.host}:${options.port}`;
@@ -120,7 +123,7 @@ export class SlabSession {
     const flat = this.#flatten(ranges, (range) => range.length);
     const total = ranges.reduce((sum, range) => sum + range.length, 0);
     const into = Buffer.allocUnsafe(total);
-    return this.#submit(requestType.read, flat, undefined, into).then((good) => {
+    return this.#submit(slabType.read, flat, undefined, into).then((good) => {
       let at = 0;
       return ranges.map((range, index) => {
         const from = at;
@@ -134,12 +137,12 @@ export class SlabSession {
   writeMany(entries: readonly SlabWrite[]): Promise<boolean[]> {
     const flat = this.#flatten(entries, (entry) => entry.data.length);
     const data = entries.map((entry) => entry.data);
-    return this.#submit(requestType.write, flat, data).then((good) => entries.map((_, index) => good(index)));
+    return this.#submit(slabType.write, flat, data).then((good) => entries.map((_, index) => good(index)));
   }
 
   /** Sends one empty request, and awaits its answer. False when the session is lost. */
   ping(): Promise<boolean> {
-    return this.#submit(requestType.ping, new Uint32Array(3)).then((good) => good(0));
+    return this.#submit(slabType.ping, new Uint32Array(slabRangeWord.words)).then((good) => good(0));
   }
 
   /**
@@ -147,7 +150,7 @@ export class SlabSession {
    * @throws ExopoolError `EXOPOOL_TICKET_INVALID` when the producer refuses it, or the session is lost.
    */
   async extend(ticket: Buffer): Promise<void> {
-    const good = await this.#submit(requestType.extend, new Uint32Array(3), [ticket]);
+    const good = await this.#submit(slabType.extend, new Uint32Array(slabRangeWord.words), [ticket]);
     if (!good(0))
       throw new ExopoolError(
         'EXOPOOL_TICKET_INVALID',
@@ -169,7 +172,7 @@ export class SlabSession {
   releaseSlab(slab: number): Promise<boolean> {
     if (!Number.isInteger(slab) || slab < 0 || slab >= this.slabs)
       throw new ExopoolError('EXOPOOL_INVALID', `this lease has slabs 0 to ${this.slabs - 1}, not ${slab}`);
-    return this.#submit(requestType.release, Uint32Array.of(slab, 0, 0)).then((good) => good(0));
+    return this.#submit(slabType.release, Uint32Array.of(slab, 0, 0)).then((good) => good(0));
   }
 
   /** Calls back when the producer wants `slabs` slabs back within `graceMs`. */
@@ -186,7 +189,7 @@ export class SlabSession {
 
   /** Gives all slabs back, and closes. All values in them are lost. */
   async release(): Promise<void> {
-    await this.#submit(requestType.release, Uint32Array.of(allSlabs, 0, 0));
+    await this.#submit(slabType.release, Uint32Array.of(SLAB_ALL, 0, 0));
     this.close();
   }
 
@@ -213,7 +216,7 @@ export class SlabSession {
     return new Promise((resolve) => {
       const done: OnStatuses = (statuses, waitMs) => {
         if (waitMs > 0) this.#slowDownUntilMs = performance.now() + waitMs;
-        resolve((index) => statuses === undefined || statuses[index] === 0);
+        resolve((index) => statuses === undefined || statuses[index] === slabStatus.ok);
       };
       if (!this.#port.submit(this.number, type, ranges, done, data, into)) resolve(() => false);
     });
@@ -223,7 +226,7 @@ export class SlabSession {
     entries: readonly T[],
     lengthOf: (entry: T) => number,
   ): Uint32Array {
-    const flat = new Uint32Array(entries.length * 3);
+    const flat = new Uint32Array(entries.length * slabRangeWord.words);
     entries.forEach((entry, index) => {
       const length = lengthOf(entry);
       const inside =
@@ -234,7 +237,7 @@ export class SlabSession {
         entry.slab < this.slabs &&
         entry.offset >= 0 &&
         length >= 0 &&
-        length <= slabRangeBytesMax &&
+        length <= SLAB_PAYLOAD_MAX &&
         entry.offset + length <= this.slabBytes;
       if (!inside) {
         throw new ExopoolError(
@@ -243,7 +246,10 @@ export class SlabSession {
             `(${this.slabs} slabs of ${this.slabBytes} bytes, 1 MiB at once)`,
         );
       }
-      flat.set([entry.slab, entry.offset, length], index * 3);
+      const at = slabRangeWord.words * index;
+      flat[at + slabRangeWord.slab] = entry.slab;
+      flat[at + slabRangeWord.offset] = entry.offset;
+      flat[at + slabRangeWord.length] = length;
     });
     return flat;
   }

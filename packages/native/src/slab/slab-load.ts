@@ -1,7 +1,7 @@
 /** A native load on a slab server of this machine, to measure it and to attack it. */
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { SLAB_OUTSTANDING_MAX, SLAB_PAYLOAD_MAX, SLAB_SESSIONS_MAX } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
-import { slabRangeBytesMax } from './slab-client.js';
 
 /** What load to make. */
 export interface SlabLoadOptions {
@@ -49,19 +49,16 @@ interface LoadBinding {
   ) => Promise<SlabLoadResult>;
 }
 
-/** Connections of one load: each is a session, of which a server has 128. */
-const connectionsMax = 128;
-/** A consumer has at most so many requests under way (SLAB_OUTSTANDING_MAX). */
-const batchMax = 1024;
-const valueBytesMax = slabRangeBytesMax;
-
 /** Runs the load. @throws ExopoolError `EXOPOOL_INVALID`; others when the server is away, refuses or answers wrongly. */
 export async function loadSlabServer(options: SlabLoadOptions): Promise<SlabLoadResult> {
   const { port, connections, batch, valueBytes, seconds, ratePerSecond = 0, hostileFrames = 0 } = options;
-  if (!(connections >= 1 && connections <= connectionsMax && batch >= 1 && batch <= batchMax))
-    throw new ExopoolError('EXOPOOL_INVALID', `1 to ${connectionsMax} connections, 1 to ${batchMax} a batch`);
-  if (!(Number.isInteger(valueBytes) && valueBytes >= 1 && valueBytes <= valueBytesMax))
-    throw new ExopoolError('EXOPOOL_INVALID', `values of 1 to ${valueBytesMax} bytes, not ${valueBytes}`);
+  if (!(connections >= 1 && connections <= SLAB_SESSIONS_MAX && batch >= 1 && batch <= SLAB_OUTSTANDING_MAX))
+    throw new ExopoolError(
+      'EXOPOOL_INVALID',
+      `1 to ${SLAB_SESSIONS_MAX} connections, 1 to ${SLAB_OUTSTANDING_MAX} a batch`,
+    );
+  if (!(Number.isInteger(valueBytes) && valueBytes >= 1 && valueBytes <= SLAB_PAYLOAD_MAX))
+    throw new ExopoolError('EXOPOOL_INVALID', `values of 1 to ${SLAB_PAYLOAD_MAX} bytes, not ${valueBytes}`);
   const { slabLoad } = loadBinding() as unknown as LoadBinding;
   const numbers = [port, connections, batch, valueBytes, seconds, ratePerSecond, hostileFrames] as const;
   try {

@@ -6,7 +6,9 @@
  * the consumer chooses them) and taken (`take`). The server does not keep the process alive.
  */
 import { ExopoolError, publicKeyBytes, seedBytes, toExopoolError } from '@exopool/shared';
+import { SLAB_BYTES_MAX, SLAB_LEASE_ID_BYTES, slabRefusals } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
+import type { SlabRefusal } from './slab-outcome.js';
 
 /**
  * Spinning before sleep saves a wake-up (30 µs, on some machines 100) when requests follow each other closely. From
@@ -16,8 +18,6 @@ export const defaultServerSpinMicroseconds = 40;
 /** A longer spin costs more CPU time than the wake-up that it saves. */
 const spinMicrosecondsMax = 1000;
 const slabBytesMin = 4096;
-const slabBytesMax = 2 ** 31;
-const leaseIdBytes = 16;
 const slabsMax = 2 ** 31;
 /** A burst shorter than a tick of the server's clock has no effect; one longer than a minute is no limit. */
 const burstSecondsMin = 0.01;
@@ -76,7 +76,7 @@ export interface SlabServerStats {
   readonly takenSlabs: number;
   readonly releasedSlabs: number;
   /** Sessions that were not opened, by reason. */
-  readonly refused: Readonly<Record<string, number>>;
+  readonly refused: Readonly<Record<SlabRefusal, number>>;
   /** CPU time of the server's thread. */
   readonly cpuSeconds: number;
 }
@@ -92,6 +92,11 @@ export interface SlabLease {
   readonly expiresAtMs: number;
 }
 
+interface NativeStats extends Omit<SlabServerStats, 'refused'> {
+  /** By `slabRefusals`. */
+  readonly refused: readonly number[];
+}
+
 interface NativeSlabServer {
   port(): number;
   setCapacity(slabs: number): void;
@@ -102,7 +107,7 @@ interface NativeSlabServer {
   revoke(leaseId: Buffer): boolean;
   leases(): SlabLease[];
   leasedSlabs(): number;
-  stats(): SlabServerStats;
+  stats(): NativeStats;
   close(): void;
 }
 
@@ -158,7 +163,7 @@ export class SlabServer {
     checkBytes('seed', options.seed, seedBytes);
     checkBytes('brokerKey', options.brokerKey, publicKeyBytes);
     checkInteger('port', options.port, 0, 65535);
-    checkInteger('slabBytes', options.slabBytes, slabBytesMin, slabBytesMax);
+    checkInteger('slabBytes', options.slabBytes, slabBytesMin, SLAB_BYTES_MAX);
     checkInteger('capacitySlabs', options.capacitySlabs, 0, slabsMax);
     checkInteger('spinMicroseconds', spin, 0, spinMicrosecondsMax);
     if (options.slabBytes % slabBytesMin !== 0) {
@@ -201,7 +206,7 @@ export class SlabServer {
    * @returns false when there is no such lease.
    */
   ask(leaseId: Buffer, slabs: number, graceMs: number): boolean {
-    checkBytes('leaseId', leaseId, leaseIdBytes);
+    checkBytes('leaseId', leaseId, SLAB_LEASE_ID_BYTES);
     checkInteger('slabs', slabs, 1, slabsMax);
     checkInteger('graceMs', graceMs, 0, slabsMax);
     return this.#open().ask(leaseId, slabs, graceMs);
@@ -213,7 +218,7 @@ export class SlabServer {
    * @returns the number of slabs that were taken.
    */
   take(leaseId: Buffer, slabs: number): number {
-    checkBytes('leaseId', leaseId, leaseIdBytes);
+    checkBytes('leaseId', leaseId, SLAB_LEASE_ID_BYTES);
     checkInteger('slabs', slabs, 1, slabsMax);
     return this.#open().take(leaseId, slabs);
   }
@@ -235,7 +240,7 @@ export class SlabServer {
    * @returns false when there is no such lease.
    */
   revoke(leaseId: Buffer): boolean {
-    checkBytes('leaseId', leaseId, leaseIdBytes);
+    checkBytes('leaseId', leaseId, SLAB_LEASE_ID_BYTES);
     return this.#open().revoke(leaseId);
   }
 
@@ -251,13 +256,13 @@ export class SlabServer {
 
   /** The counters now; after `close` those of its moment. */
   stats(): SlabServerStats {
-    return this.#lastStats ?? this.#native.stats();
+    return this.#lastStats ?? named(this.#native.stats());
   }
 
   /** Ends every session and unmaps all memory. Idempotent. */
   close(): void {
     if (this.#lastStats !== undefined) return;
-    this.#lastStats = { ...this.#native.stats(), sessions: 0, leases: 0, leasedSlabs: 0, mappedBytes: 0 };
+    this.#lastStats = { ...this.stats(), sessions: 0, leases: 0, leasedSlabs: 0, mappedBytes: 0 };
     this.#native.close();
   }
 
@@ -265,6 +270,11 @@ export class SlabServer {
     if (this.#lastStats === undefined) return this.#native;
     throw new ExopoolError('EXOPOOL_CLOSED', 'the slab server is closed; start another one');
   }
+}
+
+function named({ refused, ...stats }: NativeStats): SlabServerStats {
+  const byReason = slabRefusals.slice(1).map((reason, at) => [reason, refused[at + 1]!]);
+  return { ...stats, refused: Object.fromEntries(byReason) as Record<SlabRefusal, number> };
 }
 
 function checkBytes(name: string, bytes: Buffer, length: number): void {

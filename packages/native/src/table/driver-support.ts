@@ -1,28 +1,13 @@
 /** Whether the engine `driver` (kernel module exopool.ko) runs here, and what it did so far. */
+import { driverEnds, driverModes } from '../contracts.js';
 import { fixHere } from '../load-binding.js';
 import type { EngineSupport } from './table-engine.js';
 import { tableBinding } from './table-binding.js';
 
-/** In the order of `enum exo_mode`. */
-const modes = ['best', 'wait', 'thread', 'poll', 'irq'] as const;
-/** In the order of `enum exo_end`. */
-const ends = [
-  'none',
-  'done',
-  'program',
-  'bound',
-  'outside',
-  'straddle',
-  'stale',
-  'budget',
-  'io',
-  'cancelled',
-] as const;
-
 /** Who goes on with a chain: kernel/kmod/README.md. */
-export type DriverMode = Exclude<(typeof modes)[number], 'best'>;
+export type DriverMode = Exclude<(typeof driverModes)[number], 'best'>;
 /** How a chain ended in the kernel. Only a chain that is `done` has an answer. */
-export type DriverEnd = Exclude<(typeof ends)[number], 'none'>;
+export type DriverEnd = Exclude<(typeof driverEnds)[number], 'none'>;
 
 /** What the module did for this process. */
 export interface DriverCounters {
@@ -48,8 +33,8 @@ export function driverCounters(): DriverCounters {
   const { ends: byEnd, modes: byMode, ...counters } = tableBinding().driverCounters();
   return {
     ...counters,
-    chainsByEnd: named(ends, byEnd) as Record<DriverEnd, number>,
-    batchesByMode: named(modes, byMode) as Record<DriverMode, number>,
+    chainsByEnd: named(driverEnds, byEnd) as Record<DriverEnd, number>,
+    batchesByMode: named(driverModes, byMode) as Record<DriverMode, number>,
   };
 }
 

@@ -1,11 +1,12 @@
 /** Which lookup engines run on this machine. */
 import { ExopoolError } from '@exopool/shared';
+import { tableEngines } from '../contracts.js';
 import { fixHere } from '../load-binding.js';
 import { driverEngineSupport } from './driver-support.js';
 import { loopEngineSupport } from './loop-support.js';
 import { ringRefusal } from './ring-support.js';
 import { tableBinding } from './table-binding.js';
-import { tableEngines, type EngineSupport, type TableEngine } from './table-engine.js';
+import type { EngineSupport, TableEngine } from './table-engine.js';
 
 let support: readonly EngineSupport[] | undefined;
 

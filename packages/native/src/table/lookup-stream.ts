@@ -6,6 +6,7 @@
  *
  * A token names a key in flight: it is the key's place in the list of waiting calls.
  */
+import { streamAnswersMax, streamWord, valueLength } from '../contracts.js';
 import { tableError, tableBinding, type TableFailure } from './table-binding.js';
 
 interface Waiting {
@@ -13,14 +14,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const failed = -3;
-/** Answers in one delivery at most: LookupStream::kDeliveryKeys. */
-const deliveryKeys = 16;
-
 const waiting: (Waiting | undefined)[] = [];
 const freeTokens: number[] = [];
 /** The addon writes token and length of each answer here. */
-const words = new Int32Array(2 * deliveryKeys);
+const words = new Int32Array(streamWord.words * streamAnswersMax);
 let stream: object | undefined;
 
 /** The channel of this thread. All stores of the thread get their answers from it. */
@@ -47,12 +44,13 @@ function receive(count: number, values?: Buffer, failures?: readonly TableFailur
   let valueAt = 0;
   let failure = 0;
   for (let index = 0; index < count; index += 1) {
-    const token = words[2 * index]!;
-    const length = words[2 * index + 1]!;
+    const answer = streamWord.words * index;
+    const token = words[answer + streamWord.token]!;
+    const length = words[answer + streamWord.length]!;
     const { resolve, reject } = waiting[token]!;
     waiting[token] = undefined;
     freeTokens.push(token);
-    if (length === failed) reject(tableError('', failures![failure++]!));
+    if (length === valueLength.failed) reject(tableError('', failures![failure++]!));
     else if (length < 0) resolve(undefined);
     else resolve(length === 0 ? Buffer.alloc(0) : values!.subarray(valueAt, (valueAt += length)));
   }

@@ -1,5 +1,6 @@
 /** Whether the engines in the kernel's ring (`io-uring-bpf`, `nvme-bpf`) run here, and what they did so far. */
 import { readdirSync } from 'node:fs';
+import { loopKind } from '../contracts.js';
 import { fixHere } from '../load-binding.js';
 import type { EngineSupport } from './table-engine.js';
 import { tableBinding, type LoopCounters } from './table-binding.js';
@@ -30,5 +31,5 @@ export function loopEngineSupport(): EngineSupport[] {
 
 /** Counters of the whole process. No BPF program can change them. */
 export function loopCounters(engine: 'io-uring-bpf' | 'nvme-bpf'): LoopCounters {
-  return tableBinding().loopCounters(engine === 'io-uring-bpf' ? 0 : 1);
+  return tableBinding().loopCounters(engine === 'io-uring-bpf' ? loopKind.file : loopKind.nvme);
 }

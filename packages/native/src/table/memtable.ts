@@ -5,6 +5,7 @@
  * counted, as for a table. Native work in flight holds the memtable for itself.
  */
 import { ExopoolError } from '@exopool/shared';
+import { batchCode } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 
 /** Names what the addon holds for one memtable. */
@@ -21,16 +22,13 @@ interface MemtableBinding {
 
 /** A view that hides no write. */
 export const newestView = Number.MAX_SAFE_INTEGER;
-/** Answers of the addon in place of the memory in use. */
-const unsound = -1;
-const noMemory = -2;
 
 const binding = (): MemtableBinding => loadBinding() as unknown as MemtableBinding;
 
 /** Counts the entries of a batch; `undefined` when the batch contradicts itself. See `addon/store/entry_batch.hh`. */
 export function batchEntries(batch: Uint8Array): number | undefined {
   const count = binding().batchEntries(batch);
-  return count === unsound ? undefined : count;
+  return count === batchCode.unsound ? undefined : count;
 }
 
 /**
@@ -110,7 +108,7 @@ export class Memtable {
 
 function bytesInUse(result: number): number {
   if (result >= 0) return result;
-  if (result === noMemory) {
+  if (result === batchCode.noMemory) {
     throw new ExopoolError('EXOPOOL_IO', 'there is no memory for the memtable; lower memtableBytes');
   }
   throw new ExopoolError('EXOPOOL_INVALID', 'the batch is not a sequence of writes; nothing was applied');

@@ -1,5 +1,6 @@
 /** Sorting in native memory, for bulk loads. */
 import { ExopoolError } from '@exopool/shared';
+import { batchCode } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 
 interface SortedRunBinding {
@@ -46,7 +47,7 @@ export class SortedRun {
    */
   add(batch: Uint8Array): void {
     const bytes = binding().addToRun(this.handle, batch);
-    if (bytes === -1)
+    if (bytes === batchCode.unsound)
       throw new ExopoolError('EXOPOOL_INVALID', 'the batch is not a sequence of entries; nothing was added');
     if (bytes < 0) throw new ExopoolError('EXOPOOL_IO', 'there is no memory for sorting; lower runBytes');
     this.#bytes = bytes;

@@ -10,11 +10,12 @@
  * one delivery of `get` share a block: copy a value to keep it for long.
  */
 import { ExopoolError } from '@exopool/shared';
+import { EXO_KEY_MAX, findCode, noToken } from '../contracts.js';
 import { awaitAnswer, lookupStream, nextToken } from './lookup-stream.js';
 import { tableBinding, tableError, type Packed, type StoreIndexBinding } from './table-binding.js';
 import type { StoreIndexStats } from './table-binding.js';
 import { engineNumber, type TableEngine } from './table-engine.js';
-import { keyMaxBytes, type TableFile } from './table-file.js';
+import type { TableFile } from './table-file.js';
 
 /** The answer of `find` when a table must be read. */
 export const notInMemory: unique symbol = Symbol('not in memory');
@@ -32,15 +33,12 @@ export interface StoreIndexOptions {
   readonly cacheBytes: number;
 }
 
-/** Answers of the addon's `find` where there is no length. */
-const code = { absent: -1, notInMemory: -2, noRoom: -3, large: -4 } as const;
-const noToken = -1;
 /** Values found in memory lie in blocks of this size. A new block costs as much as some ten calls. */
 const blockBytes = 64 * 1024;
 /** Memory for packed keys that is kept for the next call, some 10,000 keys; one call may take more. */
 const packedBytesKept = 1024 * 1024;
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
-const keyBufferBytes = keyMaxBytes * 3;
+const keyBufferBytes = EXO_KEY_MAX * 3;
 /** Up to this length a loop is faster than a call. */
 const shortKeyBytes = 40;
 const keyLengthBytes = 2;
@@ -89,7 +87,7 @@ export class StoreIndex {
   /** The value. Throws as {@link find}; also `EXOPOOL_CORRUPT` and `EXOPOOL_IO`, with file and offset. */
   get(key: Uint8Array | string): Promise<Buffer | undefined> {
     const found = this.#native.find(this.#putKey(key), nextToken());
-    if (found !== code.notInMemory) return Promise.resolve(this.#take(found) as Buffer | undefined);
+    if (found !== findCode.notInMemory) return Promise.resolve(this.#take(found) as Buffer | undefined);
     this.#flushLater();
     return awaitAnswer();
   }
@@ -198,7 +196,7 @@ export class StoreIndex {
   /** Puts the key into the buffer that the addon reads. @returns its length. */
   #putKey(key: Uint8Array | string): number {
     const length = typeof key === 'string' ? putText(key, this.#key) : putBytes(key, this.#key);
-    if (length === 0 || length > keyMaxBytes) throw wrongLength(length);
+    if (length === 0 || length > EXO_KEY_MAX) throw wrongLength(length);
     return length;
   }
 
@@ -209,9 +207,9 @@ export class StoreIndex {
       this.#blockAt = at + ((found + 7) & ~7);
       return this.#block.subarray(at, at + found);
     }
-    if (found === code.absent) return undefined;
-    if (found === code.notInMemory) return notInMemory;
-    if (found === code.large) return this.#native.large();
+    if (found === findCode.absent) return undefined;
+    if (found === findCode.notInMemory) return notInMemory;
+    if (found === findCode.large) return this.#native.large();
     this.#block = Buffer.allocUnsafeSlow(blockBytes);
     this.#blockAt = 0;
     return this.#take(this.#native.setBlock(this.#block));
@@ -252,7 +250,7 @@ function unpack({ packed, failure }: Packed, count: number): (Buffer | undefined
 /** @returns the length, which may exceed that of a key. Nothing is written past the buffer. */
 function putText(text: string, into: Buffer): number {
   const { length } = text;
-  if (length > keyMaxBytes) return Buffer.byteLength(text);
+  if (length > EXO_KEY_MAX) return Buffer.byteLength(text);
   if (length > shortKeyBytes) return into.write(text, 0, 'utf8');
   for (let at = 0; at < length; at += 1) {
     const unit = text.charCodeAt(at);
@@ -268,12 +266,12 @@ function putBytes(bytes: unknown, into: Buffer): number {
     throw new ExopoolError('EXOPOOL_INVALID', `a key must be a Buffer or a string, not ${given}`);
   }
   const { length } = bytes;
-  if (length > keyMaxBytes) return length;
+  if (length > EXO_KEY_MAX) return length;
   if (length > shortKeyBytes) into.set(bytes);
   else for (let at = 0; at < length; at += 1) into[at] = bytes[at]!;
   return length;
 }
 
 function wrongLength(length: number): ExopoolError {
-  return new ExopoolError('EXOPOOL_INVALID', `a key must have 1 to ${keyMaxBytes} bytes, not ${length}`);
+  return new ExopoolError('EXOPOOL_INVALID', `a key must have 1 to ${EXO_KEY_MAX} bytes, not ${length}`);
 }

@@ -1,6 +1,7 @@
 /** The addon's functions for table files, and the typed errors for their failures. */
 import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { EXO_TABLE_VERSION, packedValuesBytesMax } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 
 /** Names what the addon holds for one open table. */
@@ -164,7 +165,7 @@ export interface TableBinding {
   ringError(): number;
   bpfSupport(): { available: boolean; reason: string; fix: string };
   loopSupport(): { available: boolean; reason: string; fix: string };
-  /** `kind`: 0 `io-uring-bpf`, 1 `nvme-bpf`. */
+  /** `kind`: `loopKind`. */
   loopCounters(kind: number): LoopCounters;
   driverSupport(): { available: boolean; reason: string; fix: string };
   /** Why the driver cannot read the table's file; empty when it can from now on. */
@@ -179,9 +180,6 @@ export function tableBinding(): TableBinding {
   return loadBinding() as unknown as TableBinding;
 }
 
-/** The version of table files that this program writes and reads. */
-const tableVersion = 3;
-
 /** The typed error for a failure on the table file at `path`, unless the failure names one. */
 export function tableError(given: string, failure: TableFailure): ExopoolError {
   const path = failure.path ?? given;
@@ -191,7 +189,7 @@ export function tableError(given: string, failure: TableFailure): ExopoolError {
       return new ExopoolError('EXOPOOL_CORRUPT', `${what}; put back an intact copy, or load the data again`);
     }
     case 'version': {
-      const versions = `table version ${failure.number}, this one reads ${tableVersion}`;
+      const versions = `table version ${failure.number}, this one reads ${EXO_TABLE_VERSION}`;
       return new ExopoolError(
         'EXOPOOL_VERSION',
         `${path}: written by a newer exopool (${versions}); update exopool`,
@@ -200,7 +198,7 @@ export function tableError(given: string, failure: TableFailure): ExopoolError {
     case 'limit':
       return new ExopoolError(
         'EXOPOOL_INVALID',
-        `${path}: the values of one call exceed 1 GiB; ask for fewer keys`,
+        `${path}: the values of one call exceed ${packedValuesBytesMax / 2 ** 30} GiB; ask for fewer keys`,
       );
     case 'io': {
       const name = getSystemErrorName(-failure.number);

@@ -1,4 +1,5 @@
-/** The engines by name, and by the number that the addon has for them. */
+/** The engines by name, and by the number that the addon has for them: addon/table/engine.hh. */
+import { tableEngines } from '../contracts.js';
 
 /**
  * How a table is walked.
@@ -12,17 +13,7 @@
  * - `driver` lets the kernel module exopool.ko walk (`kernel/kmod/`). With the hooked NVMe driver it walks in the device's
  *   completion handler.
  */
-export type TableEngine = 'pread' | 'io-uring' | 'page-cache-bpf' | 'io-uring-bpf' | 'nvme-bpf' | 'driver';
-
-/** In the order of the addon's `enum class Engine`. */
-export const tableEngines: readonly TableEngine[] = [
-  'pread',
-  'io-uring',
-  'page-cache-bpf',
-  'io-uring-bpf',
-  'nvme-bpf',
-  'driver',
-];
+export type TableEngine = (typeof tableEngines)[number];
 
 /** The addon's number for an engine. */
 export function engineNumber(engine: TableEngine): number {

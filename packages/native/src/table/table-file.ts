@@ -14,24 +14,19 @@
  * Lookups in flight hold the file, so `close` does not wait.
  */
 import { ExopoolError } from '@exopool/shared';
+import { EXO_KEY_MAX, EXO_PAGE_SIZE, EXO_VALUE_MAX, valueLength } from '../contracts.js';
 import { requireEngine } from './engine-support.js';
 import { ExtentPin } from './extent-pin.js';
 import { engineNumber, type TableEngine } from './table-engine.js';
 import { tableBinding, tableError } from './table-binding.js';
 import type { LookupCounters, Packed, TableHandle, TableHeader } from './table-binding.js';
 
-/** Bytes of a page. A file is a whole number of pages. */
-export const pageBytes = 4096;
-/** Longest key, bytes (EXO_KEY_MAX). */
-export const keyMaxBytes = 511;
 /** Most keys of one call: 64 Ki of the largest keys take 32 MiB of packed memory, and more gain nothing. */
 const lookupMaxKeys = 65_536;
 /** Most pages of one read: the longest run is a value of 16 MiB. */
-const readMaxPages = 4096;
+const readMaxPages = EXO_VALUE_MAX / EXO_PAGE_SIZE;
 /** Bytes of a value's length in front of the packed values. */
 const lengthBytes = 4;
-/** Stands for the length of a tombstone; -1 for a key that is not there. */
-const deletedLength = -2;
 
 /** How a table file is opened. */
 export interface TableFileOptions {
@@ -98,7 +93,7 @@ export class TableFile {
     let at = keys.length * lengthBytes;
     return keys.map((_, index) => {
       const length = packed.readInt32LE(index * lengthBytes);
-      if (length < 0) return length === deletedLength ? null : undefined;
+      if (length < 0) return length === valueLength.deleted ? null : undefined;
       return packed.subarray(at, (at += length));
     });
   }
@@ -191,8 +186,8 @@ export class TableFile {
   async #read(offset: number, count: number, verify: boolean): Promise<Buffer> {
     const handle = this.#open();
     const inFile =
-      Number.isInteger(count) && count >= 1 && offset + count * pageBytes <= this.header.fileSize;
-    if (!inFile || count > readMaxPages || !Number.isInteger(offset / pageBytes) || offset < 0) {
+      Number.isInteger(count) && count >= 1 && offset + count * EXO_PAGE_SIZE <= this.header.fileSize;
+    if (!inFile || count > readMaxPages || !Number.isInteger(offset / EXO_PAGE_SIZE) || offset < 0) {
       const message = `${this.path}: ${count} pages at offset ${offset} are not a run of at most ${readMaxPages} pages in it`;
       throw new ExopoolError('EXOPOOL_INVALID', message);
     }
@@ -217,7 +212,7 @@ function requireKeys(keys: readonly Buffer[]): void {
 
 function requireKey(key: unknown): void {
   if (!Buffer.isBuffer(key)) throw new ExopoolError('EXOPOOL_INVALID', 'a key must be a Buffer');
-  if (key.length > keyMaxBytes) {
-    throw new ExopoolError('EXOPOOL_INVALID', `a key may have ${keyMaxBytes} bytes, not ${key.length}`);
+  if (key.length > EXO_KEY_MAX) {
+    throw new ExopoolError('EXOPOOL_INVALID', `a key may have ${EXO_KEY_MAX} bytes, not ${key.length}`);
   }
 }

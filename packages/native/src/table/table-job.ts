@@ -48,7 +48,7 @@ interface WriteResult extends ScanFailure {
 
 interface TableJobBinding {
   startWrite(scan: ScanSpec, options: object): { control: object; done: Promise<WriteResult> };
-  writeProgress(control: object): [entries: number, bytes: number];
+  writeProgress(control: object): { readonly entries: number; readonly bytes: number };
   setWriteRate(control: object, bytesPerSecond: number): void;
   cancelWrite(control: object): void;
 }
@@ -92,8 +92,7 @@ export class TableWrite {
 
   /** Entries taken from the sources so far, each key once, and bytes in the file. */
   get progress(): { readonly entries: number; readonly bytes: number } {
-    const [entries, bytes] = binding().writeProgress(this.#control);
-    return { entries, bytes };
+    return binding().writeProgress(this.#control);
   }
 
   /** Changes the rate from now on; `Infinity` for no limit. */

@@ -6,12 +6,13 @@
  * cache has all of the first batch, the calling thread makes it at once.
  */
 import { ExopoolError } from '@exopool/shared';
+import { EXO_PAGE_SIZE, numberTypes, scanHeaderBytes } from '../contracts.js';
 import { loadBinding } from '../load-binding.js';
 import type { Memtable, MemtableHandle } from './memtable.js';
 import type { SortedRun } from './sorted-run.js';
 import type { StoreIndex } from './store-index.js';
 import { tableError, type TableFailure, type TableHandle } from './table-binding.js';
-import { pageBytes, type TableFile } from './table-file.js';
+import type { TableFile } from './table-file.js';
 
 /** Names what the addon holds for one scan. */
 type ScanHandle = object;
@@ -46,9 +47,7 @@ export interface ScanRange {
   readonly limit?: number | undefined;
 }
 
-/** Numbers that may stand in values, in the order of the addon's `enum class NumberType`. */
-export const numberTypes = ['u8', 'u16le', 'u32le', 'i32le', 'f32le', 'f64le'] as const;
-/** One number type. */
+/** A number that may stand in values. */
 export type NumberType = (typeof numberTypes)[number];
 
 /** Totals over the entries of a range. */
@@ -113,8 +112,6 @@ const firstBatchBytes = 64 * 1024;
 const batchBytesMax = 256 * 1024;
 /** Stands for no number type in the addon. */
 const countOnly = numberTypes.length;
-/** Bytes of the two lengths in front of each entry. */
-const entryHeaderBytes = 8;
 
 /** What the addon needs for a scan. @param readBytes memory for the reads of each table; give less with many tables. */
 export function scanSpec(sources: ScanSources, range: ScanRange, readBytes = readBytesMax): ScanSpec {
@@ -132,7 +129,7 @@ export function scanSpec(sources: ScanSources, range: ScanRange, readBytes = rea
     reverse: range.reverse ?? false,
     keysOnly: range.keysOnly ?? false,
     limit: range.limit ?? Infinity,
-    readPagesMax: Math.max(1, Math.floor(readBytes / pageBytes)),
+    readPagesMax: Math.max(1, Math.floor(readBytes / EXO_PAGE_SIZE)),
     leaves: sources.cache?.leaves,
   };
 }
@@ -243,7 +240,7 @@ function unpack(packed: Buffer, count: number): [Buffer, Buffer][] {
   const entries = new Array<[Buffer, Buffer]>(count);
   let at = 0;
   for (let index = 0; index < count; index += 1) {
-    const keyAt = at + entryHeaderBytes;
+    const keyAt = at + scanHeaderBytes;
     const valueAt = keyAt + packed.readUInt32LE(at);
     const end = valueAt + packed.readUInt32LE(at + 4);
     entries[index] = [packed.subarray(keyAt, valueAt), packed.subarray(valueAt, end)];

@@ -5,35 +5,16 @@
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName } from 'node:util';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
+import { traversalEnds } from '../contracts.js';
 import { ExtentPin } from './extent-pin.js';
 import { loadBinding } from '../load-binding.js';
 import { engineNumber, type TableEngine } from './table-engine.js';
 
-/** Longest input of a chain, bytes (TRAVERSAL_INPUT_MAX). */
-export const traversalInputMaxBytes = 128;
-
 /** The folder with `include/` and `kernel/traversal/`, which compiling a traversal needs. */
 export const traversalSourceFolder = fileURLToPath(new URL('../..', import.meta.url));
 
-/** How a chain ended, in the order of include/traversal.h. */
-const ends = [
-  'going',
-  'done',
-  'notFound',
-  'failed',
-  'user',
-  'bound',
-  'outside',
-  'unaligned',
-  'garbage',
-  'wroteInput',
-  'endless',
-  'io',
-  'stale',
-  'straddle',
-] as const;
-/** One way for a chain to end. */
-export type TraversalEnd = (typeof ends)[number];
+/** One way for a chain to end: see include/traversal.h. */
+export type TraversalEnd = (typeof traversalEnds)[number];
 
 /** How one chain ended. */
 export interface TraversalOutcome {
@@ -148,14 +129,14 @@ export class TraversalFile {
    */
   async run(inputs: readonly Uint8Array[], hopsMax: number): Promise<TraversalOutcome[]> {
     const outcomes = await binding().runTraversal(this.#required(), inputs, hopsMax);
-    return outcomes.map((outcome) => ({ ...outcome, end: ends[outcome.end]! }));
+    return outcomes.map((outcome) => ({ ...outcome, end: traversalEnds[outcome.end]! }));
   }
 
   /** The counters now. @throws `EXOPOOL_CLOSED` */
   counters(): TraversalCounters {
     const counters = binding().traversalCounters(this.#required());
     const named = (counts: readonly number[]): Record<TraversalEnd, number> =>
-      Object.fromEntries(ends.map((end, i) => [end, counts[i]!])) as Record<TraversalEnd, number>;
+      Object.fromEntries(traversalEnds.map((end, i) => [end, counts[i]!])) as Record<TraversalEnd, number>;
     return { ...counters, ends: named(counters.ends), returned: named(counters.returned) };
   }
 
