@@ -5,7 +5,7 @@
  * the store, the market and the tools are made of is in `@exopool/native/internal`.
  */
 export { machineCapabilities, type Capability, type CapabilityGroup } from './machine/capabilities.js';
-export { readMarks, tableEngines } from './contracts.js';
+export { readMarks } from './contracts.js';
 export { tableEngineSupport } from './table/engine-support.js';
 export type { EngineSupport, TableEngine } from './table/table-engine.js';
 export { engineFindings, engineFindingsAt } from './table/engine-findings.js';

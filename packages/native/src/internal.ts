@@ -2,8 +2,8 @@
  * What the packages of exopool use of this one, beside its index: parts of the store, the slab protocol, the sealed cache,
  * the block device, and what a producer needs of the machine. It may change with every version.
  */
+export { numberTypes, sealModes, tableEngines } from './contracts.js';
 export { buildCommand } from './load-binding.js';
-export { numberTypes, sealModes } from './contracts.js';
 export { crc32c } from './table/checksum.js';
 export { TableFile, type TableFileOptions } from './table/table-file.js';
 export { batchEntries, Memtable, type MemtableHandle } from './table/memtable.js';

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { needs } from '@exopool/house';
 import { describe, expect, it } from 'vitest';
 import {
@@ -43,6 +43,13 @@ it('functions of this kernel are known by their whole names', needs('kallsyms', 
   const has = kernelFunctions();
   expect(has('vfs_read')).toBe(true);
   expect(has('vfs_rea')).toBe(false);
+});
+
+it('probes are the programs of the BPF object, all of them', () => {
+  const source = readFileSync(new URL('../../kernel/bpf/read_trace.bpf.c', import.meta.url), 'utf8');
+  const written = [...source.matchAll(/^SEC\("[^"]+"\)\nint (\w+)\(/gm)].map(([, name]) => name);
+  const asked = [...programs(() => true), ...tracepointProbes().map(({ program }) => program)];
+  expect(new Set(written)).toEqual(new Set(asked));
 });
 
 it('a path without a device of its own has no route', () => {
