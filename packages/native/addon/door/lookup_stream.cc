@@ -12,9 +12,7 @@
 #include "door/lookup_job.hh"
 
 namespace exopool {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 LookupStream *LookupStream::Create(Napi::Env env, Napi::Function receive, Napi::Int32Array words) {
   WorkerPool::Get();  // may throw: here rather than when somebody waits for an answer

@@ -45,8 +45,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     napi_unref_threadsafe_function(env_, wake_);
     answers_ = std::make_shared<CacheAnswers>(
         [wake = wake_] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); });
-    cache_ = std::make_unique<SealedCache>(static_cast<SealMode>(mode), &SlabClientLoop::Get(kClientSpinUs),
-                                           answers_);
+    cache_ = std::make_unique<SealedCache>(static_cast<SealMode>(mode), &SlabClientLoop::Get(kClientSpinUs), answers_);
     Ref();
     // Hooks run in reverse order: this one before the end of the function that it must silence.
     napi_add_env_cleanup_hook(env_, EndWithEnvironment, this);
@@ -161,9 +160,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
   Napi::Value Stats(const Napi::CallbackInfo &) {
     const CacheCounts &c = cache_->counts();
     auto out = Napi::Float64Array::New(env_, kCacheStats);
-    auto set = [&out](CacheStat stat, uint64_t value) {
-      out[static_cast<size_t>(stat)] = static_cast<double>(value);
-    };
+    auto set = [&out](CacheStat stat, uint64_t value) { out[static_cast<size_t>(stat)] = static_cast<double>(value); };
     set(CacheStat::kHits, c.hits);
     set(CacheStat::kMisses, c.misses);
     set(CacheStat::kPuts, c.puts);

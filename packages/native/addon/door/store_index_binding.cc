@@ -66,8 +66,7 @@ void Gather(Index *index, std::string_view key, uint64_t hash, int32_t token) {
 // Puts a value where the next one goes: its length, or why it is not there.
 int32_t PutInBlock(Index *index, std::string_view value) {
   index->found = value;
-  if (value.size() > index->block_bytes / kLargeShare && index->block_bytes > 0)
-    return CodeOf(FindCode::kLarge);
+  if (value.size() > index->block_bytes / kLargeShare && index->block_bytes > 0) return CodeOf(FindCode::kLarge);
   if (value.size() > index->block_bytes - index->block_at) return CodeOf(FindCode::kNoRoom);
   if (!value.empty()) memcpy(index->block + index->block_at, value.data(), value.size());
   size_t taken = (value.size() + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;

@@ -23,7 +23,6 @@
 #include "door/binding.hh"
 #include "door/crossing.hh"
 #include "door/job_channel.hh"
-#include "door/scan_binding.hh"
 #include "door/lookup_job.hh"
 #include "door/scan_binding.hh"
 #include "table/table_writer.hh"

@@ -28,8 +28,7 @@ class Traversal {
   static std::shared_ptr<Traversal> Create();
 
   // `program` is the object for the kernel; of engines at user level it is not opened.
-  TraversalRefusal Open(const std::string &file, const std::string &twin, const std::string &program,
-                        Engine engine);
+  TraversalRefusal Open(const std::string &file, const std::string &twin, const std::string &program, Engine engine);
 
   bool has_loop() const { return loop_ != nullptr; }
   TraversalLoop *loop() { return loop_.get(); }
