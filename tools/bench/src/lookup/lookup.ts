@@ -236,7 +236,7 @@ class LookupRun {
       ratios,
       checks: checksOf(ratios),
       plots: lookupPlots(this.#rows),
-      picture: lookupPicture(this.#rows, ratios, { ...this.plan, rounds: this.#readRounds }),
+      picture: lookupPicture(this.#rows, { ...this.plan, rounds: this.#readRounds }),
     };
   }
 

@@ -68,7 +68,7 @@ Examples:
   exopool bench lookup --quick
   sudo exopool bench lookup --json lookup.json --dir /mnt/nvme
   exopool bench lookup --only exopool,lmdb --records 1000000 --keep
-  exopool bench lookup --quick --picture docs/cold-reads
+  exopool bench lookup --quick --picture docs/point-reads
   sudo exopool bench harvest --only redis,slab
   sudo exopool bench lookup --engines
   exopool bench cache --vm --only swap
