@@ -61,7 +61,7 @@ describe('exopool demo', needsBuild, () => {
   it('runs without root, and says what it skipped', { timeout: demoTimeoutMs }, async (context) => {
     const readable = spawnSync(asNobody[0]!, [...asNobody.slice(1), 'test', '-r', mainPath]).status === 0;
     if (!isRoot) skipWithout(context, 'root', 'the demo of this user is tested above');
-    if (!readable) skipWithout(context, 'nobody', 'this checkout can be read by root alone');
+    if (!readable) skipWithout(context, 'open-checkout', 'this checkout can be read by root alone');
     const result = await runDemo(asNobody);
     expect(result.skipped['engines_equal']).toMatch(/\S/);
   });

@@ -23,8 +23,9 @@ export const features = {
   'missing-engine': 'nothing: every engine runs here',
   'nbd-tools': 'apt-get install libnbd-bin qemu-utils nbd-client',
   nbdkit: 'apt-get install nbdkit nbdkit-plugin-dev libssl-dev, then ./exopool setup',
-  nobody: 'run as root, node and the checkout where every user may read them',
+  nobody: 'run as root, with node where every user may run it',
   'nvme-bpf': 'an NVMe disk and Linux 7.1 or later; the tests in guests run it: ./exopool test --vm',
+  'open-checkout': 'put the checkout where every user may read it',
   'page-cache-bpf':
     'apt-get install clang libbpf-dev, then ./exopool setup; run as root or with CAP_BPF and CAP_PERFMON',
   perl: 'apt-get install perl-base',

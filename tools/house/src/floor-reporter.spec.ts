@@ -1,5 +1,5 @@
 /** The floor in a run of vitest, of a project of its own. */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,36 +28,35 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function run(required: string): { status: number | null; output: string; totals: string } {
+async function run(required: string): Promise<{ status: number; output: string; totals: string }> {
   const totals = join(folder, 'totals');
   const env = { ...process.env, EXOPOOL_TEST_REQUIRE: required, EXOPOOL_TEST_TOTALS: totals };
-  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const words = [vitest, 'run', '--root', folder];
-  const { status, stdout, stderr } = spawnSync(process.execPath, words, {
-    env,
-    cwd: folder,
-    encoding: 'utf8',
+  const words = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--root', folder];
+  const [status, output] = await new Promise<[number, string]>((resolve) => {
+    const child = execFile(process.execPath, words, { env, cwd: folder }, (_, stdout, stderr) =>
+      resolve([child.exitCode ?? -1, stdout + stderr]),
+    );
   });
-  return { status, output: stdout + stderr, totals: readFileSync(totals, 'utf8') };
+  return { status, output, totals: readFileSync(totals, 'utf8') };
 }
 
-it('skips of features that nobody asks for are counted', () => {
-  const { status, output, totals } = run('fio');
+it('skips of features that nobody asks for are counted', async () => {
+  const { status, output, totals } = await run('fio');
   expect({ status, totals }).toEqual({ status: 0, totals: '1 passed, 0 failed, 2 skipped\n' });
   expect(output).toContain('1 x redis: not installed');
 });
 
-it('a skip of a required feature fails the run, with the line that brings it', () => {
-  const { status, output, totals } = run('fio,redis');
+it('a skip of a required feature fails the run, with the line that brings it', async () => {
+  const { status, output, totals } = await run('fio,redis');
   expect({ status, totals }).toEqual({ status: 1, totals: '1 passed, 1 failed, 1 skipped\n' });
   expect(output).toMatch(
     /a\.spec\.ts:6 a server > answers: .*'redis': not installed; apt-get install redis-/,
   );
 });
 
-it('so does one that does not say what it lacks', () => {
+it('so does one that does not say what it lacks', async () => {
   writeFileSync(join(folder, 'a.spec.ts'), `import { it } from 'vitest'; it.skip('a', () => undefined);`);
-  const { status, output, totals } = run('');
+  const { status, output, totals } = await run('');
   expect({ status, totals }).toEqual({ status: 1, totals: '0 passed, 1 failed, 0 skipped\n' });
   expect(output).toMatch(/a\.spec\.ts:1 a: skipped without a reason/);
 });

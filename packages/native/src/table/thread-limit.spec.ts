@@ -37,7 +37,7 @@ function run(most: number): { readonly status: number | null; readonly stdout: s
 it('no thread can be started: an error, not the end of the process', (ctx) => {
   const free = process.getuid?.() === 0 ? run(1000) : undefined;
   if (free?.status !== 0)
-    skipWithout(ctx, 'nobody', 'needs root, setpriv, and an addon that others may read');
+    skipWithout(ctx, 'open-checkout', 'needs root, setpriv, and an addon that others may read');
   const loaded = threads.map(run).filter(({ stdout }) => stdout.includes('loaded'));
   expect(loaded.filter(({ stdout }) => stdout.includes('Resource temporarily unavailable'))).not.toEqual([]);
   for (const { status, stdout } of loaded) {
