@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "page_workspace.hh"
-
 namespace exopool {
 
 // The part of a request that is done in one go.

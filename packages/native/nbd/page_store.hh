@@ -20,6 +20,7 @@
 #include <mutex>
 
 #include "leased_places.hh"
+#include "page_workspace.hh"
 #include "range_lock.hh"
 #include "slab_transfer.hh"
 #include "write_behind.hh"
@@ -48,7 +49,7 @@ struct PageGauges {
 
 class PageStore {
  public:
-  static constexpr uint32_t kChunkPages = 64;  // done in one go; longer requests are several
+  static constexpr uint32_t kChunkPages = PageWorkspace::kChunkPages;
   static constexpr uint32_t kWorkspaces = 16;  // requests under way, 300 KiB each; others wait
   static constexpr uint32_t kFramesMin = 4 * kChunkPages;
   static constexpr uint64_t kPagesMax = UINT32_MAX - 1;
@@ -86,7 +87,7 @@ class PageStore {
   PageGauges gauges();
 
  private:
-  struct Workspace;
+  using Workspace = PageWorkspace;
   struct Chunk;
   class Borrowed;
   struct Region {

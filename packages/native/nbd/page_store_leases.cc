@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's leased memory: requests to producers, and regions that come and go.
 #include "base/clock.hh"
-#include "base/poller.hh"
-#include "page_workspace.hh"
+#include "page_store.hh"
 
 namespace exopool {
 

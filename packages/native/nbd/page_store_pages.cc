@@ -2,7 +2,7 @@
 // Whole pages of one chunk, whose range is locked.
 #include <cerrno>
 
-#include "page_workspace.hh"
+#include "page_store.hh"
 
 namespace exopool {
 

@@ -2,13 +2,20 @@
 // The memory of one part of a request, made at the start: nothing is allocated while memory may be short.
 #pragma once
 
+#include <array>
 #include <cstring>
+#include <memory>
+#include <optional>
 
-#include "page_store.hh"
+#include "page_seal.hh"
+#include "page_table.hh"
+#include "slab_transfer.hh"
 
 namespace exopool {
 
-struct PageStore::Workspace {
+struct PageWorkspace {
+  static constexpr uint32_t kChunkPages = 64;  // done in one go; longer requests are several
+
   enum class Source : uint8_t { kZero, kBuffer, kLeased, kFile };
   struct Page {
     PageState state;
@@ -21,7 +28,7 @@ struct PageStore::Workspace {
     uint32_t transfer, request;
   };
 
-  explicit Workspace(const std::optional<PageKey> &key)
+  explicit PageWorkspace(const std::optional<PageKey> &key)
       : seal(key), memory(new uint8_t[(kChunkPages + 4) * size_t{kPageBytes}]) {
     // Direct I/O wants whole pages.
     const auto start = reinterpret_cast<uintptr_t>(memory.get());

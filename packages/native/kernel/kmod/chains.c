@@ -290,7 +290,7 @@ void exo_batch_run(struct exo_batch *batch) {
 }
 
 /* Also what has not been looked at since an earlier driver was loaded: the hook may have come. */
-u32 exo_modes_of(struct block_device *bdev) {
+u32 exo_modes_of(struct block_device *bdev, bool has_hook) {
   u32 modes = 1u << EXO_MODE_WAIT | 1u << EXO_MODE_THREAD;
 
 #ifdef BLK_FEAT_POLL
@@ -298,7 +298,7 @@ u32 exo_modes_of(struct block_device *bdev) {
 #else
   if (test_bit(QUEUE_FLAG_POLL, &bdev_get_queue(bdev)->queue_flags)) modes |= 1u << EXO_MODE_POLL;
 #endif
-  if (!strncmp(bdev->bd_disk->disk_name, "nvme", 4) && exo_hook_present()) modes |= 1u << EXO_MODE_IRQ;
+  if (!strncmp(bdev->bd_disk->disk_name, "nvme", 4) && has_hook) modes |= 1u << EXO_MODE_IRQ;
   return modes;
 }
 

@@ -82,7 +82,7 @@ static struct exo_attached *attach(struct exo_attach *call) {
     error = PTR_ERR(attached->snapshot);
     goto no_snapshot;
   }
-  attached->modes = exo_modes_of(attached->snapshot->bdev);
+  attached->modes = exo_modes_of(attached->snapshot->bdev, exo_hook_present());
   return attached;
 
 no_snapshot:
@@ -123,7 +123,7 @@ static long refresh_file(struct exo_session *session, struct exo_attach *call) {
   }
   exo_snapshot_put(attached->snapshot, attached->pinned);
   attached->snapshot = snapshot;
-  attached->modes = exo_modes_of(snapshot->bdev);
+  attached->modes = exo_modes_of(snapshot->bdev, exo_hook_present());
   describe(attached, call);
   return 0;
 }

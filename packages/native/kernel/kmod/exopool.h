@@ -152,7 +152,8 @@ void exo_batch_run(struct exo_batch *batch);
 /* Shows the flight's block to the program. True: flight->sector is to be read next; false: the chain has ended. */
 bool exo_flight_step(struct exo_flight *flight);
 struct exo_flight *exo_flight_of(struct bio *bio); /* NULL: the bio is not one of ours */
-u32 exo_modes_of(struct block_device *bdev);
+/* Bit 1 << enum exo_mode for each that the device can have; `has_hook`: see exo_hook_present. */
+u32 exo_modes_of(struct block_device *bdev, bool has_hook);
 
 /* hook.c */
 
