@@ -70,11 +70,14 @@ export {
 // Leased memory as a cache with times to live.
 export { KeyvStore, RemoteCache, type RemoteCacheEvents, type SetOptions } from './cache/index.js';
 
-// What all parties share: the client of the broker, and the lease ticket, which the broker signs and the producer checks.
+// Shared by all parties: the broker's client, limits, and the lease ticket that the broker signs and producers check.
 export {
   BrokerClient,
   openTicket,
+  requestedSlabsMax,
   signTicket,
+  slabMibDefault,
+  slabMibMax,
   ticketBytes,
   ticketSerial,
   type BrokerClientOptions,

@@ -1,12 +1,12 @@
 /**
- * Options of a command from its configuration schema: the schema says name, type, default and meaning once, and
- * flags, `EXOPOOL_*` variables, the file of `--config` and the help follow from it.
+ * Derives the options of a command from its configuration schema. The schema has each name, type, default and meaning
+ * once; flags, `EXOPOOL_*` variables, the file of `--config` and the help follow from it.
  */
 import { Option, type Command } from 'commander';
 import { configFields, loadConfig, type ConfigField, type ConfigSchema } from '@exopool/shared';
 import type { z } from 'zod';
 
-/** @param operands the setting, if any, that is given as words after `--` instead of by a flag. */
+/** @param operands the setting, if any, whose value is the words after `--` instead of a flag. */
 export function addConfigOptions(
   command: Command,
   schema: ConfigSchema,
@@ -18,15 +18,15 @@ export function addConfigOptions(
     else command.addOption(optionOf(field));
   }
   return command
-    .option('--config <file>', 'JSON object with settings by name, camelCase')
+    .option('--config <file>', 'JSON file with an object of settings, such as {"maxMib": 1024}')
     .addHelpText(
       'after',
-      '\nFlags win over variables, variables over the file of --config, that over defaults.',
+      '\nA flag takes precedence over a variable, and a variable over the file of --config.',
     );
 }
 
 /**
- * @param values the command's options, without those that are no settings.
+ * @param values the command's options that are settings.
  * @throws ExopoolError `EXOPOOL_CONFIG` that names the flag, variable or file, and the setting.
  */
 export function readConfig<S extends ConfigSchema>(
@@ -37,7 +37,7 @@ export function readConfig<S extends ConfigSchema>(
   values: Record<string, unknown> = command.opts(),
 ): z.output<S> {
   const { config, ...options } = values;
-  // Only what was given counts as a flag: commander sets `--no-x` to true by default.
+  // Only options on the command line count: commander sets `--no-x` to true by default.
   const given = Object.entries(options).filter(([name]) => command.getOptionValueSource(name) === 'cli');
   if (operands !== undefined && command.args.length > 0) given.push([operands, command.args]);
   const file = typeof config === 'string' ? { file: config } : {};
@@ -51,7 +51,7 @@ function optionOf(field: ConfigField): Option {
     return new Option(field.default === true ? field.flag.replace(/^--/, '--no-') : field.flag, help);
   }
   if (field.type === 'array') {
-    return new Option(`${field.flag} <item>`, `${help}; repeat, or commas between`).argParser(
+    return new Option(`${field.flag} <item>`, `${help}; repeat it, or separate items by commas`).argParser(
       (text: string, before: string[] | undefined) => [...(before ?? []), ...text.split(',')],
     );
   }

@@ -1,4 +1,4 @@
-/** Real data for the demo: the package index of apt, else the files under /usr, else what the user names. */
+/** Real data for the demo: a file that the user names, else apt's package index, else the files under /usr. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DemoData } from '@exopool/demo';

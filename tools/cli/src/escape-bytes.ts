@@ -1,6 +1,6 @@
-/** Bytes for a terminal: UTF-8 text as it is, everything that could confuse a terminal or a parser as `\xNN`. */
+/** Escapes bytes for a terminal: UTF-8 text stays; bytes that could confuse a terminal or a parser become `\xNN`. */
 
-// Control characters, the backslash itself, and what is left where the bytes were not UTF-8.
+// Control characters, the backslash, and the replacement character of bytes that are not UTF-8.
 // eslint-disable-next-line no-control-regex
 const unsafe = /[\x00-\x1f\x7f-\x9f\\\u2028\u2029\ufffd]/u;
 

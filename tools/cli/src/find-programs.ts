@@ -1,17 +1,21 @@
-/** Programs of the system that some features start. */
+/** Finds the programs of the system that some commands start. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const programs = [
-  { name: 'fio', package: 'fio', use: 'bench measures the disk with it' },
-  { name: 'redis-server', package: 'redis-server', use: 'the demo harvests beside it' },
-  { name: 'xz', package: 'xz-utils', use: 'store load unpacks .xz' },
-  { name: 'qemu-system-x86_64', package: 'qemu-system-x86', use: 'vm runs commands under other kernels' },
-  { name: 'busybox', package: 'busybox-static', use: 'vm boots with it' },
-  { name: 'nbdkit', package: 'nbdkit nbdkit-plugin-dev libssl-dev', use: 'consumer --nbd speaks NBD by it' },
-  { name: 'clang', package: 'clang', use: 'traversal build makes programs for the kernel with it' },
-  { name: 'sqlite3', package: 'sqlite3', use: 'traversal run finds tables of a database with it' },
-  { name: 'lz4', package: 'lz4', use: 'store load unpacks .lz4' },
+  { name: 'fio', package: 'fio', use: '`exopool bench` measures the disk with it' },
+  { name: 'redis-server', package: 'redis-server', use: '`exopool demo` harvests from it' },
+  { name: 'xz', package: 'xz-utils', use: '`exopool store load` unpacks .xz with it' },
+  { name: 'qemu-system-x86_64', package: 'qemu-system-x86', use: '`exopool vm` runs guests in it' },
+  { name: 'busybox', package: 'busybox-static', use: '`exopool vm` boots guests with it' },
+  {
+    name: 'nbdkit',
+    package: 'nbdkit nbdkit-plugin-dev libssl-dev',
+    use: '`exopool consumer --nbd` serves the device with it',
+  },
+  { name: 'clang', package: 'clang', use: '`exopool traversal build` compiles for the kernel with it' },
+  { name: 'sqlite3', package: 'sqlite3', use: '`exopool traversal run` finds tables with it' },
+  { name: 'lz4', package: 'lz4', use: '`exopool store load` unpacks .lz4 with it' },
 ];
 
 export interface FoundProgram {

@@ -1,4 +1,4 @@
-/** A nested object as rows of "path value", for people; what JSON nests, the path spells out with dots. */
+/** Flattens a nested object to rows of path and value; dots separate the parts of a path. */
 import { formatCount } from '@exopool/shared';
 
 export function flatten(value: unknown, path = ''): string[][] {

@@ -1,6 +1,6 @@
 /**
- * Commands by their names. What a command is made of, with all that it imports, is loaded when it is the one that was
- * asked for: half of the packages here take longer to load than most commands take to run.
+ * Commands that are loaded by name. A command and its imports are loaded only when it runs: most of the packages take
+ * longer to load than most commands take to run.
  */
 import type { Command } from 'commander';
 
@@ -11,7 +11,7 @@ export interface LazyCommand {
   readonly load: () => Promise<(command: Command) => void>;
 }
 
-/** Adds `commands` to `parent`, which must be parsed with `parseAsync`, and `help` for them. */
+/** Adds `commands`, and `help` for them, to `parent`. Parse it with `parseAsync`. */
 export function addLazyCommands(parent: Command, commands: readonly LazyCommand[]): void {
   const pending = new Map<Command, LazyCommand>();
   const define = async (command: Command): Promise<void> => {
@@ -25,7 +25,7 @@ export function addLazyCommands(parent: Command, commands: readonly LazyCommand[
   addHelpCommand(parent, define);
 }
 
-/** `help [command]`, which refuses a command that there is not. */
+/** Adds `help [command]`, which refuses unknown commands. */
 export function addHelpCommand(
   parent: Command,
   define: (command: Command) => Promise<void> | void = () => undefined,

@@ -1,4 +1,4 @@
-/** What `exopool consumer plan` prints and plots: the decision of the purchase policy, and what it was decided on. */
+/** The output of `exopool consumer plan`: the decision of the purchase policy, and the figures behind it. */
 import { formatBytes, formatCount, GiB, MiB } from '@exopool/shared';
 import {
   decidePurchase,
@@ -31,7 +31,7 @@ export interface PlanRow {
   readonly slabs: number;
   readonly bytes: number;
   readonly missRatio: number;
-  /** US dollars an hour: of all of these slabs. */
+  /** US dollars an hour for all these slabs. */
   readonly value: number;
   readonly cost: number;
 }
@@ -47,14 +47,14 @@ export interface Plan {
   readonly exact: { readonly curve: MissRatioCurve; readonly meanAbsoluteError: number } | undefined;
 }
 
-/** Rows of the table; more slabs than this are shown in steps. */
+/** Rows of the table; with more slabs it shows them in steps. */
 const rowsMax = 16;
 
 const reasons: Readonly<Record<PurchaseReason, string>> = {
-  worth: 'one more would cost more than it saves',
-  budget: 'more would be worth it, but the budget does not pay for more',
-  limit: 'more would be worth it, but --slabs does not allow more',
-  margin: 'another number would be better, but by less than a change must pay',
+  worth: 'another slab would cost more than it saves',
+  budget: 'more slabs would pay off, but exceed the budget',
+  limit: 'more slabs would pay off, but --slabs does not allow them',
+  margin: 'another number would be better, but by less than the margin for a change',
 };
 
 export function makePlan(wish: PlanWish, uses: readonly TraceUse[]): Plan {
@@ -88,7 +88,7 @@ export function makePlan(wish: PlanWish, uses: readonly TraceUse[]): Plan {
   };
 }
 
-/** Evenly up to the working set, what is bought among them. */
+/** Counts in even steps up to the working set, with the number to buy among them. */
 function slabCounts({ curve, slabBytes, slabsMax }: PurchaseSituation, bought: number): number[] {
   const most = Math.max(bought, Math.min(slabsMax, Math.ceil(curve.workingSetBytes / slabBytes)));
   const step = Math.max(1, Math.ceil(most / rowsMax));
@@ -133,7 +133,7 @@ function dollars(amount: number): string {
   return amount.toFixed(5);
 }
 
-/** As JSON: without the curves, which are long. */
+/** The plan for JSON, without the long curves. */
 export function summarizePlan(plan: Plan): object {
   const { requests, workingSetBytes, purchase, rows, slabBytes, exact } = plan;
   const accuracy = exact === undefined ? {} : { meanAbsoluteError: exact.meanAbsoluteError };

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `exopool` command: one line for an error, the right exit status, and a quiet end when nobody listens. */
+/** The `exopool` command: one line for an error, the right exit status, and no error when the reader of its output left. */
 import { fileURLToPath } from 'node:url';
 import { makeProgram } from './program.js';
 import { exitStatusOf, reportError } from './report-error.js';
@@ -12,7 +12,7 @@ try {
   await makeProgram(fileURLToPath(import.meta.url)).parseAsync();
 } catch (error) {
   reportError(error);
-  // Not when the event loop is empty: an input without an end would keep it busy. Output is written by now: on Linux
-  // standard streams of every kind are synchronous.
+  // At once: an endless input would keep the event loop busy. All output is written, since standard streams are
+  // synchronous on Linux.
   process.exit(exitStatusOf(error));
 }

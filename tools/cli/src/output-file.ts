@@ -1,9 +1,9 @@
-/** Files of results. Better refused before the work than after an hour of measuring. */
+/** Files of results. They are checked before the work, since it may take an hour. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { toExopoolError } from '@exopool/shared';
 
-/** Makes the file and its folder when they are not there; what is in it stays. @throws ExopoolError when it cannot be written. */
+/** Creates the file and its folder if they do not exist, and keeps its content. @throws ExopoolError when it cannot. */
 export function assertWritable(path: string): Promise<void> {
   return write(path, '', 'a');
 }

@@ -1,4 +1,4 @@
-/** A plan as a picture: misses by memory above, dollars by memory below, what is bought as a line through both. */
+/** Plots a plan: misses over memory above, dollars over memory below, and the number to buy as a line through both. */
 import { writeFile } from 'node:fs/promises';
 import { toSvg } from '@exopool/bench/svg';
 import { ExopoolError, formatBytes, GiB, toExopoolError } from '@exopool/shared';

@@ -1,30 +1,32 @@
-/** All commands, put together; each has a file of its own in commands/. */
+/** The program: all commands together. Each has a file of its own in commands/. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addLazyCommands, type LazyCommand } from './lazy-commands.js';
 
-/** @param mainPath the file that runs this program, for commands that start others. */
+/** @param mainPath the file that runs this program; some commands start it again. */
 export function makeProgram(mainPath: string): Command {
   const program = new Command('exopool')
     .description(
-      'Idle memory of other machines as a cache in front of an index whose lookups run inside the kernel.',
+      'A key-value store whose lookups run inside the kernel, with idle memory of other machines as its cache.',
     )
     .version(packageVersion(), '-V, --version')
-    // Errors are thrown to main.ts, which prints them in the one form that all errors have.
+    // main.ts prints all errors in one form.
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-    // Options behind a command are that command's, also where one above it has the same.
+    // An option after a command belongs to that command, even if its parent has an option of the same name.
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .addHelpText(
       'after',
       `
 Examples:
-  exopool demo                                  everything on this machine, measured, in a minute
-  exopool doctor                                what works here, and what would enable the rest
-  exopool store load --from data.jsonl ./data   a store from a file; then: exopool store get ./data KEY
+  exopool demo                                  run everything on this machine and measure it, in a minute
+  exopool doctor                                show what works on this machine, and how to enable the rest
+  exopool store load --from data.jsonl ./data   load a file into a store
+  exopool store get ./data KEY                  read a value from it
 
-Exit status: 0 done, 1 failed, 2 not understood, 130 stopped by Ctrl-C. EXOPOOL_DEBUG=1 adds a stack trace to an error.`,
+Exit status: 0 for success, 1 for a failure, 2 for a usage error, 130 after Ctrl-C.
+EXOPOOL_DEBUG=1 adds a stack trace to errors.`,
     );
   addLazyCommands(program, [...commandList(mainPath), ...(isCheckout() ? checkoutCommands : [])]);
   return program;
@@ -39,12 +41,12 @@ function isCheckout(): boolean {
 const checkoutCommands: readonly LazyCommand[] = [
   {
     name: 'setup',
-    description: 'install what is missing and build; quick when nothing is missing',
+    description: 'install missing packages and build; quick when nothing is missing',
     load: async () => (await import('./commands/setup.js')).defineSetup,
   },
   {
     name: 'test',
-    description: 'lint, type checks and all tests',
+    description: 'run lint, type checks and all tests',
     load: async () => (await import('./commands/test.js')).defineTest,
   },
 ];
@@ -53,7 +55,7 @@ function commandList(mainPath: string): LazyCommand[] {
   return [
     {
       name: 'demo',
-      description: 'the combined stack on this machine: broker, producers, a consumer with a store; measured',
+      description: 'run broker, producers and a consumer with a store on this machine, and measure them',
       load: async () => {
         const { defineDemo } = await import('./commands/demo.js');
         return (command) => defineDemo(command, mainPath);
@@ -61,42 +63,43 @@ function commandList(mainPath: string): LazyCommand[] {
     },
     {
       name: 'broker',
-      description: 'the market: knows who has memory, who wants it, and the price',
+      description: 'run the market, which places, prices and signs leases of memory',
       load: async () => (await import('./commands/broker.js')).defineBroker,
     },
     {
       name: 'producer',
-      description: "offer this machine's idle memory, and earn from it",
+      description: "offer this machine's idle memory for lease",
       load: async () => (await import('./commands/producer.js')).defineProducer,
     },
     {
       name: 'consumer',
-      description: 'lease remote memory and keep the leases',
+      description: 'lease memory of other machines, as a cache or a block device',
       load: async () => (await import('./commands/consumer.js')).defineConsumer,
     },
     {
       name: 'store',
-      description: 'an ordered key-value store from the shell',
+      description: 'load, read and check an ordered key-value store',
       load: async () => (await import('./commands/store.js')).defineStore,
     },
     {
       name: 'traversal',
-      description: 'your own C function, run in the kernel or at user level over your own file',
+      description: 'compile a C function and run it over a file, in the kernel or at user level',
       load: async () => (await import('./commands/traversal.js')).defineTraversal,
     },
     {
       name: 'bench',
-      description: 'measure it against its peers, in the same run',
+      description: 'measure exopool and its peers in the same run',
       load: async () => (await import('./commands/bench.js')).defineBench,
     },
     {
       name: 'breakdown',
-      description: 'where the time of a read goes: system call, file system, block layer, driver, device',
+      description:
+        'show the time of a read in each layer: system call, file system, block layer, driver, device',
       load: async () => (await import('./commands/breakdown.js')).defineBreakdown,
     },
     {
       name: 'doctor',
-      description: 'what this machine offers, what not, and the line that would enable it',
+      description: 'show what works on this machine, and how to enable the rest',
       load: async () => (await import('./commands/doctor.js')).defineDoctor,
     },
     {

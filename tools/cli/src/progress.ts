@@ -1,4 +1,4 @@
-/** Progress of a long job on standard error: a bar on a terminal, elsewhere a line every few seconds. */
+/** Shows the progress of a long job on standard error: a bar on a terminal, else a line every few seconds. */
 import { SingleBar } from 'cli-progress';
 import { formatBytes, formatCount } from '@exopool/shared';
 
@@ -9,9 +9,9 @@ const lineIntervalMs = 5000;
 export interface ProgressState {
   readonly entries: number;
   readonly bytes: number;
-  /** 0..1, or undefined when the end is not known. */
+  /** The part that is done, 0..1; undefined when the size of the job is unknown. */
   readonly share: number | undefined;
-  /** What is being done: "reading", "writing". */
+  /** "reading" or "writing". */
   readonly phase: string;
 }
 
@@ -30,7 +30,7 @@ export class Progress {
     this.#bar.start(1, 0, { phase: 'reading', entries: '0', rate: '0 B' });
   }
 
-  /** Draws when it is time; may be called much more often. */
+  /** Draws at intervals, however often it is called. */
   update({ entries, bytes, share, phase }: ProgressState): void {
     const now = performance.now();
     if (now - this.#lastMs < (this.#bar ? barIntervalMs : lineIntervalMs)) return;

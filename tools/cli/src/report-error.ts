@@ -1,8 +1,8 @@
-/** How the command line tells of errors: one line, `exopool: CODE: message`; EXOPOOL_DEBUG=1 adds the stack. */
+/** Prints errors of the command line in one line, `exopool: CODE: message`; EXOPOOL_DEBUG=1 adds the stack. */
 import { CommanderError } from 'commander';
 import { ExopoolError, toExopoolError } from '@exopool/shared/errors';
 
-/** Commander ends `--help` and `--version` by throwing too. */
+/** Commander throws after `--help` and `--version` too. */
 function isFinished(error: unknown): boolean {
   return error instanceof CommanderError && error.exitCode === 0;
 }
@@ -26,6 +26,6 @@ export function describeError(error: unknown, debug: boolean): string {
 
 function asExopoolError(error: unknown): ExopoolError {
   if (!(error instanceof CommanderError)) return toExopoolError(error);
-  const message = error.code === 'commander.help' ? 'a command is missing; the list is above' : error.message;
+  const message = error.code === 'commander.help' ? 'no command is given: see the list above' : error.message;
   return new ExopoolError('EXOPOOL_USAGE', message.replace(/^error: /, ''), { cause: error });
 }

@@ -1,25 +1,25 @@
 /**
- * The life of a long-running command: says that it is ready, runs until it is told to stop, closes cleanly.
+ * The life of a long-running command: it says that it is ready, runs until a signal stops it, and closes cleanly.
  *
- * Started by another process of exopool (with an IPC channel) it also reports over that channel, and takes the end
- * of the channel as the order to stop: so no child outlives its parent, however that ended.
+ * A command that another exopool process started (with an IPC channel) also reports over that channel. It stops when the
+ * channel closes, so no child outlives its parent.
  */
 import type { ServeMessage } from '@exopool/demo';
 import { ExopoolError } from '@exopool/shared';
 import { aborted, withShutdown } from './shutdown.js';
 
 export interface Served {
-  /** Resolves when it cannot go on, with why. */
+  /** Resolves with the error when it fails later. */
   readonly failed?: Promise<ExopoolError>;
   close(): Promise<void>;
 }
 
 export interface ServeReport<R> {
-  /** One line for people, printed when it runs. */
+  /** A line to print when it is ready. */
   ready(running: R): string;
-  /** Facts that a parent process needs to go on, such as the port. */
+  /** Facts that a parent process needs, such as the port. */
   facts(running: R): Record<string, unknown>;
-  /** Figures, sent to a parent process every second. */
+  /** Figures that are sent to a parent process every second. */
   figures?(running: R): unknown;
 }
 
@@ -44,7 +44,7 @@ export async function serve<R extends Served>(
         ...(running.failed === undefined ? [] : [running.failed]),
       ]);
       if (failure !== undefined) throw failure;
-      // To be told to stop is a good end, to lose the output is none.
+      // A signal to stop is no failure, but lost output is one.
       const reason: unknown = signal.reason;
       if (reason instanceof ExopoolError && reason.code !== 'EXOPOOL_ABORTED') throw reason;
     } finally {
@@ -52,11 +52,11 @@ export async function serve<R extends Served>(
       await running.close();
     }
   });
-  // An open channel would keep the process alive.
+  // An open channel would keep this process alive.
   if (process.connected) process.disconnect();
 }
 
 function tellParent(message: ServeMessage): void {
-  // A parent that is just gone is no error: the end of the channel is on its way.
+  // A parent that just died is no error: the channel is about to close.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

@@ -1,17 +1,17 @@
 /**
- * Ctrl-C, SIGTERM and the end of the terminal as an AbortSignal: the first asks for a clean end, a second one ends at
- * once. Output that cannot be written any more (`| head`, a parent that died, a full disk) asks for the end too.
+ * Turns Ctrl-C, SIGTERM and SIGHUP into an AbortSignal. The first one asks for a clean end, the second one ends the
+ * process at once. A failure to write output (`| head`, a dead parent, a full disk) asks for a clean end too.
  */
 import { constants } from 'node:os';
 import { ExopoolError, toExopoolError } from '@exopool/shared/errors';
 import { reportError } from './report-error.js';
 
-/** SIGHUP too: a terminal that is closed must not leave limits and swap behind. (Node.js undoes what nohup does.) */
+/** With SIGHUP: closing a terminal must not leave limits and swap behind. (Node.js overrides nohup.) */
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const running = new Set<AbortController>();
 
-/** Why a command ended that a signal stopped before it was done. */
+/** A signal stopped the command before it was done. */
 class StoppedError extends ExopoolError {
   constructor(private readonly signal: NodeJS.Signals) {
     super('EXOPOOL_ABORTED', `stopped by ${signal}`);
@@ -24,7 +24,7 @@ class StoppedError extends ExopoolError {
 
 /**
  * Runs `work` with a signal that aborts on SIGINT, SIGTERM and SIGHUP.
- * @throws ExopoolError what `work` throws; when that is `EXOPOOL_ABORTED`, the reason of the abort.
+ * @throws the error of `work`; instead of `EXOPOOL_ABORTED`, the reason of the abort.
  */
 export async function withShutdown<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -45,12 +45,12 @@ export async function withShutdown<T>(work: (signal: AbortSignal) => Promise<T>)
   }
 }
 
-/** When output cannot be written: ends, after cleaning up where there is something to; quietly when the reader left. */
+/** Ends the program after its clean-up when output cannot be written; without an error when the reader closed it. */
 export function endOnBrokenPipe(stream: NodeJS.WriteStream): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     const failure =
       error.code === 'EPIPE'
-        ? new ExopoolError('EXOPOOL_ABORTED', 'the reader of the output went away')
+        ? new ExopoolError('EXOPOOL_ABORTED', 'the reader of the output closed it')
         : toExopoolError(error, 'cannot write the output');
     for (const controller of running) controller.abort(failure);
     if (running.size > 0) return;
@@ -66,7 +66,7 @@ export async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-/** As a shell reports it: 130 for Ctrl-C. */
+/** The exit status that a shell reports: 130 for Ctrl-C. */
 function statusOf(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }

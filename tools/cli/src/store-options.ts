@@ -1,4 +1,4 @@
-/** What the commands that read a store have in common. */
+/** Options that all commands that read a store share. */
 import { Option } from 'commander';
 import { engineNames, Store, type EngineName } from '@exopool/bpf-storage';
 
@@ -7,7 +7,9 @@ export interface EngineOptions {
 }
 
 export function engineOption(): Option {
-  return new Option('--engine <name>', 'how tables are read').choices([...engineNames]).default('auto');
+  return new Option('--engine <name>', 'engine that reads the tables')
+    .choices([...engineNames])
+    .default('auto');
 }
 
 /** @throws ExopoolError `EXOPOOL_NOT_FOUND` when there is no store, `EXOPOOL_CORRUPT`, `EXOPOOL_UNSUPPORTED`. */

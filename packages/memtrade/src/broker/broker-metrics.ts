@@ -1,4 +1,4 @@
-/** What the broker tells Prometheus; read from the market when it is asked for. */
+/** The broker's Prometheus metrics, read from the market at each scrape. */
 import { Counter, Gauge, Registry, serveMetrics, type ErrorCode, type MetricsServer } from '@exopool/shared';
 import type { LeaseBook } from './lease-book.js';
 import type { MarketView } from './lease-book-types.js';
@@ -31,7 +31,7 @@ export class BrokerMetrics {
   constructor(book: LeaseBook) {
     const registers = [this.#registry];
     const all = gauges.map(([name, help, read]) => ({ gauge: new Gauge({ name, help, registers }), read }));
-    // One snapshot fills every gauge: the first one's collection sets them all.
+    // One snapshot fills all gauges: collecting the first one sets them all.
     Object.assign(all[0]!.gauge, {
       collect: () => {
         const view = book.market(Date.now());

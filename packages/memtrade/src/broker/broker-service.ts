@@ -1,4 +1,4 @@
-/** The gRPC methods: who is calling, is the message within its limits, what the market says, and back. */
+/** The gRPC methods: each finds the caller, checks the message against its limits, and calls the market. */
 import type {
   handleServerStreamingCall,
   handleUnaryCall,
@@ -28,19 +28,19 @@ import type { Sessions } from './sessions.js';
 export interface BrokerServiceOptions {
   readonly book: LeaseBook;
   readonly sessions: Sessions;
-  /** Signs tickets. */
+  /** The public key that verifies tickets. */
   readonly brokerKey: Buffer;
   readonly leaseSecondsMax: number;
   /** Unix ms. */
   readonly now: () => number;
-  /** Told of every refusal, for the metrics. */
+  /** Called for every refusal, for the metrics. */
   readonly onRefused: (code: ErrorCode) => void;
 }
 
 const nonceBytes = 32;
 
 interface Watcher {
-  /** Who, in hexadecimal. */
+  /** The watcher's public key in hexadecimal. */
   readonly key: string;
   readonly timer: NodeJS.Timeout;
 }
@@ -100,7 +100,7 @@ export class BrokerService {
     return this.#watchers.size;
   }
 
-  /** A method for anybody. */
+  /** A method that needs no login. */
   #open<Request, Reply>(handle: (request: Request) => Reply): handleUnaryCall<Request, Reply> {
     return (call, reply) => {
       try {
@@ -111,7 +111,7 @@ export class BrokerService {
     };
   }
 
-  /** A method for those who are logged in; `key` is who, in hexadecimal. */
+  /** A method that needs a login; `key` is the caller's public key in hexadecimal. */
   #unary<Request, Reply>(handle: (request: Request, key: string) => Reply): handleUnaryCall<Request, Reply> {
     return (call, reply) => {
       const key = this.#caller(call.metadata);
@@ -150,14 +150,14 @@ export class BrokerService {
     if (own < watchersPerIdentityMax && this.#watchers.size < watchersMax) return;
     const whose =
       own < watchersPerIdentityMax
-        ? `the broker has ${watchersMax} watchers already`
-        : `this identity has ${watchersPerIdentityMax} watchers already, the most that one may have`;
-    throw new ExopoolError('EXOPOOL_UNAVAILABLE', `${whose}: poll with GetMarket`);
+        ? `the broker already has ${watchersMax} watchers, its limit`
+        : `this identity already has ${watchersPerIdentityMax} watchers, its limit`;
+    throw new ExopoolError('EXOPOOL_UNAVAILABLE', `${whose}: poll with GetMarket instead`);
   }
 
   #addWatcher(stream: ServerWritableStream<unknown, Market>, key: string): void {
     const send = (): void => {
-      // A watcher that does not read gets the next snapshot, not a queue of old ones.
+      // A slow watcher skips snapshots, so that no queue of old ones grows.
       if (stream.writableNeedDrain) return;
       try {
         stream.write(marketMessage(this.#options.book.market(this.#options.now())));

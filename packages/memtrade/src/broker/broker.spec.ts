@@ -170,7 +170,9 @@ describe('broker over TLS', () => {
     await expect(client.requestLease({ slabs: 1, seconds: 1, requestId: 'x'.repeat(65) })).rejects.toThrow(
       /request_id/,
     );
-    await expect(client.releaseLease(Buffer.alloc(3))).rejects.toThrow(/lease_id has 16 bytes, not 3/);
+    await expect(client.releaseLease(Buffer.alloc(3))).rejects.toThrow(
+      /lease_id has 3 bytes; it must have 16/,
+    );
     await expect(client.registerProducer({ endpoint: 'nowhere', slabBytes })).rejects.toMatchObject(invalid);
     await expect(client.registerProducer({ endpoint: 'h:1', slabBytes: 4096 })).rejects.toThrow(/slabs have/);
     const report = { offeredSlabs: 1, harvestedBytes: 0, cpuLoad: NaN };
@@ -201,7 +203,7 @@ describe('who is let in', () => {
     const short = await new Promise<ServiceError | null>((resolve) => {
       stub.challenge({ publicKey: Buffer.alloc(5) }, (error) => resolve(error));
     });
-    expect(short?.details).toMatch(/32 bytes, not 5/);
+    expect(short?.details).toMatch(/has 5 bytes; it must have 32/);
     stub.close();
   });
 

@@ -1,5 +1,5 @@
 /**
- * A running broker: TLS, gRPC, the market's state machine over one SQLite file, metrics.
+ * A running broker: the market's state machine over one SQLite file, served by gRPC with TLS, and metrics.
  *
  *   stateDir/
  *     identity       Ed25519 seed; signs lease tickets
@@ -29,21 +29,22 @@ import { fromDollars } from './market/billing.js';
 import { Sessions } from './sessions.js';
 import { SqliteRepository } from './sqlite-repository.js';
 
+/** A broker that runs in this process. */
 export interface RunningBroker {
   readonly port: number;
   /** HOST:PORT for clients. */
   readonly endpoint: string;
-  /** The public key that signs tickets. */
+  /** The public key that verifies tickets. */
   readonly brokerKey: Buffer;
-  /** What clients trust. */
+  /** The CA certificate that clients need. */
   readonly caFile: string;
-  /** Of the Prometheus metrics; `undefined` when they are off. */
+  /** The port of the Prometheus metrics; `undefined` when they are off. */
   readonly metricsPort: number | undefined;
-  /** Idempotent. Calls in flight are finished, streams ended. */
+  /** Finishes calls in flight, ends streams and stops. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Calls that still run when the broker is closed get so long to finish. */
+/** Time for calls in flight to finish when the broker closes. */
 const closeGraceMs = 2000;
 
 /**
@@ -118,7 +119,7 @@ async function listen(
   config: BrokerConfig,
   certificates: CertificateSource,
 ): Promise<number> {
-  // The provider lets a renewed certificate be used without a restart; no client certificates are asked for.
+  // With a provider, a renewed certificate needs no restart. Clients have no certificates.
   const credentials = experimental.createCertificateProviderServerCredentials(
     certificates,
     certificates,
@@ -129,7 +130,7 @@ async function listen(
     server.bindAsync(address, credentials, (error, port) => {
       if (error === null) resolve(port);
       else if (/EADDRINUSE/.test(error.message)) {
-        const message = `${address} is taken: stop what listens there, or give another --port`;
+        const message = `${address} is in use: stop the process that listens there, or give another --port`;
         reject(new ExopoolError('EXOPOOL_PORT_IN_USE', message, { cause: error }));
       } else {
         reject(

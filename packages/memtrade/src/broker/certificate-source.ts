@@ -1,9 +1,9 @@
-/** Hands the server its certificate, and a renewed one when the time has come, without a restart. */
+/** Gives the server its certificate, and renews it in time without a restart. */
 import { readFileSync } from 'node:fs';
 import type { experimental } from '@grpc/grpc-js';
 import { serverCertificate, type ServerCertificate } from './local-ca.js';
 
-/** How often the remaining life is looked at; certificates live for weeks. */
+/** The interval at which the remaining life is checked; certificates live for weeks. */
 const checkIntervalMs = 3_600_000;
 
 export class CertificateSource implements experimental.CertificateProvider {
@@ -31,7 +31,7 @@ export class CertificateSource implements experimental.CertificateProvider {
 
   addIdentityCertificateListener(listener: experimental.IdentityCertificateUpdateListener): void {
     this.#identityListeners.add(listener);
-    // Not at once: the server adds its listener before it is ready to be called.
+    // Deferred: the server adds its listener before it is ready for a call.
     process.nextTick(() => listener(this.#current));
   }
 
@@ -57,9 +57,7 @@ export class CertificateSource implements experimental.CertificateProvider {
       this.#current = await serverCertificate(this.#folder, this.#names, Date.now());
       for (const listener of this.#identityListeners) listener(this.#current);
     } catch (error) {
-      console.error(
-        `exopool: the certificate could not be renewed, and will be tried again: ${String(error)}`,
-      );
+      console.error(`exopool: cannot renew the TLS certificate; will retry in an hour: ${String(error)}`);
     }
   }
 }

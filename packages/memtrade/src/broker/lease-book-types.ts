@@ -1,4 +1,4 @@
-/** What goes into the market's state machine, and what comes out of it. Keys and ids are hexadecimal strings. */
+/** The inputs and outputs of the market's state machine. Keys and ids are hexadecimal strings. */
 import type { LeaseTerm, NanoDollars } from './market/billing.js';
 import type { PricingSettings } from './market/pricing.js';
 import type { LeaseRecord } from './repository.js';
@@ -29,11 +29,11 @@ export interface Extension {
   readonly leaseId: string;
   readonly seconds: number;
   readonly maxPrice: NanoDollars;
-  /** Of the ticket held. */
+  /** The serial of the caller's ticket. */
   readonly serial: number;
 }
 
-/** A lease and what its consumer needs to use it. */
+/** A lease, with the address and the ticket that its consumer needs. */
 export interface Grant {
   readonly lease: LeaseRecord;
   readonly term: LeaseTerm;
@@ -45,7 +45,7 @@ export interface MarketView {
   readonly timeMs: number;
   readonly price: NanoDollars;
   readonly spotPrice: NanoDollars;
-  /** That reported lately. */
+  /** Producers that reported lately. */
   readonly producers: number;
   readonly offeredSlabs: number;
   readonly leasedSlabs: number;

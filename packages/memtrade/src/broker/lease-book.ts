@@ -1,17 +1,17 @@
 /**
- * The market as a state machine: producers, what they offer, the leases on it. It never promises a slab twice.
+ * The market as a state machine: producers, their offers, and leases. It never leases a slab twice at a time.
  *
- * Time, randomness and storage come in as arguments; every call either happens whole or throws and changes nothing.
+ * Time, randomness and storage come in as arguments. A call takes effect as a whole, or throws and changes nothing.
  *
  *            request              extend (serial n → n+1)
  *   consumer ───────▶ granted ◀──────────────┐
  *                      │  └──────────────────┘
- *                      ├── release ──▶ released   the time not used is refunded
+ *                      ├── release ──▶ released   the unused time is refunded
  *                      └── end + clockSkewMs ──▶ ended ── settledLifeMs ──▶ forgotten, its balance kept
  *
- * A granted lease counts against its producer's offer until it is released, or until its end plus the time by which
- * clocks may differ. Calls that can be repeated on a bad line are idempotent: a request by the consumer's request
- * id, an extension by the serial of the ticket that it starts from, a release by itself.
+ * A granted lease counts against its producer's offer until it is released, or until its end plus the largest
+ * difference of clocks. Calls are idempotent, so that clients may retry them: a request by its request id, an extension
+ * by the serial of its ticket, a release by the id of its lease.
  */
 import { ExopoolError, type Identity } from '@exopool/shared';
 import {
@@ -48,7 +48,7 @@ import type { LeaseEnd, LeaseRecord, Repository } from './repository.js';
 
 interface LastReport extends UsageReport {
   readonly atMs: number;
-  /** Of the leases that were given back, the last that the producer was told; `undefined`: told all, begins anew. */
+  /** The last released lease in the reply to this report; `undefined` when the replies listed all, and begin again. */
   readonly toldUpTo: LeaseEnd | undefined;
 }
 
@@ -57,7 +57,7 @@ export class LeaseBook {
   readonly #identity: Identity;
   readonly #settings: LeaseBookSettings;
   readonly #randomBytes: (count: number) => Buffer;
-  /** By producer. Not stored: after a restart each producer reports within a second, and until then gets no lease. */
+  /** By producer, not stored: after a restart each producer reports within a second. Until then it gets no lease. */
   readonly #reports = new Map<string, LastReport>();
   readonly #endpoints: Map<string, string>;
   readonly #reputation = new Reputation();
@@ -75,21 +75,24 @@ export class LeaseBook {
     this.#endpoints = new Map(repository.producers().map(({ key, endpoint }) => [key, endpoint]));
   }
 
-  /** @throws ExopoolError `EXOPOOL_INVALID` for another size of slabs, `EXOPOOL_DENIED` when there are too many. */
+  /** @throws ExopoolError `EXOPOOL_INVALID` for another size of slabs, `EXOPOOL_DENIED` when the market is full. */
   registerProducer(producer: string, endpoint: string, slabBytes: number, nowMs: number): void {
     if (slabBytes !== this.#settings.slabBytes) {
-      const message = `this market's slabs have ${this.#settings.slabBytes} bytes, the producer's ${slabBytes}: give both the same size`;
+      const message = `the broker's slabs have ${this.#settings.slabBytes} bytes, the producer's ${slabBytes}: start both with the same --slab-mib`;
       throw new ExopoolError('EXOPOOL_INVALID', message);
     }
     const isFull = !this.#endpoints.has(producer) && this.#endpoints.size >= producersMax;
     if (isFull && !this.#forgetIdle(nowMs)) {
-      throw new ExopoolError('EXOPOOL_DENIED', `this broker serves at most ${producersMax} producers`);
+      throw new ExopoolError(
+        'EXOPOOL_DENIED',
+        `the broker already has ${producersMax} producers, its limit: use another broker`,
+      );
     }
     this.#repository.saveProducer({ key: producer, endpoint });
     this.#endpoints.set(producer, endpoint);
   }
 
-  /** @returns the slabs leased there, and leases that it should serve no longer. */
+  /** @returns the slabs leased from this producer, and the leases that were given back. */
   reportUsage(
     producer: string,
     report: UsageReport,
@@ -111,7 +114,7 @@ export class LeaseBook {
     };
   }
 
-  /** @throws ExopoolError `EXOPOOL_NO_MEMORY` when less than the minimum is free, or the price is too high. */
+  /** @throws ExopoolError `EXOPOOL_NO_MEMORY` when fewer slabs than the minimum are free, or the price is too high. */
   requestLease(consumer: string, request: LeaseRequest, nowMs: number): Grant[] {
     return this.#repository.transaction(() => {
       const before = this.#repository.leasesOfRequest(consumer, request.requestId);
@@ -121,14 +124,14 @@ export class LeaseBook {
       if (live.leases + leasesPerRequestMax > liveLeasesMax) {
         throw new ExopoolError(
           'EXOPOOL_NO_MEMORY',
-          `this broker keeps at most ${liveLeasesMax} leases at a time`,
+          `the broker already has ${liveLeasesMax} leases, its limit: try later, or use another broker`,
         );
       }
       const offers = this.#offers(consumer, live.slabsByProducer, nowMs);
       const placements = place(offers, { ...request, producersMax: leasesPerRequestMax });
       if (placements.length === 0) {
         const free = offers.reduce((sum, offer) => sum + offer.freeSlabs, 0);
-        const message = `${request.minimumSlabs} slabs are the least wanted, ${free} are free: ask for fewer, or try later`;
+        const message = `at least ${request.minimumSlabs} slabs are wanted and ${free} are free: ask for fewer, or try later`;
         throw new ExopoolError('EXOPOOL_NO_MEMORY', message);
       }
       this.#repository.prune(nowMs - settledLifeMs, prunedPerRequestMax);
@@ -149,7 +152,7 @@ export class LeaseBook {
       const last = lastTerm(lease);
       if (extension.serial === last.serial - 1) return this.#asGrant(lease);
       if (extension.serial !== last.serial) {
-        const message = `the lease's ticket has serial ${last.serial}, not ${extension.serial}: extend from the newest`;
+        const message = `the newest ticket of this lease has serial ${last.serial}, not ${extension.serial}: extend with that ticket`;
         throw new ExopoolError('EXOPOOL_INVALID', message);
       }
       if (lease.released !== undefined || last.endMs <= nowMs) {
@@ -159,7 +162,7 @@ export class LeaseBook {
       this.#refuseOverdrawn(lease.producer, nowMs);
       const endMs = last.endMs + extension.seconds * 1000;
       if (endMs > nowMs + this.#settings.leaseSecondsMax * 1000) {
-        const message = `a lease may run at most ${this.#settings.leaseSecondsMax} s ahead: extend by less, or later`;
+        const message = `a lease must end within ${this.#settings.leaseSecondsMax} s from now: extend by less, or later`;
         throw new ExopoolError('EXOPOOL_INVALID', message);
       }
       const term = this.#term(lease.slabs, { serial: last.serial + 1, startMs: last.endMs, endMs, price });
@@ -169,7 +172,7 @@ export class LeaseBook {
     });
   }
 
-  /** Ends a lease now. @returns what was refunded; the same again when it was given back before. */
+  /** Ends a lease now. @returns the refund; the same one again when it is repeated. */
   releaseLease(consumer: string, leaseId: string, nowMs: number, isTampered = false): NanoDollars {
     return this.#repository.transaction(() => {
       const lease = this.#owned(consumer, leaseId);
@@ -204,7 +207,7 @@ export class LeaseBook {
     };
   }
 
-  /** Forgets a producer that is silent and holds no lease; one that is still there registers again. */
+  /** Forgets a silent producer without leases. If it still exists, it registers again. */
   #forgetIdle(nowMs: number): boolean {
     const { slabsByProducer } = this.#live(nowMs);
     const idle = [...this.#endpoints.keys()].find(
@@ -237,11 +240,11 @@ export class LeaseBook {
   #acceptablePrice(maxPrice: NanoDollars): NanoDollars {
     const price = priceNow(this.#settings);
     if (maxPrice === 0n || price <= maxPrice) return price;
-    const message = `a GiB costs ${toDollars(price)} $ an hour, at most ${toDollars(maxPrice)} $ were to be paid`;
+    const message = `a GiB costs ${toDollars(price)} $ an hour, more than the maximum of ${toDollars(maxPrice)} $: raise it, or try later`;
     throw new ExopoolError('EXOPOOL_NO_MEMORY', message);
   }
 
-  /** A producer that offers less than is leased there needs memory back: its leases must run out. */
+  /** A producer that offers fewer slabs than it has leased needs memory back, so its leases must end. */
   #refuseOverdrawn(producer: string, nowMs: number): void {
     const report = this.#reports.get(producer);
     if (!isFresh(report, nowMs)) return;
@@ -290,7 +293,7 @@ export class LeaseBook {
     const lease = this.#repository.lease(leaseId);
     if (lease === undefined) throw new ExopoolError('EXOPOOL_NOT_FOUND', `there is no lease ${leaseId}`);
     if (lease.consumer === consumer) return lease;
-    throw new ExopoolError('EXOPOOL_DENIED', `lease ${leaseId} is somebody else's`);
+    throw new ExopoolError('EXOPOOL_DENIED', `lease ${leaseId} belongs to another consumer`);
   }
 
   #repeat(leases: readonly LeaseRecord[], nowMs: number): Grant[] {
@@ -322,7 +325,7 @@ export class LeaseBook {
   }
 }
 
-/** A report from the future was made before the clock was set back: nobody knows how long ago. */
+/** A report from the future was made before the clock was set back, so its age is unknown. */
 function isFresh(report: LastReport | undefined, nowMs: number): report is LastReport {
   return report !== undefined && Math.abs(nowMs - report.atMs) <= producerSilenceMs;
 }

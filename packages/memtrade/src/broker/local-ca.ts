@@ -1,11 +1,11 @@
 /**
- * TLS without a public authority: the broker makes a small one of its own on first run.
+ * TLS without a public authority: at its first start the broker makes a certificate authority of its own.
  *
- *   ca.pem, ca.key            self-signed, ten years; ca.pem is what clients are given and trust
- *   server.pem, server.key    signed by it for the names that the broker is reached by, ninety days
+ *   ca.pem, ca.key            self-signed, valid for ten years; clients get ca.pem and trust it
+ *   server.pem, server.key    signed by the authority for the broker's host names, valid for ninety days
  *
- * Both are renewed when a third of their life is left; the authority keeps its key and name, so clients with the old
- * ca.pem go on. ECDSA on P-256 throughout; keys have mode 0600 and never leave the folder.
+ * Both are renewed when a third of their life is left. The authority keeps its key and name, so clients with the old
+ * ca.pem still connect. All keys are ECDSA on P-256, have mode 0600, and never leave the folder.
  */
 import 'reflect-metadata';
 import { randomBytes, webcrypto } from 'node:crypto';
@@ -23,20 +23,20 @@ const serverLifeMs = 90 * dayMs;
 const backdateMs = dayMs;
 const renewShare = 1 / 3;
 const authorityName = 'CN=exopool local CA';
-/** Every broker can be reached by these. */
+/** Names of every broker, on its own machine. */
 const localNames = ['localhost', '127.0.0.1', '::1'];
 
 // The library's own types want the browser's globals.
 x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
 export interface ServerCertificate {
-  /** What clients trust. */
+  /** The CA certificate that clients need. */
   readonly caFile: string;
   /** PEM. */
   readonly certificate: Buffer;
   /** PEM. */
   readonly privateKey: Buffer;
-  /** When to ask again, Unix ms. */
+  /** The time of renewal, Unix ms. */
   readonly renewAtMs: number;
 }
 
@@ -46,8 +46,8 @@ interface KeyedCertificate {
 }
 
 /**
- * The server's certificate from `folder`, made or renewed if need be.
- * @throws ExopoolError `EXOPOOL_CORRUPT` for files that are no certificates or keys, or a file system's error.
+ * Reads the server's certificate from `folder`, and makes or renews it if necessary.
+ * @throws ExopoolError `EXOPOOL_CORRUPT` for files that are no certificates or keys, or the file system's error.
  */
 export async function serverCertificate(
   folder: string,
@@ -153,7 +153,7 @@ async function load(certificateFile: string, keyFile: string): Promise<KeyedCert
   }
 }
 
-/** The key first: a certificate without its key is made anew, a key without its certificate is no loss. */
+/** Writes the key first: a key without a certificate does no harm, and a pair that is incomplete is made again. */
 async function save(made: KeyedCertificate, certificateFile: string, keyFile: string): Promise<void> {
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', made.keys.privateKey);
   writeWhole(keyFile, x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'), 0o600);

@@ -1,8 +1,8 @@
 /**
- * What the broker must not forget: producers, leases and the ledger; leases that are over, not before `prune`.
+ * The broker's durable state: producers, leases and the ledger. Ended leases stay until `prune`.
  *
- * Reports of usage are not here: they are a second old at most, and a producer that is still there sends another.
- * Keys and ids are hexadecimal strings. Calls are synchronous, and several of them are one step with `transaction`.
+ * Usage reports are not stored: each producer sends a new one every second. Keys and ids are hexadecimal strings. Calls
+ * are synchronous, and `transaction` makes several of them atomic.
  */
 import type { LeaseTerm, NanoDollars, Posting } from './market/billing.js';
 
@@ -18,11 +18,11 @@ export interface LeaseRecord {
   readonly consumer: string;
   readonly slabs: number;
   readonly slabBytes: number;
-  /** The consumer's own name for the request; empty when it gave none. */
+  /** The consumer's id of the request; empty without one. */
   readonly requestId: string;
   /** The grant and its extensions, in order; never empty. */
   readonly terms: readonly LeaseTerm[];
-  /** When it was given back, and what that returned; `undefined` as long as it was not. */
+  /** The time and the refund of its release; `undefined` before that. */
   readonly released: { readonly atMs: number; readonly refunded: NanoDollars } | undefined;
 }
 

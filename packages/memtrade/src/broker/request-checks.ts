@@ -1,4 +1,4 @@
-/** What the broker checks of every message before the market sees it: lengths of keys, ranges of numbers. */
+/** Checks every message before the market sees it: lengths of keys, ranges of numbers. */
 import { ExopoolError, publicKeyBytes } from '@exopool/shared';
 import { isHostPort } from '../protocol/endpoint-setting.js';
 import {
@@ -19,7 +19,7 @@ import { fromDollars } from './market/billing.js';
 const maxPriceMax = 1_000_000;
 
 export function checkBytes(bytes: Buffer, length: number, what: string): Buffer {
-  if (bytes.length !== length) throw invalid(`${what} has ${length} bytes, not ${bytes.length}`);
+  if (bytes.length !== length) throw invalid(`${what} has ${bytes.length} bytes; it must have ${length}`);
   return bytes;
 }
 
@@ -33,9 +33,10 @@ export function checkLeaseId(bytes: Buffer): string {
 
 export function checkRegistration(request: RegisterProducerRequest__Output): string {
   if (Buffer.byteLength(request.endpoint) > endpointBytesMax) {
-    throw invalid(`endpoint has at most ${endpointBytesMax} bytes`);
+    throw invalid(`endpoint is too long: give at most ${endpointBytesMax} bytes`);
   }
-  if (!isHostPort(request.endpoint)) throw invalid(`endpoint is HOST:PORT, not "${request.endpoint}"`);
+  if (!isHostPort(request.endpoint))
+    throw invalid(`endpoint "${request.endpoint}" is no address: give HOST:PORT`);
   return request.endpoint;
 }
 
@@ -50,7 +51,7 @@ export function checkReport(request: ReportUsageRequest__Output): UsageReport {
 export function checkLeaseRequest(request: RequestLeaseRequest__Output, secondsMax: number): LeaseRequest {
   const slabs = within(request.slabs, 1, requestedSlabsMax, 'slabs');
   if (Buffer.byteLength(request.requestId) > requestIdBytesMax) {
-    throw invalid(`request_id has at most ${requestIdBytesMax} bytes`);
+    throw invalid(`request_id is too long: give at most ${requestIdBytesMax} bytes`);
   }
   return {
     slabs,
@@ -73,7 +74,7 @@ export function checkExtension(request: ExtendLeaseRequest__Output, secondsMax: 
 function within(value: number, least: number, most: number, field: string): number {
   // Written so that NaN fails.
   if (value >= least && value <= most) return value;
-  throw invalid(`${field} is ${value}: ${least} to ${most} is allowed`);
+  throw invalid(`${field} is ${value}: give a number from ${least} to ${most}`);
 }
 
 function invalid(message: string): ExopoolError {

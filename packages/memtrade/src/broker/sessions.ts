@@ -1,13 +1,13 @@
 /**
- * Who is calling: login by proof of an Ed25519 key, then a token.
+ * Logins: a client proves that it owns an Ed25519 key, and gets a token for its calls.
  *
  *   client                              broker
  *     ── Challenge(public key) ──────────▶   a nonce, kept for this key for nonceLifeMs
  *     ◀─────────────────────── nonce ────
- *     ── Login(key, nonce, signature) ───▶   the nonce is used up, whatever comes of it
+ *     ── Login(key, nonce, signature) ───▶   the nonce is used up, also by a failed login
  *     ◀─────────────────────── token ────   32 random bytes in hexadecimal, kept in memory only
  *
- * A broker that restarted has forgotten every token; its clients are told, and log in again by themselves.
+ * A restarted broker knows no token. Its clients get an error and log in again by themselves.
  */
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -49,18 +49,21 @@ export class Sessions {
     if (owner !== publicKey.toString('hex')) {
       throw new ExopoolError(
         'EXOPOOL_DENIED',
-        'the login nonce is unknown, used or too old: ask for a new one',
+        'the login nonce is unknown, used or expired: call Challenge again',
       );
     }
     if (!verifySignature(loginMessage(nonce), signature, publicKey)) {
-      throw new ExopoolError('EXOPOOL_DENIED', 'the login is not signed by the key that it names');
+      throw new ExopoolError(
+        'EXOPOOL_DENIED',
+        "the login's signature does not match its public key: sign the nonce",
+      );
     }
     const token = randomBytes(secretBytes).toString('hex');
     this.#tokens.set(token, owner);
     return token;
   }
 
-  /** The public key (hexadecimal) behind a token; `undefined` when it is not known (any more). */
+  /** The public key of a token in hexadecimal; `undefined` for an unknown or expired token. */
   publicKeyOf(token: string): string | undefined {
     return this.#tokens.get(token);
   }

@@ -1,6 +1,5 @@
 /**
- * A {@link RemoteCache} as a storage adapter of `keyv`, which `cache-manager` takes its stores from:
- * `new Keyv({ store: new KeyvStore(cache) })`.
+ * A {@link RemoteCache} as a storage adapter for `keyv`, and so for `cache-manager`, whose stores are Keyv instances.
  */
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
@@ -12,12 +11,19 @@ interface KeyvEntry {
   readonly ttl?: number;
 }
 
+/**
+ * A storage adapter for `keyv` over a {@link RemoteCache}.
+ *
+ * @example
+ * const keyv = new Keyv({ store: new KeyvStore(cache) });
+ * await keyv.set('key', { any: 'value' }, 60_000);
+ */
 export class KeyvStore extends EventEmitter {
-  /** Keyv's own; there is nothing to set. */
+  /** Keyv requires it; there are no options. */
   readonly opts = {};
   namespace?: string;
   readonly #cache: RemoteCache;
-  /** In front of every key. `clear` takes another: what has the old one is found by nobody, and evicted in time. */
+  /** The prefix of all keys. `clear` changes it: values under the old prefix are never found again, and are evicted. */
   #generation = randomUUID();
 
   constructor(cache: RemoteCache) {
@@ -29,13 +35,13 @@ export class KeyvStore extends EventEmitter {
     return (await this.getMany<Value>([key]))[0];
   }
 
-  /** Keyv stores strings, which it makes of values itself. */
+  /** Reads strings; Keyv serializes values itself. */
   async getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
     const found = await this.#cache.getMany(keys.map((key) => this.#name(key)));
     return found.map((value) => value?.toString() as Value | undefined);
   }
 
-  /** @param ttl milliseconds. */
+  /** @param ttl the time to live in milliseconds. */
   async set(key: string, value: string, ttl?: number): Promise<void> {
     await this.#cache.set(this.#name(key), value, { ttlMs: ttl });
   }
@@ -44,7 +50,7 @@ export class KeyvStore extends EventEmitter {
     await Promise.all(entries.map(({ key, value, ttl }) => this.set(key, value, ttl)));
   }
 
-  /** Whether it was there before. */
+  /** @returns whether the key had a value. */
   async delete(key: string): Promise<boolean> {
     return this.deleteMany([key]);
   }

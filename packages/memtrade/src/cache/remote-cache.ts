@@ -1,7 +1,7 @@
 /**
- * Leased memory as a cache with times to live, for programs: `await using cache = await RemoteCache.open({ broker })`.
+ * Leased memory as a cache with times to live, for programs.
  *
- * It is a cache: a value may be gone at any time, and nothing here fails for that.
+ * A value may be gone at any time, which is a miss and never an error.
  */
 import { EventEmitter } from 'node:events';
 import { ExopoolError, type CacheTier } from '@exopool/shared';
@@ -9,30 +9,40 @@ import type { ConsumerSettings } from '../consumer/config.js';
 import { runConsumer } from '../consumer/consumer.js';
 import { decodeValue, encodeValue } from './stored-value.js';
 
-/** How often the size of the leased memory is looked at, for the events. */
+/** The interval at which changes are checked for events. */
 const watchMs = 1000;
 
+/** The events of a {@link RemoteCache}. */
 export interface RemoteCacheEvents {
-  /** The leased memory has grown or shrunk to so many bytes. */
+  /** The size of the leased memory changed to so many bytes. */
   capacity: [bytes: number];
-  /** So many more values were not what had been stored: a producer lies. Each was a miss. */
+  /** A producer changed so many more values. Each of them was a miss. */
   tampered: [values: number];
 }
 
+/** Options of a write. */
 export interface SetOptions {
-  /** Milliseconds until the value is none any more; default: until there is no room for it. */
+  /** The time to live in milliseconds; by default a value lives until it is evicted. */
   readonly ttlMs?: number | undefined;
 }
 
+/**
+ * A cache in leased memory, with times to live.
+ *
+ * @example
+ * await using cache = await RemoteCache.open({ broker: 'market.example.org:7600', caFile: 'ca.pem', slabs: 4 });
+ * await cache.set('key', 'value', { ttlMs: 60_000 });
+ * const value = await cache.get('key'); // a Buffer, or undefined
+ */
 export class RemoteCache extends EventEmitter<RemoteCacheEvents> {
-  /** The leased memory itself: what a `Store` of @exopool/bpf-storage takes. Its keys are not this cache's. */
+  /** The tier below, without times to live. A `Store` of @exopool/bpf-storage takes it as its remote tier. */
   readonly tier: CacheTier;
   readonly #close: () => Promise<void>;
   readonly #watch: NodeJS.Timeout;
   #capacityBytes: number;
   #tampered: number;
 
-  /** Over any tier; `close` is called when the cache is closed. */
+  /** Makes a cache over any tier; closing the cache calls `close`. */
   constructor(tier: CacheTier, close: () => Promise<void> = () => Promise.resolve()) {
     super();
     this.tier = tier;
@@ -43,19 +53,19 @@ export class RemoteCache extends EventEmitter<RemoteCacheEvents> {
 
   /**
    * Leases memory by the settings of `exopool consumer`.
-   * @throws ExopoolError `EXOPOOL_CONFIG` for a setting that is none, else as {@link runConsumer}.
+   * @throws ExopoolError as {@link runConsumer} does.
    */
   static async open(settings: ConsumerSettings = {}): Promise<RemoteCache> {
     const consumer = await runConsumer(settings);
     return new RemoteCache(consumer.tier, () => consumer.close());
   }
 
-  /** `undefined`: not here, or not any more. */
+  /** Reads a value; `undefined` for a miss. */
   async get(key: string | Buffer): Promise<Buffer | undefined> {
     return (await this.getMany([key]))[0];
   }
 
-  /** One result a key, in order. Values that arrive together share an allocation. */
+  /** Reads values, one result for each key, in order. Values that arrive together share an allocation. */
   async getMany(keys: readonly (string | Buffer)[]): Promise<(Buffer | undefined)[]> {
     const stored = await this.tier.getMany(keys.map(toKey));
     const nowMs = Date.now();
@@ -63,20 +73,20 @@ export class RemoteCache extends EventEmitter<RemoteCacheEvents> {
   }
 
   /**
-   * Resolves when the value is stored, or was not admitted.
+   * Writes a value. Resolves when it is stored, or when it was not admitted.
    * @throws ExopoolError `EXOPOOL_INVALID` for a time to live that is not positive.
    */
   set(key: string | Buffer, value: string | Buffer, options: SetOptions = {}): Promise<void> {
     return this.setMany([[key, value]], options);
   }
 
-  /** As {@link set}. */
+  /** Writes values, as {@link set} does. */
   async setMany(
     entries: readonly (readonly [key: string | Buffer, value: string | Buffer])[],
     { ttlMs }: SetOptions = {},
   ): Promise<void> {
     if (ttlMs !== undefined && !(ttlMs > 0))
-      throw new ExopoolError('EXOPOOL_INVALID', `a time to live is a positive number of ms, not ${ttlMs}`);
+      throw new ExopoolError('EXOPOOL_INVALID', `the time to live is ${ttlMs} ms: give a positive number`);
     const expiresAtMs = ttlMs === undefined || ttlMs === Number.POSITIVE_INFINITY ? 0 : Date.now() + ttlMs;
     await this.tier.putMany(
       entries.map(([key, value]) => [toKey(key), encodeValue(Buffer.from(value), expiresAtMs)] as const),
@@ -87,7 +97,7 @@ export class RemoteCache extends EventEmitter<RemoteCacheEvents> {
     return this.deleteMany([key]);
   }
 
-  /** Once it resolves, nothing returns a value that these keys had before. */
+  /** Deletes values. Once it resolves, no read returns a value that these keys had before. */
   deleteMany(keys: readonly (string | Buffer)[]): Promise<void> {
     return this.tier.deleteMany(keys.map(toKey));
   }

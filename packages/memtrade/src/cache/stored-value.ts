@@ -1,4 +1,4 @@
-/** A value with the time after which it is none: `expiry (8 bytes, Unix ms, 0: never) | value`. */
+/** The stored form of a value with its expiry: `expiry (8 bytes, Unix ms, 0: never) | value`. */
 const expiryBytes = 8;
 
 export function encodeValue(value: Buffer, expiresAtMs: number): Buffer {
@@ -8,7 +8,7 @@ export function encodeValue(value: Buffer, expiresAtMs: number): Buffer {
   return stored;
 }
 
-/** `undefined` when its time is over, or these are no bytes of `encodeValue`. */
+/** @returns the value; `undefined` when it has expired, or for bytes that are too short. */
 export function decodeValue(stored: Buffer | undefined, nowMs: number): Buffer | undefined {
   if (stored === undefined || stored.length < expiryBytes) return undefined;
   const expiresAtMs = stored.readDoubleLE(0);

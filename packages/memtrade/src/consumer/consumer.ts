@@ -1,4 +1,4 @@
-/** A running consumer: an identity, a broker, leased memory kept going, metrics. */
+/** A running consumer: leases memory of a broker's market, keeps the leases going, and serves front ends and metrics. */
 import { Identity, loadConfig, UndoStack, type CacheTier } from '@exopool/shared';
 import { BrokerClient } from '../protocol/broker-client.js';
 import { consumerConfig, type ConsumerSettings } from './config.js';
@@ -12,25 +12,26 @@ import { RemoteMemory } from './remote-memory.js';
 import type { ConsumerStats, LeaseInfo } from './remote-memory.types.js';
 import { SampledTier } from './sampled-tier.js';
 
-/** What an operator wants to see of it. */
+/** The figures of a consumer, for operators. */
 export interface ConsumerStatus {
   readonly leases: readonly LeaseInfo[];
   readonly stats: ConsumerStats;
-  /** Only with `probe`. */
+  /** `undefined` without the setting `probe`. */
   readonly probe: ProbeCounts | undefined;
-  /** What the purchase policy decided last; only with `waitingPrice`, and once it has decided. */
+  /** The last decision of the purchase policy; `undefined` before the first, and without `waitingPrice`. */
   readonly purchase: Purchase | undefined;
 }
 
+/** A consumer that runs in this process. */
 export interface RunningConsumer {
-  /** The leased memory. */
+  /** The cache in leased memory. */
   readonly tier: CacheTier;
-  /** Of the Prometheus metrics; `undefined` when they are off. */
+  /** The port of the Prometheus metrics; `undefined` when they are off. */
   readonly metricsPort: number | undefined;
-  /** Of Redis clients; `undefined` when that is off. */
+  /** The port for Redis clients; `undefined` when that is off. */
   readonly respPort: number | undefined;
   status(): ConsumerStatus;
-  /** Gives every lease back. Idempotent. */
+  /** Gives all leases back. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -48,7 +49,7 @@ export async function runConsumer(settings: ConsumerSettings = {}): Promise<Runn
   undo.push(() => broker.close());
   try {
     const demand = config.waitingPrice === undefined ? undefined : new DemandSampler();
-    // The purchaser looks at leases that are taken by its plan.
+    // The purchaser needs the leases, and the leases are taken by its plan.
     const holder: { memory?: RemoteMemory } = {};
     const purchaser = openPurchaser(config, broker, demand, () => holder.memory?.leases() ?? []);
     undo.push(() => purchaser?.close());

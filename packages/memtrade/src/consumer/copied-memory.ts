@@ -1,4 +1,4 @@
-/** Sessions of several producers as the memory of two sealed caches, one for values and one for second copies. */
+/** Two sealed caches over the sessions of several producers: one for values and one for second copies. */
 import { SealedCache, type SlabSession, type SealMode } from '@exopool/native/internal';
 import { SecondCopyTier, sideOf, type SecondCopyStats } from './second-copy.js';
 
@@ -15,7 +15,7 @@ export class CopiedMemory {
   readonly #caches: Readonly<Record<Side, SealedCache>>;
   readonly #uses = new Map<SlabSession, Use>();
 
-  /** @param share of the slabs, that copies get at most. */
+  /** @param share the largest share of the slabs for copies. */
   constructor(
     private readonly share: number,
     mode: SealMode | undefined,

@@ -1,18 +1,18 @@
 /**
- * What a consumer does about its leases: a pure function from what it knows to what it should start now.
+ * Decides what to do about a consumer's leases: a pure function from a situation to actions.
  *
- *   too few slabs held            -> request what is missing
- *   more than wanted              -> give back leases that are too much; let one end that is larger than that
- *   a lease nears its end         -> extend it; early enough to try again several times
- *   a session was lost, the lease
- *   still runs                    -> connect again; after a few failures give the lease back
+ *   too few slabs                 -> request the missing ones
+ *   too many slabs                -> give back excess leases; let a lease end that is larger than the excess
+ *   a lease nears its end         -> extend it, early enough for several retries
+ *   a session was lost, its lease
+ *   still runs                    -> connect again; after some failures give the lease back
  */
 
 /** A lease is extended when this share of its time is left: three tries of a minute each for a lease of nine. */
 export const extendShare = 1 / 3;
-/** Failures to connect before a lease is given back: the producer is gone, others are not. */
+/** After so many failures to connect, a lease is given back: other producers may be reachable. */
 export const connectFailuresMax = 3;
-/** A lease with less time left is not worth a connection any more. */
+/** A lease with less time left is not worth a new connection. */
 export const usefulMsMin = 1000;
 
 export type LeaseStatus = 'open' | 'lost' | 'busy' | 'revoked';
@@ -23,9 +23,9 @@ export interface LeaseView {
   readonly slabs: number;
   /** By the same clock as `nowMs`. */
   readonly endsAtMs: number;
-  /** Open, or lost and to be connected; busy while an action on it is under way; revoked by its producer. */
+  /** `lost` leases need a new session, `busy` ones have an action in flight, `revoked` ones must be given back. */
   readonly status: LeaseStatus;
-  /** When the next action may be tried, after a failure. */
+  /** The earliest time of the next action, after a failure. */
   readonly notBeforeMs: number;
   readonly connectFailures: number;
 }
@@ -33,7 +33,7 @@ export interface LeaseView {
 export interface LeaseSituation {
   readonly nowMs: number;
   readonly wantedSlabs: number;
-  /** Of one lease, when it is taken and after each extension. */
+  /** The length of a lease, at first and after each extension. */
   readonly leaseMs: number;
   readonly leases: readonly LeaseView[];
   readonly requestUnderWay: boolean;
@@ -44,7 +44,7 @@ export type LeaseAction =
   | { readonly kind: 'request'; readonly slabs: number }
   | { readonly kind: 'extend'; readonly id: string; readonly seconds: number }
   | { readonly kind: 'connect'; readonly id: string }
-  /** Give it back to the broker, and forget it. */
+  /** Give the lease back to the broker and forget it. */
   | { readonly kind: 'return'; readonly id: string };
 
 export function decide(situation: LeaseSituation): LeaseAction[] {
@@ -60,12 +60,12 @@ export function decide(situation: LeaseSituation): LeaseAction[] {
 }
 
 /**
- * Gives back `surplus` slabs, or as many as whole leases have. A lease that is larger than what is left of that is not
- * extended: it ends, and what is wanted then is asked for anew.
+ * Gives back whole leases with up to `surplus` slabs. When all others are larger than the rest, one of them is not
+ * extended; after its end the missing slabs are requested again.
  */
 function shed(actions: readonly LeaseAction[], kept: readonly LeaseView[], surplus: number): LeaseAction[] {
   const isIdle = kept.filter(({ status }) => status !== 'busy');
-  // What is lost anyway first, then large ones, so that few are touched.
+  // Lost leases first, then large ones, so that few leases change.
   const order = (lease: LeaseView): number => (lease.status === 'lost' ? Number.MAX_VALUE : lease.slabs);
   const returned = new Set<string>();
   let left = surplus;
@@ -98,13 +98,13 @@ function decideLease(lease: LeaseView, { nowMs, leaseMs }: LeaseSituation): Leas
   return [{ kind: 'extend', id: lease.id, seconds: Math.max(1, Math.round((leaseMs - leftMs) / 1000)) }];
 }
 
-/** First and longest pause after a failure. A broker that restarts is back in seconds; an hour's outage costs 120 calls. */
+/** First and longest pause after a failure: a restarted broker is found within seconds, and an outage costs 120 calls an hour. */
 const retryMsMin = 250;
 const retryMsMax = 30_000;
 
 /**
- * Pause after the `failures`-th failure in a row (from 1): doubling, and spread so that consumers who lost the same
- * broker do not all come back at once.
+ * The pause after the `failures`-th failure in a row (from 1): exponential backoff with jitter, so that consumers do not
+ * all come back at once after an outage.
  * @param random 0..1.
  */
 export function retryDelayMs(failures: number, random: number): number {

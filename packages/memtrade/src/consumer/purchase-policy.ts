@@ -1,25 +1,24 @@
 /**
- * How many slabs are worth their price: a pure function from a miss-ratio curve and prices.
+ * Decides how many slabs are worth their price: a pure function of a miss-ratio curve and prices.
  *
- *   hits a second that n slabs add x seconds that a hit saves  =  machines' worth of waiting that is saved
+ *   hits a second that n slabs add x seconds that a hit saves  =  waiting that is saved, in machines
  *   x price of such a machine an hour                          =  value of n slabs an hour
  *
- * Slabs are bought while what one more adds is worth more than it costs. Curves have steps (a loop fits or does not),
- * so the whole curve is looked at and not only the next slab. Changing one's mind costs something too: buying must
- * beat the price by a margin, and selling must save it, so that a price that trembles changes nothing. The budget is
- * never exceeded, whatever the margin says.
+ * It chooses the number with the greatest gain of value over cost. Curves have steps (a loop fits or does not), so it
+ * looks at the whole curve and not only at the next slab. A change must pay by a margin, so that small price changes do
+ * not cause purchases. The budget is never exceeded, whatever the margin.
  */
 import type { MissRatioCurve } from './mrc/miss-ratio-curve.js';
 
-/** Part of the price by which a change must pay. Above the steps in which the broker moves its price. */
+/** A change must pay by this share of the price. It is larger than the steps of the broker's price. */
 export const marginDefault = 0.1;
 
 export interface PurchaseSituation {
   readonly curve: MissRatioCurve;
   readonly requestsPerSecond: number;
-  /** What a miss takes longer than a hit. */
+  /** The duration of a miss less that of a hit. */
   readonly missPenaltySeconds: number;
-  /** US dollars an hour of what waits meanwhile: the machine, or its share. */
+  /** US dollars an hour for the machine that waits, or for the share of it that waits. */
   readonly waitingPricePerHour: number;
   /** US dollars an hour of one slab. */
   readonly slabPricePerHour: number;
@@ -34,13 +33,13 @@ export interface PurchaseSituation {
 }
 
 export type PurchaseReason =
-  /** One more would cost more than it is worth. */
+  /** Another slab would cost more than it is worth. */
   | 'worth'
-  /** More would be worth it, and cannot be paid. */
+  /** More slabs would pay off, but exceed the budget. */
   | 'budget'
-  /** More would be worth it, and may not be leased. */
+  /** More slabs would pay off, but exceed `slabsMax`. */
   | 'limit'
-  /** Another number would be better, but not by the margin. */
+  /** Another number would be better, but by less than the margin. */
   | 'margin';
 
 export interface Purchase {
@@ -51,21 +50,22 @@ export interface Purchase {
   readonly cost: number;
 }
 
-/** US dollars an hour that `slabs` are worth. */
+/** The value of `slabs`, in US dollars an hour. */
 export function valueOf(situation: PurchaseSituation, slabs: number): number {
   const { curve, requestsPerSecond, missPenaltySeconds, waitingPricePerHour, slabBytes } = situation;
   const hitRatio = curve.at(0) - curve.at(slabs * slabBytes);
   return hitRatio * requestsPerSecond * Math.max(0, missPenaltySeconds) * waitingPricePerHour;
 }
 
-/** The most slabs that the budget pays. */
+/** The largest number of slabs within the budget. */
 export function affordableSlabs({ budgetPerHour, slabPricePerHour }: PurchaseSituation): number {
   if (budgetPerHour === undefined || slabPricePerHour <= 0) return Number.POSITIVE_INFINITY;
-  // Not a slab less for a rounding error in the division, and not one more either.
+  // A rounding error of the division must not change the number.
   const slabs = Math.floor(budgetPerHour / slabPricePerHour) + 1;
   return slabs * slabPricePerHour <= budgetPerHour ? slabs : slabs - 1;
 }
 
+/** Decides how many slabs to lease, and says why. */
 export function decidePurchase(situation: PurchaseSituation): Purchase {
   const affordable = affordableSlabs(situation);
   const allowed = Math.min(affordable, situation.slabsMax);
@@ -84,15 +84,15 @@ function reasonOf(situation: PurchaseSituation, slabs: number, affordable: numbe
 }
 
 /**
- * The number with the greatest gain, where going away from what is held costs the margin for each slab; of equals the
- * nearest to what is held. Asked again with its own answer as held, it gives the same answer.
+ * The number with the greatest gain, where each slab of change costs the margin. Of equal numbers it is the nearest to
+ * the held one. The result is stable: with it as the held number, the answer is the same.
  */
 function bestSlabs(situation: PurchaseSituation, allowed: number, margin: number): number {
   const { slabPricePerHour, slabBytes, curve } = situation;
   const held = Math.min(situation.heldSlabs, allowed);
   const gain = (slabs: number): number =>
     valueOf(situation, slabs) - slabPricePerHour * (slabs + margin * Math.abs(slabs - held));
-  // More than the working set holds is worth nothing more.
+  // Memory beyond the working set has no value.
   const enough = Math.min(allowed, Math.max(held, Math.ceil(curve.workingSetBytes / slabBytes)));
   let best = held;
   for (let slabs = 0; slabs <= enough; slabs++) {

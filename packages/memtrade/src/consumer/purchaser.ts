@@ -1,8 +1,8 @@
 /**
- * Asks the policy now and then what to lease, with what it knows of the market and of the requests.
+ * Asks the purchase policy at intervals how much to lease, from the market's price and the requests.
  *
- * The broker may be away: then the last known price counts. Until there were enough requests to learn from, it stays
- * at what it began with. The budget is part of the plan, since prices may move before a lease is taken or extended.
+ * While the broker is away, the last price counts. Before it has seen enough requests, the plan stays as at the start.
+ * The budget is part of the plan, since the price may change before a lease is taken or extended.
  */
 import { ExopoolError, GiB } from '@exopool/shared';
 import type { BrokerClient } from '../protocol/broker-client.js';
@@ -17,10 +17,10 @@ const intervalMs = 10_000;
 export interface PurchaserOptions {
   readonly market: Pick<BrokerClient, 'getMarket'>;
   readonly demand: () => Demand;
-  /** What is held now, and how large a slab is when that is known. */
+  /** The number and the size of the slabs that are leased now. */
   readonly held: () => { readonly slabs: number; readonly slabBytes: number };
   readonly slabsMax: number;
-  /** To begin with, until there were requests to learn from. */
+  /** The number of slabs until enough requests were seen. */
   readonly slabsAtFirst: number;
   readonly missSeconds: number;
   /** US dollars an hour. */
@@ -30,7 +30,7 @@ export interface PurchaserOptions {
   readonly maxPrice: number | undefined;
 }
 
-/** Requests before the curve says something. */
+/** With fewer requests the curve means nothing. */
 const usesMin = 1000;
 
 export class Purchaser {
@@ -46,7 +46,7 @@ export class Purchaser {
     this.#timer = setInterval(() => void this.decide(), intervalMs).unref();
   }
 
-  /** What was decided last; `undefined` before there was anything to decide on. */
+  /** The last decision; `undefined` before the first one. */
   get last(): Purchase | undefined {
     return this.#last;
   }
@@ -85,8 +85,8 @@ export class Purchaser {
 }
 
 /**
- * As a consumer's settings ask for it; `undefined` when they ask for a fixed number.
- * @throws ExopoolError `EXOPOOL_CONFIG` for settings that do not go together.
+ * A purchaser by a consumer's settings; `undefined` when they ask for a fixed number of slabs.
+ * @throws ExopoolError `EXOPOOL_CONFIG` for incomplete settings.
  */
 export function openPurchaser(
   config: ConsumerConfig,
@@ -99,7 +99,7 @@ export function openPurchaser(
     if (waitingPrice === undefined && missMs === undefined && budget === undefined) return undefined;
     throw new ExopoolError(
       'EXOPOOL_CONFIG',
-      'to lease what is worth its price, --waiting-price and --miss-ms are both needed; --budget goes with them',
+      'the purchase policy needs --waiting-price and --miss-ms: give both, with or without --budget',
     );
   }
   return new Purchaser({

@@ -1,4 +1,4 @@
-/** Leased memory as one cache: the keeper's slabs hold the sealed values. */
+/** Leased memory as one cache: the slabs of the lease keeper hold sealed values. */
 import { SealedCache, SlabSession, type SealMode } from '@exopool/native/internal';
 import type { CacheTier } from '@exopool/shared';
 import { CopiedMemory } from './copied-memory.js';
@@ -6,18 +6,18 @@ import { LeaseKeeper, type LeaseKeeperDependencies, type LeaseUser } from './lea
 import type { ConsumerStats, LeaseInfo, RemoteMemoryOptions } from './remote-memory.types.js';
 import type { SecondCopyStats } from './second-copy.js';
 
-/** What tests replace. */
+/** Dependencies that tests replace. */
 export interface RemoteMemoryDependencies extends LeaseKeeperDependencies {
   readonly connect: typeof SlabSession.connect;
 }
 
-/** Where sessions go. */
+/** A cache over the slabs of sessions. */
 interface Memory {
   readonly tier: CacheTier;
   addMemory(session: SlabSession, producerKey: Buffer): void;
   removeMemory(session: SlabSession): void;
   onLies(callback: (session: SlabSession) => void): void;
-  /** Of second copies. */
+  /** The figures of second copies; `undefined` without them. */
   stats(): SecondCopyStats | undefined;
 }
 
@@ -32,6 +32,15 @@ function singleMemory(mode: SealMode | undefined): Memory {
   };
 }
 
+/**
+ * Leases slabs, keeps the leases going, and makes one sealed cache of them. A lost producer means misses until other
+ * slabs are leased.
+ *
+ * @example
+ * const memory = await RemoteMemory.open({ broker: client, identity, slabs: 4 });
+ * await memory.tier.putMany([[Buffer.from('key'), Buffer.from('value')]]);
+ * await memory.close();
+ */
 export class RemoteMemory {
   readonly #memory: Memory;
   readonly #keeper: LeaseKeeper<SlabSession>;
@@ -43,8 +52,8 @@ export class RemoteMemory {
 
   /**
    * Takes the first leases and opens their sessions.
-   * @throws ExopoolError `EXOPOOL_NO_MEMORY`, or why the broker or producers cannot be reached, when fewer than
-   * `minimumSlabs` could be opened; nothing stays leased then.
+   * @throws ExopoolError `EXOPOOL_NO_MEMORY`, or the reason why the broker or the producers cannot be reached, when it
+   *   gets fewer than `minimumSlabs`. It then gives all leases back.
    */
   static async open(
     options: RemoteMemoryOptions,
@@ -62,6 +71,7 @@ export class RemoteMemory {
     return new RemoteMemory(memory, keeper);
   }
 
+  /** The cache. A `Store` of @exopool/bpf-storage takes it as its remote tier. */
   get tier(): CacheTier {
     return this.#memory.tier;
   }
@@ -79,7 +89,7 @@ export class RemoteMemory {
     };
   }
 
-  /** Gives every lease back. What cannot be given back ends by itself. Idempotent. */
+  /** Gives all leases back. A lease that cannot be given back ends at its time. Idempotent. */
   close(): Promise<void> {
     return this.#keeper.close();
   }

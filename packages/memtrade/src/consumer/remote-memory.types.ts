@@ -1,49 +1,53 @@
-/** What goes into leased memory, and what can be seen of it. */
+/** Options and figures of leased memory. */
 import type { LossReason, SealMode } from '@exopool/native/internal';
-import type { CacheTierStats, Identity } from '@exopool/shared';
+import { MiB, type CacheTierStats, type Identity } from '@exopool/shared';
 import type { BrokerClient } from '../protocol/broker-client.js';
+import { slabMibDefault } from '../protocol/common-settings.js';
 import type { SecondCopyStats } from './second-copy.js';
 
-/** What is needed of a broker; its client is one. */
+/** The calls to a broker that leases need; `BrokerClient` has them. */
 export type LeaseMarket = Pick<BrokerClient, 'requestLease' | 'extendLease' | 'releaseLease'>;
 
-/** Long enough that extensions are rare, short enough that a price is not paid for long after it has fallen. */
+/** Long enough that extensions are rare, short enough to benefit from a falling price. */
 export const defaultLeaseSeconds = 600;
 
+/** How much to lease, from which broker, and at what price. */
 export interface LeaseOptions {
   readonly broker: LeaseMarket;
   readonly identity: Identity;
-  /** To lease, in the market's slabs. */
+  /** The number of slabs to lease. */
   readonly slabs: number;
-  /** `open` fails with fewer; default 1. With 0 it starts with nothing and leases when there is something. */
+  /** `open` fails when it gets fewer slabs; default 1. With 0 it may start without any, and leases them later. */
   readonly minimumSlabs?: number;
-  /** Default 600. */
+  /** The length of a lease; default {@link defaultLeaseSeconds}. */
   readonly leaseSeconds?: number;
-  /** US dollars per GiB and hour; default any. */
+  /** Highest price in US dollars per GiB and hour; no limit by default. */
   readonly maxPrice?: number;
-  /** Asked a few times a second, instead of `slabs` and `maxPrice`, which only say how it begins. */
+  /** Called four times a second. Its plan replaces `slabs` and `maxPrice`, which then apply only to the start. */
   readonly plan?: () => LeasePlan;
 }
 
+/** How to lease memory, and how to keep values in it. */
 export interface RemoteMemoryOptions extends LeaseOptions {
-  /** Default 'aes-128-gcm'. */
+  /** The protection of values; default 'aes-128-gcm'. */
   readonly seal?: SealMode;
-  /** Share of the slabs, at most, for second copies of what is hot, with producers of their own; default 0. */
+  /** Largest share of the slabs for second copies of hot values, with other producers; default 0. */
   readonly secondCopy?: number;
 }
 
-/** What is wanted now. */
+/** How much to lease now. */
 export interface LeasePlan {
   readonly slabs: number;
-  /** US dollars per GiB and hour; any when left out. */
+  /** US dollars per GiB and hour; no limit by default. */
   readonly maxPrice?: number | undefined;
-  /** US dollars an hour for all leases together; any when left out. */
+  /** US dollars an hour for all leases together; no limit by default. */
   readonly budget?: number | undefined;
 }
 
-/** The market's usual slab: what a slab is taken for before the first lease tells. */
-export const usualSlabBytes = 64 * 1024 * 1024;
+/** The assumed size of a slab until the first lease tells its real size. */
+export const usualSlabBytes = slabMibDefault * MiB;
 
+/** One lease. */
 export interface LeaseInfo {
   /** Hexadecimal. */
   readonly id: string;
@@ -51,16 +55,18 @@ export interface LeaseInfo {
   readonly slabs: number;
   readonly slabBytes: number;
   readonly expiresAtMs: number;
+  /** True while its session is open. */
   readonly open: boolean;
   /** US dollars per GiB and hour. */
   readonly price: number;
-  /** US dollars so far. */
+  /** US dollars charged so far. */
   readonly charged: number;
 }
 
+/** The figures of all leases, now and since the start. */
 export interface LeaseStats {
   readonly leases: number;
-  /** In open sessions. */
+  /** Slabs in open sessions. */
   readonly leasedSlabs: number;
   readonly requests: number;
   readonly extensions: number;
@@ -68,12 +74,13 @@ export interface LeaseStats {
   readonly lost: Readonly<Record<LossReason, number>>;
   readonly brokerFailures: number;
   readonly connectFailures: number;
-  /** US dollars for the leases of now and before, less what was refunded. */
+  /** US dollars charged for all leases since the start, less refunds. */
   readonly charged: number;
-  /** What went wrong last, for people. */
+  /** The message of the last failure. */
   readonly lastFailure: string | undefined;
 }
 
+/** The figures of leased memory and its cache. */
 export interface ConsumerStats extends LeaseStats {
   readonly tier: CacheTierStats;
   readonly copies?: SecondCopyStats;

@@ -1,4 +1,4 @@
-/** A tier whose requests are seen by a {@link DemandSampler}. */
+/** A tier that reports its requests to a {@link DemandSampler}. */
 import type { CacheTier, CacheTierStats } from '@exopool/shared';
 import type { DemandSampler } from './demand-sampler.js';
 
@@ -21,7 +21,7 @@ export class SampledTier implements CacheTier {
 
   mayHold(key: Buffer): boolean {
     const holds = this.#tier.mayHold?.(key) ?? true;
-    // Who is told "no" does not ask any more: that was a request, and a miss.
+    // After a "no" the caller does not read, so this counts as a request and a miss.
     if (!holds) this.#demand.use(key);
     return holds;
   }

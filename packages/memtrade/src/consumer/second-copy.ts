@@ -1,32 +1,32 @@
 /**
- * A second copy of what is hot, with another producer than the first, so that losing a producer hurts less.
+ * Keeps second copies of hot values with other producers, so that the loss of a producer costs fewer misses.
  *
  *   get  -> first -- one in some hundred, if a hit --> copied to second
  *             `-- a miss --> second, if it has the key --> put back into first
  *   put, delete -> away from second, then first
  *
- * What is read often is drawn often: no counts are kept. What is drawn by chance and never read again, the second's own
- * eviction lets go first. A copy is made only when its key was not written since the read that it comes from began.
+ * Gets are sampled at random, so hot values are copied without counting. The second tier evicts values that were copied
+ * by chance first. A copy is made only when its key was not written since the read began.
  */
 import type { CacheTier, CacheTierStats } from '@exopool/shared';
 
-/** One get of so many is copied: it costs next to nothing, and what is read often is soon drawn. */
+/** One of so many gets is copied: often enough for hot values, rarely enough to cost little. */
 const getsPerCopy = 128;
 
-/** What the copies need of a tier: its local word whether a key is there. */
+/** A tier that knows locally whether it may hold a key. */
 type LocalTier = CacheTier & Required<Pick<CacheTier, 'mayHold'>>;
 
 export interface SecondCopyStats {
-  /** Values that are there twice. */
+  /** Values with a second copy. */
   readonly copies: number;
-  /** Misses of the first tier that the second answered. */
+  /** Misses of the first tier that became hits of the second one. */
   readonly rescued: number;
 }
 
 export class SecondCopyTier implements CacheTier {
   readonly #first: LocalTier;
   readonly #second: LocalTier;
-  /** Keys whose value is on its way from one tier to the other, until somebody writes them. */
+  /** Keys whose value is being copied between the tiers; a write removes its key. */
   readonly #underWay = new Map<string, symbol>();
   #getsUntilCopy = getsPerCopy;
   #rescued = 0;
@@ -64,7 +64,7 @@ export class SecondCopyTier implements CacheTier {
     await removed;
   }
 
-  /** A rescued get is a hit; copies take no part in sizes. */
+  /** Counts a rescued get as a hit. Sizes are those of the first tier. */
   stats(): CacheTierStats {
     const first = this.#first.stats();
     const { tampered } = this.#second.stats();
@@ -76,7 +76,7 @@ export class SecondCopyTier implements CacheTier {
     return { copies: this.#second.stats().entries, rescued: this.#rescued };
   }
 
-  /** To be called before the read. @returns what is to be called with its values. */
+  /** Call it before a read. @returns a function to call with the values that were read. */
   #drawCopy(keys: readonly Buffer[]): (values: readonly (Buffer | undefined)[]) => void {
     this.#getsUntilCopy -= keys.length;
     if (this.#getsUntilCopy > 0) return () => undefined;
@@ -103,14 +103,14 @@ export class SecondCopyTier implements CacheTier {
     });
   }
 
-  /** Begins to move a key's value. @returns what ends it: nothing is put when the key was written meanwhile. */
+  /** Begins to copy a key's value. @returns a function that ends it; it stores nothing if the key was written meanwhile. */
   #begin(key: Buffer): (value: Buffer | undefined, into: CacheTier) => void {
     const [id, token, own] = [key.toString('latin1'), Symbol('move'), Buffer.from(key)];
     this.#underWay.set(id, token);
     return (value, into) => {
       if (this.#underWay.get(id) !== token) return;
       this.#underWay.delete(id);
-      // Its place is decided at once, so a write after it finds it there.
+      // A put takes effect at once, so a later write replaces it.
       if (value !== undefined) void into.putMany([[own, value]]);
     };
   }
@@ -121,12 +121,12 @@ export class SecondCopyTier implements CacheTier {
   }
 }
 
-/** Slabs of each producer that are used for one tier. */
+/** The slabs of each producer in one tier. */
 export type SlabsByProducer = ReadonlyMap<string, number>;
 
 /**
- * Which tier gets a producer's slabs. A producer is on one side only, or losing it would take both copies; the second
- * side gets at most `share` of all slabs.
+ * Chooses the tier for a producer's slabs. A producer serves only one tier, since its loss must not take both copies. The
+ * second tier gets at most `share` of all slabs.
  */
 export function sideOf(
   producer: string,

@@ -1,4 +1,4 @@
-/** What all parties of the market share: the broker's client, and the lease ticket. */
+/** The parts that broker, producers and consumers share: the broker's client, the lease ticket, and limits. */
 export {
   BrokerClient,
   type BrokerClientOptions,
@@ -6,4 +6,6 @@ export {
   type LeaseWish,
   type Market,
 } from './broker-client.js';
+export { slabMibDefault } from './common-settings.js';
+export { requestedSlabsMax, slabMibMax } from './limits.js';
 export { openTicket, signTicket, ticketBytes, ticketSerial, type Ticket } from './ticket.js';

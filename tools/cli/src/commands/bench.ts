@@ -1,4 +1,4 @@
-/** `exopool bench`: a suite of measurements, ours and its peers in the same run. */
+/** `exopool bench`: measures exopool and its peers in the same run. */
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { suites, summary, toJson, writePicture, writeReport, type Suite } from '@exopool/bench';
@@ -21,12 +21,12 @@ interface BenchOptions {
   readonly vm?: true;
 }
 
-/** Fewer would measure nothing but the start. */
+/** With fewer records the start dominates. */
 const recordsMin = 1000;
 const recordsMax = 1_000_000_000;
-/** The spread of a hundred is as good as it gets. */
+/** More rounds do not narrow the spread. */
 const roundsMax = 100;
-/** A window below a few calls of the slowest contender has no percentiles; one of an hour is a slip. */
+/** In a shorter window the slowest contender makes too few calls for percentiles; a window of an hour is a slip. */
 const windowSecondsMin = 0.01;
 const windowSecondsMax = 3600;
 
@@ -34,35 +34,36 @@ export function defineBench(command: Command): void {
   const names = suites.map(({ name, description }) => `  ${name.padEnd(10)} ${description}`);
   command
     .argument('<suite>', suites.map(({ name }) => name).join(', '))
-    .option('--json <file>', 'write the figures there too')
-    .option('--out <folder>', 'report.json, report.md and plots; else bench-results/SUITE-TIME')
+    .option('--json <file>', 'also write the figures to this file')
+    .option('--out <folder>', 'folder for report.json, report.md and plots; default bench-results/SUITE-TIME')
     .option(
       '--picture <path>',
       'write PATH-light.svg and PATH-dark.svg: the figure of a README (suite lookup)',
     )
-    .option('--quick', 'less data and shorter windows: minutes; ratios are rougher')
-    .option('--only <names>', 'contenders by parts of their names, as in exopool,lmdb', parseNames)
-    .option('--records <number>', 'size of the data set', parseRecords)
-    .option('--rounds <number>', 'how often each contender has its turn', parseRounds)
-    .option('--seconds <number>', 'length of a window of reads', parseSeconds)
-    .option('--dir <folder>', 'where the data is made: on the disk to be measured; else $TMPDIR or /var/tmp')
-    .option('--keep', 'leave the data, and take it as it is the next time')
-    .option('--engines', 'our lookup engines against each other, by depth and chains in flight')
+    .option('--quick', 'run for minutes, with less data and shorter windows; ratios are less precise')
     .option(
-      '--vm',
-      'also in guests: with --engines instructions per hop, of other kernels; of suite cache swap; of suite harvest a disk for idle pages',
+      '--only <names>',
+      'only contenders with these parts in their names, such as exopool,lmdb',
+      parseNames,
     )
+    .option('--records <number>', 'number of records', parseRecords)
+    .option('--rounds <number>', 'number of turns of each contender', parseRounds)
+    .option('--seconds <number>', 'length of a window of reads, in seconds', parseSeconds)
+    .option('--dir <folder>', 'folder for the data, on the disk to measure; default $TMPDIR or /var/tmp')
+    .option('--keep', 'keep the data and use it again the next time')
+    .option('--engines', 'compare the lookup engines with each other, by depth and chains in flight')
+    .option('--vm', 'also measure in guests with other kernels; see below')
     .addHelpText(
       'after',
       `
 Suites:
 ${names.join('\n')}
 
-Suite lookup: each contender runs alone in a process of its own, as root in a memory cgroup whose limit is a quarter of the data,
-page cache included. They take turns; figures are medians of the rounds, with the least and the most. A ratio above 1
-means that ours is better. Ctrl-C ends all of it and leaves nothing behind. The full form of lookup takes up to an hour,
-and 40 GB of disk. Suite harvest takes up to 50 minutes (6 with --quick), and 8 GB of memory. Other work on the machine
-spoils the figures: look at the spread.
+Suite lookup: each contender runs alone in its own process. As root, a memory cgroup limits it to a quarter of the data,
+with the page cache. Contenders take turns. Figures are medians of the rounds, with minimum and maximum. A ratio above 1
+means that exopool is better. Ctrl-C stops the run and leaves nothing behind. Lookup takes up to an hour and 40 GB of
+disk. Harvest takes up to 50 minutes (6 with --quick) and 8 GB of memory. Other work on the machine distorts the
+figures, so look at the spread.
 
 Examples:
   exopool bench lookup --quick
@@ -75,13 +76,13 @@ Examples:
   exopool bench harvest --vm --quick --only guest
   exopool bench lookup --engines --vm --quick
 
-With --engines there is no other store: engines that run on this kernel look keys up in memory and on disks (as root also
-on zram, which is as fast as the fastest), and with --vm instructions are counted in guests, for which it needs what
-exopool vm needs; --only then names parts: ring, driver, null-block, fairness, extents.
+With --engines, suite lookup compares only the engines that run on this kernel, in memory and on disks (as root also on
+zram, which is as fast as the fastest disk). With --vm too, it counts instructions in guests, and --only selects parts:
+ring, driver, null-block, fairness, extents.
 
-Suite cache with --vm also compares swap to leased memory with swap to a disk, in guests with the kernel's nbd; --only swap
-leaves it at that. Suite harvest with --vm also harvests Redis and memcached in guests of Linux 6.12, with zram and with zram
-whose idle pages go to a disk; --only guest leaves it at that.`,
+With --vm, suite cache also compares swap to leased memory with swap to a disk; --only swap measures only that. With
+--vm, suite harvest also harvests from Redis and memcached in guests with Linux 6.12, with zram alone and with a disk for
+idle pages; --only guest measures only that. Guests need the same packages as exopool vm.`,
     )
     .action(bench);
 }
@@ -89,11 +90,11 @@ whose idle pages go to a disk; --only guest leaves it at that.`,
 async function bench(name: string, options: BenchOptions): Promise<void> {
   const suite = findSuite(name);
   if (options.engines && name !== 'lookup')
-    throw new ExopoolError('EXOPOOL_USAGE', `--engines is for the suite lookup; ${name} has none`);
+    throw new ExopoolError('EXOPOOL_USAGE', `--engines is only for the suite lookup, not for ${name}`);
   if (options.vm && !options.engines && name === 'lookup')
     throw new ExopoolError(
       'EXOPOOL_USAGE',
-      '--vm is for the suites cache and harvest, and with --engines for lookup',
+      '--vm needs --engines in the suite lookup: exopool bench lookup --engines --vm',
     );
   if (options.json !== undefined) await assertWritable(options.json);
   const result = await withShutdown((signal) =>
@@ -122,12 +123,12 @@ function findSuite(name: string): Suite {
   const suite = suites.find((candidate) => candidate.name === name);
   if (suite !== undefined) return suite;
   const known = suites.map((candidate) => candidate.name).join(', ');
-  throw new ExopoolError('EXOPOOL_USAGE', `there is no suite "${name}"; there is ${known}`);
+  throw new ExopoolError('EXOPOOL_USAGE', `unknown suite "${name}": give one of ${known}`);
 }
 
 function parseNames(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim());
-  if (names.includes('')) throw new InvalidArgumentError('names between commas are expected.');
+  if (names.includes('')) throw new InvalidArgumentError('give names, separated by commas.');
   return names;
 }
 
@@ -146,5 +147,5 @@ function parseSeconds(text: string): number {
 function numberIn(text: string, min: number, max: number, isWhole: boolean): number {
   const number = Number(text);
   if (number >= min && number <= max && (!isWhole || Number.isSafeInteger(number))) return number;
-  throw new InvalidArgumentError(`a${isWhole ? ' whole' : ''} number from ${min} to ${max} is expected.`);
+  throw new InvalidArgumentError(`give a${isWhole ? ' whole' : ''} number from ${min} to ${max}.`);
 }

@@ -1,4 +1,4 @@
-/** `exopool breakdown`: where the time of a read goes, layer by layer of the kernel. */
+/** `exopool breakdown`: shows the time of a read in each layer of the kernel. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { traceReads, tracedReadsMax } from '@exopool/native';
 import { breakDown, chainTimes } from '../breakdown/breakdown.js';
@@ -12,27 +12,27 @@ interface BreakdownOptions {
   readonly json?: true;
 }
 
-/** As long as the deepest index that anybody has. */
+/** Longer than the path in any real index. */
 const depthMax = 1000;
 
 export function defineBreakdown(command: Command): void {
   command
-    .argument('<file>', 'a file on a block device, or the device; it is only read')
-    .option('--depth <number>', 'dependent reads in a chain', countUpTo(depthMax), paperChainDepth)
+    .argument('<file>', 'file on a block device, or the device itself; it is only read')
+    .option('--depth <number>', 'number of dependent reads in a chain', countUpTo(depthMax), paperChainDepth)
     .option(
       '--reads <number>',
-      'reads to measure, with probes and without',
+      'number of reads to measure, with probes and without',
       countUpTo(tracedReadsMax),
       10_000,
     )
-    .option('--json', 'print it as JSON')
+    .option('--json', 'print the times as JSON')
     .addHelpText(
       'after',
       `
-Needs root and a kernel that describes its types (BTF). It reads blocks of 4 KiB at random places, past the page cache,
-one at a time, with BPF probes at the borders of the kernel's layers and without, and subtracts what the probes cost.
-Where the kernel does not let its functions be traced, tracepoints stand in, and layers between two of them are counted
-together. From the times of one read follows what a chain of dependent reads could save at best.
+It needs root and a kernel with BTF. It reads blocks of 4 KiB at random offsets, one at a time, with direct I/O. It
+measures them with BPF probes between the kernel's layers and without, and subtracts the cost of the probes. On a kernel
+whose functions cannot be traced it uses tracepoints, and shows the layers between two of them as one. From these times
+it computes the most that a chain of dependent reads could save.
 
 Examples:
   exopool breakdown /var/lib/dpkg/status
@@ -57,7 +57,7 @@ function countUpTo(max: number): (text: string) => number {
   return (text) => {
     const count = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!(count >= 1 && count <= max))
-      throw new InvalidArgumentError(`a whole number from 1 to ${max} is expected.`);
+      throw new InvalidArgumentError(`give a whole number from 1 to ${max}.`);
     return count;
   };
 }

@@ -1,4 +1,4 @@
-/** `exopool broker`: one broker process. */
+/** `exopool broker`: runs a broker. */
 import type { Command } from 'commander';
 import { brokerConfig, runBroker } from '@exopool/memtrade';
 import { addConfigOptions, readConfig } from '../config-options.js';
@@ -9,11 +9,12 @@ export function defineBroker(command: Command): void {
     .addHelpText(
       'after',
       `
-Producers and consumers need the broker's address and its CA certificate, which is printed at the start.
+Producers and consumers need the broker's address and its CA certificate. The command prints both when it starts.
 
 Examples:
-  exopool broker                            on its default port, state in its default folder
-  EXOPOOL_BROKER_PORT=7000 exopool broker   settings as variables`,
+  exopool broker                            with the default port and state folder
+  EXOPOOL_BROKER_PORT=7000 exopool broker   with a setting from a variable
+  exopool broker --host 0.0.0.0 --names market.example.org`,
     )
     .action(async () => {
       const config = readConfig(command, brokerConfig, 'BROKER');

@@ -1,5 +1,6 @@
-/** `exopool consumer plan`: what a consumer with these requests would lease at this price, and why. */
+/** `exopool consumer plan`: computes how much a consumer would lease for a trace of requests, and why. */
 import type { Command } from 'commander';
+import { requestedSlabsMax, slabMibDefault, slabMibMax } from '@exopool/memtrade';
 import { z } from 'zod';
 import { addConfigOptions, readConfig } from '../config-options.js';
 import { describePlan, makePlan, summarizePlan } from '../lease-plan.js';
@@ -7,39 +8,39 @@ import { writePlot } from '../plan-plot.js';
 import { readTrace } from '../readers/trace.js';
 
 export const planConfig = z.object({
-  trace: z.string().min(1).describe('CSV with a header line, perhaps compressed; - reads standard input'),
-  keyColumn: z.string().min(1).default('lbn').describe('column of the key'),
-  bytesColumn: z.string().min(1).default('bytes').describe("column of the value's length"),
-  price: z.number().min(0).describe('US dollars per GiB and hour'),
+  trace: z
+    .string()
+    .min(1)
+    .describe('CSV file with a header line, plain or compressed; - reads standard input'),
+  keyColumn: z.string().min(1).default('lbn').describe('column with the key'),
+  bytesColumn: z.string().min(1).default('bytes').describe('column with the length of the value'),
+  price: z.number().min(0).describe('price of leased memory, US dollars per GiB and hour'),
   waitingPrice: z
     .number()
     .min(0)
     .default(0.1)
-    .describe('US dollars an hour of the machine that waits for misses'),
-  missMs: z.number().min(0).default(0.4).describe('milliseconds that a miss takes'),
-  hitMs: z.number().min(0).default(0.1).describe('milliseconds that a hit takes'),
+    .describe('cost of a machine that waits for misses, US dollars an hour'),
+  missMs: z.number().min(0).default(0.4).describe('duration of a miss, in milliseconds'),
+  hitMs: z.number().min(0).default(0.1).describe('duration of a hit, in milliseconds'),
   rate: z.number().min(0).default(1000).describe('requests a second'),
-  budget: z.number().min(0).optional().describe('most US dollars an hour; any when left out'),
-  slabs: z.int().min(1).max(16_384).default(1024).describe('slabs at the most'),
-  slabMib: z.int().min(1).max(1024).default(64).describe('MiB of a slab'),
+  budget: z.number().min(0).optional().describe('most US dollars an hour; no limit by default'),
+  slabs: z.int().min(1).max(requestedSlabsMax).default(1024).describe('largest number of slabs'),
+  slabMib: z.int().min(1).max(slabMibMax).default(slabMibDefault).describe('size of a slab in MiB'),
   held: z.int().min(0).default(0).describe('slabs that are leased already'),
-  exact: z
-    .boolean()
-    .default(false)
-    .describe('compute the exact curve too, and how far the sampled one is from it'),
-  plot: z.string().min(1).optional().describe('file for a plot, .svg or .html'),
-  json: z.boolean().default(false).describe('print it as JSON'),
+  exact: z.boolean().default(false).describe('compute the exact curve too, and the error of the sampled one'),
+  plot: z.string().min(1).optional().describe('write a plot to this file, .svg or .html'),
+  json: z.boolean().default(false).describe('print the plan as JSON'),
 });
 
 export function registerConsumerPlan(consumer: Command): void {
   const command = consumer
     .command('plan')
-    .description('what would be leased for a trace of requests, and why');
+    .description('compute how much to lease for a trace of requests, and why');
   addConfigOptions(command, planConfig, 'CONSUMER_PLAN')
     .addHelpText(
       'after',
       `
-Misses are estimated as a running consumer does it, from a small sample of the keys.
+It estimates misses from a small sample of the keys, as a running consumer does.
 
 Examples:
   exopool consumer plan --trace requests.csv --key-column key --price 0.005

@@ -20,13 +20,15 @@ export function defineConsumer(command: Command): void {
       `
 Examples:
   exopool consumer --broker market.example.org:7600 --ca-file broker-ca.pem --slabs 16
-  exopool consumer --resp 6380                   then: redis-cli -p 6380, or any client of Redis
-  exopool consumer --nbd /run/exopool.sock --size 8G
-                                                 a block device, partly in leased memory:
-      nbd-client -unix /run/exopool.sock /dev/nbd0 -b 4096 -swap && mkswap /dev/nbd0 && swapon /dev/nbd0
-      (start it as root, so that its memory can be locked; swapoff and nbd-client -d before you stop it)
+  exopool consumer --resp 6380     serve Redis clients; then: redis-cli -p 6380
   exopool consumer --slabs 64 --waiting-price 0.2 --miss-ms 1 --budget 0.05
-                                                 as many as are worth their price`,
+                                   lease only as many slabs as pay off
+  sudo exopool consumer --nbd /run/exopool.sock --size 8G
+                                   serve a block device; then, to swap to it:
+      nbd-client -unix /run/exopool.sock /dev/nbd0 -b 4096 -swap && mkswap /dev/nbd0 && swapon /dev/nbd0
+
+Swapping to the device needs locked memory, so start the consumer as root. Run swapoff and nbd-client -d before you
+stop it.`,
     )
     .action(async () => {
       const config = readConfig(command, consumerConfig, 'CONSUMER');
@@ -37,7 +39,7 @@ Examples:
 function serveCache(config: ConsumerConfig): Promise<void> {
   return serve(() => runConsumer(config), {
     ready: ({ respPort }) =>
-      `exopool consumer: leases are held${respPort === undefined ? '' : `; Redis clients on port ${respPort}`}`,
+      `exopool consumer: leases are open${respPort === undefined ? '' : `; serving Redis clients on port ${respPort}`}`,
     facts: ({ respPort }) => ({ respPort }),
     figures: (consumer) => consumer.status(),
   });
@@ -53,6 +55,8 @@ function serveDevice(config: ConsumerConfig): Promise<void> {
 
 function describeDevice({ uri, sizeBytes, isLocked }: RunningNbdConsumer): string {
   const device = `a block device of ${formatBytes(sizeBytes)} is at ${uri}`;
-  const advice = isLocked ? '' : '\nIts memory is not locked: do not swap to it. Start it as root for that.';
-  return `exopool consumer: leases are held; ${device}${advice}`;
+  const advice = isLocked
+    ? ''
+    : '\nIts memory is not locked: start it as root before you swap to the device.';
+  return `exopool consumer: leases are open; ${device}${advice}`;
 }

@@ -1,4 +1,4 @@
-/** `exopool demo`: the combined stack on this machine. */
+/** `exopool demo`: runs the combined stack on this machine and measures it. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { closingTable, passed, runDemo, secondsMin, toJson } from '@exopool/demo';
 import { ExopoolError } from '@exopool/shared';
@@ -13,26 +13,32 @@ interface DemoOptions {
   readonly headless?: true;
 }
 
+/** A day: a longer demo is a slip. */
+const secondsMax = 86_400;
+
 export function defineDemo(command: Command, mainPath: string): void {
   command
-    .option('--seconds <number>', `length of the measured part, at least ${secondsMin}`, parseSeconds, 60)
-    .option('--json <file>', 'write the figures there too')
-    .option('--data <file>', 'JSON Lines, a package index or a folder, instead of data found on this machine')
-    .option('--headless', 'a line every two seconds, also on a terminal')
+    .option('--seconds <number>', `duration of the measurement, at least ${secondsMin}`, parseSeconds, 60)
+    .option('--json <file>', 'also write the figures to this file')
+    .option(
+      '--data <file>',
+      'load this JSON Lines file, package index or folder, instead of data of this machine',
+    )
+    .option('--headless', 'print a line every two seconds, also on a terminal')
     .addHelpText(
       'after',
       `
-Starts real processes on loopback: a broker, a producer of idle memory, a producer beside a Redis server under load
-that it harvests from, and a consumer whose store is read with less local memory than data, with the leased memory
-and without it by turns. As root it can do more; what cannot be shown is reported as skipped, with its reason.
-Ctrl-C ends all of it and undoes every change.
+Starts real processes on loopback: a broker, a producer of idle memory, a producer that harvests from a Redis server
+under load, and a consumer with a store. The store has more data than local memory. It is read with and without leased
+memory by turns. Harvesting, and lookups inside the kernel, need root; a part that cannot run is reported as skipped,
+with the reason. Ctrl-C ends all processes and undoes every change.
 
-Exit status 0 only when every check passes.
+The exit status is 0 only when every check passes.
 
 Examples:
   exopool demo
   exopool demo --seconds 30 --json out.json
-  sudo exopool demo     harvesting, and lookups inside the kernel, need root`,
+  sudo exopool demo`,
     )
     .action((options: DemoOptions) => demo(options, mainPath));
 }
@@ -57,8 +63,8 @@ async function demo(options: DemoOptions, mainPath: string): Promise<void> {
 
 function parseSeconds(text: string): number {
   const seconds = Number(text);
-  if (!(seconds >= secondsMin && seconds <= 86_400)) {
-    throw new InvalidArgumentError(`a number of seconds from ${secondsMin} on is expected.`);
+  if (!(seconds >= secondsMin && seconds <= secondsMax)) {
+    throw new InvalidArgumentError(`give a number of seconds from ${secondsMin} to ${secondsMax}.`);
   }
   return seconds;
 }

@@ -1,4 +1,4 @@
-/** `exopool doctor`: what works on this machine, and for the rest the reason and the line that would enable it. */
+/** `exopool doctor`: shows what works on this machine, and for the rest the reason and a command that enables it. */
 import type { Command } from 'commander';
 import { engineFindings, engineFindingsAt, machineCapabilities, type Capability } from '@exopool/native';
 import { buildCommand } from '@exopool/native/internal';
@@ -12,12 +12,12 @@ type Mechanism = Omit<Capability, 'group'> & {
 
 export function defineDoctor(command: Command): void {
   command
-    .argument('[path]', 'a store, or where one will be: looks at its device and file system too')
-    .option('--json', 'print it as JSON')
+    .argument('[path]', 'folder of a store, or of a store to be; checks its device and file system too')
+    .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
       `
-Looks and changes nothing. Some of it only root can use: run it as the user that will run exopool.
+It changes nothing. Some mechanisms need root: run it as the user that will run exopool.
 
 Examples:
   exopool doctor
@@ -32,7 +32,7 @@ Examples:
     });
 }
 
-/** Without the addon there is no engine at all, and the reason for that is what one wants to read. */
+/** Without the addon no engine runs; then the one finding is the reason for that. */
 function lookupEngines(path: string | undefined): Mechanism[] {
   try {
     const findings = path === undefined ? engineFindings() : engineFindingsAt(path);

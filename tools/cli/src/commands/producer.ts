@@ -1,4 +1,4 @@
-/** `exopool producer`: offers this machine's idle memory, and harvests more beside a running application. */
+/** `exopool producer`: offers this machine's idle memory, and harvests more from a running application. */
 import type { Command } from 'commander';
 import { undoLeftovers } from '@exopool/native';
 import { producerConfig, runProducer } from '@exopool/memtrade';
@@ -7,20 +7,20 @@ import { serve } from '../serve.js';
 
 export function defineProducer(command: Command): void {
   addConfigOptions(command, producerConfig, 'PRODUCER', 'command')
-    .option('--undo', 'undo what a producer that was killed left on this machine, and end')
+    .option('--undo', 'undo the changes that a killed producer left on this machine, then exit')
     .addHelpText(
       'after',
       `
-Whatever it changes on the machine (cgroup limits, swap) is undone when it ends, also at the next start after a crash.
+It undoes all its changes to the machine (cgroup limits, swap) when it ends. After a crash the next start undoes them.
 
 Examples:
   exopool producer --broker market.example.org:7600 --ca-file broker-ca.pem --advertise vm1.example.org:7700 --port 7700
-  exopool producer --max-mib 1024                        beside a broker on this machine; at most 1 GiB
-  exopool producer --redis 127.0.0.1:6379 -- redis-server --port 6379
-                                                         starts Redis in a cgroup and harvests from it, as root
-  exopool producer --unit postgresql@15-main.service --metric 'postgresql://postgres@localhost/postgres'
-                                                         harvests from a service of systemd
-  exopool producer --undo                                after a crash, when no other producer will be started`,
+  exopool producer --max-mib 1024   offer at most 1 GiB, with a broker on this machine
+  sudo exopool producer --redis 127.0.0.1:6379 -- redis-server --port 6379
+                                    start Redis in a cgroup and harvest from it
+  sudo exopool producer --unit postgresql@15-main.service --metric 'postgresql://postgres@localhost/postgres'
+                                    harvest from a systemd service
+  sudo exopool producer --undo      undo the changes of a killed producer`,
     )
     .action(async () => {
       const { undo, ...options } = command.opts<{ readonly undo?: true }>();
@@ -34,7 +34,7 @@ Examples:
       await serve(() => runProducer(config), {
         ready: (producer) => {
           const { brokerReason } = producer.stats();
-          const away = brokerReason === undefined ? '' : `; the broker is looked for (${brokerReason})`;
+          const away = brokerReason === undefined ? '' : `; will retry to reach the broker (${brokerReason})`;
           return `exopool producer: serving slabs on port ${producer.port}${away}`;
         },
         facts: ({ port, commandPid }) => ({ port, commandPid }),

@@ -1,4 +1,4 @@
-/** `exopool store compact`: merges all tables into one, so that overwritten and deleted entries give their space back. */
+/** `exopool store compact`: merges all tables into one and so frees the space of overwritten and deleted entries. */
 import type { Command } from 'commander';
 import { Store, type StoreStats } from '@exopool/bpf-storage';
 import { formatBytes, formatCount } from '@exopool/shared';
@@ -11,13 +11,13 @@ interface CompactOptions {
 export function registerStoreCompact(store: Command): void {
   store
     .command('compact')
-    .description('merge everything into one table, without what was overwritten or deleted')
-    .argument('<store>', 'folder of the store; no other process may have it open to write')
+    .description('merge all tables into one, without overwritten and deleted entries')
+    .argument('<store>', 'folder of the store; no other process may have it open for writing')
     .option('--json', 'print the sizes as JSON')
     .addHelpText(
       'after',
       `
-Needs free space for a second copy while it works. When it is stopped, the store is as it was before.
+It needs free space for a second copy. If you stop it, the store stays as it was.
 
 Examples:
   exopool store compact ./packages`,
@@ -38,7 +38,7 @@ async function compact(path: string, options: CompactOptions): Promise<void> {
 
 async function compactOpened(path: string, signal: AbortSignal): Promise<{ before: Sizes; after: Sizes }> {
   await using store = await Store.open(path, { createIfMissing: false });
-  // What the log holds becomes a table first, so that both sizes count the same entries.
+  // The entries of the log become a table first, so that both sizes count the same entries.
   await store.flush();
   const before = sizesOf(store.stats());
   const { Progress } = await import('../progress.js');
@@ -55,7 +55,7 @@ async function compactOpened(path: string, signal: AbortSignal): Promise<{ befor
 
 interface Sizes {
   readonly tables: number;
-  /** Deletions and overwritten values included. */
+  /** With deletions and overwritten values. */
   readonly entries: number;
   readonly bytes: number;
 }

@@ -1,4 +1,4 @@
-/** `exopool store get`: the value of one key, byte for byte, on standard output. */
+/** `exopool store get`: writes the value of one key, byte for byte, to standard output. */
 import type { Command } from 'commander';
 import { ExopoolError } from '@exopool/shared';
 import { escapeBytes } from '../escape-bytes.js';
@@ -15,11 +15,11 @@ export function registerStoreGet(store: Command): void {
     .argument('<store>', 'folder of the store')
     .argument('<key>', 'the key, as text')
     .addOption(engineOption())
-    .option('--json', 'print key, value and the engine that found it')
+    .option('--json', 'print key, value and engine as JSON')
     .addHelpText(
       'after',
       `
-Exit status 1 and EXOPOOL_NOT_FOUND when the key is not there.
+Without such a key it fails with EXOPOOL_NOT_FOUND and exit status 1.
 
 Examples:
   exopool store get ./packages bash

@@ -1,4 +1,4 @@
-/** `exopool store load`: foreign data into a store, all of it or nothing. */
+/** `exopool store load`: loads a foreign file into a store, all of it or nothing. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
@@ -19,26 +19,31 @@ interface LoadOptions {
 export function registerStoreLoad(store: Command): void {
   store
     .command('load')
-    .description('load a file into a store, adding to what is there')
-    .argument('<store>', 'folder of the store; made when it is not there')
-    .requiredOption('--from <file>', 'file, folder, or - for standard input; gzip, xz and lz4 are unpacked')
-    .addOption(new Option('--format <name>', 'else told by name and content').choices(formats))
+    .description('load a file into a store, in addition to its entries')
+    .argument('<store>', 'folder of the store; created when it does not exist')
+    .requiredOption(
+      '--from <file>',
+      'file or folder to load, plain or with gzip, xz or lz4; - is standard input',
+    )
+    .addOption(
+      new Option('--format <name>', 'format of the file; default: by its name and content').choices(formats),
+    )
     .option(
       '--key <name>',
-      'CSV: the column, JSON Lines: the field, package index: FIELD[=FIELD] that makes the key',
+      'the key: a column of CSV, a field of JSON Lines, or FIELD[=FIELD] of a package index',
     )
-    .option('--delimiter <character>', 'CSV: between columns')
+    .option('--delimiter <character>', 'separator of CSV columns')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       `
 Formats:
-  jsonl      {"key": …, "value": …} on each line; with --key FIELD the whole line is the value
+  jsonl      {"key": …, "value": …} on each line; with --key FIELD the value is the whole line
   csv        a header line, then rows; the value is the row as a JSON object
-  packages   Debian package indexes: the value is the stanza, the key its Package unless --key says else
-  files      a folder: path -> JSON of size, mode and time, with the first KiB of text
+  packages   a Debian package index; the value is the stanza, and the key is its Package by default
+  files      a folder; the key is a path, and the value is JSON with size, mode, time and the first KiB of text
 
-The last of several entries with one key wins. When the load fails or is stopped, the store is as it was before.
+Of several entries with one key, the last one wins. If the load fails or you stop it, the store stays as it was.
 
 Examples:
   exopool store load --from data.jsonl.gz ./data
@@ -51,7 +56,7 @@ Examples:
 
 async function load(path: string, options: LoadOptions): Promise<void> {
   if (options.delimiter !== undefined && options.delimiter.length !== 1) {
-    throw new ExopoolError('EXOPOOL_USAGE', '--delimiter takes one character');
+    throw new ExopoolError('EXOPOOL_USAGE', '--delimiter must be one character');
   }
   const { loaded, entries, inputBytes, seconds } = await withShutdown((signal) =>
     loadOrUndo(path, options, signal),
@@ -66,7 +71,7 @@ async function load(path: string, options: LoadOptions): Promise<void> {
 }
 
 interface Loaded extends LoadResult {
-  /** Bytes of keys and values that were read, duplicates included. */
+  /** Bytes of the keys and values that were read, with duplicates. */
   readonly inputBytes: number;
 }
 

@@ -1,11 +1,11 @@
-/** `exopool store scan`: entries in the order of their keys. */
+/** `exopool store scan`: prints entries in the order of their keys. */
 import { once } from 'node:events';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Store } from '@exopool/bpf-storage';
 import { escapeBytes } from '../escape-bytes.js';
 import { openForReading } from '../store-options.js';
 
-/** A line of a terminal, about. */
+/** About one line of a terminal. */
 const previewBytes = 120;
 
 interface ScanOptions {
@@ -23,19 +23,19 @@ export function registerStoreScan(store: Command): void {
     .command('scan')
     .description('print entries in the order of their keys')
     .argument('<store>', 'folder of the store')
-    .option('--gte <key>', 'from this key on')
-    .option('--lt <key>', 'up to this key, without it')
-    .option('--prefix <text>', 'only keys that start so')
-    .option('--reverse', 'from the last to the first')
-    .option('--limit <count>', 'at most so many', parseCount)
-    .option('--json', 'one JSON object a line, with the whole value; what is not UTF-8 is replaced')
+    .option('--gte <key>', 'first key: greater than or equal to this one')
+    .option('--lt <key>', 'last key: less than this one')
+    .option('--prefix <text>', 'only keys with this prefix')
+    .option('--reverse', 'from the last key to the first')
+    .option('--limit <count>', 'largest number of entries', parseCount)
+    .option('--json', 'one JSON object a line, with the whole value; replaces bytes that are not UTF-8')
     .addOption(
-      new Option('--raw', 'whole values, unescaped, each followed by a newline; no keys').conflicts('json'),
+      new Option('--raw', 'only values, whole and unescaped, each with a newline after it').conflicts('json'),
     )
     .addHelpText(
       'after',
       `
-Without --json or --raw: the key, a tab, and the start of the value; unprintable bytes as \\xNN.
+Without --json or --raw a line has the key, a tab, and the start of the value, with unprintable bytes as \\xNN.
 
 Examples:
   exopool store scan ./packages --prefix lib --limit 10
@@ -60,7 +60,7 @@ function line(key: Buffer, value: Buffer, options: ScanOptions): Buffer | string
 
 type Range = NonNullable<Parameters<Store['range']>[0]>;
 
-/** The tightest range that satisfies all of the options. */
+/** The smallest range that satisfies all options. */
 export function rangeOf(options: ScanOptions): Range {
   const prefix = options.prefix === undefined ? undefined : Buffer.from(options.prefix);
   const from = [options.gte === undefined ? undefined : Buffer.from(options.gte), prefix];
@@ -78,7 +78,7 @@ export function rangeOf(options: ScanOptions): Range {
 
 const byBytes = (a: Buffer, b: Buffer): number => Buffer.compare(a, b);
 
-/** The first key after all keys that start with `prefix`; undefined when there is none (0xff to the end). */
+/** The least key greater than all keys with the prefix; undefined for a prefix of 0xff bytes, which has none. */
 function afterPrefix(prefix: Buffer): Buffer | undefined {
   const end = prefix.findLastIndex((byte) => byte !== 0xff);
   if (end < 0) return undefined;
@@ -88,6 +88,6 @@ function afterPrefix(prefix: Buffer): Buffer | undefined {
 }
 
 function parseCount(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number is expected.');
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('give a whole number.');
   return Number(text);
 }

@@ -1,4 +1,4 @@
-/** `exopool store stat`: what a store holds, and the engine that reads it. */
+/** `exopool store stat`: shows the content of a store, and the engine that reads it. */
 import type { Command } from 'commander';
 import type { StoreStats } from '@exopool/bpf-storage';
 import { engineOption, openForReading, type EngineOptions } from '../store-options.js';
@@ -12,7 +12,7 @@ interface StatOptions extends EngineOptions {
 export function registerStoreStat(store: Command): void {
   store
     .command('stat')
-    .description('what a store holds, and which engine reads it')
+    .description('show the content of a store, and the engine that reads it')
     .argument('<store>', 'folder of the store')
     .addOption(engineOption())
     .option('--json', 'print all figures as JSON')
@@ -27,7 +27,7 @@ export function registerStoreStat(store: Command): void {
     });
 }
 
-/** What it holds; the counters of a store that was just opened are all zero. */
+/** The figures about content. The counters of a store that was just opened are all zero. */
 function holdings(stats: StoreStats): object {
   const { path, engine, direct, tables, tableEntries, tableBytes, memtableEntries, memtableBytes, index } =
     stats;

@@ -1,4 +1,4 @@
-/** `exopool store verify`: reads every page and checks it. */
+/** `exopool store verify`: reads and checks every page of a store. */
 import type { Command } from 'commander';
 import { ExopoolError } from '@exopool/shared';
 import { flatten } from '../flatten.js';
@@ -9,13 +9,13 @@ import { textTable } from '../text-table.js';
 export function registerStoreVerify(store: Command): void {
   store
     .command('verify')
-    .description('read everything and check every checksum and order')
+    .description('read the whole store and check all checksums and the order of keys')
     .argument('<store>', 'folder of the store')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
       `
-Exit status 1 and EXOPOOL_CORRUPT, with file and offset, when something is wrong.
+For a damaged store it fails with EXOPOOL_CORRUPT, file and offset, and exit status 1.
 
 Examples:
   exopool store verify ./packages`,
@@ -34,5 +34,5 @@ async function verify(path: string, options: { readonly json?: true }): Promise<
   const first = problems[0];
   if (report.ok && first === undefined) return;
   const place = first === undefined ? path : `${first.file}, offset ${first.offset}: ${first.message}`;
-  throw new ExopoolError('EXOPOOL_CORRUPT', `${problems.length} problems; the first: ${place}`);
+  throw new ExopoolError('EXOPOOL_CORRUPT', `the store has ${problems.length} problems; the first: ${place}`);
 }

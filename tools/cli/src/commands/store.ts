@@ -1,4 +1,4 @@
-/** `exopool store …`: the store from the shell. */
+/** `exopool store …`: a store from the shell. */
 import type { Command } from 'commander';
 import { addHelpCommand } from '../lazy-commands.js';
 import { registerStoreCompact } from './store-compact.js';

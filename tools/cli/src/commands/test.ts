@@ -4,9 +4,9 @@ import { ExopoolError } from '@exopool/shared';
 
 export function defineTest(command: Command): void {
   command
-    .option('--all', 'the longer forms of the tests too')
+    .option('--all', 'also the long forms of the tests')
     .option('--vm', 'only the tests in guests with other kernels')
-    .option('--no-vm', 'all but these')
+    .option('--no-vm', 'without the tests in guests')
     .argument('[vitest...]', 'arguments for vitest, after --')
     .addHelpText(
       'after',

@@ -29,7 +29,7 @@ Examples:
   exopool traversal build packages/bpf-storage/examples/sqlite-rowid.c -o /tmp/rowid
   exopool traversal run /tmp/rowid my.db --table users --rowid 1 --rowid 2 --engine page-cache-bpf
 
-packages/bpf-storage/docs/traversals.md teaches to write one.`,
+packages/bpf-storage/docs/traversals.md explains how to write one.`,
   );
   registerBuild(command);
   registerRun(command);
@@ -39,28 +39,35 @@ packages/bpf-storage/docs/traversals.md teaches to write one.`,
 function registerBuild(traversal: Command): void {
   traversal
     .command('build')
-    .description('compile a traversal, for the kernel and for user level')
-    .argument('<file.c>', 'the source: first() and next(), see traversal.h')
-    .option('-o, --out <folder>', 'where the bundle goes; default FILE.traversal')
+    .description('compile a traversal for the kernel and for user level')
+    .argument('<file.c>', 'source with first() and next(); see traversal.h')
+    .option('-o, --out <folder>', 'folder for the result; default FILE.traversal')
     .action((source: string, { out }: { out?: string }) => {
       const { object, forKernel, fix } = buildTraversal(source, out);
       process.stdout.write(`${object}\n`);
-      if (!forKernel) process.stderr.write(`exopool: not for the kernel: clang is missing; ${fix!}\n`);
+      if (!forKernel)
+        process.stderr.write(`exopool: clang is missing, so this runs only at user level; ${fix!}\n`);
     });
 }
 
 function registerRun(traversal: Command): void {
   traversal
     .command('run')
-    .description('run chains over a file; prints one line for each input: found bytes in hexadecimal')
-    .argument('<object>', 'what build made')
-    .argument('<file>', 'the file to traverse')
-    .addOption(new Option('--engine <name>', 'who walks').choices([...engineNames]).default('auto'))
-    .option('--input <hex>', 'an input, at most 128 bytes; may be repeated', collect(parseHex))
-    .option('--table <name>', 'with --rowid: a table of a SQLite database, for sqlite-rowid.c')
-    .option('--rowid <number>', 'a row of that table; may be repeated', collect(parseRowid))
-    .option('--hops <number>', 'blocks that a chain may see, default 1024', parseWhole)
-    .option('--stats', 'print how the chains ended, as JSON, to standard error')
+    .description(
+      'run a traversal over a file; prints the bytes that it found, in hexadecimal, a line for each input',
+    )
+    .argument('<object>', 'output of `exopool traversal build`')
+    .argument('<file>', 'file to traverse')
+    .addOption(
+      new Option('--engine <name>', 'engine that runs the traversal')
+        .choices([...engineNames])
+        .default('auto'),
+    )
+    .option('--input <hex>', 'input of at most 128 bytes; may be repeated', collect(parseHex))
+    .option('--table <name>', 'table of a SQLite database, for sqlite-rowid.c; needs --rowid')
+    .option('--rowid <number>', 'row of that table; may be repeated', collect(parseRowid))
+    .option('--hops <number>', 'most blocks that a chain may read, default 1024', parseWhole)
+    .option('--stats', 'print statistics of the chains, as JSON, to standard error')
     .action(async (object: string, file: string, options: RunOptions) => {
       await using loaded = await Traversal.load({
         object,
@@ -94,18 +101,18 @@ function collect<T>(parse: (text: string) => T): (text: string, before?: T[]) =>
 }
 
 function parseHex(text: string): Buffer {
-  if (!/^([\da-f]{2})+$/i.test(text)) throw new InvalidArgumentError('write bytes in hexadecimal');
+  if (!/^([\da-f]{2})+$/i.test(text)) throw new InvalidArgumentError('give bytes in hexadecimal.');
   return Buffer.from(text, 'hex');
 }
 
 function parseRowid(text: string): bigint {
-  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError('write a whole number');
+  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError('give a whole number.');
   const rowid = BigInt(text);
-  if (BigInt.asIntN(64, rowid) !== rowid) throw new InvalidArgumentError('a rowid has 64 bits');
+  if (BigInt.asIntN(64, rowid) !== rowid) throw new InvalidArgumentError('give a number of at most 64 bits.');
   return rowid;
 }
 
 function parseWhole(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number');
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('give a whole number.');
   return Number(text);
 }

@@ -1,4 +1,4 @@
-/** `exopool vm`: a command under another kernel, with this machine's files. */
+/** `exopool vm`: runs a command under another kernel, with this machine's files. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { ExopoolError, parseBytes } from '@exopool/shared';
 import { runInGuest } from '@exopool/vm';
@@ -14,33 +14,31 @@ interface VmOptions {
   readonly nullblk?: number;
 }
 
-/** Variables that a command may need to be the same as outside. */
+/** Variables that are passed on to the guest. */
 const passedOn = /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TERM|TMPDIR|CI|NX_\w+|EXOPOOL_\w+)$/;
 
 export function defineVm(command: Command): void {
   command
-    .argument('<kernel>', 'a series such as 6.1, 6.12 or 7.2, of which the newest is taken, or a release')
-    .argument('<command...>', 'the command and its arguments, after --')
+    .argument('<kernel>', 'series such as 6.1, 6.12 or 7.2 (its newest release), or one release')
+    .argument('<command...>', 'command and arguments, after --')
     .option(
       '--icount',
-      'count instructions: each takes one nanosecond of the guest (software emulation, one CPU)',
+      'make each instruction take one nanosecond of guest time (software emulation, one CPU)',
     )
     .option('--cpus <number>', 'CPUs of the guest, default 1', wholeNumber)
     .option('--memory <size>', 'memory of the guest, default 2G', size)
-    .option('--nvme <size>', 'an empty NVMe device, /dev/nvme0n1', size)
-    .addOption(
-      new Option('--nvme-block <bytes>', 'logical blocks of the NVMe device').choices(['512', '4096']),
-    )
-    .option('--nvme-read-ms <number>', 'milliseconds that each read of the NVMe device takes', wholeNumber)
-    .option('--nullblk <size>', 'a null block device in memory, /dev/nullb0', size)
+    .option('--nvme <size>', 'add an empty NVMe device of this size, /dev/nvme0n1', size)
+    .addOption(new Option('--nvme-block <bytes>', 'size of its logical blocks').choices(['512', '4096']))
+    .option('--nvme-read-ms <number>', 'duration of each of its reads, in milliseconds', wholeNumber)
+    .option('--nullblk <size>', 'add a null block device of this size, /dev/nullb0', size)
     .addHelpText(
       'after',
       `
-The kernel's packages come from the mirror that this machine's apt uses, are kept in ~/.cache/exopool (or
-XDG_CACHE_HOME), and are not installed. The guest sees this machine's files at their places; what it writes stays in
-its memory and is gone with it. It has no network. Standard input is empty; output and exit status are the command's.
-KVM is used when a guest was seen to boot with it, else software emulation, which is some 20 times slower for
-JavaScript. It needs qemu-system-x86, busybox-static and kmod, and no root.
+The kernel's packages come from this machine's apt mirror. They are kept in ~/.cache/exopool (or XDG_CACHE_HOME) and not
+installed. The guest sees this machine's files. Its writes stay in its memory and are lost when it ends. It has no
+network, and its standard input is empty. Output and exit status are those of the command. With KVM a guest is about
+20 times faster for JavaScript than with software emulation. It needs qemu-system-x86, busybox-static and kmod, but
+not root.
 
 Examples:
   exopool vm 6.12 -- uname -r
@@ -97,6 +95,6 @@ function size(text: string): number {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('write a whole number');
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('give a whole number.');
   return Number(text);
 }

@@ -1,14 +1,14 @@
 /**
- * Debian package indexes (`Packages`): stanzas of `Field: value` lines, continued by lines that start with a blank,
- * with an empty line between stanzas. The value of an entry is the stanza, byte for byte.
+ * Reads Debian package indexes (`Packages`): stanzas of `Field: value` lines with empty lines between them. A line that
+ * starts with a blank continues the line before it. The value of an entry is the stanza, byte for byte.
  */
 import { ExopoolError } from '@exopool/shared';
 import { inputError, makeEntry, type Entry } from './entry.js';
 import { records } from './records.js';
 
 /**
- * @param keyFields the fields that make the key, with `=` between them: "Package" (the default) keeps the last
- *   stanza of each name, "Package=Version" keeps one of each version.
+ * @param keyFields the fields of the key, with `=` between them: "Package" (the default) keeps the last stanza of each
+ *   name, "Package=Version" keeps one stanza of each version.
  * @throws ExopoolError `EXOPOOL_INPUT` with the line.
  */
 export async function* readPackagesIndex(
@@ -28,7 +28,7 @@ export async function* readPackagesIndex(
   }
 }
 
-/** The key, once every line has been seen to be one of a stanza. Latin-1 keeps bytes as they are. */
+/** The key of a stanza, after a check of all its lines. Latin-1 preserves the bytes. */
 function stanzaKey(source: string, firstLine: number, stanza: string, fields: readonly string[]): string {
   const found = new Map<string, string>();
   stanza.split('\n').forEach((text, index) => {

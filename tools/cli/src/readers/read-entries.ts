@@ -1,4 +1,4 @@
-/** One door to all readers: finds out the format, by name first and by content else. */
+/** The entry to all readers: detects the format by the file's name, else by its content. */
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ExopoolError } from '@exopool/shared';
@@ -13,25 +13,25 @@ export type Format = (typeof formats)[number];
 
 export interface ReadOptions {
   readonly format?: Format;
-  /** Column (CSV), field (JSON Lines) or fields joined by `=` (package indexes) that make the key. */
+  /** The key: a column (CSV), a field (JSON Lines) or fields joined by `=` (package indexes). */
   readonly key?: string;
-  /** CSV only; one character. */
+  /** One character; only for CSV. */
   readonly delimiter?: string;
-  /** Ends a wait for the input; the entries throw its reason. */
+  /** Aborts a wait for the input; the entries then throw its reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface EntrySource {
   readonly format: Format;
   readonly entries: AsyncIterable<Entry>;
-  /** Bytes of the input as it is stored; undefined where nobody knows beforehand. */
+  /** Size of the stored input, perhaps compressed; undefined when it is unknown. */
   readonly totalBytes: number | undefined;
   bytesRead(): number;
 }
 
 /**
  * @param path a file, a folder (its files become the entries), or `-` for standard input.
- * @throws ExopoolError `EXOPOOL_USAGE` when the format cannot be told, `EXOPOOL_NOT_FOUND`; the entries may throw
+ * @throws ExopoolError `EXOPOOL_USAGE` when the format cannot be detected, `EXOPOOL_NOT_FOUND`; the entries may throw
  *   `EXOPOOL_INPUT` and `EXOPOOL_UNSUPPORTED`.
  */
 export async function readEntries(path: string, options: ReadOptions = {}): Promise<EntrySource> {
@@ -48,7 +48,7 @@ export async function readEntries(path: string, options: ReadOptions = {}): Prom
       const choice = formats.join('|');
       throw new ExopoolError(
         'EXOPOOL_USAGE',
-        `cannot tell the format of ${input.source}: give --format ${choice}`,
+        `cannot detect the format of ${input.source}: give --format ${choice}`,
       );
     }
     const entries = await entriesOf(format, input.source, prepend(head, iterator), path, options);
@@ -82,7 +82,7 @@ async function entriesOf(
   }
 }
 
-/** Told by the last part of the name, less a suffix of compression. */
+/** The format by the suffix of the file's name, after a suffix of compression is removed. */
 export function formatByName(path: string): Format | undefined {
   const name = basename(path).replace(/\.(gz|xz|lz4)$/i, '');
   if (/\.(jsonl|ndjson)$/i.test(name)) return 'jsonl';
@@ -91,7 +91,7 @@ export function formatByName(path: string): Format | undefined {
   return undefined;
 }
 
-/** Told by how the (uncompressed) bytes begin. */
+/** The format by the first bytes, after decompression. */
 export function formatByContent(head: Buffer): Format | undefined {
   const text = head.subarray(0, 4096).toString('latin1').trimStart();
   if (text.startsWith('{')) return 'jsonl';

@@ -1,11 +1,11 @@
 /**
- * Cuts a stream of bytes into records that end with a separator: lines, or stanzas with a blank line between them.
+ * Splits a stream of bytes into records: lines, or stanzas with a blank line between them.
  *
  *   chunk 1          chunk 2            records yielded
- *   "a\nbb\nc"       "c\nd"             "a" "bb"          after chunk 1; "c" is kept
+ *   "a\nbb\nc"       "c\nd"             "a" "bb"          after chunk 1; "c" stays pending
  *                                       "cc" and, at the end, "d"
  *
- * Bytes stay bytes: decoding text before cutting would break a character that lies across two chunks.
+ * It does not decode text, since a character may lie across two chunks.
  */
 import { inputError } from './entry.js';
 

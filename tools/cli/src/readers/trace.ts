@@ -1,4 +1,4 @@
-/** A trace of requests from CSV: a key and the length of its value in each row. */
+/** Reads a trace of requests from CSV: each row has a key and the length of its value. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
@@ -6,7 +6,7 @@ import type { TraceUse } from '@exopool/memtrade';
 import { inputError } from './entry.js';
 import { openInput } from './open-input.js';
 
-/** Requests that are read: some gigabytes of memory. A part of a longer trace has the same shape. */
+/** Most requests to read: they take some gigabytes of memory. The start of a longer trace has the same shape. */
 const usesMax = 20_000_000;
 
 interface Row {
@@ -40,6 +40,6 @@ export async function readTrace(path: string, keyColumn: string, bytesColumn: st
     parser.destroy();
     await fed;
   }
-  if (uses.length === 0) throw inputError(source, 1, 'there are no requests');
+  if (uses.length === 0) throw inputError(source, 1, 'the trace has no requests');
   return uses;
 }

@@ -2,11 +2,11 @@
  * Billing: charges, commissions and refunds, in integers so that the ledger balances to the last unit.
  *
  *   charge = slabs × bytes of a slab × time × price        for the whole term, when it is granted
- *   refund = charge × time not used ÷ time of the term     when a lease is given back
+ *   refund = charge × unused time ÷ time of the term       when a lease is given back
  *
- * Money is in billionths of a US dollar. A slab of 64 MiB at 0.005 $/GiB·h costs 86.8 of them a second, so
- * rounding (always in the consumer's favour for a charge, in the producer's for a refund) is below a millionth of a
- * cent a lease. Every transaction is a set of {@link Posting}s whose sum is zero.
+ * Money is in billionths of a US dollar. A slab of 64 MiB at 0.005 $/GiB·h costs 86.8 of them a second, so a rounding
+ * error is below a millionth of a cent a lease. Charges and refunds are rounded down. Every transaction is a set of
+ * {@link Posting}s whose sum is zero.
  */
 import { GiB } from '@exopool/shared';
 
@@ -22,14 +22,14 @@ export function fromDollars(dollars: number): NanoDollars {
   return BigInt(Math.round(dollars * nanoPerDollar));
 }
 
-/** For people and messages; exact up to nine million dollars. */
+/** Dollars for output and messages; exact up to nine million. */
 export function toDollars(nano: NanoDollars): number {
   return Number(nano) / nanoPerDollar;
 }
 
-/** A stretch of a lease that was charged at once: the first grant, or one extension. */
+/** A part of a lease that was charged at once: the grant or one extension. */
 export interface LeaseTerm {
-  /** 0 for the grant, then one more an extension; also the serial of the ticket that came with it. */
+  /** 0 for the grant, and one more for each extension; also the serial of its ticket. */
   readonly serial: number;
   readonly startMs: number;
   readonly endMs: number;
@@ -51,7 +51,7 @@ export interface TermRequest {
   readonly commissionShare: number;
 }
 
-/** A term with its charge and commission worked out. */
+/** Computes the charge and the commission of a term. */
 export function priceTerm(request: TermRequest): LeaseTerm {
   const { serial, startMs, endMs, price } = request;
   const byteMs = BigInt(request.slabs) * BigInt(request.slabBytes) * BigInt(endMs - startMs);
@@ -68,7 +68,7 @@ export interface Refund {
   readonly commission: NanoDollars;
 }
 
-/** What a lease given back at `nowMs` returns: each term's charge for the time that it had left. */
+/** The refund of a lease that is given back at `nowMs`: each term's charge for its unused time. */
 export function refundTerms(terms: readonly LeaseTerm[], nowMs: number): Refund {
   let amount = 0n;
   let commission = 0n;
@@ -91,7 +91,7 @@ export const brokerAccount = 'broker';
 export const consumerAccount = (key: string): string => `consumer:${key}`;
 export const producerAccount = (key: string): string => `producer:${key}`;
 
-/** Lines for `amount` going from the consumer to the producer, less the broker's commission. Their sum is zero. */
+/** The postings for `amount` from the consumer to the producer, less the broker's commission. Their sum is zero. */
 export function postings(
   parties: { readonly consumer: string; readonly producer: string },
   amount: NanoDollars,

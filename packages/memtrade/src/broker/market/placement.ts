@@ -1,17 +1,17 @@
 /**
- * Placement: which producers serve a request for slabs.
+ * Placement: chooses the producers for a request for slabs.
  *
- * Greedy: whoever has most free gives first, as much as it has, so a request is spread over few producers and free
- * memory evens out over the market. Producers that several consumers complained of give last. A request is met in part when at least its minimum can be given; never is more
- * given than is free. Pure: the same offers and the same request give the same placement.
+ * It is greedy: the producer with the most free slabs gives first, as many as it has. So a request is spread over few
+ * producers, and free memory evens out over the market. Producers with several complaints give last. A request may be
+ * met in part, down to its minimum. Pure: the same offers and the same request give the same placement.
  */
 
-/** What one producer could give now. */
+/** The slabs that one producer could give now. */
 export interface ProducerOffer {
   readonly producer: string;
   /** Offered slabs less those in live leases; never negative. */
   readonly freeSlabs: number;
-  /** Whether several consumers say that it changes values. */
+  /** True when several consumers complained that it changes values. */
   readonly isDoubtful?: boolean;
 }
 
@@ -22,13 +22,13 @@ export interface Placement {
 
 export interface PlacementRequest {
   readonly slabs: number;
-  /** With fewer than this nothing is placed. */
+  /** With fewer free slabs nothing is placed. */
   readonly minimumSlabs: number;
-  /** Most producers to spread over. */
+  /** Largest number of producers to spread over. */
   readonly producersMax: number;
 }
 
-/** One entry a producer, largest first; empty when less than the minimum is free. */
+/** One entry for each producer; empty when fewer slabs than the minimum are free. */
 export function place(offers: readonly ProducerOffer[], request: PlacementRequest): Placement[] {
   const mostFreeFirst = offers
     .filter((offer) => offer.freeSlabs > 0)

@@ -1,8 +1,8 @@
 /**
- * Pricing: what a GiB costs for an hour.
+ * Pricing: the price of a GiB for an hour.
  *
- * The price is a constant share of the spot price: below it, because leased memory can be lost at any time, and
- * above zero, so that nobody hoards. Prices are integers, billionths of a US dollar ({@link NanoDollars}).
+ * The price is a constant share of the spot price. It is below the spot price, because leased memory can be lost at any
+ * time, and above zero, to discourage hoarding. Prices are integers, billionths of a US dollar ({@link NanoDollars}).
  */
 import type { NanoDollars } from './billing.js';
 

@@ -1,14 +1,14 @@
 /**
- * What consumers say of producers: whose values were not what had been stored.
+ * Complaints of consumers about producers that changed values.
  *
- * A complaint is one consumer's word, and anybody can be a consumer. So whoever complains is spared the producer, and
- * others get it last only when several complain; none is shut out. Not stored: after a restart of the broker consumers
- * complain again, if there is reason to.
+ * Anybody can be a consumer, so one complaint proves nothing. The producer is never placed with that consumer again. When
+ * several consumers complain, others get it last, but it is never excluded. Complaints are not stored: after a restart
+ * of the broker consumers complain again, if they have a reason.
  */
 
-/** Complaints of fewer consumers do not move a producer: one may lie, or have bad memory itself. */
+/** Complaints of fewer consumers have no effect on others: one may lie, or have faulty memory itself. */
 export const complainersMin = 3;
-/** Of one producer; the oldest is forgotten. */
+/** Complaints about one producer; the oldest is dropped. */
 export const complainersMax = 1000;
 
 export class Reputation {
@@ -22,12 +22,12 @@ export class Reputation {
     if (complainers.size > complainersMax) complainers.delete(complainers.values().next().value!);
   }
 
-  /** The producer is not known any more. */
+  /** Drops all complaints about a producer that was removed. */
   forget(producer: string): void {
     this.#complainers.delete(producer);
   }
 
-  /** Whether the consumer wants nothing more of the producer. */
+  /** Whether the consumer complained about the producer. */
   isAvoided(consumer: string, producer: string): boolean {
     return this.#complainers.get(producer)?.has(consumer) ?? false;
   }

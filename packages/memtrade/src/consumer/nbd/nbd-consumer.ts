@@ -1,4 +1,4 @@
-/** A running consumer whose leased memory is a block device: leases kept going, nbdkit at work, metrics. */
+/** A running consumer that serves a block device in leased memory: keeps the leases going, runs nbdkit, serves metrics. */
 import { NbdDevice, type NbdSession, type NbdStats } from '@exopool/native/internal';
 import { Identity, loadConfig, UndoStack, type ExopoolError } from '@exopool/shared';
 import { BrokerClient } from '../../protocol/broker-client.js';
@@ -8,34 +8,35 @@ import type { LeaseInfo, LeaseStats } from '../remote-memory.types.js';
 import { serveNbdMetrics } from './nbd-metrics.js';
 import { nbdOptions, nbdUri } from './nbd-settings.js';
 
-/** How old the figures of `status` may be. */
+/** The interval at which the figures of `status` are read. */
 const figuresMs = 1000;
 
-/** What an operator wants to see of it. */
+/** The figures of a block device, for operators. */
 export interface NbdConsumerStatus {
   readonly leases: readonly LeaseInfo[];
   readonly stats: LeaseStats;
-  /** Of the device, at most a second old; `undefined` at first. */
+  /** The device's figures, at most a second old; `undefined` in the first second. */
   readonly device: NbdStats | undefined;
 }
 
+/** A consumer with a block device that runs in this process. */
 export interface RunningNbdConsumer {
-  /** For clients: `nbdinfo URI`. */
+  /** The URI for clients, as in `nbdinfo URI`. */
   readonly uri: string;
   readonly sizeBytes: number;
-  /** Swapping to the device is safe: its memory is locked. */
+  /** True when its memory is locked, so that swapping to the device is safe. */
   readonly isLocked: boolean;
-  /** Of the Prometheus metrics; `undefined` when they are off. */
+  /** The port of the Prometheus metrics; `undefined` when they are off. */
   readonly metricsPort: number | undefined;
-  /** Resolves when the device's process has ended by itself; nothing is served any more then, and it is not restarted. */
+  /** Resolves when the device's process ended by itself. The device is then gone; it is not restarted. */
   readonly failed: Promise<ExopoolError>;
   status(): NbdConsumerStatus;
-  /** Ends the device, whoever uses it, and gives every lease back. Idempotent. */
+  /** Ends the device, even when it is in use, and gives all leases back. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Leases, and serves the device until it is closed. With too few leases, or none, the device is its backing file.
+ * Leases memory and serves the device until it is closed. Pages without room in leased memory are in the backing file.
  * @param settings those of `exopool consumer`; `nbd` and `size` are needed.
  * @throws ExopoolError `EXOPOOL_UNSUPPORTED` without nbdkit, and as `runConsumer` does.
  */
@@ -61,8 +62,8 @@ export async function runNbdConsumer(settings: ConsumerSettings): Promise<Runnin
           () => undefined,
         ),
       figuresMs,
-    );
-    undo.push(() => clearInterval(timer.unref()));
+    ).unref();
+    undo.push(() => clearInterval(timer));
 
     const { metricsHost, metricsPort } = config;
     const metrics =
@@ -97,7 +98,7 @@ function openKeeper(
   identity: Identity,
 ): Promise<LeaseKeeper<NbdSession>> {
   const { slabs, minimumSlabs, leaseSeconds, maxPrice } = config;
-  // The device itself takes slabs into use, and out of it.
+  // The device itself begins and ends to use the slabs of a session.
   const user = {
     connect: (target: Parameters<NbdDevice['connect']>[0]) => device.connect(target),
     addMemory: () => undefined,

@@ -1,8 +1,8 @@
 /**
- * Leased memory for any client of Redis: listens, and keeps what all connections share.
+ * A server for Redis clients over leased memory: listens, and holds the state that all connections share.
  *
- * It is a cache. A value whose memory was lost is a miss, as if it had been evicted; nothing else differs from a
- * server with a `maxmemory-policy` for the commands that it knows. Others are unknown commands.
+ * For the commands that it knows it behaves like Redis with a `maxmemory-policy`: a value in lost memory is a miss, as if
+ * it had been evicted. Other commands are unknown commands.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
@@ -21,32 +21,41 @@ import { stringCommands } from './string-commands.js';
 
 /** A connection costs a socket and some 40 KiB of buffers. */
 export const clientsMaxDefault = 1000;
-/** Values on their way to leased memory and back. Clients are not read from while there are more. */
+/** Values in flight to and from leased memory. While there are more, clients are not read from. */
 const loadBytesMax = 256 * 1024 * 1024;
-/** Requests that are received in part, of all clients. */
+/** Unfinished requests of all clients. */
 const requestBytesMax = 512 * 1024 * 1024;
-/** A peer that does not finish its handshake holds a connection no longer. */
+/** A peer must finish its TLS handshake in this time. */
 const handshakeTimeoutMs = 10_000;
-/** Silence after which a client is asked whether it is still there, as Redis does: one that is not would hold a place. */
+/** TCP keep-alive interval, as in Redis: a dead client must not hold a connection for ever. */
 const keepAliveMs = 300_000;
 
+/** Options of a {@link RespServer}. */
 export interface RespServerOptions {
   readonly tier: CacheTier;
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** What clients give with AUTH; none when left out. */
+  /** The password for AUTH; without one every client is accepted. */
   readonly password?: string | undefined;
-  /** `ca` makes it ask clients for a certificate too. */
+  /** With `ca`, clients must present a certificate. */
   readonly tls?: Pick<TlsOptions, 'cert' | 'key' | 'ca'> | undefined;
   readonly clientsMax?: number;
-  /** More lines for INFO, "name:value". */
+  /** Additional lines for INFO, each "name:value". */
   readonly describeMemory?: () => readonly string[];
-  /** Sees what is asked for. */
+  /** Observes the requests. */
   readonly demand?: DemandSampler | undefined;
 }
 
+/**
+ * Serves a cache tier to Redis clients (RESP2 and RESP3).
+ *
+ * @example
+ * const server = await RespServer.listen({ tier: memory.tier, port: 6380 });
+ * // redis-cli -p 6380 set key value
+ * await server.close();
+ */
 export class RespServer implements ConnectionHost {
   readonly keyspace: Keyspace;
   readonly startedAtMs = Date.now();
@@ -81,7 +90,7 @@ export class RespServer implements ConnectionHost {
       timeout: '0',
     };
     const accept = (socket: Socket): void => this.#accept(socket);
-    // Half-open: whoever sends its requests and the end of them at once (`printf … | nc`) gets the replies all the same.
+    // Half-open, so that a client that closes its side after its requests (`printf … | nc`) gets all replies.
     const sockets = { allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
     this.#server =
       tls === undefined
@@ -95,11 +104,14 @@ export class RespServer implements ConnectionHost {
             },
             accept,
           );
-    // A handshake that fails is the peer's trouble.
+    // A failed handshake concerns only the peer.
     this.#server.on('tlsClientError', (_: Error, socket: Socket) => socket.destroy());
   }
 
-  /** @throws ExopoolError `EXOPOOL_PORT_IN_USE`, `EXOPOOL_CONFIG` for a certificate that does not fit its key. */
+  /**
+   * Starts a server.
+   * @throws ExopoolError `EXOPOOL_PORT_IN_USE`, `EXOPOOL_CONFIG` for a certificate that does not fit its key.
+   */
   static async listen(options: RespServerOptions): Promise<RespServer> {
     const host = options.host ?? '127.0.0.1';
     const server = new RespServer(options);
@@ -117,7 +129,7 @@ export class RespServer implements ConnectionHost {
     return (this.#server.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  /** Too much is on its way. */
+  /** True while too many bytes are in flight to and from leased memory. */
   get isPressed(): boolean {
     return this.keyspace.loadBytes > loadBytesMax;
   }
@@ -130,7 +142,7 @@ export class RespServer implements ConnectionHost {
     return timingSafeEqual(hashOf(password), this.#passwordHash);
   }
 
-  /** @returns whether it is too much now. */
+  /** Adds to the bytes of unfinished requests. @returns whether they exceed their limit. */
   holdRequestBytes(change: number): boolean {
     this.#requestBytes += change;
     return change > 0 && this.#requestBytes > requestBytesMax;
@@ -140,6 +152,7 @@ export class RespServer implements ConnectionHost {
     this.#connections.delete(connection);
   }
 
+  /** Closes all connections and stops listening. The tier stays open. */
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
