@@ -13,7 +13,7 @@ export const rooms = {
   slab: ['base'],
   engines: ['base', 'table'],
   store: ['base', 'table', 'engines'],
-  traversal: ['base', 'engines'],
+  traversal: ['base', 'table', 'engines'],
   cache: ['base', 'slab'],
   machine: ['base'],
   door: ['base', 'table', 'slab', 'engines', 'store', 'traversal', 'cache', 'machine'],
