@@ -1,4 +1,4 @@
-/** What the consumer tells Prometheus; read from its statistics when it is asked for. */
+/** The consumer's Prometheus metrics, read from its statistics at each scrape. */
 import { Counter, Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import type { ProbeCounts } from './probe.js';
 import type { ConsumerStats, LeaseStats } from './remote-memory.types.js';

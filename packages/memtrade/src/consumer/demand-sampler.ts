@@ -1,6 +1,6 @@
 /**
- * Learns from the requests that go by what more or less memory would do: the miss-ratio curve of the live keys, how
- * many requests there are a second, and how long a hit takes.
+ * Observes requests to estimate the effect of more or less memory: the miss-ratio curve of the live keys, the rate of
+ * requests, and the duration of a hit.
  */
 import { hashKey } from './mrc/key-hash.js';
 import type { MissRatioCurve } from './mrc/miss-ratio-curve.js';

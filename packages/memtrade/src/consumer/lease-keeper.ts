@@ -1,16 +1,17 @@
 /**
- * Leases for whoever uses slabs: takes them from the broker, opens sessions with producers, keeps both going.
+ * Keeps leases for a user of slabs: takes them from the broker, opens sessions with producers, and keeps both going.
  *
  *   broker  <- request / extend / give back -  LeaseKeeper  - sessions -> producers
  *                                                  |
- *                                    who uses the slabs: the sealed cache, the block device
+ *                                    the user of the slabs: a sealed cache, a block device
  *
- * What to do is decided by lease-policy.ts from a snapshot, a few times a second; this file carries it out. Nothing
- * here fails once it is open: a lost producer means fewer slabs until others are leased, a lost broker means that
- * leases run to their end. When a session is lost what is in it is, too; the lease, if it still runs, is used again.
+ * Four times a second lease-policy.ts decides from a snapshot what to do, and this file carries it out. An open keeper
+ * never fails: without a producer there are fewer slabs until others are leased, and without the broker leases run to
+ * their end. A lost session loses its values. Its lease, if it still runs, is used again. This file is the only listener
+ * for lost sessions.
  *
- * Only the broker's and the producers' clocks have to agree. Here a lease's end is reckoned from when it was asked for,
- * so a clock that is wrong, or is set, neither ends a lease nor keeps one from being extended.
+ * Only the clocks of the broker and the producers must agree. The keeper computes the end of a lease from the time of
+ * its request by a monotonic clock, so a wrong clock here neither ends a lease nor prevents its extension.
  */
 import { randomUUID } from 'node:crypto';
 import type { LossReason, SlabSessionOptions } from '@exopool/native/internal';
@@ -26,7 +27,7 @@ import {
   type LeaseStats,
 } from './remote-memory.types.js';
 
-/** How often the policy looks. A lost lease is replaced after this; looking costs microseconds. */
+/** The interval of decisions: a lost lease is replaced after it. A decision takes microseconds. */
 const stepMs = 250;
 
 /** What a keeper needs of a session; `SlabSession` of @exopool/native/internal is one. */
@@ -57,7 +58,7 @@ export interface LeaseKeeperDependencies {
 interface Held<S> {
   readonly id: string;
   grant: LeaseGrant;
-  /** By our clock; not after its true end. */
+  /** By this process's clock; not after its true end. */
   endsAtMs: number;
   status: LeaseStatus;
   session: S | undefined;

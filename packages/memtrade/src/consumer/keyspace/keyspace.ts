@@ -3,27 +3,27 @@
  *
  *   key -> entry { place in a dense array, id and length of its bytes, expiry }
  *
- * Every call takes effect when it is made, before it returns: calls are ordered as on a server with one thread, also
- * over several keys. Only bytes come later. A read has looked up which bytes it will get; an update whose old bytes
- * are not here yet puts "what this computes" in place of the value, and whoever comes after it waits for that.
+ * Every call takes effect before it returns, so calls are ordered as on a server with one thread, also over several
+ * keys. Only bytes arrive later. A read has already chosen its bytes. An update that must wait for the old bytes puts a
+ * promise in place of the value, and later calls wait for it.
  *
- * The dense array is what SCAN walks, downwards: a key that goes leaves its place to the last one, which moves from
- * where the walk has been or is yet to come to where it is yet to come. So a cursor is a place, no state is kept, and
- * a key that is there all the time is returned.
+ * SCAN walks the dense array downwards. When a key is removed, the last entry takes its place, so an entry only moves to
+ * places that the walk has not reached yet. So a cursor is an index without state, and a key that exists during the
+ * whole walk is returned.
  *
- * The tier forgets by itself. A sweep, two entries for each new key and some for each tick of time, drops the entries
- * of what it has lost and of what is expired; so entries are at most about twice the values held.
+ * The tier evicts by itself. A sweep over two entries for each new key, and over some at each tick, drops entries whose
+ * values are lost or expired. So there are at most about twice as many entries as values.
  *
- * Local memory of a key here, measured with 300,000 keys of 16 bytes: 156 bytes, 171 with a time to live; the index of
- * the tier, 157 bytes a value, comes on top.
+ * A key takes 156 bytes of local memory here, and 171 with a time to live, measured with 300,000 keys of 16 bytes. The
+ * index of the tier takes another 157 bytes a value.
  */
 import type { CacheTier } from '@exopool/shared';
 import type { DemandSampler } from '../demand-sampler.js';
 import { ValueStore, type ValueRef } from './value-store.js';
 
-/** A JavaScript Map ends at 16.7 million entries, the tier's index too. At this count a key pushes out another. */
+/** A JavaScript Map holds at most 16.7 million entries, and so does the tier's index. At this count a key evicts another. */
 export const keysMax = 8 * 1024 * 1024;
-/** Keys are held in local memory; a longer one is a value in disguise. */
+/** Keys are in local memory, so they must be short. */
 export const keyBytesMax = 64 * 1024;
 /** Entries looked at for each new key. */
 const sweptPerInsert = 2;

@@ -1,15 +1,15 @@
 /**
- * Values under numbers, over a cache tier that takes its time and may lose anything.
+ * Values by number, over a cache tier that is asynchronous and may lose anything.
  *
- * Whoever uses a cache as a database of current values needs one order of all that happens to a key. Here it comes
- * from never using a name twice: each write gets a fresh id, so bytes under an id never change.
+ * All operations on a key need one order. It comes from names that are never used twice: each write gets a new id, so
+ * the bytes under an id never change.
  *
- *   put    the id at once; the bytes go out with the next batch, and answer reads until they are written
- *   read   at once for bytes that are still here, else one `getMany` a turn of the event loop for all who ask
- *   drop   the id is over. Reads of it that are under way still get their bytes: the tier is told after them
- *   later  an id for bytes that are yet to be computed; readers wait for them
+ *   put    returns the id at once; the bytes leave with the next batch, and serve reads until they are written
+ *   read   returns bytes that are still here at once; one `getMany` a turn of the event loop reads all others
+ *   drop   ends the id. Reads in flight still get their bytes: the tier deletes them later
+ *   later  returns an id for bytes that are still being computed; readers wait for them
  *
- * Long values are cut, since a tier takes a mebibyte at most: the parts have consecutive ids.
+ * Long values are split into parts with consecutive ids, since a tier takes values of at most a mebibyte.
  */
 import { randomBytes } from 'node:crypto';
 import type { CacheTier } from '@exopool/shared';

@@ -1,4 +1,4 @@
-/** What a block device tells Prometheus. */
+/** The Prometheus metrics of a block device. */
 import { nbdPageBytes, type NbdStats } from '@exopool/native/internal';
 import { Counter, Gauge, Registry, serveMetrics, type MetricsServer } from '@exopool/shared';
 import { leaseCounters, leaseGauges, registerLeaseMetrics, type Figure } from '../consumer-metrics.js';

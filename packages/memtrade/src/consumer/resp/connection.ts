@@ -2,10 +2,10 @@
  * One client: requests in, replies out, in the same order.
  *
  *   socket -> parser -> command -> reply                     at once, into the writer
- *                              \-> promise -> slot           its place in the queue; what comes later waits behind it
+ *                              \-> promise -> slot           its place in the queue; later replies wait behind it
  *
- * A client that sends faster than it reads, or than memory far away answers, is not read from until it has caught up:
- * its queue, its output and the whole server's load each have a limit, and the socket is paused at any of them.
+ * A client may send faster than it reads, or than leased memory answers. Its queue, its output and the load of the whole
+ * server each have a limit, and at any of them its socket is paused.
  */
 import type { Socket } from 'node:net';
 import { findCommand, type Command, type ServerView, type Session } from './command-table.js';
