@@ -11,10 +11,18 @@ const named = new RegExp(
 );
 const comment = /(?<=^|\s)\/\*[\s\S]*?\*\/|(?<=^|[\s;{}(),])\/\/.*$/gm;
 const url = /\w+:\/\/[^\s)>'"`]+/g;
-/** Of the kernel's headers, of libbpf, and of examples. */
-const foreign = new Set(['vmlinux.h', 'bpf_helpers.h', 'bpf_helper_defs.h', 'list.c', 'a.b.c']);
+/** Of the kernel's headers, of libbpf, and of examples; the last is the beginning of names. */
+const foreign = new Set([
+  'vmlinux.h',
+  'bpf_helpers.h',
+  'bpf_helper_defs.h',
+  'list.c',
+  'peek.c',
+  'a.b.c',
+  'docs/point-reads',
+]);
 /** Of builds. */
-const made = /(^|\/)(dist|build|out-tsc|generated|node_modules|prebuilds)(\/|$)/;
+const made = /(^|\/)(dist|build|out-tsc|generated|node_modules|prebuilds)(\/|$)|\.js$/;
 
 export class NamedPaths {
   readonly #names = new Set<string>();

@@ -2,7 +2,8 @@
 import { dirname, join } from 'node:path';
 
 const snippet = /^```(js|ts|javascript|typescript)\b/m;
-const readme = /['`]([^'`]*README\.md)['`]/g;
+/** A README, or the folder of a package. */
+const readme = /['`]((?:\.\.\/)+(?:[^'`]*README\.md)?)['`]/g;
 
 /**
  * READMEs with code that no spec runs.
@@ -12,7 +13,11 @@ const readme = /['`]([^'`]*README\.md)['`]/g;
 export function unrunReadmes(files: readonly string[], read: (file: string) => string): string[] {
   const specs = files.filter((file) => /(^|\/)readme\.spec\.ts$/.test(file));
   const run = new Set(
-    specs.flatMap((spec) => [...read(spec).matchAll(readme)].map(([, path]) => join(dirname(spec), path!))),
+    specs.flatMap((spec) =>
+      [...read(spec).matchAll(readme)].map(([, path]) =>
+        join(dirname(spec), path!.replace(/\/$/, '/README.md')),
+      ),
+    ),
   );
   return files
     .filter((file) => file.endsWith('README.md') && snippet.test(read(file)) && !run.has(file))
