@@ -6,7 +6,8 @@
  * docs/table-format.md; {@link verifyTable} and {@link scanTable} read one without a store.
  */
 export { Store } from './store.js';
-export type { Codec, Decoded, Encoding, Found } from './codec.js';
+export type { Codec, Decoded, Encoding, EncodingOf, Found } from './codec.js';
+export type { EncodingChoice } from './entry-codec.js';
 export type { Aggregate, NumberField } from './aggregate.js';
 export type { CompactOptions } from './compaction/compactor.js';
 export type { Snapshot } from './snapshot.js';
