@@ -14,9 +14,9 @@
 // thread reads; it also gives back slabs when a producer asks for them. When the channel ends, leases are not
 // extended any more, and the device goes on without them.
 //
-// Who speaks never waits, since a session's thread does so under its lock: what a consumer process that is
-// stopped does not take is kept, and no question of it is read meanwhile. So what is kept is bounded: an answer
-// for each question, and an end for each session; `gone` is left out above kOutputMax.
+// A speaker never waits, since a session's thread speaks under its lock. Lines that a stopped consumer process does
+// not take are kept, and its questions are not read meanwhile. So the kept lines are bounded: an answer for each
+// question, and an end for each session; above kOutputMax `gone` is dropped.
 #pragma once
 
 #include <map>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the thread that receives to JavaScript's: values, opened, and what became of writes, in the order in
-// which they came. Whoever waits is woken once for all that is there.
+// Carries opened values and outcomes of writes from the receiving thread to JavaScript's, in their order. The waiting
+// side is woken once for all that is there.
 #pragma once
 
 #include <cstdint>

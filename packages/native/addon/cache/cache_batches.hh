@@ -13,7 +13,7 @@ namespace exopool {
 
 constexpr uint32_t kCheckBytes = 8;  // of the key's hash, sealed in front of each value
 
-// Who waits for a value, and what its seal must say.
+// The caller that waits for a value, and what the seal of the value must say.
 struct CacheRead {
   uint64_t token;
   uint64_t check;  // of the key; a move takes whatever is there

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seals values so that whoever holds them for us can neither read nor exchange them.
+// Seals values so that a producer can neither read nor exchange them.
 //
 //   mode        stored                                            hidden   detects lies
 //   kOff        value                                             no       no

@@ -3,10 +3,9 @@
 // memory. Each runs on a thread of its own at SCHED_IDLE, so it takes only time that nobody else wants: what
 // wakes up takes the processor from it at the kernel's next look.
 //
-// Of the same task group, that is. Where each session is one (autogroup) or each service, the kernel shares a
-// processor out between groups first, and the thread has its turn of some milliseconds whoever waits. Small
-// writes with rests between them did not measure better: the work takes twice as long, and one wake-up of
-// others in ten waits for longer.
+// That holds within a task group. Where each session (autogroup) or service is a group, the kernel divides a processor
+// between groups first, and the thread has its turn of some milliseconds even if others wait. Small writes with rests
+// between them did not measure better: the work takes twice as long, and one wake-up in ten waits longer.
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lookups whose keys are answered one by one.
 //
-// A device answers most reads at once and a few very late. Whoever waits for single keys (many `get` calls
-// under way) should not wait for the slowest read of whatever crossed over with it: that idles the device. So
-// each key goes back when it is found. One delivery carries what is there by then, of any lookup: the busier
-// JavaScript is, the more it gets at a time, and nobody is woken for a single key under load.
+// A device answers most reads at once and a few very late. A caller that waits for one key (many `get` calls in
+// flight) should not wait for the slowest read of its batch: that idles the device. So each key goes back when it is
+// found. One delivery carries all answers that are there, of any lookup: the busier JavaScript is, the more it gets
+// at a time.
 //
 //   JavaScript thread                     other threads
 //   Start(flight) ----------------------> walks

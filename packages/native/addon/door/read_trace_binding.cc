@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads of a file with and without probes in the kernel, for who wants to know where the time of a read goes.
+// Reads a file with and without probes in the kernel, to tell where the time of a read goes.
 //
 // All reads are of one thread, at random places, past the page cache, and each place depends on what the read
 // before it has brought. Half of the reads without probes come before those with probes and half after them, so

@@ -135,7 +135,7 @@ void RingEngine::Run() {
   }
 }
 
-// False: there was nothing, and whoever brings something from now on writes the eventfd.
+// False: there was nothing, and the next caller that brings something writes the eventfd.
 bool RingEngine::TakeInbox() {
   std::vector<std::shared_ptr<RingCall>> calls;
   std::vector<int> slots;

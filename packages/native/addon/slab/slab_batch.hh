@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests to a producer that travel together, and who hears of their answers.
+// Requests to a producer that travel together, and the listener for their answers.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cryptography of the slab protocol: OpenSSL's (which the node binary exports) Ed25519 for who somebody is
-// and X25519 + HKDF-SHA256 for a session's keys; SipHash-2-4 with 16 bytes for frame headers.
+// The cryptography of the slab protocol. Ed25519 proves identities, X25519 + HKDF-SHA256 make a session's keys; both are
+// OpenSSL's, which the node binary exports. SipHash-2-4 with 16 bytes authenticates frame headers.
 //
 // Why SipHash: its 128-bit key and 16-byte output are meant for exactly this, short messages under a secret
 // key, and a header of 32 bytes takes some 15 ns, against 125 ns for AES-GMAC with a reused context.

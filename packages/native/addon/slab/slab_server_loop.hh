@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The producer's one data thread: accepts, reads, answers, expires. It never waits for one client: sockets
-// are non-blocking, a turn takes at most kTurnBytes of each, and whoever does not read what it asked for is
-// left alone until kStallMs and then closed.
+// The producer's one data thread: it accepts, reads, answers, expires. It never waits for one client. Sockets are
+// non-blocking, and a turn takes at most kTurnBytes of each. A client that does not read its answers is left alone
+// until kStallMs, and then closed.
 //
 // With a share of a core as its cap it looks at its own CPU time, and naps for the rest of a window when the
 // window's share is used up: the application beside it has the processor then. Tasks are run all the same.

@@ -232,7 +232,7 @@ uint64_t RowCache::Append(Queue *queue, const Entry *header, std::string_view ke
   return at / kAlignment + 1;
 }
 
-// Leaves two segments that may be taken: one for who asks, one for what an eviction moves.
+// Leaves two segments that may be taken: one for the caller, one for the rows that an eviction moves.
 void RowCache::MakeRoom() {
   while (queued() + 2 > segments_max_) {
     bool small_is_full = small_.size() > std::max<size_t>(1, segments_max_ / kSmallShare);

@@ -92,8 +92,8 @@ Failure FileSink::WritePiece() {
   return {};
 }
 
-// Keeps the page cache small. The kernel tells an open file once that a write to the disk failed: who hears it here and
-// goes on is told by the final sync that all is well.
+// Keeps the page cache small. The kernel reports a failed write to the disk once for each open file. A caller that
+// ignores it here gets no error from the final sync.
 Failure FileSink::SendToDisk(uint64_t from, uint64_t length) {
   if (keep_cached_ || direct_) return {};
   if (Failure failure = SyncRange(from, length, SYNC_FILE_RANGE_WRITE)) return failure;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who reads how much. One account a process, shared by its sessions, with a token bucket of chained reads; and
- * /proc/exopool, which shows the sums and the accounts:
+ * How much each process reads. Its sessions share one account with a token bucket of chained reads. /proc/exopool
+ * shows the sums and the accounts:
  *
  *   chains_irq 6400             chains by mode
  *   ended_done 6398             and by how they ended
@@ -9,8 +9,8 @@
  *   resubmitted 31990           so many followed another in the completion handler
  *   process 812 chains 6400 hops 38392
  *
- * Work that is done in interrupt handlers is charged to nobody by the scheduler. The budget bounds it: a batch takes
- * the reads that its chains may need at most before it starts, and gives back what it did not use.
+ * The scheduler charges work in interrupt handlers to nobody. The budget bounds that work: before it starts, a batch
+ * takes the most reads that its chains may need, and gives back the reads that it did not use.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>

@@ -12,14 +12,14 @@
  *          thread: a worker does                                             |
  *    <------------------------------------------------ last chain has ended -+
  *
- * Whatever the mode, a completion that the hook did not take puts its flight on `arrived`, and it goes on from there:
- * no mode depends on the device to be as it was.
+ * In every mode a completion that the hook did not take puts its flight on `arrived`, where the chain goes on. So a
+ * device may change, or lose its hook, while a batch runs.
  *
  * Contexts and locks. batch->lock is taken in completions, so with interrupts off everywhere; nothing is called under
  * it but wake_up_process and queue_work, and it nests inside the driver's cq_poll_lock only. A step takes no lock at
- * all. Bios are submitted by tasks and workers without a lock. A completion's last access to the batch is the release
- * of the lock, and a batch is over only for who saw `live` at 0 under it: so it may be freed from then on, but for
- * the worker, which exo_batch_free waits for.
+ * all. Tasks and workers submit bios without a lock. A completion's last access to the batch is the release of the
+ * lock. A batch is over once its owner has seen `live` at 0 under the lock; it may be freed from then on.
+ * exo_batch_free waits for the worker.
  *
  * Bios, pages and flights belong to the batch and are used again; a chain allocates nothing.
  */
