@@ -28,7 +28,7 @@ export const cacheKeyBytesMax = 4096;
  * more on a virtual machine. Giving up before that puts both ends to sleep, and then each get takes 180 µs.
  */
 const defaultSpinMicroseconds = 200;
-/** Batches are numbered in 31 bits, from 1 on again long before none of the old ones can be under way. */
+/** Batches are numbered in 31 bits. When numbers start over at 1, batches with low numbers ended long ago. */
 const batchesMax = 2 ** 30;
 /**
  * Changed values of one session after which its producer counts as malicious. One or two may be failing memory.
