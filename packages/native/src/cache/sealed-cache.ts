@@ -85,10 +85,11 @@ interface SealedCacheBinding {
  * A cache tier whose values lie sealed in leased memory. Without memory every get is a miss.
  * @example
  * ```ts
- * import { SealedCache } from '@exopool/native/internal';
+ * import { SealedCache, type SlabSession } from '@exopool/native/internal';
  *
+ * declare const session: SlabSession;
  * const cache = new SealedCache();
- * cache.addMemory(session); // a SlabSession
+ * cache.addMemory(session);
  * await cache.putMany([[Buffer.from('key'), Buffer.from('value')]]);
  * console.log(await cache.get(Buffer.from('key')));
  * ```

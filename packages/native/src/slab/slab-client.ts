@@ -48,9 +48,10 @@ export interface SlabWrite {
  * A session with a producer under one lease.
  * @example
  * ```ts
- * import { SlabSession } from '@exopool/native/internal';
+ * import { SlabSession, type SlabSessionOptions } from '@exopool/native/internal';
  *
- * const session = await SlabSession.connect({ host, port, ticket, seed, producerKey });
+ * declare const options: SlabSessionOptions; // from a lease
+ * const session = await SlabSession.connect(options);
  * await session.writeMany([{ slab: 0, offset: 4096, data: Buffer.from('value') }]);
  * console.log(await session.readMany([{ slab: 0, offset: 4096, length: 5 }]));
  * await session.release();

@@ -37,8 +37,9 @@ export function batchEntries(batch: Uint8Array): number | undefined {
  * ```ts
  * import { Memtable } from '@exopool/native/internal';
  *
+ * declare const batch: Uint8Array; // two writes, as in a log frame
  * const memtable = new Memtable();
- * memtable.apply(batch, 2, 1); // two writes of a log frame, numbered 1 and 2
+ * memtable.apply(batch, 2, 1); // they are numbered 1 and 2
  * console.log(memtable.get(Buffer.from('key'), 1)); // as it was after the first one
  * memtable.release();
  * ```

@@ -18,8 +18,9 @@ const binding = (): SortedRunBinding => loadBinding() as unknown as SortedRunBin
  * ```ts
  * import { scanBatches, SortedRun } from '@exopool/native/internal';
  *
+ * declare const batch: Uint8Array; // entries as in a log frame
  * const run = new SortedRun();
- * run.add(batch); // entries as in a log frame
+ * run.add(batch);
  * for await (const entries of scanBatches({ runs: [run] }, {}, () => undefined)) console.log(entries);
  * run.close();
  * ```

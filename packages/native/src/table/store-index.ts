@@ -47,10 +47,11 @@ const keyLengthBytes = 2;
  * Looks keys up in the memtables and tables of a store.
  * @example
  * ```ts
- * import { notInMemory, StoreIndex } from '@exopool/native/internal';
+ * import { notInMemory, StoreIndex, type IndexedTable } from '@exopool/native/internal';
  *
+ * declare const table: IndexedTable;
  * const index = new StoreIndex({ cacheBytes: 64 * 1024 * 1024 });
- * index.setTables([{ file, smallestKey, largestKey }]);
+ * index.setTables([table]);
  * const found = index.find('key');
  * console.log(found === notInMemory ? await index.get('key') : found);
  * index.close();
