@@ -15,5 +15,6 @@ export function runSnippet(
   options?: { cwd?: string; timeLimitMs?: number },
 ): Promise<string>;
 export function checkSnippet(snippet: Pick<Snippet, 'code'>): Promise<void>;
+export function checkSnippets(snippets: readonly Pick<Snippet, 'code'>[]): Promise<void>;
 export function withoutTypes<S extends Pick<Snippet, 'code'>>(snippet: S): S;
 export function promisedOutput(snippet: Pick<Snippet, 'code'>): string;

@@ -101,9 +101,20 @@ export async function runSnippet({ code }, { cwd, timeLimitMs = timeLimitMsDefau
  * @param {Pick<Snippet, 'code'>} snippet
  * @throws Error with the compiler's findings.
  */
-export async function checkSnippet({ code }) {
-  await inProject('mts', code, (folder, file) => {
-    const program = ts.createProgram([file], {
+export async function checkSnippet(snippet) {
+  await checkSnippets([snippet]);
+}
+
+/**
+ * The same for many blocks, each a module of its own, in one run of the compiler.
+ * @param {readonly Pick<Snippet, 'code'>[]} snippets
+ * @throws Error with the compiler's findings, in which `snippet-N.mts` is the one at index N.
+ */
+export async function checkSnippets(snippets) {
+  await inProject('mts', '', async (folder) => {
+    const files = snippets.map((_, index) => join(folder, `snippet-${index}.mts`));
+    await Promise.all(files.map((file, index) => writeFile(file, snippets[index].code)));
+    const program = ts.createProgram(files, {
       module: ts.ModuleKind.NodeNext,
       target: ts.ScriptTarget.ES2023,
       lib: ['lib.es2023.d.ts'],
