@@ -42,6 +42,7 @@ export default tseslint.config(
       '**/build',
       '**/out-tsc',
       '**/generated',
+      'packages/*/api',
       '.nx',
       '.exopool',
       '**/node_modules',
@@ -57,7 +58,11 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': [
         'error',
         {
-          allow: ['../../tools/vitest-project.mjs', '../../../tools/readme-snippets.mjs'],
+          allow: [
+            '../../tools/vitest-project.mjs',
+            '../../../tools/readme-snippets.mjs',
+            '../../readme-snippets.mjs',
+          ],
           enforceBuildableLibDependency: true,
           depConstraints: boundaries,
         },

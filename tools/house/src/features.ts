@@ -10,6 +10,7 @@ export const features = {
   'clang-format': 'apt-get install clang-format',
   compiler: 'apt-get install g++',
   compressors: 'apt-get install xz-utils lz4',
+  debootstrap: 'run as root on x64: apt-get install debootstrap',
   dpkg: 'a Debian machine',
   driver: 'load exopool.ko, Linux 6.9 or later: packages/native/kernel/kmod/README.md',
   fio: 'apt-get install fio',

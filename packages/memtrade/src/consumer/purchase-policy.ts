@@ -28,7 +28,7 @@ export interface PurchaseSituation {
   readonly heldSlabs: number;
   /** US dollars an hour. */
   readonly budgetPerHour?: number | undefined;
-  /** Default {@link marginDefault}. */
+  /** Default `marginDefault`. */
   readonly margin?: number;
 }
 
