@@ -1,16 +1,16 @@
-/** Opening the broker's SQLite file: safely, by one process, at the right version; and its errors as ours. */
+/** Opens the broker's SQLite file: for one process, at the right schema version, with errors as ExopoolErrors. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ExopoolError, toExopoolError, type ErrorCode } from '@exopool/shared';
 import { sqliteCode, sqliteDriver, type SqliteDatabase, type SqliteDriver } from './sqlite-driver.js';
 import { applicationId, pruneIndexes, schema, schemaVersion } from './sqlite-schema.js';
 
-/** @throws ExopoolError `EXOPOOL_LOCKED`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, or what the file system says. */
+/** @throws ExopoolError `EXOPOOL_LOCKED`, `EXOPOOL_CORRUPT`, `EXOPOOL_VERSION`, or the code of a file system error. */
 export function openDatabase(path: string, driver: SqliteDriver = sqliteDriver()): SqliteDatabase {
   let database: SqliteDatabase | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    // Without waiting for a lock: the process that has it keeps it as long as it lives.
+    // Does not wait for a lock: its owner holds it until that process ends.
     database = driver.open(path);
     pragma(database, 'locking_mode = EXCLUSIVE');
     pragma(database, 'journal_mode = WAL');
@@ -25,7 +25,7 @@ export function openDatabase(path: string, driver: SqliteDriver = sqliteDriver()
   }
 }
 
-/** What SQLite answers to `PRAGMA text`: the first column of the first row. */
+/** The result of `PRAGMA text`: the first column of the first row. */
 function pragma(database: SqliteDatabase, text: string): unknown {
   const [row] = database.prepare(`PRAGMA ${text}`).all();
   return Object.values(row ?? {})[0];
@@ -44,7 +44,7 @@ export function inTransaction<T>(database: SqliteDatabase, work: () => T): T {
   }
 }
 
-/** Some errors, a full disk among them, have rolled back already. */
+/** Rolls back. After some errors, such as a full disk, SQLite has already done so. */
 function rollBack(database: SqliteDatabase): void {
   try {
     database.exec('ROLLBACK');
@@ -89,7 +89,7 @@ const sqliteCodes: readonly (readonly [prefix: string, code: ErrorCode, advice: 
   ['SQLITE_CANTOPEN', 'EXOPOOL_PERMISSION', 'it cannot be opened; check the rights of its folder'],
 ];
 
-/** The typed error for what SQLite threw about `path`; an {@link ExopoolError} stays itself. */
+/** The ExopoolError for an error that SQLite threw about `path`. An {@link ExopoolError} is returned unchanged. */
 export function sqliteError(error: unknown, path: string): ExopoolError {
   const result = sqliteCode(error);
   if (result === undefined) return toExopoolError(error, `cannot use ${path}`);

@@ -1,9 +1,9 @@
 /**
- * SQLite without an install script: the one inside Node where there is one (22.13 and later), else `libsql`, whose
- * binaries are in its npm packages.
+ * SQLite without an install script: the one of Node.js (22.13 and later), else `libsql`, whose npm packages contain
+ * its binaries.
  *
- * Both are used through the few calls that they have in common. Integers come back as bigint, since an amount of
- * money may exceed 2^53. The file is the same for both, so a broker keeps its state when its Node is replaced.
+ * The broker uses only calls that both have. Integers are read as bigint, since an amount of money may exceed 2^53.
+ * Both libraries use the same file format, so a broker keeps its state when Node.js is upgraded.
  */
 import { createRequire } from 'node:module';
 import { ExopoolError } from '@exopool/shared';
@@ -18,18 +18,18 @@ export interface SqliteStatement {
 export interface SqliteDatabase {
   /** Runs statements that return nothing. */
   exec(sql: string): void;
-  /** The rows of this statement have bigints for integers. */
+  /** Prepares a statement whose rows have bigints for integers. */
   prepare(sql: string): SqliteStatement;
   close(): void;
 }
 
 export interface SqliteDriver {
   readonly name: 'node:sqlite' | 'libsql';
-  /** Opens a file, or makes it. A lock that another process holds is an error at once. */
+  /** Opens or creates a file. Fails at once if another process holds its lock. */
   open(path: string): SqliteDatabase;
 }
 
-/** A statement of one library or the other: they differ in the name of the method that asks for bigints. */
+/** A statement of either library. The method that turns bigints on has a different name in each. */
 interface ForeignStatement extends SqliteStatement {
   setReadBigInts?(on: boolean): void;
   safeIntegers?(on: boolean): void;
@@ -41,12 +41,12 @@ type ForeignClass = new (path: string, options: { readonly timeout: number }) =>
 
 const require = createRequire(import.meta.url);
 
-/** Every driver of this process, the preferred one first. */
+/** All drivers that this process can load, the preferred one first. */
 export function sqliteDrivers(): SqliteDriver[] {
   return [nodeDriver(), libsqlDriver()].filter((driver) => driver !== undefined);
 }
 
-/** @throws ExopoolError `EXOPOOL_UNSUPPORTED` with the one command that helps. */
+/** @throws ExopoolError `EXOPOOL_UNSUPPORTED` without a driver; the message has the command that installs one. */
 export function sqliteDriver(): SqliteDriver {
   const [driver] = sqliteDrivers();
   if (driver !== undefined) return driver;
@@ -70,13 +70,13 @@ function libsqlDriver(): SqliteDriver | undefined {
   }
 }
 
-/** libsql keeps a closed file open, with its lock, until the garbage collector has found every statement. */
+/** libsql keeps a closed file open and locked until all of its statements are garbage-collected. So unlock it first. */
 function closeLibsql(database: ForeignDatabase): void {
   try {
     for (const setting of ['journal_mode = DELETE', 'locking_mode = NORMAL', 'user_version'])
       database.prepare(`PRAGMA ${setting}`).all();
   } catch {
-    // Somebody else's lock or a damaged file: nothing to let go of.
+    // Another process has the lock, or the file is damaged: there is no lock to release.
   }
   database.close();
 }
@@ -103,7 +103,7 @@ function open(
   };
 }
 
-/** Node 22 says at load that its SQLite is experimental. All else that warns meanwhile is heard. */
+/** Suppresses the warning of Node.js 22 that its SQLite is experimental. Other warnings pass. */
 function withoutWarning<T>(load: () => T): T {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was, and applied to process
   const { emitWarning } = process;
@@ -118,7 +118,7 @@ function withoutWarning<T>(load: () => T): T {
   }
 }
 
-/** SQLite's primary result codes of which the broker can say something. */
+/** SQLite's primary result codes that the broker tells apart. */
 const resultCodes: Readonly<Record<number, string>> = {
   5: 'SQLITE_BUSY',
   8: 'SQLITE_READONLY',

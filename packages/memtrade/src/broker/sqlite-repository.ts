@@ -1,8 +1,8 @@
 /**
  * The repository in one SQLite file: for a market that one broker process serves.
  *
- * Write-ahead log with `synchronous=FULL`: what was answered is on disk, so a restart, also after a power cut, loses
- * no lease. The exclusive locking mode keeps a second broker out for as long as this process lives.
+ * It uses a write-ahead log with `synchronous=FULL`: a change is on disk before its caller gets an answer, so neither a
+ * restart nor a power cut loses a lease. The exclusive locking mode keeps a second broker out while this process runs.
  */
 import { ExopoolError } from '@exopool/shared';
 import { brokerAccount, type LeaseTerm, type NanoDollars } from './market/billing.js';
@@ -43,9 +43,9 @@ export class SqliteRepository implements Repository {
   readonly #statements = new Map<string, SqliteStatement>();
 
   /**
-   * Opens the database at `path`, or makes one there.
-   * @throws ExopoolError `EXOPOOL_LOCKED` when another broker has it, `EXOPOOL_CORRUPT` when it is damaged or not
-   *   ours, `EXOPOOL_VERSION` when a newer program wrote it.
+   * Opens or creates the database at `path`.
+   * @throws ExopoolError `EXOPOOL_LOCKED` if another broker has it open, `EXOPOOL_CORRUPT` if it is damaged or not a
+   *   broker's database, `EXOPOOL_VERSION` if a newer version wrote it.
    */
   static open(path: string, driver?: SqliteDriver): SqliteRepository {
     return new SqliteRepository(path, openDatabase(path, driver));

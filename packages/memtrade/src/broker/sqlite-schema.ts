@@ -1,5 +1,5 @@
 /**
- * The broker's tables. `user_version` is the schema's version, `application_id` says that the file is ours.
+ * The broker's tables. `user_version` is the schema's version, `application_id` marks the file as a broker's.
  *
  * Amounts are billionths of a US dollar; SQLite's integers have 64 bits, so an account holds nine billion dollars.
  */
@@ -59,7 +59,7 @@ CREATE TABLE accounts (
 ) STRICT, WITHOUT ROWID;
 `;
 
-/** For finding what is to be forgotten; made at every opening, since files of the same version may lack them. */
+/** Indexes for finding rows to prune. Created at every opening, since files of the same version may lack them. */
 export const pruneIndexes = `
 CREATE INDEX IF NOT EXISTS leases_end ON leases (end_ms);
 CREATE INDEX IF NOT EXISTS transactions_lease ON transactions (lease);

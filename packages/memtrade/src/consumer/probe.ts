@@ -1,24 +1,24 @@
 /**
- * Writes values to leased memory and reads them back, at a modest rate, so that an operator sees that it works:
- * that what comes back is what was written, and how long that takes.
+ * Writes values to leased memory and reads them back at a low rate. Its counts show an operator whether values come
+ * back unchanged, and how long that takes.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CacheTier } from '@exopool/shared';
 
-/** Ten batches of 16 values of 1 KiB a second: 160 KiB/s, visible in the metrics and nowhere else. */
+/** Ten batches of 16 values of 1 KiB a second: 160 KiB/s, enough for metrics and too little to disturb others. */
 const intervalMs = 100;
 const batchValues = 16;
 const valueBytes = 1024;
 
 export interface ProbeCounts {
-  /** Values that came back as they were written. */
+  /** Values that came back unchanged. */
   readonly good: number;
-  /** Values that did not come back: not held, or lost meanwhile. */
+  /** Values that did not come back: never stored, or lost since. */
   readonly missing: number;
-  /** Values that came back otherwise. Must stay 0. */
+  /** Values that came back changed. Must stay 0. */
   readonly wrong: number;
-  /** Seconds of all batch reads, and how many they were. */
+  /** Total time of all batch reads in seconds, and their number. */
   readonly readSeconds: number;
   readonly reads: number;
 }
@@ -71,7 +71,7 @@ export class Probe {
   }
 }
 
-/** Bytes that nobody else would come up with, different in each round. */
+/** Bytes that no other program writes by chance, different in each round. */
 function valueOf(seed: Buffer, key: Buffer): Buffer {
   return createHash('shake256', { outputLength: valueBytes }).update(seed).update(key).digest();
 }

@@ -123,7 +123,7 @@ describe('values', () => {
   });
 });
 
-/** What the calls do to a Map when they take effect one after the other. */
+/** A model: the effect of the calls on a Map, one after the other. */
 describe('whatever order the tier answers in', () => {
   const command = fc.record({
     kind: fc.constantFrom(
@@ -153,7 +153,7 @@ describe('whatever order the tier answers in', () => {
           checks.push(
             Promise.resolve(got).then((value) => {
               if (!loses) expect(value).toBe(expected);
-              // What was lost may be missed, also as the start of what was appended to.
+              // A lost value may be a miss. An append to it may start from nothing.
               else if (value !== undefined) expect(expected ?? '').toMatch(new RegExp(`${value}$`));
             }),
           );

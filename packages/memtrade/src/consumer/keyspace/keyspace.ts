@@ -35,15 +35,15 @@ interface Entry {
   readonly key: string;
   /** Place in the dense array. */
   at: number;
-  /** Of the bytes; 0 once the entry is over. */
+  /** Id of the value's bytes; 0 once the entry is removed. */
   id: number;
-  /** -1 while they are being computed. */
+  /** Length of the value; -1 while it is being computed. */
   bytes: number;
-  /** Unix time; 0 without. */
+  /** Unix time; 0 if the key does not expire. */
   expiresAtMs: number;
 }
 
-/** What an update makes of the bytes: others, or the same (`undefined`). */
+/** The outcome of an update: new bytes, or `undefined` to keep the old ones. */
 export interface Change<R> {
   readonly value: Buffer | undefined;
   readonly result: R;
@@ -55,14 +55,14 @@ export interface KeyspaceCounts {
   readonly hits: number;
   readonly misses: number;
   readonly expired: number;
-  /** Keys whose bytes the tier has lost or pushed out. */
+  /** Keys whose bytes the tier has lost or evicted. */
   readonly lost: number;
 }
 
 export interface KeyspaceOptions {
   readonly now?: () => number;
   readonly keysMax?: number;
-  /** Sees every `get` and what is stored. */
+  /** Observes every `get` and every value that is stored. */
   readonly demand?: DemandSampler | undefined;
 }
 
@@ -91,12 +91,12 @@ export class Keyspace {
     clearInterval(this.#timer);
   }
 
-  /** Keys, among them those that nobody has found to be expired or lost yet. */
+  /** Number of keys, including expired and lost ones that are not removed yet. */
   get size(): number {
     return this.#entries.length;
   }
 
-  /** Keys with a time to live. */
+  /** Number of keys with a time to live. */
   get expiring(): number {
     return this.#expiring;
   }
@@ -125,7 +125,7 @@ export class Keyspace {
     return this.#live(key) !== undefined;
   }
 
-  /** Bytes of the value; `undefined` without one. */
+  /** Length of the value in bytes; `undefined` if the key is absent. */
   lengthOf(key: string): Later<number | undefined> {
     const entry = this.#live(key);
     if (entry === undefined || entry.bytes >= 0) return entry?.bytes;
@@ -133,7 +133,7 @@ export class Keyspace {
     return value instanceof Promise ? value.then((bytes) => bytes?.length) : value.length;
   }
 
-  /** Bytes that `get` will bring, as far as it is known now. */
+  /** Bytes that `get` will return, as far as they are known now. */
   expectedLengthOf(key: string): number {
     return Math.max(0, this.#index.get(key)?.bytes ?? 0);
   }
@@ -164,7 +164,7 @@ export class Keyspace {
     });
   }
 
-  /** @param expiresAtMs 0 for never, `'keep'` for what the key has. */
+  /** @param expiresAtMs 0 for never, `'keep'` for the key's present expiry. */
   set(key: string, value: Buffer, expiresAtMs: number | 'keep' = 0): void {
     const entry = this.#index.get(key);
     const ref = this.#values.put(value);
@@ -179,7 +179,7 @@ export class Keyspace {
     if (expiresAtMs !== 'keep' || isOver) this.#setExpiry(entry, isOver ? 0 : (expiresAtMs as number));
   }
 
-  /** Replaces the value by what is computed from it (`undefined` when there is none); the time to live stays. */
+  /** Replaces the value by a function of it (of `undefined` if the key is absent). The time to live stays. */
   update<R>(key: string, compute: (old: Buffer | undefined) => Change<R>): Later<R> {
     const entry = this.#live(key);
     if (entry === undefined) {
@@ -225,7 +225,7 @@ export class Keyspace {
         this.#values.abandon(ref.id);
         this.#point(entry, { id: idBefore, bytes: bytesBefore });
       } else {
-        // What was there before was computed too, and is gone if that failed: these bytes are as good.
+        // The id before was of a computed value too, and if that failed its bytes are gone. Store the same bytes anew.
         this.#values.settle(ref.id, found);
         entry.bytes = found.length;
         dropBefore();
@@ -249,19 +249,19 @@ export class Keyspace {
     );
   }
 
-  /** @returns whether there was one. */
+  /** @returns whether the key existed. */
   delete(key: string): boolean {
     const entry = this.#live(key);
     if (entry !== undefined) this.#remove(entry);
     return entry !== undefined;
   }
 
-  /** Unix time in milliseconds, 0 without; `undefined` without a key. */
+  /** Unix time in milliseconds; 0 if the key does not expire, `undefined` if it is absent. */
   expiryOf(key: string): number | undefined {
     return this.#live(key)?.expiresAtMs;
   }
 
-  /** @returns false without a key. A time that is over deletes it. */
+  /** Sets the expiry. A time in the past deletes the key. @returns false if the key is absent. */
   expire(key: string, expiresAtMs: number): boolean {
     const entry = this.#live(key);
     if (entry === undefined) return false;
@@ -270,7 +270,7 @@ export class Keyspace {
     return true;
   }
 
-  /** Keys from `cursor` on (0 begins), and the next cursor, 0 at the end. */
+  /** Some keys from `cursor` on (0 begins), and the next cursor, which is 0 at the end. */
   scan(cursor: number, count: number): { readonly cursor: number; readonly keys: string[] } {
     const from = cursor === 0 ? this.#entries.length : Math.min(cursor, this.#entries.length);
     const to = Math.max(0, from - count);
@@ -336,7 +336,7 @@ export class Keyspace {
     entry.expiresAtMs = expiresAtMs;
   }
 
-  /** The tier has not what `id` stood for; if that is still the key's value, there is none. */
+  /** The tier has lost the bytes of `id`. If they are still the key's value, removes the key. */
   #lose(entry: Entry, id: number): void {
     if (entry.id !== id) return;
     this.#counts.lost++;
@@ -357,7 +357,7 @@ export class Keyspace {
   #sweep(count: number): void {
     const steps = Math.min(count, this.#entries.length);
     for (let step = 0; step < steps && this.#entries.length > 0; step++) {
-      // Downwards, so that what moves into a hole was looked at already.
+      // Downwards, so that an entry that moves into a gap was visited already.
       this.#sweepAt = (this.#sweepAt === 0 ? this.#entries.length : this.#sweepAt) - 1;
       if (this.#sweepAt >= this.#entries.length) this.#sweepAt = this.#entries.length - 1;
       const entry = this.#entries[this.#sweepAt]!;

@@ -14,34 +14,34 @@
 import { randomBytes } from 'node:crypto';
 import type { CacheTier } from '@exopool/shared';
 
-/** A part and its seal, 16 of which fit a segment of 1 MiB; a lease of 4 MiB has segments of just this size. */
+/** With its seal, a part fits 16 times into a segment of 1 MiB. A lease of 4 MiB has segments of 64 KiB. */
 export const partBytes = 64 * 1024 - 256;
 /** Ids kept for a value of unknown length: 256 parts are 16 MiB, twice the longest value. */
 const partsMax = 256;
-/** Bytes of values in one call to the tier: as many as the loopback carries in some milliseconds. */
+/** Bytes of values in one call to the tier: the loopback carries them in a few milliseconds. */
 const batchBytesMax = 4 * 1024 * 1024;
-/** Ends of batches: a batch of tiny values must not hold up the event loop. */
+/** Values in one call to the tier: a batch of tiny values must not hold up the event loop. */
 const batchValuesMax = 1024;
-/** What bookkeeping of a value on its way costs, so that tiny ones count too. */
+/** Bookkeeping of a value in flight, so that tiny values count too. */
 const onTheWayBytes = 128;
 
 /**
- * What a name is made of. 48 bits of ids: at a hundred thousand writes a second ninety years, or four months if each is
- * an update that keeps {@link partsMax} of them.
+ * Parts of a name. At 100,000 writes a second, 48 bits of ids last for ninety years, or for four months if each is an
+ * update that reserves {@link partsMax} ids.
  */
 const prefixBytes = 4;
 const idBytes = 6;
 
-/** The name of immutable bytes, and how many they are; -1 while they are being computed. */
+/** The id of immutable bytes, and their length; -1 while they are being computed. */
 export interface ValueRef {
   readonly id: number;
   readonly bytes: number;
 }
 
 interface Waiting {
-  /** Here until written. */
+  /** Kept until they are written. */
   bytes: Buffer | undefined;
-  /** For those who ask before there are bytes. */
+  /** For readers that come before the bytes do. */
   readonly promise: Promise<Buffer | undefined> | undefined;
   sent: boolean;
 }
@@ -52,7 +52,7 @@ interface Wanted extends ValueRef {
 
 export class ValueStore {
   readonly #tier: CacheTier;
-  /** Ids are this store's own; another over the same tier has another prefix. */
+  /** Makes ids unique: another store over the same tier has another prefix. */
   readonly #prefix = randomBytes(prefixBytes);
   /** Ids whose bytes are not in the tier yet. */
   readonly #waiting = new Map<number, Waiting>();
@@ -69,7 +69,7 @@ export class ValueStore {
     this.#tier = tier;
   }
 
-  /** Bytes on their way to the tier or from it. Whoever brings work slows down when this grows. */
+  /** Bytes in flight to or from the tier. Callers must slow down when this grows. */
   get loadBytes(): number {
     return this.#loadBytes;
   }
@@ -86,14 +86,14 @@ export class ValueStore {
     return { id, bytes: value.length };
   }
 
-  /** An id whose bytes come with `settle`, or not at all with `abandon`. */
+  /** Reserves an id. `settle` supplies its bytes, or `abandon` ends it without bytes. */
   later(promise: Promise<Buffer | undefined>): ValueRef {
     const id = this.#take(partsMax);
     this.#waiting.set(id, { bytes: undefined, promise, sent: false });
     return { id, bytes: -1 };
   }
 
-  /** Unless it was dropped meanwhile, the bytes go to the tier. */
+  /** Supplies the bytes of a reserved id. They go to the tier unless the id was dropped meanwhile. */
   settle(id: number, value: Buffer): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
@@ -105,7 +105,7 @@ export class ValueStore {
     this.#waiting.delete(id);
   }
 
-  /** At once when the bytes are here; `undefined` when the tier has lost them. */
+  /** Returns bytes at once if they are still local. Resolves with `undefined` if the tier has lost them. */
   read(ref: ValueRef): Buffer | Promise<Buffer | undefined> {
     const waiting = this.#waiting.get(ref.id);
     if (waiting !== undefined) return waiting.bytes ?? waiting.promise!;
@@ -150,7 +150,7 @@ export class ValueStore {
     this.#schedule();
   }
 
-  /** After all sockets that are readable now were read, so that one batch serves many connections. */
+  /** Sends the batch after all sockets that are readable now were read, so that it serves many connections. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -1,12 +1,12 @@
-/** A 64-bit hash of a key in two halves, for sampling: not against people who choose keys to deceive it. */
+/** A 64-bit hash of a key in two halves, for sampling. It does not resist an adversary who chooses the keys. */
 
 export interface KeyHash {
-  /** Decides about sampling: uniform over 32 bits. */
+  /** Decides whether the key is sampled: uniform over 32 bits. */
   readonly high: number;
   readonly low: number;
 }
 
-/** @param key a string stands for a byte a character. */
+/** @param key a string has one byte per character. */
 export function hashKey(key: Buffer | string): KeyHash {
   let a = 0x811c9dc5;
   let b = 0x9747b28c;

@@ -1,8 +1,8 @@
 /**
- * How many requests a cache of each size would miss: from the distances at which keys are used again.
+ * Miss-ratio curves: the share of requests that an LRU cache of each size misses, from reuse distances.
  *
- * The distance of a use is the bytes of all other values used since the last use of the same key, and its own. An LRU
- * cache hits if it has room for the distance. So a histogram of distances is the whole curve.
+ * The distance of a use is the bytes of the key's own value and of all other values used since the key's last use. An
+ * LRU cache hits if it has room for the distance. So a histogram of distances is the whole curve.
  */
 
 /** A point of a curve. */
@@ -12,9 +12,9 @@ export interface CurvePoint {
   readonly missRatio: number;
 }
 
-/** Bins of a histogram: steps of a four-thousandth of the largest distance. */
+/** Bins of a histogram: each is about 1/4000 of the largest distance. */
 const binCount = 4096;
-/** Its first width; whenever a distance is too long, all widths double. */
+/** Width of a bin at the start. Whenever a distance is too long, all widths double. */
 const binBytesFirst = 64;
 
 /** A histogram of distances that adapts its width. */
@@ -26,20 +26,20 @@ export class DistanceHistogram {
     return this.#bins.byteLength;
   }
 
-  /** @param weight how many uses this one stands for. */
+  /** @param weight the number of uses that this one represents. */
   add(distanceBytes: number, weight: number): void {
     while (distanceBytes > this.#binBytes * binCount) this.#widen();
     this.#bins[Math.max(0, Math.ceil(distanceBytes / this.#binBytes) - 1)]! += weight;
   }
 
-  /** Takes over what another has counted. */
+  /** Adds the counts of another histogram. */
   addAll(other: DistanceHistogram): void {
     other.#bins.forEach((weight, bin) => {
       if (weight !== 0) this.add((bin + 1) * other.#binBytes, weight);
     });
   }
 
-  /** Miss ratios when there were `uses` uses, of which some had no distance, since their key was new. */
+  /** The curve for `uses` uses in all. A use without a distance, since its key was new, is a miss at every size. */
   curve(uses: number): MissRatioCurve {
     const missRatios = new Float64Array(binCount + 1);
     let misses = uses;
@@ -59,13 +59,13 @@ export class DistanceHistogram {
 }
 
 export class MissRatioCurve {
-  /** @param missRatios of a cache of no bytes, `stepBytes`, twice that, and so on; never rising. */
+  /** @param missRatios of caches of 0 bytes, `stepBytes`, twice that, and so on; must not rise. */
   constructor(
     readonly missRatios: Float64Array,
     readonly stepBytes: number,
   ) {}
 
-  /** Of a cache of this size, between the points that are known. */
+  /** The miss ratio of a cache of this size, interpolated between known points. */
   at(bytes: number): number {
     const place = Math.max(0, bytes) / this.stepBytes;
     const index = Math.floor(place);
@@ -80,7 +80,7 @@ export class MissRatioCurve {
     return this.missRatios.findIndex((ratio) => ratio <= least + 1e-9) * this.stepBytes;
   }
 
-  /** Evenly spaced sizes, none to `bytes`. */
+  /** The curve at evenly spaced sizes from 0 to `bytes`. */
   points(bytes: number, count: number): CurvePoint[] {
     return Array.from({ length: count + 1 }, (_, index) => {
       const size = (bytes * index) / count;
@@ -89,7 +89,7 @@ export class MissRatioCurve {
   }
 }
 
-/** Mean of the absolute differences of two curves at `count` sizes, none to `bytes`. */
+/** Mean of the absolute differences of two curves at `count` sizes from 0 to `bytes`. */
 export function meanAbsoluteError(a: MissRatioCurve, b: MissRatioCurve, bytes: number, count = 1000): number {
   const others = b.points(bytes, count);
   const sum = a

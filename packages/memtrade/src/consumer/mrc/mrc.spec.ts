@@ -17,7 +17,7 @@ function sample(uses: readonly TraceUse[], samples?: number): { curve: MissRatio
   return { curve: shards.curve(), shards };
 }
 
-/** The straightforward way: a list, the last used first. */
+/** The simple algorithm: a list, the last used key first. */
 function missesOfLru(uses: readonly TraceUse[], capacity: number): number {
   let stack: TraceUse[] = [];
   let misses = 0;

@@ -1,9 +1,9 @@
 /**
- * Items in the order of their last use, with weights: what weighs everything that was used since some item was?
+ * Items in the order of their last use, with weights. It answers: what is the weight of all items used since this one?
  *
- * A Fenwick tree over a timeline of slots: a use takes the next slot, and the item's older slot becomes empty. Prefix
- * sums then cost log2(slots). When the timeline is full the live items move to its start, in their order; with
- * several slots for each item that is rare.
+ * A Fenwick tree over a timeline of slots: a use takes the next slot, and the item's older slot becomes empty. A prefix
+ * sum costs log2(slots). When the timeline is full, the live items move to its start, in their order. With several
+ * slots for each item that is rare.
  */
 export class RecencyTree {
   readonly #slots: number;
@@ -16,8 +16,8 @@ export class RecencyTree {
   #total = 0;
 
   /**
-   * @param slots more than there are items; four times as many are good.
-   * @param moved told the new slot of each item when the timeline is compacted.
+   * @param slots must exceed the number of items; four times as many are good.
+   * @param moved called with the new slot of each item when the timeline is compacted.
    */
   constructor(slots: number, moved: (item: number, slot: number) => void) {
     this.#slots = slots;
@@ -27,7 +27,7 @@ export class RecencyTree {
     this.#moved = moved;
   }
 
-  /** Of all items. */
+  /** Weight of all items. */
   get total(): number {
     return this.#total;
   }
@@ -36,7 +36,7 @@ export class RecencyTree {
     return this.#sums.byteLength + this.#owners.byteLength + this.#weights.byteLength;
   }
 
-  /** Used now. @returns its slot. */
+  /** Records a use of `item` now. @returns its slot. */
   append(item: number, weight: number): number {
     if (this.#next === this.#slots) this.#compact();
     const slot = this.#next++;
@@ -51,7 +51,7 @@ export class RecencyTree {
     this.#add(slot, -this.#weights[slot]!);
   }
 
-  /** Weight of what was used after the item in `slot`. */
+  /** Weight of all items used after the item in `slot`. */
   weightAfter(slot: number): number {
     let before = 0;
     for (let at = slot + 1; at > 0; at -= at & -at) before += this.#sums[at]!;

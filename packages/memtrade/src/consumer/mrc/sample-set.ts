@@ -1,5 +1,5 @@
 /**
- * The sampled keys of a fixed number, in typed arrays: found by hash, and the one with the greatest hash at hand.
+ * A set of at most a fixed number of sampled keys, in typed arrays. It finds a key by its hash, and the greatest hash.
  *
  *   table   hash -> item, open addressing, linear probing, half full at most
  *   heap    items, the greatest hash first
@@ -41,7 +41,7 @@ export class SampleSet {
     return this.#count === this.#capacity;
   }
 
-  /** @returns the item, -1 without one. */
+  /** @returns the item, or -1 if the key is absent. */
   find({ high, low }: KeyHash): number {
     for (let at = high & this.#mask; ; at = (at + 1) & this.#mask) {
       const item = this.#table[at]! - 1;
@@ -50,7 +50,7 @@ export class SampleSet {
     }
   }
 
-  /** There must be room, and the key must not be here. @returns its item. */
+  /** Adds a key. The set must have room and must not contain the key. @returns its item. */
   insert({ high, low }: KeyHash): number {
     const item = this.#free[this.#capacity - 1 - this.#count]!;
     this.#high[item] = high;
@@ -62,7 +62,7 @@ export class SampleSet {
     return item;
   }
 
-  /** The greatest hash. There must be one. */
+  /** The greatest hash. The set must not be empty. */
   get greatest(): number {
     return this.#high[this.#heap[0]!]!;
   }
@@ -77,7 +77,7 @@ export class SampleSet {
     return item;
   }
 
-  /** Closes the gap, so that no search ends at it too early. */
+  /** Closes the gap, so that no search ends there too early. */
   #unlink(item: number): void {
     let gap = this.#high[item]! & this.#mask;
     while (this.#table[gap] !== item + 1) gap = (gap + 1) & this.#mask;

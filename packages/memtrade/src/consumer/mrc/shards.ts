@@ -1,14 +1,14 @@
 /**
- * A miss-ratio curve from a small sample of the keys, while requests go by (SHARDS, FAST'15, of fixed size).
+ * A miss-ratio curve from a small sample of the keys, computed online (SHARDS with a fixed sample size, FAST'15).
  *
- * A key belongs to the sample when its hash is below a threshold, so all uses of a key are seen or none. Distances
- * within the sample are too short by just the sampling rate. The sample has a fixed size: when it is full, the key
- * with the greatest hash leaves and its hash is the new threshold, so the rate falls as more keys are seen.
+ * A key belongs to the sample if its hash is below a threshold, so either all uses of a key are seen or none. Distances
+ * within the sample are too short by the sampling rate, and are divided by it. The sample has a fixed size: when it is
+ * full, the key with the greatest hash leaves, and its hash is the new threshold. So the rate falls as more keys come.
  *
- * A sampled use stands for 1/rate uses. What all of them stand for differs from the uses that there were, since a few
- * hot keys are in the sample or not; the difference is taken as uses at the shortest distance (the paper's SHARDS-adj).
+ * A sampled use represents 1/rate uses. Their sum differs from the true number of uses, since a hot key is either in
+ * the sample or not. The difference is counted as uses at the shortest distance (SHARDS-adj in the paper).
  *
- * Memory is some typed arrays: 896 KiB at the default size, whatever goes by.
+ * Memory is a few typed arrays: 896 KiB at the default size, whatever the load.
  */
 import type { KeyHash } from './key-hash.js';
 import { DistanceHistogram, type MissRatioCurve } from './miss-ratio-curve.js';
@@ -25,7 +25,7 @@ export class Shards {
   readonly #recency: RecencyTree;
   readonly #slots: Int32Array;
   readonly #histogram = new DistanceHistogram();
-  /** Hashes below it are sampled. */
+  /** Keys with a hash below it are sampled. */
   #threshold = hashEnd;
   #uses = 0;
   #represented = 0;
@@ -40,7 +40,7 @@ export class Shards {
     return this.#uses;
   }
 
-  /** Part of the keys that is sampled now. */
+  /** Share of the keys that is sampled now. */
   get rate(): number {
     return this.#threshold / hashEnd;
   }
@@ -67,7 +67,7 @@ export class Shards {
     this.#slots[item] = this.#recency.append(item, bytes);
   }
 
-  /** The value of a key that was just used has this length; without a use of its own. */
+  /** Corrects the length of a value that was just used. Does not count as a use. */
   resize(hash: KeyHash, bytes: number): void {
     const item = this.#isSampled(hash) ? this.#samples.find(hash) : -1;
     if (item < 0) return;
@@ -75,7 +75,7 @@ export class Shards {
     this.#slots[item] = this.#recency.append(item, bytes);
   }
 
-  /** Of the requests up to now. */
+  /** The curve of all requests so far. */
   curve(): MissRatioCurve {
     const adjusted = new DistanceHistogram();
     adjusted.addAll(this.#histogram);
@@ -90,7 +90,7 @@ export class Shards {
   #enter(hash: KeyHash, bytes: number): void {
     if (this.#samples.isFull) {
       this.#threshold = this.#samples.greatest;
-      // Also those that have the same hash as the greatest.
+      // Several keys may have the greatest hash.
       while (this.#samples.count > 0 && this.#samples.greatest >= this.#threshold) {
         this.#recency.remove(this.#slots[this.#samples.removeGreatest()]!);
       }

@@ -1,13 +1,13 @@
-/** Miss-ratio curves of traces that fit in memory: the exact one (Mattson's stack, with a tree), and a sampled one. */
+/** Miss-ratio curves of traces that fit in memory: the exact one (Mattson's stack, as a tree), and a sampled one. */
 import { hashKey } from './key-hash.js';
 import { DistanceHistogram, type MissRatioCurve } from './miss-ratio-curve.js';
 import { RecencyTree } from './recency-tree.js';
 import { Shards } from './shards.js';
 
 export interface TraceUse {
-  /** A byte a character. */
+  /** One byte per character. */
   readonly key: string;
-  /** Of the value. */
+  /** Length of the value. */
   readonly bytes: number;
 }
 
@@ -30,7 +30,7 @@ export function exactCurve(uses: readonly TraceUse[]): MissRatioCurve {
   return histogram.curve(uses.length);
 }
 
-/** As a running consumer learns it. */
+/** The sampled curve, computed as in a running consumer. */
 export function sampledCurve(uses: readonly TraceUse[]): MissRatioCurve {
   const shards = new Shards();
   for (const { key, bytes } of uses) shards.use(hashKey(key), bytes);

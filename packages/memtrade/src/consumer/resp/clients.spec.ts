@@ -1,4 +1,4 @@
-/** What people use every day, unchanged. */
+/** Everyday Redis clients, unchanged. */
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { needs } from '@exopool/house';

@@ -1,4 +1,4 @@
-/** A command as clients see it in COMMAND INFO, and how it is carried out. */
+/** The type of a command: its properties in COMMAND INFO, and the function that executes it. */
 import type { Keyspace, Later } from '../keyspace/keyspace.js';
 import { ReplyError, type Protocol, type Reply } from './reply.js';
 
@@ -13,13 +13,13 @@ export interface Session {
   name: string;
   protocol: Protocol;
   isAuthenticated: boolean;
-  /** What CLIENT REPLY asked for; `skip-next` becomes `skip` with the next command. */
+  /** Set by CLIENT REPLY. `skip-next` becomes `skip` with the next command. */
   replies: 'on' | 'off' | 'skip' | 'skip-next';
-  /** Ends the connection after the replies up to now. */
+  /** The connection ends after the replies so far. */
   isLeaving: boolean;
 }
 
-/** What commands may know about the server. */
+/** The server, as commands see it. */
 export interface ServerView {
   readonly keyspace: Keyspace;
   readonly startedAtMs: number;
@@ -41,10 +41,10 @@ export type Run = (server: ServerView, args: readonly Buffer[], session: Session
 export interface Command {
   /** Lower case; `client|id` for a subcommand. */
   readonly name: string;
-  /** Arguments with the name; negative: at least. */
+  /** Number of arguments with the name; if negative, the least number. */
   readonly arity: number;
   readonly flags: readonly string[];
-  /** First key, last key (negative: from the end), step; zeros without keys. */
+  /** First key, last key (negative: from the end), step; zeros for a command without keys. */
   readonly keys: readonly [number, number, number];
   readonly categories: readonly string[];
   readonly group: string;
@@ -58,8 +58,8 @@ export function hasArity(command: Command, count: number): boolean {
 }
 
 /**
- * The command of a request, or why there is none.
- * @throws ReplyError
+ * Finds the command of a request.
+ * @throws ReplyError for an unknown command or a wrong number of arguments
  */
 export function findCommand(table: ReadonlyMap<string, Command>, args: readonly Buffer[]): Command {
   const name = args[0]!.toString('latin1');
@@ -86,7 +86,7 @@ export function wrongArity(name: string): ReplyError {
   return new ReplyError(`ERR wrong number of arguments for '${name}' command`);
 }
 
-/** As Redis prints it: 128 characters of arguments, and each up to its first zero byte. */
+/** The message of Redis: 128 characters of arguments, each up to its first zero byte. */
 function unknownCommand(name: string, args: readonly Buffer[]): ReplyError {
   let shown = '';
   for (let index = 1; index < args.length && shown.length < 128; index++) {

@@ -1,10 +1,10 @@
-/** Commands about the connection: who is there, which protocol, a name. */
+/** Commands about the connection: authentication, protocol version, client names. */
 import type { Command, Run, ServerView, Session } from './command-table.js';
 import { defineGroup, defineKeyless } from './define-command.js';
 import { integerOf } from './numbers.js';
 import { ok, Pairs, ReplyError, Status, Verbatim, type Reply } from './reply.js';
 
-/** What clients go by when they choose what to use: the commands here are those of this version. */
+/** Clients choose their commands by this version. The commands here are those of Redis 7.0.15. */
 export const redisVersion = '7.0.15';
 
 const syntaxError = (): ReplyError => new ReplyError('ERR syntax error');
@@ -12,7 +12,7 @@ const wrongPassword = (): ReplyError =>
   new ReplyError('WRONGPASS invalid username-password pair or user is disabled.');
 const word = (argument: Buffer | undefined): string | undefined => argument?.toString('latin1').toLowerCase();
 
-/** The one user is "default". Without a password whoever comes is that user, whatever password is given. */
+/** The only user is "default". If the server has no password, it accepts any password. */
 function authenticate(server: ServerView, session: Session, user: Buffer, password: Buffer): void {
   const isRight =
     user.toString('latin1') === 'default' && (server.isOpen || server.passwordMatches(password));
@@ -169,7 +169,7 @@ function describe(session: Session): string {
   );
 }
 
-/** Nothing here pushes clients out or counts touches; who asks to be left alone is. */
+/** For CLIENT NO-EVICT. This server never evicts clients, so only the syntax is checked. */
 const onOff: Run = (_, [, , mode]) => {
   if (word(mode) !== 'on' && word(mode) !== 'off') throw syntaxError();
   return ok;

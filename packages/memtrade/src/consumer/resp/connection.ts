@@ -4,33 +4,33 @@
  *   socket -> parser -> command -> reply                     at once, into the writer
  *                              \-> promise -> slot           its place in the queue; later replies wait behind it
  *
- * A client may send faster than it reads, or than leased memory answers. Its queue, its output and the load of the whole
- * server each have a limit, and at any of them its socket is paused.
+ * A client may send faster than it reads, or than leased memory answers. Its queue, its output and the load of the
+ * whole server each have a limit. At any of these limits its socket is paused.
  */
 import type { Socket } from 'node:net';
 import { findCommand, type Command, type ServerView, type Session } from './command-table.js';
 import { ReplyError, ReplyWriter, type Protocol, type Reply } from './reply.js';
 import { ProtocolError, RequestParser } from './request-parser.js';
 
-/** Requests of one client under way: as deep as its pipeline fills batches to leased memory. */
+/** Requests of one client in flight: a pipeline of this depth fills the batches to leased memory. */
 const slotsMax = 1024;
 /** Bytes of finished replies that wait for an earlier one, or for the client to read them. */
 const outputBytesMax = 8 * 1024 * 1024;
 
-/** What a connection needs of its server. */
+/** The server, as its connections see it. */
 export interface ConnectionHost extends ServerView {
   readonly table: ReadonlyMap<string, Command>;
-  /** True while the values in flight of all clients are over their limit. */
+  /** True while the values in flight for all clients exceed their limit. */
   readonly isPressed: boolean;
-  /** Adds to the bytes of unfinished requests of all clients. @returns whether they are over their limit now. */
+  /** Adds to the bytes of unfinished requests of all clients. @returns whether they now exceed their limit. */
   holdRequestBytes(change: number): boolean;
-  /** The connection is closed. */
+  /** Called when the connection is closed. */
   forget(connection: Connection): void;
 }
 
 interface Slot {
   reply: Reply | undefined;
-  /** What its reply will hold, as far as leased memory was asked for it. */
+  /** Expected bytes of a reply from leased memory. */
   readonly expectedBytes: number;
   readonly protocol: Protocol;
 }
@@ -52,7 +52,7 @@ export class Connection implements Session {
   readonly #writer = new ReplyWriter();
   #slots: Slot[] = [];
   #head = 0;
-  /** Of replies in slots, and of those that are expected there. */
+  /** Bytes of replies in slots, finished and expected. */
   #heldBytes = 0;
   #flushScheduled = false;
   #isBlocked = false;
@@ -90,7 +90,7 @@ export class Connection implements Session {
     });
   }
 
-  /** Ends it without a word. */
+  /** Closes the connection at once, without a reply. */
   close(): void {
     this.#socket.destroy();
   }
@@ -119,7 +119,7 @@ export class Connection implements Session {
     }
   }
 
-  /** Whether to leave the next request where it is for now. */
+  /** Whether the next request must wait. */
   #mustWait(): boolean {
     const isPressed = this.#server.isPressed;
     this.#isBlocked =
@@ -208,7 +208,7 @@ export class Connection implements Session {
     }
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    // After all replies of the same batch.
+    // Flush once, after all replies of the same batch.
     process.nextTick(() => {
       this.#flushScheduled = false;
       if (this.#isBlocked) this.#unblock();
@@ -231,7 +231,7 @@ export class Connection implements Session {
     }
   }
 
-  /** What all clients together make us hold is limited; who goes over it leaves. */
+  /** Unfinished requests of all clients together are limited. A client that exceeds the limit is disconnected. */
   #countRequestBytes(bytes: number): void {
     const isTooMuch = this.#server.holdRequestBytes(bytes - this.#requestBytes);
     this.#requestBytes = bytes;
@@ -241,7 +241,7 @@ export class Connection implements Session {
   }
 }
 
-/** What a reply holds; other than values and arrays of them, little. */
+/** Bytes that a reply holds. Only values and arrays of values count; other replies are small. */
 function sizeOf(reply: Reply): number {
   if (Buffer.isBuffer(reply)) return reply.length;
   if (!Array.isArray(reply)) return 0;

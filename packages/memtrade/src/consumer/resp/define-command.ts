@@ -1,4 +1,4 @@
-/** Short forms for the tables of commands. */
+/** Helpers that define commands for the command tables. */
 import { keyBytesMax } from '../keyspace/keyspace.js';
 import type { Command, Run } from './command-table.js';
 import { ReplyError } from './reply.js';
@@ -40,7 +40,7 @@ export function defineKeyless(
   return { name, arity, flags, keys: [0, 0, 0], categories, group, summary, run };
 }
 
-/** A command that is only a name for others. */
+/** A command that only contains subcommands. */
 export function defineGroup(parent: Command, subcommands: readonly Command[]): Command {
   return {
     ...parent,

@@ -1,6 +1,6 @@
 /**
- * The same random commands to this front end and to a real Redis: every byte of every reply must be the same, but for
- * what depends on the clock.
+ * Sends the same random commands to this front end and to a real Redis. Every byte of every reply must be the same,
+ * except in replies that depend on the clock.
  */
 import { needs } from '@exopool/house';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 const commandCount = process.env['EXOPOOL_TEST_ALL'] === '1' ? 100_000 : 6_000;
 const commandsPerFlush = 2000;
 
-/** Replies in time units, which the two servers reach at different moments. */
+/** Commands whose replies are times: the two servers execute them at different moments. */
 const timed = new Set(['ttl', 'pttl', 'expiretime', 'pexpiretime']);
 const toleranceMs = 60_000;
 
@@ -46,7 +46,7 @@ describe('compared with redis-server', needs('redis', whyNoRedis()), () => {
       await each.call('flushall');
     }
     for (let sent = 0, flushed = 0; sent < commandCount;) {
-      // What nobody reads falls off the end of the log; so much is not written between two flushes.
+      // The log drops its oldest values. Flush before that happens.
       if (sent - flushed > commandsPerFlush) {
         flushed = sent;
         await compareKeys(ours, theirs);
@@ -63,7 +63,7 @@ describe('compared with redis-server', needs('redis', whyNoRedis()), () => {
       commands.forEach((command, index) => compare(command, got[index]!, expected[index]!));
     }
     await compareKeys(ours, theirs);
-    // Else a miss could be ours by right.
+    // A lost value would be a correct miss, which Redis does not have.
     expect(leased.cache.stats().evictions).toBe(0);
     ours.close();
     theirs.close();

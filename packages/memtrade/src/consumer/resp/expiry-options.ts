@@ -1,11 +1,11 @@
-/** The options of SET, GETEX and EXPIRE, and the times in them. */
+/** Parses the options of SET, GETEX and EXPIRE, and their times. */
 import { int64Max, int64Min, integerOf } from './numbers.js';
 import { ReplyError } from './reply.js';
 
 export interface ExpiryOption {
   readonly time?: Buffer | undefined;
   readonly unitMs: 1 | 1000;
-  /** Of the Unix epoch instead of from now. */
+  /** The time counts from the Unix epoch instead of from now. */
   readonly isAbsolute: boolean;
 }
 
@@ -63,8 +63,7 @@ export function parseSetOptions(args: readonly Buffer[], command: 'set' | 'getex
 }
 
 /**
- * Unix time in milliseconds; `undefined` without the option. Numbers beyond 2^53 are rounded: that is after the year
- * 287,000.
+ * Unix time in milliseconds; `undefined` without the option. Times beyond 2^53, after the year 287,000, are rounded.
  * @throws ReplyError
  */
 export function expiryOf(
@@ -81,7 +80,7 @@ export function expiryOf(option: ExpiryOption, nowMs: number, command: Buffer): 
   return Number(atMs);
 }
 
-/** As EXPIRE takes it: it may be in the past. @throws ReplyError */
+/** Unix time in milliseconds for EXPIRE, where it may be in the past. @throws ReplyError */
 export function anyExpiryOf(
   { time, unitMs, isAbsolute }: ExpiryOption & { readonly time: Buffer },
   nowMs: number,
@@ -123,7 +122,7 @@ export function parseExpireCondition(args: readonly Buffer[]): ExpireCondition {
   return condition;
 }
 
-/** @param currentMs 0 for a key that never expires, which counts as later than any time. */
+/** @param currentMs 0 for a key that never expires; it counts as later than any time. */
 export function meetsCondition(
   { nx, xx, gt, lt }: ExpireCondition,
   currentMs: number,

@@ -1,8 +1,8 @@
-/** Redis's patterns: `*`, `?`, `[abc]`, `[^a-z]`, `\` before a character that stands for itself. */
+/** Redis's patterns: `*`, `?`, `[abc]`, `[^a-z]`, and `\` before a character that is taken literally. */
 
 /**
- * Goes back to the last star only, which is enough for a match and keeps hostile patterns from taking exponential
- * time: at most pattern times text steps.
+ * On a mismatch it backtracks to the last star only. That suffices for a match, and a hostile pattern cannot take
+ * exponential time: the steps are at most the length of the pattern times that of the text.
  */
 export function matchesGlob(pattern: string, text: string, ignoreCase = false): boolean {
   const [glob, subject] = ignoreCase ? [pattern.toLowerCase(), text.toLowerCase()] : [pattern, text];
@@ -28,7 +28,7 @@ export function matchesGlob(pattern: string, text: string, ignoreCase = false): 
   return at >= glob.length;
 }
 
-/** @returns where the pattern goes on when its element at `at` matches the character, else -1. */
+/** @returns the index after the pattern's element at `at` if it matches the character, else -1. */
 function matchOne(glob: string, at: number, code: number): number {
   const element = glob[at];
   if (element === '?') return at + 1;
@@ -37,7 +37,7 @@ function matchOne(glob: string, at: number, code: number): number {
   return glob.charCodeAt(literal) === code ? literal + 1 : -1;
 }
 
-/** A class that is not closed ends with the pattern. */
+/** An unclosed class ends with the pattern. */
 function matchClass(glob: string, from: number, code: number): number {
   const negated = glob[from] === '^';
   let at = negated ? from + 1 : from;

@@ -1,4 +1,4 @@
-/** The text of INFO: the fields that clients and exporters read, where they mean something here. */
+/** The text of INFO: those fields of Redis that clients and exporters read and that have a meaning here. */
 import { arch, release, type } from 'node:os';
 import { redisVersion } from './connection-commands.js';
 import type { ServerView } from './command-table.js';

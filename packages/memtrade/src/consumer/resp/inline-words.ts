@@ -1,4 +1,4 @@
-/** A line of words as people type it: blanks between, quotes around what has blanks, escapes as in C. */
+/** Splits an inline command into words: separated by blanks, quoted if they contain blanks, with escapes as in C. */
 
 const [tab, lineFeed, carriageReturn, blank, quote, apostrophe, backslash] = [
   0x09, 0x0a, 0x0d, 0x20, 0x22, 0x27, 0x5c,
@@ -13,7 +13,7 @@ const escapes = new Map(
   ].map(([letter, byte]) => [String(letter).charCodeAt(0), byte as number]),
 );
 
-/** @returns `undefined` when a quote is not closed, or not followed by a blank. */
+/** @returns `undefined` if a quote is not closed, or not followed by a blank. */
 export function splitInline(line: Buffer): Buffer[] | undefined {
   const words: Buffer[] = [];
   let at = 0;
@@ -27,7 +27,7 @@ export function splitInline(line: Buffer): Buffer[] | undefined {
   }
 }
 
-/** A word may begin bare and go on in quotes: a"b c" is one. */
+/** A word may begin without quotes and continue in quotes: a"b c" is one word. */
 function readWord(line: Buffer, from: number): { bytes: Buffer; end: number } | undefined {
   const bytes: number[] = [];
   let at = from;
@@ -41,11 +41,11 @@ function readWord(line: Buffer, from: number): { bytes: Buffer; end: number } | 
     if (end === undefined || (end < line.length && !isSpace(line[end]!))) return undefined;
     return { bytes: Buffer.from(bytes), end };
   }
-  // A zero ends the line, as a C string.
+  // A zero byte ends the line, as in a C string.
   return { bytes: Buffer.from(bytes), end: line[at] === 0 ? line.length : at };
 }
 
-/** @returns where it goes on behind the closing quote. */
+/** @returns the index after the closing quote. */
 function readQuoted(line: Buffer, from: number, closing: number, bytes: number[]): number | undefined {
   let at = from;
   while (at < line.length) {
@@ -72,7 +72,7 @@ function endsWord(byte: number): boolean {
   return byte === 0 || byte === blank || byte === tab || byte === lineFeed || byte === carriageReturn;
 }
 
-/** As isspace() of C. */
+/** The same as isspace() of C. */
 function isSpace(byte: number): boolean {
   return byte === blank || (byte >= tab && byte <= carriageReturn);
 }

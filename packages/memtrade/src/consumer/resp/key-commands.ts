@@ -1,4 +1,4 @@
-/** Commands on keys: existence, time to live, walking through them. */
+/** Commands on keys: existence, time to live, iteration. */
 import { type Command, type Run } from './command-table.js';
 import { define, defineKeyless, keyOf } from './define-command.js';
 import { anyExpiryOf, meetsCondition, parseExpireCondition } from './expiry-options.js';
@@ -6,9 +6,9 @@ import { matchesGlob } from './glob.js';
 import { integerOf } from './numbers.js';
 import { ok, ReplyError, Status } from './reply.js';
 
-/** Keys that one SCAN looks at, whatever COUNT says: some milliseconds. */
+/** Keys that one SCAN visits at most, whatever its COUNT: a few milliseconds. */
 const scannedMax = 10_000;
-/** COUNT when it is left out, as in Redis. */
+/** Default of COUNT, as in Redis. */
 const scannedDefault = 10;
 
 const del: Run = ({ keyspace }, [, ...keys]) =>
@@ -27,7 +27,7 @@ const expire =
     const expiresAtMs = anyExpiryOf({ time: time!, unitMs, isAbsolute }, keyspace.now, name!);
     const current = keyspace.expiryOf(key);
     if (current === undefined || !meetsCondition(condition, current, expiresAtMs)) return 0;
-    // Zero would mean "never", and is long over.
+    // The keyspace takes zero as "never", but here it is a time in the past.
     return Number(keyspace.expire(key, expiresAtMs === 0 ? -1 : expiresAtMs));
   };
 
@@ -70,7 +70,7 @@ const cursorsEnd = 2n ** 64n;
 
 function parseCursor(bytes: Buffer): number {
   const text = bytes.toString('latin1');
-  // As strtoul() reads it: signs are fine, and so is nothing at all.
+  // As strtoul() reads it: a sign is allowed, and so is an empty string.
   const value = /^(?:[+-]?\d{1,40})?$/.test(text) ? BigInt(text.replace('+', '')) : cursorsEnd;
   if (value >= cursorsEnd || value <= -cursorsEnd) throw new ReplyError('ERR invalid cursor');
   return Number(value < 0n ? value + cursorsEnd : value);
@@ -82,7 +82,7 @@ function parseCount(bytes: Buffer): number {
   return Number(count);
 }
 
-/** Looks at every key at once, as it does in Redis: for small sets and people. */
+/** KEYS visits all keys in one step, as in Redis: for small sets and debugging. */
 const keys: Run = ({ keyspace }, [, pattern]) => {
   const all = keyspace.scan(0, Number.MAX_SAFE_INTEGER).keys;
   const glob = pattern!.toString('latin1');

@@ -1,18 +1,17 @@
 /**
- * The 80-bit floating point numbers of x86, which INCRBYFLOAT calculates with: 64 bits of mantissa, and rounding to
- * the nearest, ties to even. A number is mantissa * 2^exponent, exactly; sums and conversions are exact integers that
- * are rounded once at the end.
+ * The 80-bit floating point numbers of x86, for INCRBYFLOAT: a mantissa of 64 bits, rounding to nearest, ties to even.
+ * A number is exactly mantissa * 2^exponent. Sums and conversions are exact integers that are rounded once at the end.
  */
 
 const mantissaBits = 64;
-/** Of the mantissa as a whole number. */
+/** Limits of the exponent, with the mantissa as an integer. */
 const exponentMin = -16_445;
 const exponentMax = 16_320;
-/** Decimal exponents beyond this are out of range whatever the digits (of which there are at most 5119). */
+/** A decimal exponent beyond this is out of range whatever the digits, of which there are at most 5119. */
 const decimalExponentMax = 11_000;
-/** What Redis takes as a number, in bytes. */
+/** Longest text that Redis accepts as a number, in bytes. */
 const textLengthMax = 5 * 1024 - 1;
-/** Digits behind the point in what is printed; zeros at the end are left out. */
+/** Digits after the decimal point in printed numbers; trailing zeros are removed. */
 const fractionDigits = 17;
 
 export interface LongDouble {
@@ -20,7 +19,7 @@ export interface LongDouble {
   readonly exponent: number;
 }
 
-/** `undefined` for what is not a number or out of range; infinity is one. */
+/** `undefined` for a text that is not a number or is out of range. Infinity is a number. */
 export function parseLongDouble(text: string): LongDouble | 'infinity' | undefined {
   if (text.length > textLengthMax) return undefined;
   if (/^[+-]?inf(?:inity)?$/i.test(text)) return 'infinity';
@@ -50,7 +49,7 @@ function parseHexadecimal(text: string): LongDouble | undefined {
   return Math.abs(exponent) > 4 * decimalExponentMax ? undefined : round(digits, 1n, exponent);
 }
 
-/** `undefined` when it is out of range. */
+/** `undefined` if the number is out of range. */
 export function addLongDoubles(a: LongDouble, b: LongDouble): LongDouble | undefined {
   const exponent = Math.min(a.exponent, b.exponent);
   const shifted = ({ mantissa, exponent: own }: LongDouble): bigint => mantissa << BigInt(own - exponent);
@@ -58,7 +57,7 @@ export function addLongDoubles(a: LongDouble, b: LongDouble): LongDouble | undef
   return sum === 0n ? { mantissa: 0n, exponent: 0 } : round(sum, 1n, exponent);
 }
 
-/** As printf("%.17Lf"), without zeros at the end. */
+/** The output of printf("%.17Lf") without trailing zeros. */
 export function formatLongDouble({ mantissa, exponent }: LongDouble): string {
   const negative = mantissa < 0n;
   const scaled = (negative ? -mantissa : mantissa) * 10n ** BigInt(fractionDigits);
@@ -73,7 +72,7 @@ export function formatLongDouble({ mantissa, exponent }: LongDouble): string {
 function round(numerator: bigint, denominator: bigint, exponent: number): LongDouble | undefined {
   const negative = numerator < 0n;
   const magnitude = negative ? -numerator : numerator;
-  // So that the quotient has 64 or 65 bits; when 65, once more with one less.
+  // Scale so that the quotient has 64 or 65 bits. If it has 65, divide again with one bit less.
   let shift = mantissaBits - (bitLength(magnitude) - bitLength(denominator));
   const quotientAt = (by: number): bigint =>
     by >= 0
@@ -86,7 +85,7 @@ function round(numerator: bigint, denominator: bigint, exponent: number): LongDo
   if (isTooLong(shift)) shift--;
   shift = Math.min(shift, exponent - exponentMin);
   const mantissa = quotientAt(shift);
-  // Rounding up may give 2^64, which is 2^63 with the next exponent: the same number, so nothing is to be done.
+  // Rounding up may give 2^64. That equals 2^63 with the next exponent, so it needs no correction.
   if (mantissa === 0n || exponent - shift + bitLength(mantissa) - mantissaBits > exponentMax)
     return undefined;
   return { mantissa: negative ? -mantissa : mantissa, exponent: exponent - shift };

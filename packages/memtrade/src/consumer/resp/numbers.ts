@@ -1,10 +1,10 @@
-/** Numbers in arguments and values, by Redis's rules: strict ones. */
+/** Parses numbers in arguments and values by the strict rules of Redis. */
 import { ReplyError } from './reply.js';
 
 export const int64Max = 2n ** 63n - 1n;
 export const int64Min = -(2n ** 63n);
 
-/** Neither blanks, nor a plus, nor leading zeros. */
+/** No blanks, no plus sign, no leading zeros. */
 export function parseInteger(text: string): bigint | undefined {
   if (text.length > 20 || !/^(?:0|-?[1-9]\d*)$/.test(text)) return undefined;
   const value = BigInt(text);

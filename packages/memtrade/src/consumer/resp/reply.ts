@@ -1,7 +1,7 @@
 /**
  * Replies as values, and their bytes in both versions of the protocol.
  *
- *   Buffer, string   bulk string (a string stands for a byte a character)     number, bigint   integer
+ *   Buffer, string   bulk string (a string has one byte per character)        number, bigint   integer
  *   null             nothing                                                  array            array
  *   Status           "+OK"                                                    Pairs            map; in RESP2 a flat array
  *   ReplyError       "-ERR ..."                                               Verbatim         text; in RESP2 a bulk string
@@ -24,17 +24,17 @@ export class Verbatim {
   constructor(readonly text: string) {}
 }
 
-/** An error that the client is told; commands throw it. The text begins with the error's code. */
+/** An error reply to the client. Commands throw it. The text begins with the error's code. */
 export class ReplyError extends Error {}
 
 export const ok = new Status('OK');
 
-/** Chunks are shared by many replies, and by as many writes as fit. */
+/** Many replies share a chunk, and so do all writes that fit into it. */
 const chunkBytes = 32 * 1024;
-/** Longer values are handed on instead of copied. */
+/** Longer values are passed on instead of copied. */
 const copiedBytesMax = 4 * 1024;
 
-/** Collects replies into few buffers. */
+/** Collects replies in a few buffers. */
 export class ReplyWriter {
   #chunk = Buffer.allocUnsafe(chunkBytes);
   #from = 0;
@@ -42,7 +42,7 @@ export class ReplyWriter {
   #ready: Buffer[] = [];
   #bytes = 0;
 
-  /** Written since the last `take`. */
+  /** Bytes written since the last `take`. */
   get bytes(): number {
     return this.#bytes + this.#used - this.#from;
   }

@@ -6,7 +6,7 @@ import { request } from '../../testing/resp-wire.js';
 
 const mutationCount = process.env['EXOPOOL_TEST_ALL'] === '1' ? 1_000_000 : 20_000;
 
-/** What comes out when `bytes` come in pieces; an error ends it. */
+/** The requests that the parser returns for `bytes` in pieces, up to the first error. */
 function parse(bytes: Buffer, pieces: readonly number[]): { requests: Buffer[][]; error?: string } {
   const parser = new RequestParser();
   const requests: Buffer[][] = [];
@@ -139,7 +139,7 @@ describe('hostile bytes', () => {
 
 const interesting = Buffer.from('*$+-:_%=~|(,#\r\n\0"\'\\ 0123456789x\xff', 'latin1');
 
-/** Some bytes changed, doubled or left out. */
+/** Changes, doubles or removes some bytes. */
 function mutate(draw: Random, good: Buffer): Buffer {
   const bytes = [...good];
   for (let changes = 1 + Math.floor(draw() * 4); changes > 0; changes--) {

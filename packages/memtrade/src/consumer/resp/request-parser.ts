@@ -1,52 +1,52 @@
 /**
- * Requests out of a stream of bytes: arrays of bulk strings, or a line of words (an inline command).
+ * Parses a stream of bytes into requests: arrays of bulk strings, or a line of words (an inline command).
  *
  *   *2\r\n $3\r\n GET\r\n $1\r\n k\r\n          GET k\r\n
  *
- * A state machine that keeps what it has understood, so that a request may come in any pieces and no byte is looked
- * at twice. Arguments are views of what was received, but a long one that comes in pieces is gathered in a buffer of
- * its own length, up to the limit. What it refuses, and with which words, is what Redis does.
+ * A state machine: a request may come in any pieces, and no byte is parsed twice. Arguments are views of the received
+ * bytes, but a long argument that comes in pieces is gathered in a buffer of its length, up to the limit. It rejects
+ * the same requests as Redis, with the same messages.
  */
 import { splitInline } from './inline-words.js';
 
-/** Redis's limit for one line; a longer one is no command. */
+/** Redis's limit for one line. */
 export const inlineBytesMax = 64 * 1024;
-/** Values up to this; 128 parts of leased memory. */
+/** Longest value: about 128 parts in leased memory. */
 export const valueBytesMax = 8 * 1024 * 1024;
-/** Arguments of one request, as Redis had it up to version 6. */
+/** Arguments of one request: the limit of Redis up to version 6. */
 export const argumentsMax = 1024 * 1024;
-/** Bytes of one request: an MSET of eight of the longest values, and what one client can make us hold. */
+/** Bytes of one request, which the server must buffer for a client: an MSET of eight of the longest values. */
 export const requestBytesMax = 64 * 1024 * 1024;
-/** Before AUTH a request is short, as in Redis. */
+/** Limits of a request before AUTH, as in Redis. */
 const strangerArgumentsMax = 10;
 const strangerBytesMax = 16 * 1024;
-/** What an argument costs beside its bytes; empty ones cost it too. */
+/** Overhead of an argument, also of an empty one. */
 const argumentBytes = 128;
-/** Arguments that came in pieces are gathered in a buffer of their own from this length on. */
+/** An argument of at least this length that comes in pieces is gathered in its own buffer. */
 const gatheredBytesMin = 32 * 1024;
 
 const [star, dollar, lineFeed, carriageReturn, zero] = [0x2a, 0x24, 0x0a, 0x0d, 0x30];
-/** Of lengths that are read without making a string: any value's has fewer. */
+/** A length of up to this many digits is parsed without making a string. The length of every value has fewer. */
 const shortDigitsMax = 9;
 const nothing = Buffer.alloc(0);
 
-/** The stream cannot be understood from here on: the message goes to the client, the connection ends. */
+/** The rest of the stream cannot be parsed: the client gets the message, and the connection ends. */
 export class ProtocolError extends Error {}
 
 export class RequestParser {
-  /** A client that has not authenticated gets less room. */
+  /** The client has not authenticated, so lower limits apply. */
   isStranger = false;
   #input: Buffer = nothing;
   #at = 0;
   #arguments: Buffer[] = [];
-  /** Of the request that is being read. */
+  /** State of the request that is being read. */
   #missingArguments = 0;
   #bulkBytes = -1;
   #requestBytes = 0;
   #gathered: Buffer | undefined;
   #gatheredBytes = 0;
 
-  /** Bytes received for a request that is not complete yet; a long value counts in full once its length is known. */
+  /** Bytes held for an incomplete request. A long value counts in full once its length is known. */
   get heldBytes(): number {
     const unread = this.#input.length - this.#at;
     if (this.#missingArguments === 0) return unread;
@@ -60,7 +60,7 @@ export class RequestParser {
   }
 
   /**
-   * The next request, `undefined` until more bytes come.
+   * The next request; `undefined` if it needs more bytes.
    * @throws ProtocolError
    */
   next(): Buffer[] | undefined {
@@ -88,7 +88,7 @@ export class RequestParser {
     }
   }
 
-  /** @returns how many arguments follow. */
+  /** @returns the number of arguments that follow. */
   #begin(): number | undefined {
     let count = this.#shortNumber();
     if (count === undefined) {
@@ -154,8 +154,8 @@ export class RequestParser {
   }
 
   /**
-   * The number of nearly every line: digits behind its first character, no zero in front, all received. Takes the line;
-   * `undefined`, and nothing taken, for any other.
+   * Fast path for nearly every line: digits after its first character, no leading zero, received whole. Consumes the
+   * line. For any other line it returns `undefined` and consumes nothing.
    */
   #shortNumber(): number | undefined {
     const input = this.#input;
@@ -172,7 +172,7 @@ export class RequestParser {
     return number;
   }
 
-  /** Up to a carriage return and whatever byte follows, as Redis takes it. */
+  /** Consumes bytes up to a carriage return and one more byte, whatever its value, as Redis does. */
   #line(complaint: string): string | undefined {
     const input = this.#input;
     const end = input.indexOf(carriageReturn, this.#at);

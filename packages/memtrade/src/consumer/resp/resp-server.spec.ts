@@ -26,7 +26,7 @@ async function serve(options: Partial<RespServerOptions> = {}): Promise<RespServ
   return server;
 }
 
-/** Everything written has arrived in leased memory. */
+/** Resolves once everything written has arrived in leased memory. */
 const settled = (server: RespServer): Promise<void> => expect.poll(() => server.keyspace.loadBytes).toBe(0);
 
 async function connect(server: RespServer): Promise<WireClient> {
@@ -193,7 +193,7 @@ describe('clients that have sent everything', () => {
     const value = Buffer.alloc(MiB, 'v');
     await client.call('set', 'k', value);
     await settled(server);
-    // More than the server keeps for one client: it stops reading on the way.
+    // More than the server buffers for one client: it stops reading meanwhile.
     client.send(Buffer.concat(Array.from({ length: 20 }, () => request(['get', 'k']))));
     client.end();
     expect(await client.replies(20)).toHaveLength(20);

@@ -19,11 +19,11 @@ import { valueBytesMax } from './request-parser.js';
 import { commandTable } from './server-commands.js';
 import { stringCommands } from './string-commands.js';
 
-/** A connection costs a socket and some 40 KiB of buffers. */
+/** Each connection costs a socket and about 40 KiB of buffers. */
 export const clientsMaxDefault = 1000;
-/** Values in flight to and from leased memory. While there are more, clients are not read from. */
+/** Bytes of values in flight to and from leased memory. Above this, the server stops reading from clients. */
 const loadBytesMax = 256 * 1024 * 1024;
-/** Unfinished requests of all clients. */
+/** Bytes of unfinished requests of all clients. */
 const requestBytesMax = 512 * 1024 * 1024;
 /** A peer must finish its TLS handshake in this time. */
 const handshakeTimeoutMs = 10_000;
@@ -35,9 +35,9 @@ export interface RespServerOptions {
   readonly tier: CacheTier;
   /** Default 127.0.0.1. */
   readonly host?: string;
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
-  /** The password for AUTH; without one every client is accepted. */
+  /** The password for AUTH. Without one, every client is accepted. */
   readonly password?: string | undefined;
   /** With `ca`, clients must present a certificate. */
   readonly tls?: Pick<TlsOptions, 'cert' | 'key' | 'ca'> | undefined;

@@ -7,7 +7,7 @@ import { ok, Pairs, ReplyError, Status, Verbatim, type Reply } from './reply.js'
 
 const status = (text: string): Status => new Status(text);
 
-/** COMMAND and all below it need the table that they are part of. */
+/** COMMAND and its subcommands. They need the table that they are part of. */
 function commandCommand(table: ReadonlyMap<string, Command>): Command {
   const all = (): Command[] => [...table.values()];
   const flags = ['loading', 'stale'];

@@ -8,7 +8,7 @@ import { int64Max, int64Min, integerOf } from './numbers.js';
 import { ok, ReplyError, type Reply } from './reply.js';
 import { valueBytesMax } from './request-parser.js';
 
-/** Bytes of one reply: an MGET of values that are 8 MiB each ends here, and not at the memory's end. */
+/** Bytes of one reply. Without this limit, an MGET of values of 8 MiB each could exhaust the memory. */
 const replyBytesMax = 256 * 1024 * 1024;
 
 const empty = Buffer.alloc(0);
@@ -115,7 +115,7 @@ const getRange: Run = ({ keyspace }, [, key, startBytes, endBytes]) => {
     : rangeOf(value ?? empty, start, end);
 };
 
-/** Both ends included; negative ones count from the end. */
+/** Both ends are included. Negative ones count from the end. */
 function rangeOf(value: Buffer, start: bigint, end: bigint): Buffer {
   if (start < 0n && end < 0n && start > end) return empty;
   const first = Math.max(0, Number(start) + (start < 0n ? value.length : 0));
