@@ -1,11 +1,11 @@
-/** What a run has to have shown. Each is a fact that a broken part would spoil. */
+/** The checks of a run. Each fails if a part of the stack is broken. */
 import type { ConsumerFigures } from './messages.js';
 import type { Check } from './result.js';
 import { tiers } from './statistics.js';
 
 export interface CheckFacts {
   readonly consumer: ConsumerFigures;
-  /** Why the engines could not be compared, where they could not. */
+  /** Reason why the engines could not be compared; `undefined` if they were. */
   readonly bpfUnavailable: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export function makeChecks(facts: CheckFacts): Record<string, Check> {
   };
 }
 
-/** Equal, on keys that were there and keys that were not, with some of the workload's reads through the engine too. */
+/** The engines agree on present and on absent keys, and the engine served some reads of the workload. */
 function enginesEqual({ consumer, bpfUnavailable }: CheckFacts): Check {
   if (bpfUnavailable !== undefined) return { skipped: bpfUnavailable };
   const { comparison, lookups } = consumer;

@@ -1,21 +1,21 @@
-/** The other end of a {@link Child}: what the demo's own processes do in the same way. */
+/** The child's end of a {@link Child}: code that all of the demo's own processes share. */
 import type { ServeMessage } from './messages.js';
 
 const figuresIntervalMs = 500;
 
 export function tellParent(message: ServeMessage): void {
-  // A parent that is just gone is no error: the end of the channel is on its way.
+  // If the parent has just ended, the send fails. The callback ignores that: `disconnect` follows.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
-/** Figures for the parent, twice a second: from when there are some until their source is closed. */
+/** Sends figures to the parent twice a second, from `start` until `stop`. */
 export interface Report {
   start(figures: () => unknown): void;
   stop(): void;
 }
 
 /**
- * Runs `work` with a signal that aborts when the parent says so or is gone, and ends the process after it.
+ * Runs `work`, then ends the process. The signal aborts on SIGTERM or when the parent has ended.
  */
 export async function runAsChild(
   work: (signal: AbortSignal, report: Report) => Promise<void>,

@@ -1,18 +1,17 @@
 /**
- * A process of the demo: started with an IPC channel, in a session of its own so that Ctrl-C in the terminal reaches
- * the demo alone, which then ends its children in the right order. When the demo is killed the channel breaks, and
- * every child takes that as the order to end.
+ * A process of the demo. It has an IPC channel, and a session of its own: Ctrl-C in the terminal reaches only the demo,
+ * which then ends its children in the right order. If the demo is killed, the channel breaks, and every child ends.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { processIdentity, type ProcessIdentity } from '@exopool/native/internal';
 import { ExopoolError } from '@exopool/shared';
 import type { ServeMessage } from './messages.js';
 
-/** For what hangs: one that ends is told at once, and two cores shared by all may take a minute to fill a Redis server. */
+/** Longer than any start: on two cores that all processes share, Redis takes a minute to fill. Past this it hangs. */
 const readyTimeoutMs = 180_000;
 /** A producer that gives memory back unmaps gigabytes; past this it hangs. */
 const closeTimeoutMs = 60_000;
-/** Of standard error, kept to explain an unexpected end. */
+/** The end of standard error is kept to explain an unexpected exit. */
 const complaintBytesMax = 4096;
 
 export class Child {
@@ -52,12 +51,12 @@ export class Child {
     });
   }
 
-  /** Undefined when it could not be started. */
+  /** Undefined if it could not be started. */
   get identity(): ProcessIdentity | undefined {
     return this.#identity;
   }
 
-  /** The latest figures that it sent; what they are depends on the process. */
+  /** The latest figures that the process sent. Their type depends on the process. */
   get figures(): unknown {
     return this.#figures;
   }
@@ -66,7 +65,7 @@ export class Child {
     if (this.#process.connected) this.#process.send(message, () => undefined);
   }
 
-  /** Resolves with the facts that it announces. @throws ExopoolError when it ends or takes too long. */
+  /** Resolves with the facts of its `ready` message. @throws ExopoolError if it ends before, or takes too long. */
   async ready(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
     const timeout = AbortSignal.timeout(readyTimeoutMs);
     let facts: Readonly<Record<string, unknown>> | undefined;
@@ -85,12 +84,12 @@ export class Child {
     return facts;
   }
 
-  /** @throws ExopoolError with its last words, when it ended without having been told to. */
+  /** @throws ExopoolError with its last output, if it ended unexpectedly. */
   assertRunning(): void {
     if (this.#failed) throw this.#failed;
   }
 
-  /** Tells it to end, and makes sure. */
+  /** Asks it to end, and kills it if it does not. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#process.kill('SIGTERM');
@@ -109,7 +108,7 @@ export class Child {
   }
 }
 
-/** The line that names the error: our own form of it, else that of an uncaught exception, else the last one. */
+/** The line that names the error: one of exopool's, else one of an uncaught exception, else the last line. */
 function lastError(complaint: string): string {
   const lines = complaint.trim().split('\n');
   const named =

@@ -1,17 +1,17 @@
-/** Whether anything of a run is left, found by looking at the machine and not by trusting who cleaned up. */
+/** Looks for leftovers of a run on the machine itself, independently of the code that cleaned up. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultStateDir } from '@exopool/native';
 import { isRunning, type ProcessIdentity } from '@exopool/native/internal';
 
-/** What a run started and made. */
+/** Everything that a run started or created. */
 export interface Traces {
   readonly processes: readonly ProcessIdentity[];
   /** Folders and cgroups. */
   readonly paths: readonly string[];
 }
 
-/** @returns one line for each thing that is left; a journal stands for a change that was not undone. */
+/** @returns one line for each leftover. A journal means a change that was not undone. */
 export function findRemains({ processes, paths }: Traces, stateDir = defaultStateDir()): string[] {
   const pids = new Set(processes.map(({ pid }) => String(pid)));
   const journals = existsSync(stateDir) ? readdirSync(stateDir) : [];

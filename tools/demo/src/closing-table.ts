@@ -1,4 +1,4 @@
-/** The closing table: what the run showed, also where it does not flatter. */
+/** The closing table: all results of the run, also the unfavourable ones. */
 import Table from 'cli-table3';
 import { formatBytes, formatCount } from '@exopool/shared';
 import { volumeReadsPerSecond } from './disk-limit.js';
@@ -86,7 +86,7 @@ function checksTable(checks: Readonly<Record<string, Check>>): string {
   return table.toString();
 }
 
-/** No colours: the table is read in logs too. */
+/** No colours, for logs. */
 function plainTable(head: string[]): Table.Table {
   return new Table({ head, style: { head: [], border: [], compact: true } });
 }

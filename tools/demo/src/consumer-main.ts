@@ -1,4 +1,4 @@
-/** The demo's consumer: a process with a store whose cache tier is memory leased from others, and its readers. */
+/** The demo's consumer: a process with readers and a store whose cache tier is leased memory. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Store } from '@exopool/bpf-storage';
@@ -70,7 +70,7 @@ class Consumer {
     if (measured) mode.readsPerSecond.push(rate);
   }
 
-  /** The table file in the page cache: now `auto` may walk it inside the kernel. */
+  /** Reads the table file into the page cache, so that the engine `auto` can walk it inside the kernel. */
   async #runWarmFile(slice: Slice, signal: AbortSignal): Promise<void> {
     for (const name of await readdir(this.#plan.storePath)) {
       if (name.endsWith('.table')) await readFile(join(this.#plan.storePath, name));
@@ -142,7 +142,7 @@ async function main(plan: ConsumerPlan, signal: AbortSignal, report: Report): Pr
     });
     try {
       const probe = new TierProbe(remote.tier);
-      // Direct reads go past the page cache: the only local memory is the store's own.
+      // Direct reads bypass the page cache, so the only local memory is the store's own.
       const local = { readOnly: true, createIfMissing: false, direct: true, cacheBytes } as const;
       await using store = await Store.open(storePath, { ...local, engine: measuredEngine, cacheTier: probe });
       const consumer = new Consumer(plan, store, remote, probe, data);

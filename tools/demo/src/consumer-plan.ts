@@ -1,8 +1,8 @@
-/** What the consumer process is told to do. Apart from its module, which runs it when it is imported. */
+/** The plan for the consumer process. It is not in consumer-main.ts, since importing that file runs the process. */
 
 import type { DiskLimit } from './disk-limit.js';
 
-/** The comparison is of tiers: both modes read tables the same way, past the page cache. */
+/** The demo compares tiers, so both modes read tables in the same way: past the page cache. */
 export const measuredEngine = 'pread';
 
 export interface ConsumerPlan {
@@ -16,6 +16,6 @@ export interface ConsumerPlan {
   /** Slabs to lease. */
   readonly slabs: number;
   readonly seed: number;
-  /** To measure on a limited disk too. */
+  /** Also measures on a limited disk. */
   readonly diskLimit: DiskLimit | undefined;
 }

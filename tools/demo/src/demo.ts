@@ -2,8 +2,8 @@
  * The combined stack on one machine: real processes on loopback, real data, and the same workload with and without
  * leased memory. stack.ts draws the processes, schedule.ts the order of what is measured.
  *
- * Everything that is started or made is ended and removed here, whatever happens. What an earlier run that was killed
- * left behind is removed first.
+ * This file ends every process and removes every file of the run, also after a failure. First it removes leftovers of
+ * earlier runs that were killed.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,29 +26,29 @@ import { waitUntil } from './wait-until.js';
 
 export interface DemoOptions {
   readonly data: DemoData;
-  /** Of the measured part, at least {@link secondsMin}. */
+  /** Length of the measured part, at least {@link secondsMin}. */
   readonly seconds: number;
-  /** No live view, also on a terminal. */
+  /** No live view, even on a terminal. */
   readonly headless: boolean;
   /** The file that runs the `exopool` command. */
   readonly mainPath: string;
   readonly signal: AbortSignal;
 }
 
-/** Shorter, a slice would be over before the caches have settled. */
+/** In a shorter run a slice would end before the caches have settled. */
 export const secondsMin = 10;
-/** The store's own memory, as a share of the data: the rest has to come from somewhere. */
+/** The store's own memory as a share of the data. All other reads go to leased memory or to the disk. */
 const localShare = 0.1;
-/** Smaller than the market's usual 64 MiB, so that this little data is spread over both producers. */
+/** Smaller than the usual 64 MiB of the market, so that the small data set is spread over both producers. */
 const slabMib = 16;
-/** Of leased memory for each byte of data: a log wants slack, and no single producer should have it all. */
+/** Leased memory per byte of data: a log needs slack, and no single producer should hold all data. */
 const leaseMargin = 2;
-/** Memory that stays free on the machine. */
+/** Free memory that a producer leaves on the machine. */
 const floorMib = 256;
 const smallDataBytes = 20 * MiB;
 const seed = 42;
 
-/** @throws ExopoolError when a part of the stack fails, or `EXOPOOL_ABORTED`; nothing is left behind then either. */
+/** @throws ExopoolError if a part of the stack fails, or `EXOPOOL_ABORTED`. It cleans up in that case, too. */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const base = await stateBase();
   await undoLeftovers();
@@ -72,7 +72,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   return { ...result, checks: { ...result.checks, cleaned_up: remains.length === 0 } };
 }
 
-/** What a run has to work with. */
+/** The resources of a run. */
 interface Run {
   readonly options: DemoOptions;
   readonly stack: Stack;
@@ -91,7 +91,7 @@ async function measure(run: Run): Promise<DemoResult> {
   state.phase = 'starting the broker';
   const { endpoint, caFile, market } = await startBroker(run);
   const harvest = await runHarvestStage(stack, market('redis'), storePath, state, options.signal);
-  // Where nothing is harvested the idle memory has to do.
+  // Without harvesting, the producer of idle memory offers all slabs.
   const idleMib = slabMib * (harvest.skipped === undefined ? Math.ceil(slabs / 2) : slabs);
   state.phase = 'starting a producer of idle memory';
   await stack.startCommand('producer idle', ['producer', ...market('idle'), '--max-mib', String(idleMib)]);
@@ -125,7 +125,7 @@ async function load({ options, state }: Run, storePath: string, digestsPath: str
 interface Market {
   readonly endpoint: string;
   readonly caFile: string;
-  /** The flags with which a producer of that name takes part. */
+  /** Flags for a producer of that name to join the market. */
   readonly market: (name: string) => string[];
 }
 
@@ -140,7 +140,7 @@ async function startBroker({ stack, folder }: Run): Promise<Market> {
   return { endpoint, caFile, market };
 }
 
-/** The limit, or why there can be none. */
+/** The limit, or the reason why there is none. */
 function limitDisk(journal: MachineJournal, folder: string): { limit?: DiskLimit; skipped?: string } {
   try {
     return { limit: createDiskLimit(journal, folder) };

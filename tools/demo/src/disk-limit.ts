@@ -1,16 +1,16 @@
 /**
- * A disk like a network volume: so many reads a second and no more, as the usual volumes of a cloud have. The block
- * layer's throttling does it, for the processes of one cgroup (`blkio` on v1, `io` on v2).
+ * Limits a disk to a number of reads per second, like a network volume of a cloud. The block layer throttles the
+ * processes of one cgroup (`blkio` on v1, `io` on v2).
  *
- * Whether remote memory helps depends on the disk beside it, and a disk of the host is far from what most virtual
- * machines have. So the demo measures both.
+ * Whether remote memory helps depends on the local disk, and a disk of the host is much faster than the volume of most
+ * virtual machines. So the demo measures both.
  */
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { MachineJournal } from '@exopool/native';
 import { ExopoolError, toExopoolError } from '@exopool/shared';
 
-/** What AWS gp3 gives without surcharge; others are near it. */
+/** Reads per second that AWS gp3 gives without surcharge; other clouds are near it. */
 export const volumeReadsPerSecond = 3000;
 
 export interface DiskLimit {
@@ -21,8 +21,8 @@ export interface DiskLimit {
 }
 
 /**
- * A cgroup, without a limit yet, for the disk that `path` lies on.
- * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` where the kernel cannot.
+ * Creates a cgroup, without a limit yet, for the disk that contains `path`.
+ * @throws ExopoolError `EXOPOOL_PERMISSION` without root, `EXOPOOL_UNSUPPORTED` if the kernel cannot throttle.
  */
 export function createDiskLimit(journal: MachineJournal, path: string): DiskLimit {
   const device = wholeDisk(path);
@@ -38,7 +38,7 @@ export function createDiskLimit(journal: MachineJournal, path: string): DiskLimi
   return { cgroup, version, device };
 }
 
-/** Puts a process under the limit, with all of its threads. */
+/** Moves a process with all of its threads under the limit. */
 export function joinDiskLimit({ cgroup }: DiskLimit, pid: number): void {
   writeFileSync(join(cgroup, 'cgroup.procs'), String(pid));
 }
@@ -81,7 +81,7 @@ function words(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split(/\s+/) : [];
 }
 
-/** Throttling knows whole disks, not partitions. */
+/** Throttling applies to whole disks, not to partitions. */
 function wholeDisk(path: string): string {
   const { dev } = statSync(path, { bigint: true });
   const link = `/sys/dev/block/${major(dev)}:${minor(dev)}`;

@@ -1,4 +1,4 @@
-/** The same keys through two engines, byte for byte: the kernel's walk has to find exactly what `pread` finds. */
+/** Looks up the same keys by two engines and compares the values: the kernel's walk must find what `pread` finds. */
 import { Store } from '@exopool/bpf-storage';
 import type { Random } from './random.js';
 
@@ -6,16 +6,16 @@ export interface EngineComparison {
   /** The engine that was compared with `pread`. */
   readonly engine: string;
   readonly keys: number;
-  /** Of `keys`, those that are in the store. */
+  /** Number of `keys` that are in the store. */
   readonly present: number;
   readonly differences: number;
 }
 
-/** Half of them present: enough to touch most interior pages and some thousand leaves, in well under a second. */
+/** Half of them are present. They touch most interior pages and some thousand leaves, in less than a second. */
 const comparedKeys = 4096;
 const batchKeys = 64;
 
-/** @throws ExopoolError `EXOPOOL_UNSUPPORTED` when `engine` cannot run here. */
+/** @throws ExopoolError `EXOPOOL_UNSUPPORTED` if `engine` cannot run here. */
 export async function compareEngines(
   storePath: string,
   engine: 'page-cache-bpf',
@@ -38,7 +38,7 @@ export async function compareEngines(
   return { engine, keys: comparedKeys, present, differences };
 }
 
-/** A key of the store, or its neighbour that is most likely not there. */
+/** A key of the store, or a key next to it that is most likely absent. */
 function pickKey(keys: readonly Buffer[], random: Random, present: boolean): Buffer {
   const key = keys[Math.floor(random() * keys.length)]!;
   if (present) return key;

@@ -1,7 +1,6 @@
 /**
- * The part of the demo beside Redis: a server under a steady load, its latency before anything is taken from it, and
- * while memory is taken. Both are measured while nothing else runs, or the comparison would show the readers of the
- * store, which need the same processors.
+ * Harvesting from Redis: a server under a steady load, and its latency before and during the harvest. Nothing else runs
+ * meanwhile, since the readers of the store would need the same processors and distort the comparison.
  *
  *   fill | before (the harvester learns) | during (it takes a chunk at a time) | beside the readers
  */
@@ -15,27 +14,27 @@ import type { RedisFigures, RedisWindow } from './messages.js';
 import { freePort, type Stack } from './stack.js';
 import { pause, waitUntil } from './wait-until.js';
 
-/** Real data, copied until there is so much of it; a tenth of it stays hot. */
+/** Size of the data in Redis: real data, repeated to this size. A tenth of it stays hot. */
 const fillBytes = 256 * MiB;
 const epochSeconds = 0.25;
-/** The harvester learns for 20 s, some five of which it takes to fill Redis. */
+/** The harvester learns for 20 s. Filling Redis takes about 5 s of them. */
 const baselinePoints = 80;
-/** Small steps: a server of some hundred megabytes must not lose a fifth of them at once. */
+/** Small steps: a server of 256 MiB must not lose a fifth of its memory at once. */
 const chunkMib = 16;
 const coolingSeconds = 0.5;
 /** Enough for a dozen chunks. */
 const harvestSeconds = 10;
-/** After this the harvester has its reasons not to begin, such as swap that somebody else fills. */
+/** Past this the harvester has a reason not to begin, such as swap that is full. */
 const startTimeoutMs = 60_000;
-/** On a small machine the load itself makes PING jump by some milliseconds. */
+/** On a small machine the load alone lets the latency of PING vary by some milliseconds. */
 const dropSlackMs = 5;
 
 export interface HarvestStage {
   readonly producer: Child | undefined;
-  /** Why Redis, or harvesting from it, is left out. */
+  /** Reason why there is no Redis, or no harvesting from it. */
   readonly skipped: string | undefined;
   redis(): RedisFigures | undefined;
-  /** Latencies from now on belong to that window. */
+  /** Counts latencies from now on for that window. */
   enter(window: RedisWindow): void;
 }
 

@@ -1,4 +1,4 @@
-/** What the demo's own instruments add to each read that it measures. */
+/** The time that the demo's instruments add to each measured read. */
 import { bench, describe } from 'vitest';
 import { digest } from './key-digests.js';
 import { seededRandom } from './random.js';

@@ -1,6 +1,6 @@
 /**
- * What was loaded, remembered independently of the store: a digest of every value, kept beside the store in a file,
- * so that the reading process can tell a wrong value from a right one.
+ * A digest of every loaded value, in a file beside the store. It is independent of the store, so the reading process
+ * can tell a wrong value from a right one.
  *
  * Records of key length (u16 LE), key, and the first eight bytes of the value's SHA-256.
  */
@@ -18,7 +18,7 @@ export interface KeyDigests {
   readonly digests: readonly Buffer[];
 }
 
-/** Collects digests by key; a later value of a key replaces an earlier one, as in the store. */
+/** Collects digests by key. A later value of a key replaces an earlier one, as in the store. */
 export class DigestCollector {
   readonly #byKey = new Map<string, Buffer>();
 

@@ -1,7 +1,7 @@
-/** How long calls took, in an HDR histogram. */
+/** Latencies of calls, in an HDR histogram. */
 import { build, type Histogram } from 'hdr-histogram-js';
 
-/** Three digits are below the noise of any run; a minute is longer than any call may take. */
+/** An error of three digits is below the noise of any run. No call may take longer than a minute. */
 const significantDigits = 3;
 const nanosecondsMax = 60e9;
 
@@ -12,7 +12,7 @@ export class Latencies {
     autoResize: false,
   });
 
-  /** Calls recorded. */
+  /** Number of recorded calls. */
   get count(): number {
     return this.#histogram.totalCount;
   }

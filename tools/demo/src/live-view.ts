@@ -1,4 +1,4 @@
-/** What happens, while it happens: a block that is redrawn on a terminal, a line every two seconds elsewhere. */
+/** Shows progress: a block that is redrawn on a terminal, or a line every two seconds elsewhere. */
 import { createLogUpdate } from 'log-update';
 import { formatBytes, formatCount } from '@exopool/shared';
 import { dollars, micros } from './closing-table.js';
@@ -8,10 +8,10 @@ import { share, tiers } from './statistics.js';
 const drawIntervalMs = 250;
 const lineIntervalMs = 2000;
 
-/** Everything that may be shown; what is not there yet is left out. */
+/** Everything that the view can show. Figures that do not exist yet are left out. */
 export interface LiveState {
   phase: string;
-  /** Something that a reader of the figures should know. */
+  /** A remark that a reader of the figures should know. */
   note?: string | undefined;
   consumer?: () => ConsumerFigures | undefined;
   redis?: () => RedisFigures | undefined;
@@ -25,7 +25,7 @@ export class LiveView {
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
   readonly #timer: NodeJS.Timeout;
 
-  /** @param headless never redraws, also on a terminal. */
+  /** @param headless never redraws, even on a terminal. */
   constructor(state: LiveState, headless: boolean, output: NodeJS.WriteStream = process.stderr) {
     this.#state = state;
     this.#output = output;
@@ -47,7 +47,7 @@ export class LiveView {
   }
 }
 
-/** The lines of one moment. */
+/** The lines for one update. */
 export function describeState(state: LiveState, seconds: number): string[] {
   const lines = [`${state.phase} (${seconds.toFixed(0)} s)`];
   const consumer = state.consumer?.();

@@ -1,23 +1,23 @@
-/** Fills the store that the consumer will read, and remembers what went in. */
+/** Fills the store that the consumer will read, and writes the digests of its values. */
 import { Store } from '@exopool/bpf-storage';
 import { ExopoolError } from '@exopool/shared';
 import { DigestCollector } from './key-digests.js';
 
-/** Real data, read once. */
+/** A source of real data, to be read once. */
 export interface DemoData {
-  /** What it is, for people. */
+  /** A description of the data, for people. */
   readonly name: string;
   entries(): AsyncIterable<readonly [key: Buffer, value: Buffer]>;
 }
 
 export interface LoadedData {
-  /** Different keys. */
+  /** Number of distinct keys. */
   readonly entries: number;
-  /** Of the table file. */
+  /** Size of the table file. */
   readonly bytes: number;
 }
 
-/** @throws ExopoolError what reading or storing throws; `EXOPOOL_INPUT` when there is too little data. */
+/** @throws ExopoolError `EXOPOOL_INPUT` if there is too little data, and the errors of reading and storing. */
 export async function loadData(
   data: DemoData,
   storePath: string,
@@ -44,5 +44,5 @@ export async function loadData(
   return { entries: result.entries, bytes: result.bytes };
 }
 
-/** Fewer would all stay in the local cache, and every figure would be that cache's. */
+/** With fewer keys all values would stay in the local cache, and the demo would measure only that cache. */
 const entriesMin = 1000;

@@ -1,14 +1,14 @@
-/** What the demo's processes tell each other over their IPC channels. */
+/** Messages between the demo's processes over their IPC channels. */
 import type { EngineComparison } from './engine-comparison.js';
 import type { Disk, Mode, Slice } from './schedule.js';
 import type { LatencySummary, TierSummary } from './statistics.js';
 
-/** Sent by every long-running command of exopool to the process that started it. */
+/** Every long-running command of exopool sends these to the process that started it. */
 export type ServeMessage =
   | { readonly type: 'ready'; readonly facts: Readonly<Record<string, unknown>> }
   | { readonly type: 'figures'; readonly figures: unknown };
 
-/** What one mode showed, over all of its slices. */
+/** Results of one mode over all of its slices. */
 export interface ModeFigures {
   /** Reads per second of each slice, in order. */
   readonly readsPerSecond: readonly number[];
@@ -20,26 +20,26 @@ export type ModePair = Readonly<Record<Mode, ModeFigures>>;
 /** Figures of the consumer process, so far. */
 export interface ConsumerFigures {
   readonly slice: Slice | undefined;
-  /** Of the last half second. */
+  /** Latencies of the last half second. */
   readonly readsPerSecond: number;
   readonly recent: TierSummary;
   readonly disks: Readonly<Record<Disk, ModePair>>;
-  /** Leases held now. */
+  /** Number of leases held now. */
   readonly leases: number;
   readonly leasedBytes: number;
-  /** US dollars per GiB and hour, and US dollars so far. */
+  /** Price in US dollars per GiB and hour, and US dollars charged so far. */
   readonly price: number;
   readonly charged: number;
   readonly valuesChecked: number;
   readonly valuesWrong: number;
-  /** Lookups of the tables, by engine. */
+  /** Lookups in table files, by engine. */
   readonly lookups: Readonly<Record<string, number>>;
   /** Set once the engines have been compared. */
   readonly comparison: EngineComparison | undefined;
   readonly done: boolean;
 }
 
-/** Before harvesting, while it goes on, and while the store's readers use the same processors. */
+/** Before harvesting, during it, and beside the store's readers, which use the same processors. */
 export const redisWindows = ['before', 'during', 'beside'] as const;
 export type RedisWindow = (typeof redisWindows)[number];
 
@@ -47,7 +47,7 @@ export type RedisWindow = (typeof redisWindows)[number];
 export interface RedisFigures {
   /** Bytes that the Redis server holds. */
   readonly usedBytes: number;
-  /** Of the last second. */
+  /** Latencies of the last second. */
   readonly recent: LatencySummary;
   readonly windows: Readonly<Record<RedisWindow, LatencySummary>>;
 }

@@ -1,9 +1,9 @@
-/** Randomness that a seed repeats, so that two runs, and both halves of a comparison, read the same keys. */
+/** Random numbers from a seed, so that two runs, and both halves of a comparison, read the same keys. */
 
 /** A uniform number in [0, 1). */
 export type Random = () => number;
 
-/** mulberry32: 32 bits of state, good enough for a workload and for nothing else. */
+/** mulberry32: 32 bits of state, good enough for a workload only. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {

@@ -1,15 +1,15 @@
 /**
- * Closed-loop readers: a fixed number of callers, each waiting for its value before it asks for the next key, as
- * request handlers of a service would. Throughput is then what latency makes of it.
+ * Closed-loop readers: a fixed number of callers, each of which waits for its value before it reads the next key, like
+ * the request handlers of a service. So throughput follows from latency.
  */
 import type { Store } from '@exopool/bpf-storage';
 import { digest, type KeyDigests } from './key-digests.js';
 import { TierLatencies } from './statistics.js';
 import type { TierProbe } from './tier-probe.js';
 
-/** A service with a few requests at a time: enough to keep a disk busy, few enough for latencies not to be those of a queue. */
+/** Callers at a time: enough to keep a disk busy, and few enough that latency is not mostly time in a queue. */
 const callers = 4;
-/** One value in so many is compared with its digest: hashing each would be a fifth of the time of a memory hit. */
+/** One of this many values is compared with its digest. Hashing every value would take a fifth of a memory hit. */
 const checkEvery = 8;
 
 export interface ReadCounters {
@@ -36,8 +36,8 @@ export class ReaderLoop {
   }
 
   /**
-   * Reads for so long, or until the signal aborts.
-   * @param latencies what this slice adds to.
+   * Reads for `seconds`, or until the signal aborts.
+   * @param latencies to which this slice adds.
    * @returns reads per second.
    */
   async run(seconds: number, latencies: TierLatencies, signal: AbortSignal): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * A process of its own that fills a Redis server with real data, of which only a tenth is read again, and then reads
- * at a fixed rate: so a slow-down shows as latency, and does not hide in a lower rate.
+ * A process that fills a Redis server with real data, then reads a tenth of it at a fixed rate. At a fixed rate a
+ * slow-down shows as latency, and not as a lower rate.
  */
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
@@ -15,15 +15,15 @@ import { zipf } from './zipf.js';
 export interface RedisLoadPlan {
   readonly port: number;
   readonly storePath: string;
-  /** Of values, roughly. */
+  /** Approximate bytes of all values. */
   readonly fillBytes: number;
   readonly seed: number;
 }
 
-/** A modest load: on a small machine the store's readers need the processors. */
+/** A light load: on a small machine the store's readers need the processors. */
 const readsPerSecond = 500;
 const tickMs = 2;
-/** Of the keys, how many are ever read: the rest is what a harvester can take. */
+/** Share of the keys that are read. A harvester can take the rest. */
 const hotShare = 0.1;
 const pipelineCommands = 500;
 
@@ -65,7 +65,7 @@ async function fill(redis: Redis, plan: RedisLoadPlan, signal: AbortSignal): Pro
       pipeline = redis.pipeline();
     }
     await pipeline.exec();
-    // Values without bytes would never fill anything.
+    // Empty values would never fill the server.
     if (bytes === before) break;
   }
   return keys;
@@ -103,7 +103,7 @@ class RedisLoad {
     return { usedBytes: this.#usedBytes, recent, windows };
   }
 
-  /** An open loop: what is due is sent, whether or not earlier answers have come. */
+  /** An open loop: sends each request when it is due, even if earlier answers are missing. */
   async run(signal: AbortSignal): Promise<void> {
     const startMs = performance.now();
     let sent = 0;

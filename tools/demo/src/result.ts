@@ -5,7 +5,7 @@ import { redisWindows, type ModeFigures, type ModePair, type RedisFigures } from
 import type { Disk } from './schedule.js';
 import { median, tiers } from './statistics.js';
 
-/** A check that could not be made says why; it neither passes nor fails. */
+/** The result of a check. A skipped check has a reason, and neither passes nor fails. */
 export type Check = boolean | { readonly skipped: string };
 
 export interface DemoResult {
@@ -14,13 +14,13 @@ export interface DemoResult {
   readonly cacheBytes: number;
   readonly leasedBytes: number;
   readonly disks: Readonly<Record<Disk, ModePair>>;
-  /** Why there are no figures on a limited disk. */
+  /** Reason why there are no figures on a limited disk. */
   readonly limitedSkipped: string | undefined;
   readonly comparison: EngineComparison | undefined;
-  /** Lookups of the tables, by engine. */
+  /** Lookups in table files, by engine. */
   readonly lookups: Readonly<Record<string, number>>;
   readonly market: { readonly leases: number; readonly price: number; readonly charged: number };
-  /** Undefined where Redis could not run; `redisSkipped` says why. */
+  /** Undefined if Redis could not run; `redisSkipped` has the reason. */
   readonly redis: RedisFigures | undefined;
   readonly redisSkipped: string | undefined;
   readonly harvestedBytes: number;
@@ -32,7 +32,7 @@ export function passed(checks: Readonly<Record<string, Check>>): boolean {
   return Object.values(checks).every((check) => check !== false);
 }
 
-/** "Ours better than theirs is > 1": with the remote tier against without it, during harvesting against before. */
+/** Ratios above 1 favour exopool: with the remote tier against without it, during harvesting against before. */
 export function ratiosOf(result: DemoResult): Record<string, number> {
   const ratios: Record<string, number> = {};
   for (const disk of ['own', 'limited'] as const) {
@@ -46,7 +46,7 @@ export function ratiosOf(result: DemoResult): Record<string, number> {
     ratios['redis_p50'] = before.p50Us / during.p50Us;
     ratios['redis_p99'] = before.p99Us / during.p99Us;
   }
-  // A run too short for a figure has no ratio, and JSON has no NaN.
+  // If a run is too short for a figure, it has no ratio. JSON has no NaN.
   return Object.fromEntries(Object.entries(ratios).filter(([, ratio]) => Number.isFinite(ratio)));
 }
 
@@ -84,7 +84,7 @@ function diskRows(result: DemoResult, disk: Disk): object[] {
 }
 
 function modeRows(name: string, engine: string, { readsPerSecond, latency }: ModeFigures): object[] {
-  // A disk that was not measured has no rows.
+  // A disk without measurements has no rows.
   if (latency.all.count === 0) return [];
   return [
     {

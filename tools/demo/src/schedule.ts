@@ -1,13 +1,13 @@
 /**
- * The measured part, cut into slices: with and without the remote tier by turns, so that whatever drifts (the host's
- * other guests, the Redis server beside us) falls on both alike; and where the disk can be limited, as it is and
- * limited by turns.
+ * Cuts the measured part into slices that alternate between both modes, with and without the remote tier. So a drift,
+ * such as from other guests of the host or from Redis, affects both alike. If the disk can be limited, slices also
+ * alternate between the plain disk and the limited one.
  *
  *   warm-up (with) | own: without, with | limited: without, with | own: … | warm file
  */
 
 export type Mode = 'without' | 'with';
-/** The disk as it is, or held to the reads per second of a network volume. */
+/** The disk without a limit, or limited to the reads per second of a network volume. */
 export type Disk = 'own' | 'limited';
 
 export interface Slice {
@@ -17,10 +17,10 @@ export interface Slice {
   readonly seconds: number;
 }
 
-/** Shares of the measured part. The remote tier fills from what is read, so it needs a while before it counts. */
+/** Shares of the measured part. Reads fill the remote tier, so it needs a warm-up. */
 const warmUpShare = 0.2;
 const warmFileShare = 0.1;
-/** A slice shorter than this mostly measures its own beginning. */
+/** A shorter slice would mostly measure its own start. */
 const sliceSecondsMin = 1;
 const roundsMax = 4;
 

@@ -5,7 +5,7 @@
  *           <-- producer "redis"  runs redis-server in a cgroup and harvests from it  <-- load
  *           <-- consumer          a store with leased memory as its cache tier
  *
- * Broker and producers are the commands that an operator would start; ports are chosen by the system.
+ * Broker and producers are the commands that an operator would start. The system chooses the ports.
  */
 import { createServer } from 'node:net';
 import { once } from 'node:events';
@@ -22,9 +22,9 @@ export class Stack {
   readonly #mainPath: string;
   readonly #signal: AbortSignal;
   readonly #children: Child[] = [];
-  /** What producers started for their part. */
+  /** Processes that producers started, such as Redis. */
   readonly #commands: ProcessIdentity[] = [];
-  /** Made for these. */
+  /** Cgroups of these processes. */
   readonly #cgroups: string[] = [];
 
   /**
@@ -48,18 +48,18 @@ export class Stack {
     return this.#start(new Child('consumer', siblingModule('consumer-main.js'), [JSON.stringify(plan)]));
   }
 
-  /** Everything that was started, for a look at what is left of it. */
+  /** Everything that was started, so that a check can look for leftovers. */
   get traces(): Traces {
     const children = this.#children.flatMap(({ identity }) => identity ?? []);
     return { processes: [...children, ...this.#commands], paths: this.#cgroups };
   }
 
-  /** @throws ExopoolError when one of the processes has failed. */
+  /** @throws ExopoolError if one of the processes has failed. */
   assertRunning(): void {
     for (const child of this.#children) child.assertRunning();
   }
 
-  /** Ends all processes, the last one first, so that each can say goodbye to those it depends on. */
+  /** Ends all processes, the last one first, so that each can sign off from the processes that it depends on. */
   async close(): Promise<void> {
     for (const child of [...this.#children].reverse()) await child.close();
   }
@@ -71,7 +71,7 @@ export class Stack {
       const { path } = MemoryCgroup.ofProcess(commandPid);
       if (basename(path).startsWith('exopool-')) this.#cgroups.push(path);
     } catch {
-      // No memory cgroups on this machine, so none to look for afterwards.
+      // This machine has no memory cgroups, so there are none to check afterwards.
     }
   }
 
@@ -85,7 +85,7 @@ export class Stack {
 
 type Facts = Readonly<Record<string, unknown>>;
 
-/** A port that is free now. Another process could take it before it is used: then starting fails, and says so. */
+/** A port that is free now. If another process takes it before it is used, the start fails with an error. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,6 +1,6 @@
 /**
- * The folder of one run of the demo, or of another tool of ours, named for the process that owns it, so that a later run can tell the folder of a run that
- * was killed from one that is in use.
+ * The folder of one run of the demo, or of another tool. Its name identifies the process that owns it, so a later run
+ * can tell the folder of a killed run from a folder in use.
  *
  *   <base>/exopool-<tool>-<pid>-<start time of the process, clock ticks since boot>/
  */
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { processIdentity } from '@exopool/native/internal';
 import { toExopoolError } from '@exopool/shared';
 
-/** A store belongs on a disk, and the usual temporary folder is often memory. */
+/** A store must be on a disk, and the usual temporary folder is often in memory. */
 export async function stateBase(): Promise<string> {
   if (process.env['TMPDIR'] !== undefined) return process.env['TMPDIR'];
   const onDisk = '/var/tmp';
@@ -34,14 +34,14 @@ export async function createStateFolder(base: string, tool = 'demo'): Promise<st
   return folder;
 }
 
-/** Removes the folders of runs that no longer run. @returns how many there were. */
+/** Removes the folders of runs whose process has ended. @returns their number. */
 export async function removeDeadFolders(base: string, tool = 'demo'): Promise<number> {
   const namePattern = new RegExp(`^exopool-${tool}-(\\d+)-(\\d+)$`);
   let removed = 0;
   for (const name of await readdir(base).catch(() => [])) {
     const match = namePattern.exec(name);
     if (match === null || processIdentity(Number(match[1]))?.startTicks === Number(match[2])) continue;
-    // Folders of other users stay theirs.
+    // Leaves folders of other users alone.
     const isGone = await rm(join(base, name), { recursive: true, force: true }).then(
       () => true,
       () => false,

@@ -1,7 +1,7 @@
-/** Latencies by tier, and the summaries that go into tables and files. */
+/** Latencies by tier, and their summaries for tables and files. */
 import { Latencies } from './latencies.js';
 
-/** Where a read was served from. */
+/** Tiers that can serve a read. */
 export const tiers = ['memory', 'remote', 'store'] as const;
 export type Tier = (typeof tiers)[number];
 
@@ -16,7 +16,7 @@ export function summaryOf(latencies: Latencies): LatencySummary {
   return { count: latencies.count, p50Us: latencies.percentileUs(50), p99Us: latencies.percentileUs(99) };
 }
 
-/** One histogram a tier and one over all. */
+/** One histogram for each tier, and one for all reads. */
 export class TierLatencies {
   readonly #tiers: Readonly<Record<Tier, Latencies>> = {
     memory: new Latencies(),
@@ -48,7 +48,7 @@ export class TierLatencies {
 
 export type TierSummary = Readonly<Record<Tier | 'all', LatencySummary>>;
 
-/** The middle of the sorted numbers; NaN of none. */
+/** The median; NaN without numbers. */
 export function median(numbers: readonly number[]): number {
   if (numbers.length === 0) return NaN;
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -56,7 +56,7 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** `part / whole`, and 0 of nothing. */
+/** `part / whole`; 0 if `whole` is 0. */
 export function share(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }

@@ -1,12 +1,12 @@
 /**
- * Tells, for each read, which tier served it: a layer around the remote tier that sees what reaches it.
+ * Tells which tier served each read: a layer around the remote tier that sees each key that reaches it.
  *
  *   store.get(key) --memory hit--> done, the probe has not seen the key
  *                  --miss--> probe --hit--> 'remote'
  *                                  --miss--> table: 'store'
  *
- * With `enabled` off it is an empty tier: the same path, but every look-up misses and nothing is kept. So both
- * halves of the comparison run the same code, and differ in the remote memory alone.
+ * With `enabled` off it is an empty tier: every look-up misses, and nothing is kept. So both halves of the comparison
+ * run the same code and differ only in the remote memory.
  */
 import type { CacheTier, CacheTierStats } from '@exopool/shared';
 import type { Tier } from './statistics.js';
@@ -20,7 +20,7 @@ export class TierProbe implements CacheTier {
     this.#tier = tier;
   }
 
-  /** Where the read of `key`, which has just ended, was served from. */
+  /** The tier that served the read of `key`, which has just ended. */
   takeTier(key: Buffer): Tier {
     const name = key.toString('latin1');
     const tier = this.#seen.get(name);
@@ -40,7 +40,7 @@ export class TierProbe implements CacheTier {
     if (this.enabled) await this.#tier.putMany(entries);
   }
 
-  /** Deletes also while the tier is off: what is stale must not come back later. */
+  /** Deletes also while the tier is off, so that no stale value can return later. */
   deleteMany(keys: readonly Buffer[]): Promise<void> {
     return this.#tier.deleteMany(keys);
   }

@@ -1,9 +1,9 @@
-/** Waiting on a condition that nothing announces. */
+/** Waits for a condition by polling, since no event announces it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const pollMs = 100;
 
-/** Resolves once `condition` returns something, with that. @throws what `condition` throws, or the signal's reason. */
+/** Resolves with the first value that `condition` returns. @throws its error, or the signal's reason. */
 export async function waitUntil<T>(condition: () => T | undefined | false, signal: AbortSignal): Promise<T> {
   for (;;) {
     signal.throwIfAborted();

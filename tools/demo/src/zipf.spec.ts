@@ -14,7 +14,7 @@ describe('zipf', () => {
     for (let r = 1; r <= count; r += 1) zeta += r ** -0.99;
     for (const r of [1, 2, 10]) {
       const expected = (draws * r ** -0.99) / zeta;
-      // The method is exact for the first two and approximate, within a quarter, further down.
+      // The method is exact for the first two items, and within a quarter for the others.
       expect(seen[r - 1]! / expected).toBeGreaterThan(0.75);
       expect(seen[r - 1]! / expected).toBeLessThan(1.3);
     }

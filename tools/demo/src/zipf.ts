@@ -2,8 +2,8 @@
  * A skewed choice among `count` items: the r-th most popular is taken with probability 1 / r^theta, up to a factor.
  *
  * The method is that of Gray et al., "Quickly generating billion-record synthetic databases" (SIGMOD'94), which YCSB
- * uses too: one sum over all items at the start, then a constant time for each draw. Popularity is scattered over
- * the items by a random permutation, or neighbours in the key order, which share a page, would be hot together.
+ * uses too: one sum over all items at the start, then constant time for each draw. A random permutation scatters
+ * popularity over the items. Otherwise neighbours in key order, which share a page, would be hot together.
  */
 import { shuffled, type Random } from './random.js';
 

@@ -13,7 +13,7 @@ const anyLayers = fc
   .tuple(...layers.map(() => ns))
   .map((values) => perLayer((layer) => values[layers.indexOf(layer)]!));
 
-/** A read whose layers are 100 ns each way, and whose probes cost 10 ns. */
+/** A read that spends 100 ns in each layer in each direction, with probes of 10 ns. */
 const read: ReadMarks = {
   before: 0,
   syscallIn: 105,
@@ -114,7 +114,7 @@ describe('a breakdown', () => {
   });
 });
 
-/** What reads may be traced with here; a string is the reason why not. */
+/** A trace of reads on this machine, or the reason why there is none. */
 async function traceHere(): Promise<ReadTrace | string> {
   try {
     return await traceReads({ path: process.execPath, reads: 200 });

@@ -1,9 +1,9 @@
 /**
- * Nanoseconds a read spends in each layer, without what looking cost.
+ * Nanoseconds that a read spends in each layer, without the cost of the probes.
  *
- * Reads with probes tell how the time is shared, reads without them how much it is. What a probe costs is known from a
- * system call that does nothing; it is taken from the layers that it lies in. What the probed reads then still take
- * longer, or less, than the plain ones is shared out in proportion, so that the layers add up to a plain read.
+ * Reads with probes show how the time divides into layers, reads without probes show the total. A system call that does
+ * nothing shows the cost of a probe, which is subtracted from the layers around the probe. Probed reads may then still
+ * be longer or shorter than plain ones. All layers are scaled by the same factor, so that they add up to a plain read.
  */
 import { ExopoolError } from '@exopool/shared';
 import type { ReadMarks, ReadTrace } from '@exopool/native';
@@ -21,23 +21,23 @@ import {
 } from './layers.js';
 
 export interface Breakdown {
-  /** Of a plain read; the layers' sum. */
+  /** Time of a read without probes: the sum of the layers. */
   readonly totalNs: number;
   readonly layersNs: PerLayer;
-  /** Layers that could be told apart, each with those counted with it. */
+  /** Layers that the probes tell apart, each with the layers that are counted with it. */
   readonly groups: readonly (readonly Layer[])[];
-  /** Of a read with probes, what it took longer. Less than none on a device whose own time varies more. */
+  /** Additional time of a read with probes. It is negative if the device's own time varies by more than that. */
   readonly overheadNs: number;
-  /** What one probe around the system call costs, and one further in. */
+  /** Cost of a probe around the system call, and of a probe inside the kernel's layers. */
   readonly callProbeNs: number;
   readonly innerProbeNs: number;
-  /** Probes that a read passes. */
+  /** Number of probes that a read passes. */
   readonly passages: number;
-  /** Share of the plain read that neither was seen nor is explained by the probes: it was shared out. */
+  /** Share of the plain read that neither layers nor probes explain. The scaling of the layers spreads it over them. */
   readonly unexplained: number;
 }
 
-/** Of the reads the middle half by their time: an interrupt or a busy CPU in some is not where a read's time goes. */
+/** The middle half of the reads by their time, without outliers from interrupts or a busy CPU. */
 export function middleHalf<T>(items: readonly T[], nsOf: (item: T) => number): T[] {
   const sorted = [...items].sort((a, b) => nsOf(a) - nsOf(b));
   const cut = Math.floor(sorted.length / 4);
@@ -52,7 +52,7 @@ function meanPerLayer(items: readonly PerLayer[]): PerLayer {
   return perLayer((layer) => mean(items.map((item) => item[layer])));
 }
 
-/** @throws `EXOPOOL_INVALID` when most of the reads did not reach the device: the file has holes, or is in its inode */
+/** @throws `EXOPOOL_INVALID` if most reads did not reach the device: the file has holes, or is stored in its inode */
 export function breakDown(trace: ReadTrace): Breakdown {
   const reads = readsOfDevice(trace);
   if (reads.length < trace.traced.length / 2) {
@@ -64,7 +64,7 @@ export function breakDown(trace: ReadTrace): Breakdown {
   const kind: DriverKind = trace.route.driver?.kind ?? 'request';
   const seenNs = meanPerLayer(middle.map((marks) => timesOf(marks, kind)));
   const plain = middleHalf([...trace.untracedNs], (ns) => ns);
-  // One reading of the clock lies between the two times of a read.
+  // The time of a read includes one reading of the clock.
   const totalNs = Math.max(0, mean(plain) - trace.clockNs);
   const costs = probeCosts(meanPassages(middle), sumOf(seenNs) - trace.clockNs - totalNs, trace.callProbeNs);
   const costNs = perLayer((layer) => costs.perLayerNs[layer] + (layer === 'crossing' ? trace.clockNs : 0));
@@ -79,7 +79,7 @@ export function breakDown(trace: ReadTrace): Breakdown {
   };
 }
 
-/** Layers that add up to `totalNs`: what was seen, less its costs, in proportion. None is less than nothing. */
+/** Subtracts the costs from the seen times and scales the rest to add up to `totalNs`. No layer is negative. */
 export function shareOut(
   seenNs: PerLayer,
   costNs: PerLayer,
@@ -95,8 +95,8 @@ export function shareOut(
 }
 
 /**
- * What probes cost in each layer. Those around the system call were timed; the others have what is left of the
- * overhead, but at most as much each: on a slow device the overhead is lost in what its reads vary.
+ * Cost of the probes in each layer. Probes around the system call were timed. The others share the rest of the
+ * overhead, but each costs at most as much as a timed one: on a slow device the overhead is less than the variation of reads.
  */
 export function probeCosts(
   { call, inner }: Passages,
@@ -124,7 +124,7 @@ function fullest(reads: readonly ReadMarks[]): ReadMarks {
   return reads.reduce((best, marks) => (count(marks) > count(best) ? marks : best));
 }
 
-/** Time of `depth` dependent reads when the next one is issued from further in, as far as the layers tell. */
+/** Estimated time of `depth` dependent reads if the kernel issues the next one, by the layer that issues it. */
 export interface ChainTimes {
   readonly userNs: number;
   readonly syscallNs: number;
@@ -132,8 +132,8 @@ export interface ChainTimes {
 }
 
 /**
- * From the system call each further read spares the crossing; from the driver's completion handler everything but driver
- * and device (and what could not be told apart from them).
+ * A read issued within the system call saves the crossing. A read issued in the driver's completion handler saves all
+ * but the driver and the device (and layers that the probes do not tell apart from them).
  */
 export function chainTimes({ layersNs, totalNs, groups }: Breakdown, depth: number): ChainTimes {
   const further = depth - 1;
@@ -146,7 +146,7 @@ export function chainTimes({ layersNs, totalNs, groups }: Breakdown, depth: numb
   };
 }
 
-/** Share of the time that is not the device's. */
+/** Share of the time that is spent outside the device. `undefined` if the probes do not show it. */
 export function softwareShare({ layersNs, totalNs, groups }: Breakdown): number | undefined {
   const isApart = groups.some((group) => group.includes('device') && !group.includes('block layer'));
   return isApart && totalNs > 0 ? 1 - layersNs.device / totalNs : undefined;

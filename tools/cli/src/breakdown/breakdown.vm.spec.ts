@@ -29,7 +29,7 @@ describe('a breakdown in a guest', needs('guests', reason), () => {
     for (const trace of [nvme, zram]) {
       const { totalNs, layersNs } = breakDownPrinted(trace);
       expect(sumOf(layersNs) / totalNs).toBeCloseTo(1, 6);
-      // What is smaller than the cost of its probes, under emulation, counts as nothing; these are not.
+      // Under emulation a layer shorter than its probes counts as 0. These layers are longer.
       expect(layersNs.driver + layersNs.device, JSON.stringify(layersNs)).toBeGreaterThan(0);
       expect(layersNs.crossing, JSON.stringify(layersNs)).toBeGreaterThan(0);
     }

@@ -1,4 +1,4 @@
-/** A breakdown as text, the paper's beside it. */
+/** Prints a breakdown as text, beside the paper's figures. */
 import { formatCount } from '@exopool/shared';
 import type { ReadTrace } from '@exopool/native';
 import { textTable } from '../text-table.js';
@@ -18,7 +18,7 @@ function layerTable({ groups, layersNs, totalNs }: Breakdown): string {
     name,
     formatCount(ns).padStart(9),
     percent(ns / totalNs),
-    // Of the wake-up the paper says nothing.
+    // The paper has no figure for the wake-up.
     paperNs === 0 ? '' : formatCount(paperNs).padStart(9),
     paperNs === 0 ? '' : percent(paperNs / paperTotalNs),
   ];

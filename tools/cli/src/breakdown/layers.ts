@@ -1,17 +1,17 @@
 /**
- * Where the time of one read went, from the times at which it crossed from one layer into the next.
+ * The time that one read spent in each layer, from the times at which it crossed from one layer into the next.
  *
  * ```
  *   crossing | system call | file system | block layer | driver | device | wake-up | file system | system call | crossing
  *         syscallIn      fsIn         blockIn     driverIn  driverOut  complete  running       fsOut      syscallOut
  * ```
  *
- * A border that a read did not pass adds nothing: its layer's time stays with the layer outside of it. Whatever the
- * marks, no layer has less than no time, and all have together what the read took.
+ * If a read did not pass a border, the time of that layer counts for the layer outside of it. Whatever the marks, no
+ * layer's time is negative, and the sum of all layers is the time of the read.
  */
 import type { ReadMarks, ReadTrace } from '@exopool/native';
 
-/** From the outside in; `wake-up` is from the completion until the reader runs again. */
+/** Layers from the outside in. `wake-up` lasts from the completion until the reader runs again. */
 export const layers = [
   'crossing',
   'system call',
@@ -22,7 +22,7 @@ export const layers = [
   'wake-up',
 ] as const;
 export type Layer = (typeof layers)[number];
-/** Nanoseconds, or passages. */
+/** Nanoseconds, or numbers of probes. */
 export type PerLayer = Readonly<Record<Layer, number>>;
 
 export type DriverKind = 'request' | 'bio';
@@ -35,10 +35,10 @@ export function sumOf(values: PerLayer): number {
   return layers.reduce((sum, layer) => sum + values[layer], 0);
 }
 
-/** Which layer a read enters, and when, nanoseconds. */
+/** A layer that a read enters, and the time in nanoseconds. */
 type Step = readonly [layer: Layer, at: number];
 
-/** The layers that are entered on the way in. A device that takes no requests works while its driver is called. */
+/** The layers that a read enters on the way in. A device without requests works during the call of its driver. */
 function inwardSteps(marks: ReadMarks, kind: DriverKind): Step[] {
   const isBio = kind === 'bio' && marks.driverIn !== undefined;
   const steps: (readonly [Layer, number | undefined])[] = [
@@ -52,7 +52,7 @@ function inwardSteps(marks: ReadMarks, kind: DriverKind): Step[] {
   return steps.filter((step): step is Step => step[1] !== undefined);
 }
 
-/** Nanoseconds in each layer; together `marks.after`. */
+/** Nanoseconds in each layer. Their sum is `marks.after`. */
 export function timesOf(marks: ReadMarks, kind: DriverKind = 'request'): PerLayer {
   const times = { ...perLayer(() => 0) };
   let layer: Layer = 'crossing';
@@ -65,8 +65,8 @@ export function timesOf(marks: ReadMarks, kind: DriverKind = 'request'): PerLaye
   };
   const inward = inwardSteps(marks, kind);
   for (const [next, at] of inward) enter(next, at);
-  // What was not seen on the way in is not come back to. A read that did not sleep has no mark of running: it went
-  // on at once.
+  // A read returns only to layers that it was seen to enter. A read that did not sleep has no mark `running`: it
+  // continued at once.
   const outer: Layer[] = inward
     .map(([next]) => next)
     .filter((next) => next === 'file system' || next === 'system call');
@@ -77,9 +77,9 @@ export function timesOf(marks: ReadMarks, kind: DriverKind = 'request'): PerLaye
   return times;
 }
 
-/** Probes that a read passed, by the layer whose time their work is in: half of a border's lies on either side. */
+/** Number of probes that a read passed, by layer. A probe at a border counts half for the layer on either side. */
 export interface Passages {
-  /** Around the system call. */
+  /** Probes around the system call. */
   readonly call: PerLayer;
   readonly inner: PerLayer;
 }
@@ -110,12 +110,12 @@ export function passagesOf(marks: ReadMarks): Passages {
 }
 
 /**
- * Layers that the probes tell apart, each with those that are counted with it.
- * @param marks of a read that passed all borders there are
+ * Layers that the probes tell apart, each with the layers that are counted with it.
+ * @param marks of a read that passed all existing borders
  */
 export function groupsOf(marks: ReadMarks, kind: DriverKind): Layer[][] {
   const seen = new Set<Layer>(['crossing', ...inwardSteps(marks, kind).map(([layer]) => layer)]);
-  // A driver that was not seen is counted with its device, where that was.
+  // If no probe saw the driver, its time counts for the device.
   const isDriverAlone = seen.has('driver');
   if (seen.has('device')) seen.add('driver');
   if (!isDriverAlone) seen.delete('device');
@@ -127,7 +127,7 @@ export function groupsOf(marks: ReadMarks, kind: DriverKind): Layer[][] {
   return groups;
 }
 
-/** What became of a trace's reads that reached the device; the others tell nothing of the layers below. */
+/** The reads of a trace that reached the device. Other reads say nothing about the layers below the file system. */
 export function readsOfDevice(trace: ReadTrace): readonly ReadMarks[] {
   return trace.traced.filter(({ blockIn }) => blockIn !== undefined);
 }

@@ -1,4 +1,4 @@
-/** Figures of a run that went well, for tests. */
+/** Figures of a successful run, for tests. */
 import type { ConsumerFigures } from '../messages.js';
 import type { DemoResult } from '../result.js';
 import type { Tier, TierSummary } from '../statistics.js';
