@@ -35,7 +35,7 @@ void Arena::RollBack(const Mark &mark) {
 void *Arena::Allocate(size_t bytes) {
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   void *memory;
-  // What is large gets a block of its own, so that no more than an eighth of a block is left unused.
+  // A large piece gets a block of its own, so that at most an eighth of a block is left unused.
   if (bytes > kBlockBytes / 8 && bytes > left_) {
     memory = NewBlock(bytes);
   } else {

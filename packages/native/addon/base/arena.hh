@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for many small things that are given back together.
+// Memory for many small objects that are freed together.
 //
-// Its blocks come from the kernel and go back to it, past malloc: what a memtable or a sorted run has used must not
+// Its blocks come from the kernel and go back to it, past malloc: the memory of a memtable or a sorted run must not
 // stay with the process.
 #pragma once
 
@@ -20,8 +20,8 @@ class Arena {
   Arena(const Arena &) = delete;
   Arena &operator=(const Arena &) = delete;
 
-  void *Allocate(size_t bytes);  // aligned to 8; throws std::bad_alloc, and is as before then
-  // A moment to go back to: what was allocated since is given back then. Nobody may use it any more.
+  void *Allocate(size_t bytes);  // aligned to 8; throws std::bad_alloc and changes nothing then
+  // A mark to go back to: that frees everything allocated since. It must not be used any more.
   struct Mark {
     size_t blocks;
     uint8_t *free;
@@ -29,7 +29,7 @@ class Arena {
   };
   Mark mark() const { return {blocks_.size(), free_, left_, bytes()}; }
   void RollBack(const Mark &mark);
-  // Handed out; the blocks that it comes from are a megabyte, or what one large piece takes.
+  // Bytes handed out; blocks are a megabyte, or the size of one large piece.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:

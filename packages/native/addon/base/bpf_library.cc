@@ -11,7 +11,7 @@
 namespace exopool {
 namespace {
 
-// What the set-up has fetched where the machine's own library is too old, seen from the addon's folder.
+// The library that the set-up fetched because the machine's own is too old, seen from the addon's folder.
 constexpr char kFetched[] = "../../../../.exopool/libbpf/libbpf.so.1";
 constexpr char kMachines[] = "libbpf.so.1";
 constexpr char kForced[] = "EXOPOOL_LIBBPF";

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The functions of libbpf that we call, found at run time.
 //
-// Linked in the usual way, a machine without libbpf.so.1 could not load the addon at all; opened by name, it
-// only lacks the BPF engines, and says so. The types come from libbpf's headers.
+// If the addon were linked with libbpf.so.1, a machine without it could not load the addon. Opened by name, only the
+// BPF engines are missing, with the reason. The types come from libbpf's headers.
 //
-// Tried in this order: the library that EXOPOOL_LIBBPF names, the one that the set-up fetched where the
-// machine's is older than 1.4, the machine's. So a program may run with a newer library than it was built with.
+// Tried in this order: the library that EXOPOOL_LIBBPF names, the one that the set-up fetched if the machine's is older
+// than 1.4, the machine's. So a program may run with a newer library than it was built with.
 #pragma once
 
 #include <bpf/bpf.h>

@@ -32,7 +32,7 @@ namespace {
 constexpr char kFixLibrary[] = "apt-get install libbpf1";
 constexpr char kFixVersion[] = "install libbpf 1.4 or later, such as that of Debian's backports";
 
-// Where libbpf's warnings go that come from this thread. Other threads load at the same time.
+// Receives libbpf's warnings of this thread. Other threads load at the same time.
 thread_local std::string *heard = nullptr;
 
 int Hear(enum libbpf_print_level level, const char *format, va_list arguments) {
@@ -53,7 +53,7 @@ int Hear(enum libbpf_print_level level, const char *format, va_list arguments) {
   return 0;
 }
 
-// Hears libbpf as long as it lives.
+// Collects libbpf's messages for its lifetime.
 class Listener {
  public:
   explicit Listener(std::string *log) {
@@ -107,7 +107,7 @@ bpf_program *BpfObject::Program(const char *name) const {
 uint8_t *BpfObject::InitialValue(bpf_map *map, size_t bytes) const {
   size_t there = 0;
   const void *value = BpfLibrary::Get().bpf_map__initial_value(map, &there);
-  // Older headers have it const; it is ours to change until it is loaded.
+  // Older headers declare it const; it may be changed until the object is loaded.
   return there < bytes ? nullptr : static_cast<uint8_t *>(const_cast<void *>(value));
 }
 

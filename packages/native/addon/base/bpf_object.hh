@@ -3,7 +3,7 @@
 //
 //   WhyMissing -> Open -> SetLength, InitialValue, Choose -> Load -> Share, Attach, Run
 //
-// Built without libbpf every object is missing, for that reason. So callers need no #ifdef.
+// Without libbpf at build time every object is missing, with that reason. So callers need no #ifdef.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct bpf_program;
 
 namespace exopool {
 
-// Why something does not run here, and the line that would change that.
+// Why a feature does not run here, and the command that would fix it.
 struct Obstacle {
   std::string reason, fix;
   explicit operator bool() const { return !reason.empty(); }
@@ -36,33 +36,34 @@ class BpfObject {
 
   // The path of an object that the build has put beside the addon.
   static std::string PathOf(const char *name);
-  // What can be told without loading: whether libbpf is there, 1.`minor` at least, and the file.
+  // Checks without loading: libbpf of version 1.`minor` at least, and the file.
   static Obstacle WhyMissing(const std::string &path, unsigned minor = 0);
-  // For an object that lacks what its caller knows of.
+  // For an object without a program or map that its caller needs.
   static Obstacle Foreign(const std::string &path);
-  // Whether the kernel's errno says that rights are missing. With some of them it is the verifier that refuses.
+  // Whether the errno means missing rights. With some of the rights, the verifier refuses instead.
   static bool LacksRights(int error);
 
   // Zero or an errno.
   int Open(const std::string &path);
-  // Unloads what nothing else holds, and takes shared maps back.
+  // Unloads the programs and maps that nothing else holds, and unmaps shared maps.
   void Close();
-  // Null: the object has none of that name.
+  // Null: the object has none with that name.
   bpf_map *Map(const char *name) const;
   bpf_program *Program(const char *name) const;
 
   // Before Load. Null: the map has no initial value of so many bytes.
   uint8_t *InitialValue(bpf_map *map, size_t bytes) const;
   void SetLength(bpf_map *map, size_t entries) const;
-  // Leaves all programs out that are not chosen afterwards.
+  // Leaves out all programs that are not chosen afterwards.
   void ChooseNone() const;
-  // Takes a program in, at a function of the kernel, or at its own when empty. False: the kernel describes no such one.
+  // Chooses a program, for a function of the kernel, or for its own target if empty. False: the kernel has no such
+  // function.
   bool Choose(bpf_program *program, const std::string &function) const;
 
   // Zero or an errno; log() has libbpf's words.
   int Load();
   const std::string &log() const { return log_; }
-  // The first line of the log: it is the most exact.
+  // The first line of the log, which is the most exact.
   std::string FirstWarning() const { return log_.substr(0, log_.find('\n')); }
 
   // After Load. An array map's memory. Null, with errno.

@@ -6,8 +6,7 @@
 
 namespace exopool {
 
-// CRC-32C (Castagnoli) as in RFC 3720. `seed` is the checksum of the bytes before these, 0 when there are
-// none.
+// CRC-32C (Castagnoli) as in RFC 3720. `seed` is the checksum of the preceding bytes, or 0.
 uint32_t Crc32c(const void *bytes, size_t length, uint32_t seed = 0);
 
 // The same without the processor's instruction.

@@ -48,7 +48,7 @@ int Poller::Wait(epoll_event *events, int timeout_ms) {
 
 void Poller::Wake() {
   const uint64_t one = 1;
-  // Fails only when the counter is full, and then the thread is being woken already.
+  // Fails only if the counter is full; then the thread is already being woken.
   [[maybe_unused]] const ssize_t written = write(wake_.get(), &one, sizeof one);
 }
 
@@ -78,7 +78,7 @@ int Poller::Spin(epoll_event *events) {
   int count = 0;
   while (count == 0 && !woken_ && now < end) {
     count = Ask(events, 0);
-    // Whoever else wants this core has it first, the application's threads above all.
+    // Other threads get this core first, above all those of the application.
     if (count == 0) sched_yield();
     now = MonotonicNs();
   }

@@ -12,7 +12,7 @@ WorkerPool &WorkerPool::Get() {
   return *pool;
 }
 
-// Any thread runs any task, so fewer will do; but those that run have this pool from now on.
+// Any thread runs any task, so fewer threads suffice. The running ones use this pool from now on.
 WorkerPool::WorkerPool() {
   for (int worker = 0; worker < kWorkers; worker++) {
     try {

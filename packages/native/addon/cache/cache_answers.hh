@@ -12,7 +12,7 @@
 
 namespace exopool {
 
-// A value's place, and the write that put it there: two reads of the same have read the same.
+// A value's place, and the write that put it there: two reads with equal fields return the same bytes.
 struct CachePlace {
   uint64_t hash;
   uint64_t write;
@@ -22,11 +22,11 @@ struct CachePlace {
 };
 
 enum class CacheAnswerKind : uint8_t {
-  kFound,      // a value that was asked for
-  kLost,       // the producer did not give it
-  kRefused,    // it did not want to now, and still has it
-  kTampered,   // it gave something else
-  kMoved,      // a value that is written elsewhere now, if it is still wanted
+  kFound,      // a value that the caller asked for
+  kLost,       // the producer has no such value
+  kRefused,    // the producer refused now, and still has it
+  kTampered,   // the producer returned other bytes
+  kMoved,      // a value that is now written elsewhere, if it still counts
   kUnwritten,  // a value that the producer did not take
   kWritten,    // a batch of writes is over
 };
@@ -73,7 +73,7 @@ class CacheAnswers {
     std::lock_guard<std::mutex> lock(mutex_);
     return answers_.empty();
   }
-  // Nobody needs to be woken: JavaScript's thread looks by itself, and takes what is there after it.
+  // No wake-up is needed: JavaScript's thread looks by itself, and then takes all waiting answers.
   void SetPolled(bool polled) {
     std::lock_guard<std::mutex> lock(mutex_);
     polled_ = polled;

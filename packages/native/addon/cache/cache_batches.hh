@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sealed cache's requests to one producer: values are opened as they come, on the thread that receives.
+// A sealed cache's requests to one producer: values are opened as they arrive, on the receiving thread.
 #pragma once
 
 #include <cstring>
@@ -13,10 +13,10 @@ namespace exopool {
 
 constexpr uint32_t kCheckBytes = 8;  // of the key's hash, sealed in front of each value
 
-// The caller that waits for a value, and what the seal of the value must say.
+// The caller that waits for a value, and the contents that its seal must have.
 struct CacheRead {
   uint64_t token;
-  uint64_t check;  // of the key; a move takes whatever is there
+  uint64_t check;  // of the key; a move takes any value
   CachePlace place;
   SealPlace seal;
 };
@@ -49,7 +49,7 @@ class CacheReadBatch : public SlabBatch {
     const std::optional<uint32_t> size = seal_->Open(read.seal, payload, answer->bytes.get());
     answer->kind = size && *size >= kCheckBytes ? found_ : CacheAnswerKind::kTampered;
     answer->size = size.value_or(0);
-    // Another key with the same 64 bits, or without a seal anything.
+    // Another key with the same 64 bits; without a seal, any bytes.
     if (answer->kind == CacheAnswerKind::kFound && memcmp(answer->bytes.get(), &read.check, kCheckBytes) != 0)
       answer->kind = CacheAnswerKind::kLost;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keys were evicted lately: 16 bits each, in as many slots as half of the values that are held. A later
-// one takes an earlier one's slot; a wrong answer costs a place in the wrong queue and nothing else.
+// Which keys were evicted lately: 16 bits each, with one slot for every two values in the cache. A later key may
+// overwrite an earlier one's slot. A wrong answer only puts a value into the wrong queue.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ class GhostSet {
       std::vector<uint16_t>(least + least / 4 + kSlotsMin / 2, 0).swap(slots_);
     slots_[SlotOf(hash)] = MarkOf(hash);
   }
-  // Whether it was there; it is not afterwards.
+  // Removes it, and returns whether it was there.
   bool Take(uint64_t hash) {
     if (slots_.empty() || slots_[SlotOf(hash)] != MarkOf(hash)) return false;
     slots_[SlotOf(hash)] = 0;

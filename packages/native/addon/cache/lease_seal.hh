@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seals of one lease: a key for every kRotation segments, made when it is needed. 2^24 segments of 1 MiB
-// are 2^44 bytes under one key, 1/2^24 of what AES-GCM is safe for with 96-bit counters as nonces.
+// The seals of one lease: a key for every kRotation segments, made on first use. 2^24 segments of 1 MiB are 2^44 bytes
+// under one key, 1/2^24 of what AES-GCM is safe for with 96-bit counters as nonces.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ class LeaseSeal {
   void Seal(const SealPlace &place, Bytes head, Bytes body, uint8_t *out) {
     Of(&sealing_, place.write).Seal(place, head, body, out);
   }
-  // Another thread may seal meanwhile; one at a time opens.
+  // Another thread may seal meanwhile; only one at a time may open.
   std::optional<uint32_t> Open(const SealPlace &place, const uint8_t *stored, uint8_t *out) {
     return Of(&opening_, place.write).Open(place, stored, out);
   }

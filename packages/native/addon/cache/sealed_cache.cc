@@ -31,7 +31,7 @@ bool SealedCache::AddRegion(uint64_t session, uint32_t slabs, uint32_t slab_byte
 void SealedCache::RemoveRegion(uint64_t session) {
   const auto region = regions_.find(session);
   if (region == regions_.end()) return;
-  // What was framed is awaited, though it does not count any more.
+  // Framed requests are still awaited, though their answers no longer count.
   if (region->second.to_send) loop_->Send(region->second.session.get());
   log_.RemoveRegion(session);
   regions_.erase(region);
@@ -49,7 +49,7 @@ uint64_t SealedCache::TamperedOf(uint64_t session) const {
 std::vector<uint32_t> SealedCache::Vacate(uint64_t session, uint32_t count) {
   const auto region = regions_.find(session);
   if (region == regions_.end()) return {};
-  // Uses of what is in each slab, by a walk over its segments' values.
+  // Sums up the uses of each slab's values, by a walk over its segments.
   std::unordered_map<uint32_t, uint64_t> uses;
   std::vector<IndexEntry> used;
   for (uint32_t number = 0; number < log_.segments().size(); ++number) {
@@ -147,7 +147,7 @@ void SealedCache::Store(uint64_t hash, SegmentQueue queue, Bytes head, Bytes bod
 }
 
 uint32_t SealedCache::EndPuts(uint64_t token) {
-  // What is read because it was evicted must be asked for before it is overwritten.
+  // Reads of an evicted segment must be requested before it is overwritten.
   for (auto &[id, region] : regions_) Submit(&region, &region.moves, CacheAnswerKind::kMoved);
   uint32_t batches = 0;
   for (auto &[id, region] : regions_) {
@@ -287,7 +287,7 @@ SealPlace SealedCache::SealPlaceOf(const CachePlace &place) {
   return {place.write, segment.slab, segment.start + place.offset, place.length};
 }
 
-// The entry that has this very place, if there still is one.
+// The entry with exactly this place, if it still exists.
 IndexEntry *SealedCache::Current(const CachePlace &place) {
   IndexEntry *const entry = index_.Find(place.hash);
   const bool same = entry != nullptr && entry->segment == place.segment && entry->offset == place.offset &&
@@ -300,7 +300,7 @@ void SealedCache::Forget(IndexEntry *entry) {
   index_.Erase(entry->hash);
 }
 
-// Half of a segment at most is kept, so that there is room for what is new.
+// At most half of a segment is kept, so that there is room for new values.
 void SealedCache::Evict(uint32_t number, bool lost) {
   Segment &segment = log_[number];
   uint64_t moved_bytes = 0;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cache over leased memory: what is where is known here, the values are sealed and far away.
+// A cache over leased memory: the index is local, the values are sealed and remote.
 //
 //   key -> keyed hash, 128 bits: 64 find the entry (sealed_index.hh), 64 are sealed with the value and checked
 //   entry -> segment, offset, length (segment_log.hh) -> READ of one producer -> opened as it arrives
 //
-// Index and log change at once, when a call is made, on JavaScript's thread alone, so they need no locks.
-// Requests to one producer take effect in the order in which they are made: a read never overtakes the write it
-// follows, and what is read before its segment is used again is read before it is overwritten. An answer counts
-// only if the key still has the very place that was read: a delete or overwrite in between has changed it.
+// Index and log change at once, when a call is made, on JavaScript's thread alone, so they need no locks. Requests to
+// one producer take effect in the order in which they are made: a read never overtakes an earlier write, and the reads
+// of an evicted segment come before its overwrite. An answer counts only if the key still has exactly the place that
+// was read: a delete or overwrite changes the place.
 //
-// A segment that is evicted is read for what was used in it, before it is used again; those values are written
-// to another segment when they are here (Move). The same empties slabs that a producer wants back.
+// Before an evicted segment is reused, its used values are read; when they arrive they are written to another segment
+// (Move). Slabs that a producer reclaims are emptied in the same way.
 #pragma once
 
 #include <string_view>
@@ -33,18 +33,18 @@ class SealedCache {
 
   SealedCache(SealMode mode, SlabClientLoop *loop, std::shared_ptr<CacheAnswers> answers);
 
-  // Uses a session's slabs from now on; false when there is no such session.
+  // Uses a session's slabs from now on. False: no such session.
   bool AddRegion(uint64_t session, uint32_t slabs, uint32_t slab_bytes);
-  // Forgets what is in them, at once.
+  // Forgets all values in them, at once.
   void RemoveRegion(uint64_t session);
   void RemoveSlab(uint64_t session, uint32_t slab);
-  // Values of it that were not what had been put there; 0 for one that is not in use.
+  // Values of the session that failed verification; 0 for a session that is not in use.
   uint64_t TamperedOf(uint64_t session) const;
-  // Moves what is used most in the `count` slabs that are used least, and forgets them. Returns them: they may
-  // be given back at once, since that is said to the producer after the reads.
+  // Moves the most used values of the `count` least used slabs, and forgets these slabs. Returns them. The caller may
+  // release them at once, since the producer gets the release after the reads.
   std::vector<uint32_t> Vacate(uint64_t session, uint32_t count);
 
-  // True: the answer for `token` follows. False: it is not here.
+  // True: the answer for `token` follows. False: the key is not in the cache.
   bool Get(std::string_view key, uint64_t token);
   // False: it was not admitted. Values are sealed at once, and written by EndPuts.
   bool Put(std::string_view key, std::string_view value);
@@ -53,13 +53,13 @@ class SealedCache {
   void Delete(std::string_view key);
   bool MayHold(std::string_view key);
 
-  // Frames what was asked for. Send sends it; SendAndWait waits on this thread for an answer, until `end_ns`.
+  // Frames the collected requests. Send sends them; SendAndWait waits on this thread for an answer, until `end_ns`.
   void EndGets();
   void Send();
   bool SendAndWait(uint64_t end_ns);
 
-  // Takes an answer into account; false when JavaScript need not hear of it. It does of what it waits for, and
-  // of every kTampered. A kFound that does not count any more becomes kLost.
+  // Processes an answer. False: it is not for JavaScript, which only gets the answers that it waits for and every
+  // kTampered. A kFound that no longer counts becomes kLost.
   bool Settle(CacheAnswer *answer);
 
   const CacheCounts &counts() const { return counts_; }

@@ -35,7 +35,7 @@ bool SealedIndex::Table::TryInsert(const IndexEntry &entry) {
   return true;
 }
 
-// What follows moves up as long as that brings it nearer to its home.
+// The following entries move up while that brings them nearer to their homes.
 void SealedIndex::Table::EraseAt(size_t at) {
   while (at + 1 < slots && entries[at + 1].hash != 0 && HomeOf(entries[at + 1].hash) <= at) {
     entries[at] = entries[at + 1];

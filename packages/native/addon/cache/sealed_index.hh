@@ -3,12 +3,12 @@
 //
 //   slot   | hash, 64 bits of the key's keyed hash | segment 22, offset 20, length 20, uses 2 |
 //
-// A table is kept in the order of its hashes (linear probing, ordered), so a search ends at the first larger
-// hash however full the table is, and all entries of a range of hashes are neighbours. That is what lets a
-// segment remember its values by 3 bytes each: the first 24 bits of their hashes.
+// A table is kept in the order of its hashes (linear probing, ordered), so a search ends at the first larger hash
+// however full the table is, and all entries of a range of hashes are neighbours. So a segment can remember its values
+// by 3 bytes each: the first 24 bits of their hashes.
 //
-// 256 tables by the first 8 bits; one that is nine tenths full grows by a tenth. So at any size a pair takes
-// 16 / 0.9 to 16 / 0.82 bytes, and only one table in 256 is ever held twice.
+// There are 256 tables, by the first 8 bits. A table that is nine tenths full grows by a tenth. So at any size a pair
+// takes 16 / 0.9 to 16 / 0.82 bytes, and only one table in 256 is ever held twice.
 #pragma once
 
 #include <cstddef>
@@ -38,10 +38,10 @@ class SealedIndex {
 
   // Valid until the next change. Hashes are not 0.
   IndexEntry *Find(uint64_t hash);
-  // Adds it; there must be none of this hash.
+  // Adds the entry; its hash must not be in the index.
   void Insert(const IndexEntry &entry);
   bool Erase(uint64_t hash);
-  // Erases every entry whose hash begins with `prefix` and that `gone(entry)` says is gone.
+  // Erases every entry whose hash begins with `prefix` and for which `gone(entry)` is true.
   template <typename Gone>
   void EraseWithPrefix(uint32_t prefix, Gone gone) {
     Table &table = tables_[prefix >> (kPrefixBits - 8)];
@@ -72,7 +72,7 @@ class SealedIndex {
     size_t used = 0;
 
     size_t HomeOf(uint64_t hash) const;
-    // The first slot from the hash's home on that is empty, or holds no smaller hash.
+    // The first slot, from the hash's home on, that is empty or holds no smaller hash.
     size_t LowerBound(uint64_t hash) const;
     bool TryInsert(const IndexEntry &entry);
     void EraseAt(size_t at);

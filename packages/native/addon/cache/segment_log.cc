@@ -99,8 +99,8 @@ std::optional<SegmentLog::Place> SegmentLog::Append(SegmentQueue queue, uint32_t
   return Place{open_[at], offset};
 }
 
-// A free segment, from where most are: producers share the load and the risk. Else the oldest of the queue
-// that is too long.
+// A free segment of the region with the most, so that producers share load and risk. Else the oldest segment of the
+// queue that is too long.
 std::optional<uint32_t> SegmentLog::Take() {
   Region *most = nullptr;
   for (auto &[id, region] : regions_) {

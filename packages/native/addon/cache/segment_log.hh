@@ -5,11 +5,11 @@
 //   probation  s7 -> s2 -> open   what was written for the first time; a tenth of all segments when full
 //   main       s4 -> s9 -> open   what was used on probation, or came back soon after it had been evicted
 //
-// The queues are those of S3-FIFO, by whole segments: a scan passes through probation and leaves main alone.
-// Space is only freed by whole segments, so nothing fragments and every write is sequential.
+// The queues are those of S3-FIFO, by whole segments: a scan passes through probation and does not touch main. Only
+// whole segments are freed, so nothing fragments and every write is sequential.
 //
-// A segment that is opened gets the next write number. (number, offset) is never used twice, so it
-// makes nonces, and tells whether a place is still the one that a read began with.
+// Opening a segment gives it the next write number. (number, offset) is never used twice, so it serves as the nonce,
+// and shows whether a place changed since a read began.
 #pragma once
 
 #include <cstdint>
@@ -40,16 +40,16 @@ struct Segment {
 class SegmentLog {
  public:
   static constexpr uint32_t kSegmentBytesMax = 1u << IndexEntry::kOffsetBits;
-  static constexpr uint32_t kSegmentBytesMin = 4096;  // below, the last value of each wastes too much
-  static constexpr uint32_t kSegmentsWanted = 64;     // of a region: one is not too much of the cache
+  static constexpr uint32_t kSegmentBytesMin = 4096;  // below, too much space is left unused at the end
+  static constexpr uint32_t kSegmentsWanted = 64;     // of a region, so that one is a small part of the cache
   static constexpr size_t kSegmentsMax = size_t{1} << IndexEntry::kSegmentBits;  // 4 TiB
   static constexpr size_t kProbationShare = 10;                                  // a tenth, as in the paper of S3-FIFO
 
-  // Called with a segment whose values are about to be gone.
+  // Called with a segment before its values are dropped.
   using Evict = std::function<void(uint32_t segment, bool lost)>;
   explicit SegmentLog(Evict evict) : evict_(std::move(evict)) {}
 
-  // Fewer segments than there are slabs for when kSegmentsMax is reached.
+  // Uses only part of the slabs once kSegmentsMax is reached.
   void AddRegion(uint64_t region, uint32_t slabs, uint32_t slab_bytes);
   void RemoveRegion(uint64_t region);
   void RemoveSlab(uint64_t region, uint32_t slab);
@@ -58,7 +58,7 @@ class SegmentLog {
     uint32_t segment;
     uint32_t offset;
   };
-  // Space for `bytes` (at least 1). Nothing when no segment is as large.
+  // Space for `bytes` (at least 1). Empty if no segment is large enough.
   std::optional<Place> Append(SegmentQueue queue, uint32_t bytes, uint64_t hash);
 
   Segment &operator[](uint32_t segment) { return segments_[segment]; }
@@ -79,7 +79,7 @@ class SegmentLog {
 
   const Evict evict_;
   std::vector<Segment> segments_;
-  std::vector<uint32_t> unused_;  // numbers of segments that are no more
+  std::vector<uint32_t> unused_;  // free numbers of removed segments
   std::map<uint64_t, Region> regions_;
   std::deque<uint32_t> queues_[2];  // oldest first
   uint32_t open_[2] = {kNone, kNone};

@@ -78,7 +78,7 @@ MacContext MakeMac(const uint8_t *key) {
   return context;
 }
 
-// What is authenticated beside the value; its first bytes are the nonce.
+// Authenticated together with the value; its first bytes are the nonce.
 struct PlaceWords {
   uint64_t write;
   uint32_t offset;
@@ -204,7 +204,7 @@ std::optional<uint32_t> ValueSeal::Open(const SealPlace &place, const uint8_t *s
   if (mode_ == SealMode::kPaper) {
     uint8_t tag[kTagBytes];
     const uint32_t body = place.length - kBlockBytes - kTagBytes;
-    // Encrypt-then-MAC: nothing is decrypted that did not verify.
+    // Encrypt-then-MAC: only verified text is decrypted.
     good =
         body % kBlockBytes == 0 && Hmac(contexts_->opening_mac.get(), words, stored, place.length - kTagBytes, tag) &&
         CRYPTO_memcmp(tag, stored + place.length - kTagBytes, kTagBytes) == 0 &&

@@ -7,12 +7,12 @@
 //   kGcm        AES-128-GCM cipher text, tag 16                   yes      yes
 //   kPaper      IV 16, AES-128-CBC cipher text, HMAC-SHA-256/128  yes      yes
 //
-// A place is where a value is and which write put it there. Slab, offset, length and write are authenticated
-// with the value, so neither an older value of the place nor another place's verifies. The nonce is (write,
-// offset): the caller never uses a pair twice under one key.
+// A place is the location of a value and the number of its write. Slab, offset, length and write are authenticated with
+// the value, so neither an older value of the place nor another place's verifies. The nonce is (write, offset): the
+// caller never uses a pair twice under one key.
 //
-// Keys: HKDF-SHA256 of a master key that never leaves the process, with the lease and a generation as info.
-// A lease has keys of its own; a caller whose counter could come around takes the next generation before.
+// Keys: HKDF-SHA256 of a master key that never leaves the process, with the lease and a generation as info. Each lease
+// has keys of its own. Before its counter could wrap, a caller takes the next generation.
 #pragma once
 
 #include <array>
@@ -39,12 +39,11 @@ struct SealPlace {
   uint32_t length;  // as stored
 };
 
-// Bytes as stored of a value, and the most that a stored value can hold.
+// Stored bytes of a value, and the largest value in so many stored bytes.
 uint32_t SealedBytes(SealMode mode, uint32_t plain_bytes);
 uint32_t PlainBytesMax(SealMode mode, uint32_t stored_bytes);
 
-// One key of one mode. Seal and Open have state of their own: one thread may do the one while another does the
-// other.
+// One key of one mode. Seal and Open have state of their own: one thread may seal while another opens.
 class ValueSeal {
  public:
   ValueSeal(SealMode mode, const SealKey &master, uint64_t lease, uint64_t generation);
@@ -52,8 +51,8 @@ class ValueSeal {
 
   // Writes place.length bytes, SealedBytes of both parts together, to `out`.
   void Seal(const SealPlace &place, Bytes head, Bytes body, uint8_t *out);
-  // Writes the value to `out`, which has room for PlainBytesMax, and returns its length. Nothing: these are
-  // not the bytes that were sealed for this place; `out` holds no plain text then.
+  // Writes the value to `out`, which has room for PlainBytesMax, and returns its length. Empty: the bytes were not
+  // sealed for this place, and `out` holds no plain text.
   std::optional<uint32_t> Open(const SealPlace &place, const uint8_t *stored, uint8_t *out);
 
  private:

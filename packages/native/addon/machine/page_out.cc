@@ -16,7 +16,7 @@
 namespace exopool {
 namespace {
 
-// What of other processes' pages this needs, opened once for many ranges.
+// The files of the other process that this needs, opened once for many ranges.
 class Pages {
  public:
   explicit Pages(pid_t pid) : pagemap_(open(ProcPath(pid, "pagemap").c_str(), O_RDONLY | O_CLOEXEC)) {

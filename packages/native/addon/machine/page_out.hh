@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pushing chosen ranges of a process out to swap. Only what the process alone has in memory counts and goes:
-// neither pages of files nor shared memory, which others may use.
+// Pushes chosen ranges of a process out to swap. Only private pages count and are pushed out; pages of files and shared
+// memory stay, since other processes may use them.
 #pragma once
 
 #include <sys/types.h>
@@ -17,12 +17,11 @@ struct PageOutRange {
   double bytes;
 };
 
-// Sets `bytes` of each range to what of it is in memory. 0, or an errno: ESRCH or ENOENT when the process is
-// gone.
+// Sets `bytes` of each range to its bytes in memory. 0, or an errno: ESRCH or ENOENT if the process is gone.
 int CountResident(pid_t pid, PageOutRange *ranges, size_t count);
 
-// Pushes up to `bytes` of each range out, lowest addresses first. 0, or an errno; `pushed` says how many bytes
-// the kernel was told to push out: it keeps pages that others share, or that are locked.
+// Pushes up to `bytes` of each range out, lowest addresses first. 0, or an errno; `pushed` is the bytes that the kernel
+// was told to push out. The kernel keeps shared and locked pages.
 int PageOut(pid_t pid, const PageOutRange *ranges, size_t count, uint64_t *pushed);
 
 }  // namespace exopool

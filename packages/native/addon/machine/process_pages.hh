@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages of another process: which there are (/proc/PID/maps, /proc/PID/pagemap), and advice on them
-// (process_madvise). All of it needs the rights to look at the process.
+// Pages of another process: which exist (/proc/PID/maps, /proc/PID/pagemap), and advice on them (process_madvise). All
+// of it needs the rights to look at the process.
 #pragma once
 
 #include <sys/types.h>
@@ -26,8 +26,8 @@ struct PageRun {
 
 std::string ProcPath(pid_t pid, const char *name);
 
-// What the process may read, in order of address. The rest is address space that was set aside, often very
-// much of it. 0, or an errno: ENOENT or ESRCH when the process is gone.
+// The readable ranges of the process, in order of address. The rest is reserved address space, often very large. 0, or
+// an errno: ENOENT or ESRCH if the process is gone.
 int ReadableAreas(pid_t pid, std::vector<PageRun> *areas);
 
 // Appends the runs of pages of [first, end) whose entry in pagemap is `wanted` under `mask`; stops once `most`
@@ -35,8 +35,8 @@ int ReadableAreas(pid_t pid, std::vector<PageRun> *areas);
 int ScanPages(int pagemap, uint64_t first, uint64_t end, uint64_t mask, uint64_t wanted, uint64_t most,
               std::vector<PageRun> *runs);
 
-// Advises the kernel on all ranges. Those that were unmapped meanwhile, or that this advice is not for, are
-// skipped. 0, or an errno; adds to `advised` how many bytes it was taken for.
+// Advises the kernel on all ranges. Ranges that were unmapped meanwhile, or that do not allow this advice, are skipped.
+// 0, or an errno; adds the accepted bytes to `advised`.
 int AdviseRanges(int pidfd, const std::vector<iovec> &ranges, int advice, uint64_t *advised);
 
 }  // namespace exopool

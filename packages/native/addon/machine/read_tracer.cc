@@ -21,7 +21,7 @@ Obstacle Refused(const char *what, int error) {
           BpfObject::LacksRights(error) ? kFixRights : kFixKernel};
 }
 
-// Names the calling thread as its namespace of process ids does, which a container has of its own.
+// Identifies the calling thread by its own PID namespace, which differs in a container.
 void NameReader(volatile exo_read_trace *trace) {
   struct stat space {};
   if (stat("/proc/self/ns/pid", &space) != 0) return;
@@ -51,7 +51,7 @@ Obstacle ReadTracer::Open() {
   return error != 0 || object_.Map("traces") == nullptr ? BpfObject::Foreign(path) : Obstacle{};
 }
 
-// What is not chosen is not loaded: one function that is not there would have the whole object refused.
+// Only chosen probes are loaded: one missing function would make the kernel refuse the whole object.
 void ReadTracer::Choose(std::vector<Probe> *probes) {
   object_.ChooseNone();
   for (Probe &probe : *probes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The probes of kernel/bpf/read_trace.bpf.c: those that were asked for are loaded, and attached as long as wanted.
+// The probes of kernel/bpf/read_trace.bpf.c: loads the requested ones, and attaches them while tracing.
 #pragma once
 
 #include <string>
@@ -27,7 +27,7 @@ class ReadTracer {
   Obstacle Load(std::vector<Probe> *probes);
   Obstacle Attach();
   void Detach();
-  // Shared with the probes, which write while this thread reads: take what they wrote only between two reads.
+  // Shared with the probes, which write during a read: read it only between two reads.
   volatile exo_read_trace *trace() const { return trace_; }
 
  private:

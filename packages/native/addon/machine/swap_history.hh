@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which pages of a process are swapped out, and since when: so that what went last can be brought back first.
+// Which pages of a process are swapped out, and since when, so that the last ones out can be brought back first.
 //
-// The kernel tells that a page is swapped out (/proc/PID/pagemap), not when it went. So the address space is
-// looked at after every step that pushes memory out; a page that is out now and was not before went in that
-// step.
+// The kernel reports that a page is swapped out (/proc/PID/pagemap), not since when. So the address space is scanned
+// after every step that pushes memory out: a page that is newly out went in that step.
 //
 //   runs_   page ──pages──▶ step      page ──pages──▶ step  ...    in order of address
 //
@@ -22,18 +21,18 @@ namespace exopool {
 struct SwapRun {
   uint64_t page;  // its number: address / 4096
   uint64_t pages;
-  uint32_t step;  // that it went in; 0: was brought back by us, so the last to be brought back again
+  uint32_t step;  // that pushed it out; 0: was brought back before, so it comes back last
 };
 
-// The runs that are out now, with the steps that `before` knows, else `step`. Both are in order and do not
-// overlap; so is the result.
+// The runs that are out now, each with its step in `before`, else `step`. Both lists and the result are in order,
+// without overlaps.
 std::vector<SwapRun> MergeRuns(const std::vector<SwapRun> &before, const std::vector<PageRun> &now, uint32_t step);
 
 class SwapHistory {
  public:
   explicit SwapHistory(pid_t pid) : pid_(pid) {}
 
-  // Looks at the whole address space. 0, or an errno: ESRCH or ENOENT when the process is gone.
+  // Scans the whole address space. 0, or an errno: ESRCH or ENOENT if the process is gone.
   int Observe(uint32_t step);
   // Asks the kernel to bring back up to `bytes`, newest first. 0, or an errno; `asked` says how many bytes.
   int Prefetch(uint64_t bytes, uint64_t *asked);

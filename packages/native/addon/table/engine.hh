@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a table or a file is walked. The names that people give are these without the `k`, in lower case with
-// dashes: kIoUringBpf is `io-uring-bpf`. src/contracts.ts is made of this list, and there is no other.
+// How a table or a file is walked. Users name an engine without the `k`, in lower case with dashes: kIoUringBpf is
+// `io-uring-bpf`. This is the only list; src/contracts.ts is generated from it.
 #pragma once
 
 #include <cstddef>

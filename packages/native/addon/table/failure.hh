@@ -7,7 +7,7 @@
 namespace exopool {
 
 struct Failure {
-  // kNotInMemory never reaches JavaScript: a caller that asked memory alone asks again, with the disk.
+  // kNotInMemory never reaches JavaScript: a caller that tried memory alone retries with the disk.
   enum class Kind { kNone, kIo, kCorrupt, kVersion, kLimit, kNotInMemory };
 
   Kind kind = Kind::kNone;

@@ -11,7 +11,7 @@
 namespace exopool {
 namespace {
 
-// A write of this size costs the disk as little a byte as a larger one.
+// Larger writes cost the disk no less per byte.
 constexpr size_t kPieceBytes = 1u << 20;
 // Enough to keep a disk busy while the next pieces are made.
 constexpr uint64_t kPiecesOnTheWay = 4;
@@ -36,7 +36,7 @@ std::unique_ptr<FileSink> FileSink::Create(const std::string &path, uint64_t sta
   }
   int fd = keep_cached ? -1 : sink->Open(O_DIRECT);
   sink->direct_ = fd >= 0;
-  // Some file systems refuse direct writes here, after they have made the file, some at the first write.
+  // Some file systems refuse direct writes here, after creating the file; others at the first write.
   if (!sink->direct_ && (keep_cached || errno == EINVAL)) {
     if (!keep_cached) unlink(path.c_str());
     fd = sink->Open(0);
@@ -107,7 +107,7 @@ Failure FileSink::SendToDisk(uint64_t from, uint64_t length) {
 
 Failure FileSink::SyncRange(uint64_t from, uint64_t length, unsigned flags) {
   if (sync_file_range(fd_, static_cast<off_t>(from), static_cast<off_t>(length), flags) == 0) return {};
-  // Where the call does not exist or is forbidden, nothing was told either.
+  // If the call is missing or forbidden, nothing was reported either.
   if (errno == ENOSYS || errno == EPERM || errno == EINVAL || errno == ESPIPE) return {};
   return Failure::Io(errno, from);
 }

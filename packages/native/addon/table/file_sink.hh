@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file written from front to back in large pieces.
 //
-// What a flush or a merge writes is read later, if ever, and must not push what others read out of the page cache.
-// So it goes past the cache (O_DIRECT), which also leaves the final sync little to do. Where the file system has no
-// such writes, each piece is sent to the disk at once, and dropped from the cache a few pieces later, when it has
-// arrived there.
+// The output of a flush or a merge is read later, if ever, and must not evict useful pages from the page cache. So it
+// goes past the cache (O_DIRECT), which also leaves the final sync little to do. If the file system does not support
+// that, each piece is sent to the disk at once, and dropped from the cache a few pieces later, when it is on disk.
 //
 //   |  dropped  |  on its way: kPiecesOnTheWay  |  open piece: filled ... free  |
 #pragma once
@@ -22,7 +21,7 @@ namespace exopool {
 
 class FileSink {
  public:
-  // Makes the file, which must not exist. The first bytes go to offset `start`. Null with a failure.
+  // Creates the file, which must not exist. The first bytes go to offset `start`. Null with a failure.
   static std::unique_ptr<FileSink> Create(const std::string &path, uint64_t start, bool keep_cached, Failure *failure);
   // Removes the file unless Keep was called.
   ~FileSink();

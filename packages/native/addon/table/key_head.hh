@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first eight bytes of a key as a number that orders as they do: most comparisons of keys end with it.
+// The first eight bytes of a key as a number in the same order: it decides most comparisons of keys.
 #pragma once
 
 #include <algorithm>

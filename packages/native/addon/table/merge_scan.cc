@@ -35,7 +35,7 @@ Failure MergeScan::Start() {
   return {};
 }
 
-// Moves every source that stands on the key on.
+// Advances every source that stands on the key.
 Failure MergeScan::Next() {
   passed_.assign(key());
   do {

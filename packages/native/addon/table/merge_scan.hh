@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sorted entries of several sources as one: memtables, tables, sorted runs.
 //
-// Sources are ordered by age. Of equal keys the newest source's entry is given and the older ones are passed over. A
-// deletion is an entry too, or the older value below it would come back.
+// Sources are ordered by age. Of equal keys the scan returns the newest source's entry and skips the older ones. A
+// deletion is an entry too; otherwise the older value below it would come back.
 //
 //   newest   a#del  c=1              heap of sources by (key, age)  ->  a#del  b=2  c=1  d=4
 //   oldest   a=7    b=2  c=3  d=4
@@ -35,9 +35,9 @@ class ScanSource {
 
   virtual Failure Start() = 0;  // to the first entry
   virtual Failure Next() = 0;
-  // The value where the source stands; good until it moves.
+  // The value at the source's position; valid until it moves.
   virtual Failure Value(std::string_view *value) = 0;
-  // The file that a failure is about; empty for memory.
+  // The file of a failure; empty for memory.
   virtual std::string path() const { return {}; }
 
   bool valid() const { return valid_; }
@@ -51,7 +51,7 @@ class ScanSource {
 
  private:
   bool valid_ = false, deleted_ = false;
-  uint64_t head_ = 0;  // the key's first eight bytes as a number that orders as they do
+  uint64_t head_ = 0;  // the key's first eight bytes as a number in the same order
   std::string_view key_;
 };
 
@@ -67,7 +67,7 @@ class MergeScan {
   std::string_view key() const { return heap_[0].source->key(); }
   bool deleted() const { return heap_[0].source->deleted(); }
   Failure Value(std::string_view *value) { return Of(heap_[0].source, heap_[0].source->Value(value)); }
-  // The file that the last failure is about; empty for memory.
+  // The file of the last failure; empty for memory.
   const std::string &failed_path() const { return failed_path_; }
 
  private:

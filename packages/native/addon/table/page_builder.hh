@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds one page of the tree from keys that come in order, and knows before each whether it still fits.
+// Builds one page of the tree from keys in order, and knows before each key whether it still fits.
 //
-// Keys share their page's prefix, and as they are sorted the prefix of all is the prefix of the first and the last.
-// So the exact size after one more key follows from three running sums, in constant time:
+// Keys share their page's prefix. Since they are sorted, that is the common prefix of the first and the last key. So
+// the exact size after one more key follows from three running sums, in constant time:
 //
 //   header 32 + 8 a slot + prefix + cells,     cells = sum(fixed part) + sum(key lengths) - keys * prefix
 //
-// A new key can shorten the prefix and thereby lengthen every cell: the formula has that in it.
+// A new key can shorten the prefix and so lengthen every cell; the formula includes that.
 //
 // In an interior page slot 0 stands for minus infinity: its separator is not stored and takes no part in the prefix.
 // The level above gets that separator as the lower end of the whole page.
@@ -23,7 +23,7 @@ namespace exopool {
 
 // The number of leading bytes that two keys share.
 size_t SharedPrefix(std::string_view a, std::string_view b);
-// The shortest bytes s with left < s <= right, for left < right: what tells two neighbouring pages apart.
+// The shortest bytes s with left < s <= right, for left < right: the separator of two neighbouring pages.
 std::string_view ShortestSeparator(std::string_view left, std::string_view right);
 
 class PageBuilder {
@@ -33,7 +33,7 @@ class PageBuilder {
 
   size_t count() const { return cells_.size(); }
 
-  // `payload_bytes`: what the cell has beside its fixed part and the key; a child's offset is a fixed part.
+  // `payload_bytes`: bytes of the cell beside its fixed part and the key. A child's offset is in the fixed part.
   bool Fits(std::string_view key, size_t payload_bytes) const;
   void AddEntry(std::string_view key, exo_value_kind kind, std::string_view payload);
   // `child`: file offset of the page that holds the keys from `separator` on.

@@ -36,7 +36,7 @@ bool FilterIsInFile(const exo_table_header &header) {
          pages * EXO_PAGE_SIZE <= header.file_size - header.filter;
 }
 
-// Memory that costs nothing until it is touched.
+// Memory that is not allocated until it is touched.
 template <typename T>
 std::unique_ptr<T[], FreeDeleter> AllocateZeroed(uint64_t count) {
   return std::unique_ptr<T[], FreeDeleter>(static_cast<T *>(calloc(count, sizeof(T))));
@@ -94,7 +94,7 @@ Failure TableFile::OpenFiles(const std::string &path, const Options &options) {
   if (!fd_.is_open() || fstat(fd_.get(), &status) != 0) return Failure::Io(errno, 0);
   if (!S_ISREG(status.st_mode)) return Failure::Corrupt(0, "is not a regular file");
   if (Failure failure = ReadHeader(static_cast<uint64_t>(status.st_size))) return failure;
-  // Lookups jump: read-ahead would only read what nobody asks for.
+  // Lookups are random: read-ahead would only read unused pages.
   posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_RANDOM);
   if (!options.direct) return {};
   // Some file systems refuse at open, some at the first read.
@@ -113,7 +113,7 @@ Failure TableFile::ReadHeader(uint64_t file_size) {
   const exo_table_header &header = header_;
   if (memcmp(header.magic, EXO_TABLE_MAGIC, sizeof(header.magic)) != 0)
     return Failure::Corrupt(0, "is not an exopool table");
-  // Before the checksum: a later version may keep it elsewhere.
+  // Checked before the checksum: a later version may keep that elsewhere.
   if (header.version > EXO_TABLE_VERSION) return {Failure::Kind::kVersion, static_cast<int>(header.version), 0, ""};
   if (header.checksum != Crc32c(page.data() + kHeaderCovered, page.size() - kHeaderCovered))
     return Failure::Corrupt(0, "the header page fails its checksum");

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// One open table file: its header, its descriptors and mapping, and what is known of its pages.
+// One open table file: its header, its descriptors and mapping, and the state of its pages.
 //
-// Pages are checked once. A bit a page says that its checksum was right when it was first read; the engine
-// that copies parts of pages out of the mapping cannot compute a checksum, so it relies on these bits and has
-// the pages that it walked checked before its result is believed. Files are immutable, so a bit never has to
-// be taken back; bytes that rot between that check and a later read are found by verification of the whole
-// store.
+// Pages are checked once. One bit per page says that its checksum was right when it was first read. The engine that
+// copies parts of pages out of the mapping cannot compute a checksum. So it relies on these bits, and the pages of a
+// walk are checked before its result counts. Files are immutable, so a bit is never cleared. Verification of the whole
+// store finds bytes that rot after that check.
 //
-// Interior pages are few (one in some hundred) and every lookup needs them: they are kept in memory when
-// first read, up to a budget, and never evicted. The root and the upper levels are the first to be read, so
-// they are in it. The filter is in memory as a whole or not at all.
+// Interior pages are few (about one in a hundred) and every lookup needs them. They are kept in memory from the first
+// read, up to a budget, and never evicted. The root and the upper levels are read first, so they are in the budget. The
+// filter is in memory as a whole or not at all.
 #pragma once
 
 #include <array>
@@ -29,8 +28,8 @@
 
 namespace exopool {
 
-// Memory for what most lookups need, shared by the tables of a store: interior pages, kept when first read,
-// and filters, loaded at open. The former are worth more, so the latter get what those of all tables leave.
+// Memory for pages that most lookups need, shared by the tables of a store: interior pages, kept from the first read,
+// and filters, loaded at open. Interior pages are worth more, so filters get the memory that those of all tables leave.
 struct PinnedMemory {
   explicit PinnedMemory(uint64_t bytes) : bytes_max(bytes) {}
   const uint64_t bytes_max;
@@ -39,16 +38,16 @@ struct PinnedMemory {
   uint64_t bytes() const { return interior_bytes + filter_bytes; }
 };
 
-// What an engine did on one table. Written by several threads, so each is atomic; read without a common
-// instant.
+// Counters of an engine on one table. Several threads write them, so each is atomic; a reader gets no consistent
+// snapshot.
 struct LookupCounters {
   std::atomic<uint64_t> lookups{0}, found{0}, not_found{0}, hops{0}, pages_verified{0}, bytes_read{0};
-  std::atomic<uint64_t> on_caller{0};  // of the lookups: on the thread that asked
+  std::atomic<uint64_t> on_caller{0};  // lookups that ran on the calling thread
   // Chains that ended without an answer, by reason.
   std::atomic<uint64_t> bound{0}, corrupt{0}, io{0}, stale{0}, straddle{0};
 };
 
-// What an engine keeps of one table. The table owns it, and lets it go before it closes the file.
+// An engine's state for one table. The table owns it, and destroys it before it closes the file.
 class TableAttachment {
  public:
   virtual ~TableAttachment() = default;
@@ -56,11 +55,11 @@ class TableAttachment {
 
 class TableFile : public std::enable_shared_from_this<TableFile> {
  public:
-  // Leaves read last that are remembered: few, so that random reads of a large table hit hardly any.
+  // Recently read leaves that are remembered: few, so that random reads of a large table hardly hit any.
   static constexpr size_t kRecentLeaves = 1024;
 
   struct Options {
-    bool direct = false;         // O_DIRECT for the user-level engines, where the file system has it
+    bool direct = false;         // O_DIRECT for the user-level engines, if the file system supports it
     bool cache_interior = true;  // keep interior pages in memory
   };
 
@@ -76,7 +75,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   const uint8_t *mapping() const { return mapping_; }
   LookupCounters &counters(Engine engine) { return counters_[static_cast<size_t>(engine)]; }
 
-  // Which bytes to read: the page cache's, or the disk's where direct I/O was asked for.
+  // The source of bytes: the page cache, or the disk if direct I/O is configured.
   enum class From { kConfigured, kPageCache };
 
   // Reads [offset, offset + length) into memory aligned for direct I/O; both are multiples of the page size.
@@ -102,7 +101,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
   bool IsVerified(uint64_t offset) const;
   // A cached interior page, or null. Cached pages stay until the table is closed.
   const uint8_t *CachedPage(uint64_t offset) const;
-  // Keeps a copy of a page that was checked, if it is an interior page and the budget allows.
+  // Keeps a copy of a checked page, if it is an interior page and within the budget.
   void CachePage(uint64_t offset, const uint8_t *page);
 
   // Before the first lookup: the memory to keep interior pages in, in place of the table's own.
@@ -118,7 +117,7 @@ class TableFile : public std::enable_shared_from_this<TableFile> {
     return exo_filter_may_hold(blocks + exo_filter_block(hash, header_.filter_blocks) * EXO_FILTER_BLOCK_WORDS, hash);
   }
 
-  // Whether the leaf at `offset` is among those read last, for all that is known; from now on it is.
+  // Whether the leaf at `offset` was probably read recently; remembers it.
   bool ReadLately(uint64_t offset);
 
   // Share of the file's pages in the page cache, from `samples` pages evenly over the file. Negative: errno.

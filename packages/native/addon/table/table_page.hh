@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of the tree as a list of keys, for those who walk all of it. Its bytes may be anything: whatever they say
-// is checked before it is used, so nothing here reads outside of the page.
+// A page of the tree as a list of keys, for scans. Its bytes may be anything: every field is checked before use, so
+// nothing here reads outside the page.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace exopool {
 
 class TablePage {
  public:
-  // `page` must stay. False when the page is not one of this level, or its slots do not fit.
+  // `page` must stay valid. False if the page is not of this level, or its slots do not fit.
   bool Open(const uint8_t *page, unsigned level);
 
   unsigned count() const { return count_; }

@@ -101,7 +101,7 @@ Failure TableSource::ReadRun() {
     if (!found) return {};
     Level &level = levels_[0];
     uint64_t step = options_.bounds.reverse ? uint64_t{0} - EXO_PAGE_SIZE : EXO_PAGE_SIZE;
-    // Memory has what is needed or not: nothing is gained by asking for more.
+    // The leaf is in memory or not: a longer read gains nothing.
     size_t pages = memory_ != nullptr ? 1 : next_pages_;
     while (!level.done && leaves_.size() < pages) {
       uint64_t child;
@@ -116,7 +116,7 @@ Failure TableSource::ReadRun() {
   return leaves_.empty() ? Failure() : ReadLeaves();
 }
 
-// A read that ended where the neighbours did is finished first.
+// First finishes a read that ended with its neighbours.
 void TableSource::PlanRead() {
   if (memory_ != nullptr || next_pages_ == options_.pages_max) return;
   next_pages_ -= leaves_.size();
@@ -144,7 +144,7 @@ Failure TableSource::ReadLeaves() {
   return {};
 }
 
-// Copies what another read would take the place of.
+// Copies entries that another read would overwrite.
 void TableSource::KeepRun() {
   if (memory_ != nullptr) return;
   for (size_t i = 0; i < leaf_ && kept_left_ > 0; i++, kept_left_--) {

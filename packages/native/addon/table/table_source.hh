@@ -8,11 +8,11 @@
 //   interior   [ 5 6 7 8 | 11 12 13 | 20 ...
 //   reads      [5] [6 7] [8] [11 12 13] ...
 //
-// Every page's checksum is computed, whatever is known of the page.
+// Every page's checksum is computed, also of pages checked before.
 //
-// A scan may be tried from memory alone: interior pages and leaves that are cached. It fails with kNotInMemory at
-// the first thing that is not, and then begins anew. When it is told to, it keeps the leaves that it reads, for the
-// cache of who scans.
+// A scan may be tried from memory alone: cached interior pages and leaves. It fails with kNotInMemory at the first page
+// that is not cached, and the caller starts again from the file. On request it keeps the leaves that it reads, for the
+// caller's cache.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@
 
 namespace exopool {
 
-// Leaves of tables in memory. Null: it is not there.
+// Leaves of tables in memory. Null: not cached.
 class LeafCache {
  public:
   virtual ~LeafCache() = default;
@@ -52,14 +52,14 @@ class TableSource : public ScanSource {
   Failure Value(std::string_view *value) override;
   std::string path() const override { return options_.path; }
 
-  // From now on, memory alone; null: the file.
+  // From now on reads from memory alone; null: from the file.
   void ReadFrom(LeafCache *memory) { memory_ = memory; }
   void KeepLeaves() { kept_left_ = kKeptLeaves; }
-  // Puts what was kept there, and keeps no more.
+  // Moves the kept leaves there, and keeps no more.
   void GiveLeaves(LeafCache *memory);
 
  private:
-  // More of them are a long scan, which caches are no good for.
+  // More leaves are a long scan, for which a cache is no use.
   static constexpr size_t kKeptLeaves = 64;
 
   // An interior page, and the children that are left to visit: `child`, then `left` more in the direction of travel.

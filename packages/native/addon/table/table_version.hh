@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables of a store at one moment, the newest first. It never changes: a flush or a compaction puts
-// another one in its place, and lookups under way keep theirs.
+// The tables of a store at one moment, the newest first. It never changes: a flush or a compaction replaces it, and
+// running lookups keep theirs.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct VersionTable {
 struct TableVersion {
   std::vector<VersionTable> tables;
 
-  // The first table from `from` on, before `end`, that may have the key; `end` if there is none. Counts in
-  // `*refused` those that only their filter ruled out.
+  // The first table in [`from`, `end`) that may have the key; `end` if there is none. Counts in `*refused` the tables
+  // that only their filter ruled out.
   size_t Next(size_t from, size_t end, std::string_view key, uint64_t hash, uint64_t *refused) const {
     for (; from < end; from++) {
       const VersionTable &table = tables[from];

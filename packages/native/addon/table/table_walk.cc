@@ -9,7 +9,7 @@
 namespace exopool {
 namespace {
 
-// Takes a chain down through the interior pages in memory. EXO_CHAIN_GOING: chain->next is not among them.
+// Takes a chain down through the interior pages in memory. EXO_CHAIN_GOING: chain->next is not in memory.
 int DescendCached(const TableFile &table, exo_chain *chain) {
   const exo_table_header &header = table.header();
   while (chain->hops < header.height) {
@@ -127,7 +127,7 @@ bool TableWalk::Resume(const Failure &read_failure) {
 
 bool TableWalk::Supply(const uint8_t *page) { return Step(page) ? Descend() : reads_value_; }
 
-// True: the search goes on one level down. False: it has ended, but for the value when that is elsewhere.
+// True: the search goes on one level down. False: it has ended, except for a value outside the leaf.
 bool TableWalk::Step(const uint8_t *page) {
   const exo_table_header &header = table_->header();
   int status = exo_step(&chain_, reinterpret_cast<__u64>(page), chain_.path[chain_.hops - 1], header.table_id,

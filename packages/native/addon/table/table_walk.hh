@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One lookup at user level, that stops wherever it needs bytes of the file.
+// One lookup at user level that stops whenever it needs bytes of the file.
 //
-// The walk says what to read and its driver reads it: pread blocks and goes on at once, io-uring has many
-// walks waiting for the device at a time. All that is decided about a page or a value is decided here, so the
-// two give the same results and the same errors.
+// The walk names the bytes to read and its driver reads them: pread blocks and goes on at once, io-uring has many walks
+// in flight. All decisions about a page or a value are made here, so both give the same results and errors.
 //
 //   Start -> interior pages, from the table's cache or: read, Resume -> leaf -> value outside the leaf
 #pragma once
@@ -57,11 +56,11 @@ struct LookupResult {
   std::shared_ptr<TableFile> failed_in;
   std::unique_ptr<LeafCopy> leaf;
 
-  // False: the table knows nothing of the key, and an older one may.
+  // False: this table does not have the key, but an older one may.
   bool is_known() const { return found || deleted || failure; }
 };
 
-// What some lookups did, added to the table's counters at their end.
+// Counts of some lookups, added to the table's counters at their end.
 struct Tally {
   uint64_t lookups = 0, found = 0, not_found = 0, hops = 0, pages_verified = 0, bytes_read = 0, on_caller = 0;
   uint64_t returned[EXO_CHAIN_STRADDLE + 1] = {};  // by enum exo_chain_status
@@ -72,28 +71,28 @@ struct Tally {
 
 int StatusOf(const Failure &failure);
 void StartChain(const exo_table_header &header, const KeyBatch &keys, size_t i, exo_chain *chain);
-// As StartChain, and goes down through the pages that are in memory: the first page to read is chain->next, and
-// chain->hops and chain->path say what has been visited. A chain that ends there starts at the root again.
+// As StartChain, then goes down through the pages in memory: chain->next is the first page to read, and chain->hops and
+// chain->path list the visited pages. A chain that ends in memory starts at the root again.
 void StartChainBelowCached(const TableFile &table, const KeyBatch &keys, size_t i, exo_chain *chain);
-// Takes the value of a chain that found its key in the kernel. What is left there is believed no further than
-// the chain's own bounds.
+// Takes the value of a chain that found its key in the kernel. Every field of the chain is checked against the chain's
+// bounds.
 Failure TakeChainValue(const TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result);
 
 class TableWalk {
  public:
-  // `page`: EXO_PAGE_SIZE bytes, aligned for direct I/O, that the walk may have pages read into.
+  // `page`: EXO_PAGE_SIZE bytes, aligned for direct I/O, as the walk's read buffer.
   explicit TableWalk(uint8_t *page) : page_(page) {}
 
-  // Begins to look up key i. True: the walk needs its read() done, and then Resume. False: it has ended, and
-  // the result and the tally say how.
+  // Begins to look up key i. True: the walk needs its read() done, and then Resume. False: it has ended, and the result
+  // and the tally are set.
   bool Start(TableFile *table, const KeyBatch &keys, size_t i, Tally *tally, LookupResult *result);
   // After read() was done, or failed. As Start.
   bool Resume(const Failure &read_failure);
-  // Instead of read() and Resume, with the page of that offset, which was checked before.
+  // Replaces read() and Resume, with the page of that offset, already checked.
   bool Supply(const uint8_t *page);
-  // From here on results get copies of leaves that are read again and again.
+  // From here on results get copies of repeatedly read leaves.
   void set_copies_leaves(bool copies) { copies_leaves_ = copies; }
-  // Ends the walk where it stands, with a failure.
+  // Ends the walk at once, with a failure.
   void Abandon(const Failure &failure);
 
   struct Read {
@@ -101,10 +100,10 @@ class TableWalk {
     size_t length = 0;  // whole pages; more than one only for a value
   };
   const Read &read() const { return read_; }
-  // Where read() goes. Memory for a value is allocated here; null when there is none.
+  // The buffer of read(). Allocates memory for a value; null if there is none.
   uint8_t *Buffer();
   bool InPage() const { return read_.length <= EXO_PAGE_SIZE; }
-  // After Abandon, when the kernel may still write there.
+  // For use after Abandon, while the kernel may still write there.
   void LeakBuffer() { run_.release(); }
 
  private:

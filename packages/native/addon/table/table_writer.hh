@@ -2,20 +2,20 @@
 // Writes a table file from sorted entries, in one pass.
 //
 // One page is open at each level. When a key does not fit, the page is finished and goes to the file, and the level
-// above gets the pair (separator, offset) as if it were an entry of its own; so a page can finish a page above it, up
-// to the root:
+// above gets the pair (separator, offset) as if it were an entry of its own; so a finished page can finish the page
+// above it, up to the root:
 //
 //   level 2   [ -inf -> 9 | ...                  open
 //   level 1   [ k -> 5 | p -> 6 | ...            open, pushes (first separator, offset) when full
 //   level 0   [ s: 1, t: 2, ...                  open, pushes (shortest separator, offset) when full
 //   file      header | leaf | values | leaf | leaf | interior | ... | root | filter
 //
-// Values too long for a leaf go to the file as they come, as a run of value pages. The header is written last, so a
-// file that is cut short has no magic.
+// A value too long for a leaf goes to the file at once, as a run of value pages. The header is written last, so a
+// truncated file has no magic.
 //
-// The filter is made for as many entries as there may be at most, and halved until it suits those that came: block
-// b of 2n becomes part of block b / 2 of n, as both are the upper bits of the same product. It is in memory until
-// then, 1.3 bytes an entry.
+// The filter is built for the maximum number of entries, then halved until it suits the actual number: block b of 2n
+// becomes part of block b / 2 of n, as both are the upper bits of the same product. Until then it takes 1.3 bytes of
+// memory an entry.
 #pragma once
 
 #include <cstdint>
