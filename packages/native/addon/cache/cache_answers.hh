@@ -23,7 +23,7 @@ struct CachePlace {
 
 enum class CacheAnswerKind : uint8_t {
   kFound,      // a value that the caller asked for
-  kLost,       // the producer has no such value
+  kLost,       // the producer did not return it
   kRefused,    // the producer refused now, and still has it
   kTampered,   // the producer returned other bytes
   kMoved,      // a value that is now written elsewhere, if it still counts

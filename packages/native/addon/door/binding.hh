@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the bindings share. Each one registers its functions and classes on `exports`, once for each environment
-// (main thread and every worker thread). So nothing that JavaScript can see is a process-wide static.
+// Helpers that the bindings share. Each binding registers its functions and classes on `exports`, once for each
+// environment (main thread and every worker thread). So no object that JavaScript can see is a process-wide static.
 #pragma once
 
 #include <napi.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers that cross between C++ and JavaScript: codes that stand where a length would be, and positions in
-// arrays. src/contracts.ts is made of this file, so each has one place.
+// Numbers that cross between C++ and JavaScript: codes that stand where a length would be, and positions in arrays.
+// src/contracts.ts is generated from this file, so each has one definition.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@ namespace exopool {
 
 // --- Lookups
 
-// What find() of a store's index answers where there is no length.
+// Answers of find() of a store's index that are not a length.
 enum class FindCode : int32_t {
   kAbsent = -1,
-  kNotInMemory = -2,  // asked for, when a token was given
+  kNotInMemory = -2,  // requested, if a token was given
   kNoRoom = -3,       // in the block: setBlock() tries again in another
-  kLarge = -4,        // it would take much of a block: large() has it
+  kLarge = -4,        // it would take much of a block: large() returns it
 };
-// Given to find(): the key is not to be looked up elsewhere.
+// For find(): do not look the key up elsewhere.
 constexpr int32_t kNoToken = -1;
 
-// Stands for the length of a value that there is not, in the answers of lookups.
+// Replaces the length of a missing value in the answers of lookups.
 enum ValueLength : int32_t { kValueNotFound = -1, kValueDeleted = -2, kValueFailed = -3 };
 
 // Bytes of values in one packed answer: they lie in one buffer, of which JavaScript allows 4 GiB, and twice
@@ -28,13 +28,12 @@ constexpr uint64_t kPackedValuesBytesMax = 1ull << 30;
 
 // The words of one answer in a delivery of LookupStream.
 enum StreamWord { kStreamToken, kStreamLength, kStreamWords };
-// Answers in one delivery: few enough that what JavaScript asks for next is under way while it takes the
-// rest.
+// Answers in one delivery: few enough that JavaScript's next requests are in flight while it takes the rest.
 constexpr uint32_t kStreamAnswersMax = 16;
 
 // --- Writes
 
-// Stands for the memory in use of a memtable or a run where a batch was not taken.
+// Replaces the memory in use of a memtable or a run if a batch was not applied.
 enum class BatchCode : int32_t { kUnsound = -1, kNoMemory = -2 };
 
 // --- Scans
@@ -47,8 +46,7 @@ enum class NumberType { kU8, kU16le, kU32le, kI32le, kF32le, kF64le, kNone };
 
 // --- Slabs
 
-// How long the client's thread polls after activity before it sleeps; counts where no session has said
-// otherwise.
+// How long the client's thread polls after activity before it sleeps, unless a session sets another time.
 constexpr uint32_t kClientSpinUs = 20;
 
 // The words of one request of a batch.
@@ -61,7 +59,7 @@ enum CacheWord { kCacheBatch, kCachePlace, kCacheLength, kCacheWords };
 // Answers in one delivery: JavaScript asks for more while the rest waits, and values share one block.
 constexpr uint32_t kCacheAnswersMax = 64;
 
-// Stands for a value's length.
+// Replaces a value's length.
 enum class CacheCode : int32_t { kMissed = -1, kPutDone = -2, kTamperedWith = -3 };
 
 // Positions in stats().

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// flock(2): the one kind of lock that belongs to an open file, so it ends with the process however that ends.
+// flock(2): the one kind of lock that belongs to an open file, so it ends with the process, even after a kill.
 #include <sys/file.h>
 
 #include <cerrno>

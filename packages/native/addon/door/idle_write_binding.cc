@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes to files of the kernel in which the write itself is the work: pushing pages out, compacting compressed
-// memory. Each runs on a thread of its own at SCHED_IDLE, so it takes only time that nobody else wants: what
-// wakes up takes the processor from it at the kernel's next look.
+// Writes to files of the kernel that do work during the write: pushing pages out, compacting compressed memory. Each
+// runs on a thread of its own at SCHED_IDLE, so it takes only idle time: a thread that wakes up gets the processor at
+// the kernel's next tick.
 //
 // That holds within a task group. Where each session (autogroup) or service is a group, the kernel divides a processor
 // between groups first, and the thread has its turn of some milliseconds even if others wait. Small writes with rests
@@ -23,13 +23,13 @@
 namespace exopool {
 namespace {
 
-// What the thread has. It outlives the environment when that ends first.
+// The thread's state. It may outlive the environment.
 struct Job {
   std::string file;
   std::vector<std::string> texts;
   int failure = 0;
 
-  // Each text as one write, in order, until one fails.
+  // Writes each text with one call, in order, until one fails.
   void Run() {
     for (const std::string &text : texts) {
       const FileDescriptor opened(open(file.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
@@ -41,7 +41,7 @@ struct Job {
   }
 };
 
-// What JavaScript has.
+// JavaScript's side.
 struct Call {
   explicit Call(Napi::Env env) : promise(env) {}
   Napi::Promise::Deferred promise;
@@ -68,7 +68,7 @@ Napi::Value IdleWrite(const Napi::CallbackInfo &info) {
       static_cast<void *>(nullptr));
   try {
     std::thread([job, done]() mutable {
-      // Nobody is refused this; where it fails all the same, the write is made at the usual priority.
+      // This needs no rights. If it fails all the same, the write runs at the usual priority.
       const sched_param none{};
       sched_setscheduler(0, SCHED_IDLE, &none);
       job->Run();

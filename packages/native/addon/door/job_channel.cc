@@ -9,9 +9,9 @@
 namespace exopool {
 namespace {
 
-// Keys of a call that runs on the JavaScript thread: they take about the time of two wake-ups.
+// Most keys of a call on the JavaScript thread: they take about the time of two wake-ups.
 constexpr size_t kKeysHere = 64;
-// In a turn of the event loop: about a millisecond.
+// Most keys in a turn of the event loop: about a millisecond.
 constexpr size_t kKeysHereInTurn = 512;
 // A call takes the time of so many keys.
 constexpr size_t kCallAsKeys = 8;
@@ -41,7 +41,7 @@ JobChannel *JobChannel::Create(Napi::Env env) {
 }
 
 bool JobChannel::MayRunHere(size_t keys) {
-  // What the loop takes for the time changes when it turns.
+  // The loop's cached time changes with each turn.
   if (uint64_t now_ms = uv_now(loop_); now_ms != turn_ms_) {
     turn_ms_ = now_ms;
     keys_here_ = 0;

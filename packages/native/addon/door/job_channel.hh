@@ -26,7 +26,7 @@ class Job {
   virtual void Run(int worker) = 0;
   // On a worker thread, instead of the rest of Run, when memory ran out.
   virtual void FailForMemory() = 0;
-  // On the JavaScript thread, after the last Run: what the promise resolves to.
+  // On the JavaScript thread, after the last Run. Returns the value of the promise.
   virtual Napi::Value Finish(Napi::Env env) = 0;
 
  private:
@@ -42,13 +42,13 @@ class JobChannel : public std::enable_shared_from_this<JobChannel> {
 
   // Runs the job on up to `workers` threads of the pool. On the JavaScript thread.
   Napi::Value Start(Napi::Env env, std::shared_ptr<Job> job, int workers);
-  // Start for a job that runs elsewhere: whoever runs it calls Complete at its end. On the JavaScript thread.
+  // As Start, for a job that runs elsewhere: its runner calls Complete at the end. On the JavaScript thread.
   Napi::Value Begin(Napi::Env env, Job *job);
-  // Whether a lookup of so many keys may be tried on the JavaScript thread, there and then: it is over before a worker
-  // would have woken up. Only so many of them in a turn of the event loop: whoever awaits one after the other would
-  // never let it turn.
+  // Whether a lookup of so many keys may be tried on the JavaScript thread at once: it ends before a worker would have
+  // woken up. Their number in a turn of the event loop is limited; otherwise a caller that awaits one after the other
+  // would block the loop.
   bool MayRunHere(size_t keys);
-  // Set when the environment has ended and nobody waits for its jobs.
+  // Set once the environment has ended and no caller waits for its jobs.
   const std::atomic<bool> &closed() const { return closed_; }
   // Settles the job's promise. From any thread.
   void Complete(std::shared_ptr<Job> job);

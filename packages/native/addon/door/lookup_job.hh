@@ -14,8 +14,8 @@ class LookupJob : public Job {
  public:
   explicit LookupJob(std::shared_ptr<Lookup> lookup) : lookup_(std::move(lookup)) {}
 
-  // Looks up keys which[...]; the results of the others are there. { packed } | { failure } when nothing had to be
-  // waited for, or a promise of it.
+  // Looks up keys which[...]; the results of the others are already set. { packed } | { failure } if it need not wait,
+  // else a promise of it.
   static Napi::Value Start(Napi::Env env, const std::shared_ptr<JobChannel> &channel,
                            const std::shared_ptr<LookupJob> &job, std::vector<uint32_t> which);
   // { packed }: the length of each value, or a ValueLength, as a 32-bit number; then the values.

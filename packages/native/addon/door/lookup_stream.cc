@@ -15,7 +15,7 @@ namespace exopool {
 namespace {}  // namespace
 
 LookupStream *LookupStream::Create(Napi::Env env, Napi::Function receive, Napi::Int32Array words) {
-  WorkerPool::Get();  // may throw: here rather than when somebody waits for an answer
+  WorkerPool::Get();  // may throw: here rather than when a caller waits for an answer
   auto stream = std::make_shared<LookupStream>();
   stream->words_reference_ = Napi::Persistent(words);
   stream->words_ = words.Data();

@@ -23,9 +23,9 @@
 
 namespace exopool {
 
-// Keys that crossed over together.
+// Keys that crossed together.
 struct Flight {
-  std::shared_ptr<StoreIndex> index;  // admits what was found
+  std::shared_ptr<StoreIndex> index;  // admits found values
   std::shared_ptr<Lookup> lookup;
   std::vector<uint32_t> tokens;  // one a key, as JavaScript knows it
   std::vector<uint64_t> epochs;  // in which its fetch began
@@ -36,10 +36,9 @@ class LookupStream : public std::enable_shared_from_this<LookupStream> {
   // Bytes of values in one delivery, unless a single value is longer: they share one block of memory.
   static constexpr uint64_t kDeliveryBytes = 16u << 20;
 
-  // `receive(count, values, failures)` is called when `words` has the StreamWords of `count` answers: a token
-  // and a length, or a ValueLength. `values` has the values end to end, `failures` the failures in their
-  // order; either is undefined when there are none. `words` has room for kStreamAnswersMax. Lives until the
-  // environment ends.
+  // `receive(count, values, failures)` is called once `words` has the StreamWords of `count` answers: a token and a
+  // length, or a ValueLength. `values` has the values end to end, `failures` the failures in their order; either is
+  // undefined when there are none. `words` has room for kStreamAnswersMax. Lives until the environment ends.
   static LookupStream *Create(Napi::Env env, Napi::Function receive, Napi::Int32Array words);
 
   // On the JavaScript thread.

@@ -22,7 +22,7 @@ Napi::Value NewMemtable(const Napi::CallbackInfo &info) {
 // closeMemtable(handle)
 void CloseMemtable(const Napi::CallbackInfo &info) { info[0].As<Napi::External<MemtableHandle>>().Data()->reset(); }
 
-// memtableApply(handle, batch, firstSequence): bytes in use, or a BatchCode: nothing was done
+// memtableApply(handle, batch, firstSequence): bytes in use, or a BatchCode if nothing was applied
 Napi::Value MemtableApply(const Napi::CallbackInfo &info) {
   Memtable &memtable = *MemtableOf(info[0]);
   auto bytes = info[1].As<Napi::Uint8Array>();

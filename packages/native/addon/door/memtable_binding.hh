@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a memtable looks to the parts of the addon that take one from JavaScript.
+// A memtable, for the bindings that take one from JavaScript.
 #pragma once
 
 #include <napi.h>
@@ -10,7 +10,7 @@
 
 namespace exopool {
 
-// Empty once JavaScript has closed it; who reads it meanwhile holds it for himself.
+// Empty once JavaScript has closed it; a reader holds a reference of its own.
 using MemtableHandle = std::shared_ptr<Memtable>;
 
 inline const MemtableHandle &MemtableOf(const Napi::Value &value) {

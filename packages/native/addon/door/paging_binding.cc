@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SwapHistory and page-out for JavaScript. The calls take as long as the process is large, so they run on libuv's
-// threads; ../src/machine/swapped-pages.ts and ../src/machine/page-out.ts make them one after the other.
+// SwapHistory and page-out for JavaScript. The time of a call grows with the size of the process, so calls run on
+// libuv's threads; ../src/machine/swapped-pages.ts and ../src/machine/page-out.ts make them one after the other.
 #include "door/binding.hh"
 #include "machine/page_out.hh"
 #include "machine/swap_history.hh"
@@ -21,7 +21,7 @@ class PagingCall : public Napi::AsyncWorker {
 
  private:
   Napi::Promise::Deferred promise_;
-  Napi::ObjectReference owner_;  // keeps what the call works on while it runs
+  Napi::ObjectReference owner_;  // keeps the object alive during the call
   std::function<double()> work_;
   double result_ = 0;
 };

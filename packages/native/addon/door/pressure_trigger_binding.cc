@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pressure stall triggers: the kernel says at once when tasks have waited for memory for so long within a window,
-// instead of being asked every so often. One thread for each trigger sleeps in poll.
+// Pressure stall triggers: the kernel reports at once when tasks have waited for memory for a given time within a
+// window, without polling. One thread for each trigger sleeps in poll.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -35,7 +35,7 @@ class PressureTrigger : public Napi::ObjectWrap<PressureTrigger> {
     const std::string file = info[0].ToString();
     const std::string trigger = info[1].ToString();
     pressure_ = FileDescriptor(open(file.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    // The terminating zero is part of what the kernel wants.
+    // The kernel requires the terminating zero.
     if (pressure_.get() < 0 || write(pressure_.get(), trigger.c_str(), trigger.size() + 1) < 0)
       return Napi::Number::New(info.Env(), errno);
     stop_ = FileDescriptor(eventfd(0, EFD_CLOEXEC));
@@ -64,7 +64,7 @@ class PressureTrigger : public Napi::ObjectWrap<PressureTrigger> {
       if (poll(watched, 2, -1) < 0 && errno != EINTR) return;
       // POLLERR: the cgroup was removed.
       if (watched[1].revents != 0 || (watched[0].revents & POLLERR) != 0) return;
-      // A queue of one: what JavaScript has not heard of yet need not be said twice.
+      // A queue of one: a report that JavaScript has not received yet need not be repeated.
       if ((watched[0].revents & POLLPRI) != 0) on_pressure_.NonBlockingCall();
     }
   }

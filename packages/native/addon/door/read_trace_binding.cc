@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a file with and without probes in the kernel, to tell where the time of a read goes.
 //
-// All reads are of one thread, at random places, past the page cache, and each place depends on what the read
-// before it has brought. Half of the reads without probes come before those with probes and half after them, so
-// that what drifts meets both.
+// All reads are of one thread, at random places, past the page cache, and each place depends on the bytes of the read
+// before it. Half of the reads without probes come before those with probes and half after them, so that drift affects
+// both.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -28,18 +28,18 @@ namespace exopool {
 namespace {
 
 constexpr size_t kBlockBytes = 4096;
-// To time a short call: shorter rounds than a turn on a busy CPU, and so many that some are not disturbed.
+// To time a short call: rounds shorter than a time slice on a busy CPU, and enough of them that some are not disturbed.
 constexpr int kCalls = 500;
 constexpr int kRounds = 40;
-// Which is personality(2), with the number that changes nothing.
+// personality(2) with the argument that changes nothing.
 constexpr unsigned long kAskPersonality = 0xffffffff;
 
 struct ReadTraceResult {
-  Obstacle obstacle;                // why the kernel cannot be looked into
+  Obstacle obstacle;                // why the kernel cannot be traced
   int error = 0;                    // of the file
   std::vector<double> untraced_ns;  // one a read
-  std::vector<double> traced_ns;    // EXO_MARKS_OF_READ a read, from its first mark on; -1: not passed
-  double probe_ns = 0;              // of one probe that is passed
+  std::vector<double> traced_ns;    // EXO_MARKS_OF_READ a read, from its first mark on; -1: not reached
+  double probe_ns = 0;              // of one probe
   double clock_ns = 0;              // of reading the clock once
 };
 
@@ -66,7 +66,8 @@ class ChainedReads {
     return blocks_ == 0 ? ERANGE : 0;
   }
 
-  // Where the block that was read leads to. An odd multiplier mixes; the count keeps equal blocks from a circle.
+  // The next place, from the block that was read. An odd multiplier mixes; the count prevents a cycle over equal
+  // blocks.
   void Next() {
     uint64_t word;
     memcpy(&word, block_, sizeof(word));
@@ -116,10 +117,10 @@ class ReadTraceJob : public Napi::AsyncWorker {
   void OnError(const Napi::Error &error) override { promise_.Reject(error.Value()); }
 
  private:
-  // Zero or an errno of the file. When the probes are refused the result has the reason.
+  // Zero or an errno of the file. If the kernel refuses the probes, the result has the reason.
   int Measure(ReadTracer *tracer) {
     size_t half = (reads_ + 1) / 2;
-    // The first reads find caches and clocks asleep.
+    // The first reads warm up caches and clocks.
     if (int error = Untraced(half / 8 + 1); error != 0) return error;
     result_.untraced_ns.clear();
     if (int error = Untraced(half); error != 0) return error;
@@ -174,7 +175,7 @@ class ReadTraceJob : public Napi::AsyncWorker {
 
   static double ClockNs() { return LeastNs(MonotonicNs); }
 
-  // Of one call, of the rounds the quickest: what else runs on the machine only ever makes it longer.
+  // The time of one call in the quickest round: other work on the machine only makes it longer.
   template <typename Call>
   static double LeastNs(Call call) {
     double least = std::numeric_limits<double>::infinity();

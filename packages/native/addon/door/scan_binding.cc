@@ -23,11 +23,11 @@ namespace {
 
 using ScanHandle = std::shared_ptr<Scan>;
 
-// Entries between two looks at the clock of a thread that others wait for: a few milliseconds of work.
+// Entries between two checks of the clock on a shared thread: a few milliseconds of work.
 constexpr uint64_t kAggregateSlice = 32768;
-// Deleted ones too, that the JavaScript thread may pass: a tenth of a millisecond.
+// Entries, deleted ones too, that the JavaScript thread may pass: a tenth of a millisecond.
 constexpr uint64_t kEntriesHere = 1024;
-// Of the first read of a scan whose end is not known.
+// Pages of the first read of a scan without a known end.
 constexpr size_t kFirstPages = 4;
 
 std::string BytesOf(const Napi::Value &value) {
@@ -48,8 +48,8 @@ KeyBounds BoundsOf(const Napi::Object &spec) {
   return bounds;
 }
 
-// The reads of a table for its share of `limit` entries, when every key is as likely in one table as its size says: the
-// first is all of it, with the parts of pages at both ends, and what may be missing then is little.
+// The reads of a table for its share of `limit` entries, if keys are spread over tables by their sizes. The first read
+// covers the whole share, with the partial pages at both ends, so little may be missing after it.
 void PlanReads(const exo_table_header &header, uint64_t limit, uint64_t entries, TableSource::Options *options) {
   if (limit >= entries) {
     options->first_pages = kFirstPages;
@@ -101,7 +101,7 @@ class BatchJob : public ScanJob {
  public:
   BatchJob(ScanHandle scan, size_t bytes) : ScanJob(std::move(scan)), bytes_(bytes) {}
 
-  // What the promise would resolve to, if memory has all of the first batch. Else empty, and nothing has happened.
+  // The value of the promise if memory has all of the first batch. Else empty, without effect.
   Napi::Value FromMemory(Napi::Env env) {
     try {
       if (MakeFromMemory()) return Finish(env);
@@ -203,7 +203,7 @@ class AggregateJob : public ScanJob {
   }
 
   void Fill(Napi::Env, Napi::Object object) override {
-    // Of the whole scan so far: sums of parts would round otherwise.
+    // Totals of the whole scan so far: sums of parts would round differently.
     object.Set("count", static_cast<double>(scan_->aggregate.count));
     object.Set("withField", static_cast<double>(scan_->aggregate.with_field));
     object.Set("sum", scan_->aggregate.sum);
@@ -252,10 +252,10 @@ Napi::Value OpenScan(const Napi::CallbackInfo &info) {
                                          [](Napi::Env, ScanHandle *handle) { delete handle; });
 }
 
-// closeScan(scan): lets go of what it reads
+// closeScan(scan): releases its sources
 void CloseScan(const Napi::CallbackInfo &info) { HandleOf(info[0]).reset(); }
 
-// scanBatch(scan, bytes): { done, count, packed } | { failure, path }, or a promise of it when tables must be read
+// scanBatch(scan, bytes): { done, count, packed } | { failure, path }, or a promise of it if tables must be read
 Napi::Value ScanBatch(const Napi::CallbackInfo &info) {
   const ScanHandle &scan = HandleOf(info[0]);
   auto channel = static_cast<JobChannel *>(info.Data());
@@ -272,7 +272,7 @@ Napi::Value ScanBatch(const Napi::CallbackInfo &info) {
 }
 
 // scanAggregate(scan, type, offset): Promise<{ done, count, withField, sum, min, max } | { failure, path }>: takes the
-// next entries, and tells of all so far.
+// next entries, and returns the totals so far.
 Napi::Value ScanAggregate(const Napi::CallbackInfo &info) {
   auto job = std::make_shared<AggregateJob>(HandleOf(info[0]),
                                             static_cast<NumberType>(info[1].As<Napi::Number>().Int32Value()),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scan as JavaScript asks for one: which sources, which keys, and how much at most.
+// A scan as JavaScript requests it: its sources, its range of keys, and its limit.
 #pragma once
 
 #include <napi.h>
@@ -30,7 +30,7 @@ struct Aggregate {
     min = Lesser(min, number);
     max = -Lesser(-max, -number);
   }
-  // As Math.min: not a number if either is not, and -0 is less than 0.
+  // As Math.min: NaN if either is, and -0 is less than 0.
   static double Lesser(double a, double b) {
     if (std::isnan(a) || std::isnan(b)) return NAN;
     if (a == b) return std::signbit(a) ? a : b;
@@ -47,14 +47,14 @@ struct Scan {
   uint64_t entries_max = 0;     // that the sources have together
   bool started = false;
   Aggregate aggregate;
-  // Where short scans find leaves and leave them, for the JavaScript thread alone; null: nowhere.
+  // The cache of leaves for short scans, for the JavaScript thread alone; null: none.
   std::shared_ptr<LeafCache> leaves;
   std::vector<TableSource *> tables;
-  size_t pages = 0;  // that the first reads of all tables have
+  size_t pages = 0;  // in the first reads of all tables
 
-  // To the first entry; nothing when the scan stands on one already.
+  // Moves to the first entry; no effect if the scan already stands on one.
   Failure Begin();
-  // From now on it reads memory alone, or files.
+  // Chooses the source from now on: memory alone, or files.
   void ReadFrom(LeafCache *memory);
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SealedCache for JavaScript; ../src/cache/sealed-cache.ts makes promises of its answers.
 //
-// An answer is three numbers in an array that both sides see: its batch, its place there, and a length. Values lie
-// end to end in one block. Everything that has come by the time JavaScript listens is one call.
+// An answer is three numbers in an array that both sides see: its batch, its place there, and a length. Values lie end
+// to end in one block. One call delivers all answers that have arrived.
 #include "base/clock.hh"
 #include "cache/sealed_cache.hh"
 #include "door/binding.hh"
@@ -79,7 +79,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
 
   static uint64_t TokenOf(const Napi::Value &batch) { return IdOf(batch) << kBatchShift; }
 
-  // (session, slabs, slabBytes) -> false when the session is over
+  // (session, slabs, slabBytes) -> false if the session is over
   Napi::Value AddRegion(const Napi::CallbackInfo &info) {
     return Napi::Boolean::New(
         env_, cache_->AddRegion(IdOf(info[0]), info[1].ToNumber().Uint32Value(), info[2].ToNumber().Uint32Value()));
@@ -99,8 +99,8 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     return out;
   }
 
-  // (keys, batch, here: Uint8Array, at least as long) -> how many of them are under way; `here` gets a 1 for each
-  // that is, else a 0.
+  // (keys, batch, here: Uint8Array, at least as long) -> how many of them are in flight; `here` gets a 1 for each of
+  // these, else a 0.
   Napi::Value Get(const Napi::CallbackInfo &info) {
     const napi_value keys = info[0];
     const uint64_t batch = TokenOf(info[1]);
@@ -147,7 +147,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     return Napi::Boolean::New(env_, true);
   }
 
-  // (yes): whether the process must stay for what is on its way.
+  // (yes): whether requests in flight keep the process alive.
   void KeepAlive(const Napi::CallbackInfo &info) {
     if (info[0].As<Napi::Boolean>()) {
       napi_ref_threadsafe_function(env_, wake_);
@@ -200,7 +200,7 @@ class SealedCacheObject : public Napi::ObjectWrap<SealedCacheObject> {
     }
     if (!told.empty() && !Hand(env, receive, told, bytes)) return;
     if (cache_ == nullptr) return;
-    cache_->EndPuts(0);  // what was moved
+    cache_->EndPuts(0);  // moved values
     cache_->Send();
   }
 

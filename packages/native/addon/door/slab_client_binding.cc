@@ -45,9 +45,8 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
     if (client->loop_ != nullptr) client->loop_->CloseAll(client->port_.get());
   }
 
-  // On JavaScript's thread, with everything that happened since the last time. Plain Node-API, since this may
-  // run in a worker thread that is being terminated: calls fail then, and node-addon-api cannot even make an
-  // exception.
+  // On JavaScript's thread, with all events since the last call. Plain Node-API, since this may run in a worker thread
+  // that is being terminated: calls fail then, and node-addon-api cannot even make an exception.
   static void Deliver(napi_env env, napi_value callback, void *context, void *) {
     if (env == nullptr || callback == nullptr) return;
     auto *client = static_cast<SlabClient *>(context);
@@ -142,7 +141,7 @@ class SlabClient : public Napi::ObjectWrap<SlabClient> {
     if (loop_ != nullptr) loop_->Close(IdOf(info[0]));
   }
 
-  // (yes): whether the process must stay for what is on its way.
+  // (yes): whether requests in flight keep the process alive.
   void KeepAlive(const Napi::CallbackInfo &info) {
     if (info[0].As<Napi::Boolean>()) {
       napi_ref_threadsafe_function(env_, wake_);

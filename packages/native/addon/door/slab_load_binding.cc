@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A load on a slab server, in one thread and without JavaScript: so that what is measured is the server.
+// A load on a slab server, in one thread and without JavaScript, so that only the server is measured.
 //
-// Every connection has one batch of requests on its way, all sent at once, and sends the next when the last
-// answer is there; as redis-benchmark does with -P. With a rate, a batch is sent when its time has come. A
-// hostile load has right MACs and whatever else comes up; a connection that the server ends is made anew.
+// Every connection has one batch of requests in flight, all sent at once, and sends the next after the last answer, as
+// redis-benchmark does with -P. With a rate, a batch is sent when it is due. A hostile load has right MACs and random
+// fields otherwise; a connection that the server ends is opened again.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -28,7 +28,7 @@ struct LoadPlan {
   uint16_t port;
   uint32_t connections, batch, value_bytes;
   double seconds;
-  double rate;              // requests a second of all connections; 0: as many as there can be
+  double rate;              // requests a second of all connections; 0: as many as possible
   uint64_t hostile_frames;  // 0: an honest load
   Key seed, producer_key;
   std::array<uint8_t, SLAB_TICKET_BYTES> ticket;
@@ -136,7 +136,7 @@ class LoadConnection {
     SendAll(fd_.get(), bytes.data(), bytes.size());
   }
 
-  // Takes what has come; throws when the server said something wrong, or ended.
+  // Takes the received bytes; throws if an answer is wrong or the server has ended.
   void Receive(bool hostile) {
     constexpr size_t kReadBytes = 256 * 1024;
     uint8_t *room = input_.Reserve(kReadBytes);
@@ -191,7 +191,7 @@ LoadResult RunHonest(const LoadPlan &plan) {
         connection->due_ns += static_cast<uint64_t>(gap_ns);
       }
     }
-    // Between the batches of a paced load this thread sleeps as a client of its kind would, not longer.
+    // Between the batches of a paced load this thread sleeps as long as a real client would.
     const int count = epoll_wait(epoll.get(), events, 64, gap_ns > 0 ? 0 : 100);
     if (count == 0 && gap_ns > 0) usleep(20);
     for (int i = 0; i < count; ++i) {
@@ -223,7 +223,7 @@ LoadResult RunHostile(const LoadPlan &plan) {
         while (connection.awaited > 0) connection.Receive(true);
       }
     } catch (const std::runtime_error &) {
-      // It was meant to: one of the frames was forged.
+      // Expected: one of the frames was forged.
     }
   }
   result.seconds = static_cast<double>(MonotonicNs() - start_ns) / 1e9;

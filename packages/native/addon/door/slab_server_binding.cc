@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SlabServer for JavaScript: ../src/slab/slab-server.ts checks the arguments and says what they mean.
+// SlabServer for JavaScript: ../src/slab/slab-server.ts checks the arguments and documents them.
 #include <system_error>
 
 #include "base/clock.hh"
@@ -9,7 +9,7 @@
 namespace exopool {
 namespace {
 
-// What one look at the server's thread brings back.
+// A snapshot that the server's thread takes.
 struct Snapshot {
   SlabCounters counters;
   double sessions = 0, leases = 0, leased_slabs = 0, capacity_slabs = 0, mapped_bytes = 0, cpu_seconds = 0;
@@ -53,8 +53,7 @@ class SlabServer : public Napi::ObjectWrap<SlabServer> {
                                                                  : "EIO");
       throw thrown;
     }
-    // A server that nobody holds serves on. One whose environment ends (a worker thread's, say) stops before
-    // that.
+    // A server without a reference keeps serving. It stops before its environment ends (that of a worker thread, say).
     Ref();
     napi_add_env_cleanup_hook(info.Env(), StopWithEnvironment, this);
   }

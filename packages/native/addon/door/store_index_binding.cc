@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A store's index for JavaScript: src/table/store-index.ts is the only caller, and has checked the arguments.
 //
-// Keys cross in a buffer that both sides have, and values in blocks that JavaScript made: find() allocates
-// nothing, and the buffer that the caller gets is a part of the block. Both sides count up where the next
-// value goes.
+// Keys cross in a shared buffer, and values in blocks that JavaScript made: find() allocates nothing, and the caller's
+// buffer is a part of the block. Both sides track the place of the next value.
 //
 //   key buffer    the key, its length is an argument
 //   block         | value | value | value |     room     |     each at a multiple of 8
@@ -30,7 +29,7 @@ using MemtableHandle = std::shared_ptr<Memtable>;
 constexpr int32_t CodeOf(FindCode code) { return static_cast<int32_t>(code); }
 
 constexpr size_t kBlockAlignment = 8;
-// A value that takes more of a block than this would leave much of one unused.
+// A value that takes more of a block than this would leave much of the block unused.
 constexpr size_t kLargeShare = 16;
 
 struct Index {
@@ -45,7 +44,7 @@ struct Index {
   std::string_view found;  // by the last find()
   LookupStream *stream = nullptr;
   JobChannel *channel = nullptr;
-  // Asked for in this turn.
+  // Requested in this turn.
   KeyBatch gathered;
   std::vector<uint32_t> tokens;
   std::vector<uint64_t> epochs;
@@ -63,7 +62,7 @@ void Gather(Index *index, std::string_view key, uint64_t hash, int32_t token) {
   index->epochs.push_back(index->store->Epoch(hash));
 }
 
-// Puts a value where the next one goes: its length, or why it is not there.
+// Puts a value at the next place. Returns its length, or why it is not there.
 int32_t PutInBlock(Index *index, std::string_view value) {
   index->found = value;
   if (value.size() > index->block_bytes / kLargeShare && index->block_bytes > 0) return CodeOf(FindCode::kLarge);
@@ -104,7 +103,7 @@ napi_value FindInMemory(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// flush(): starts what was asked for
+// flush(): starts the requested lookups
 void Flush(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   if (index.gathered.size() == 0) return;
@@ -116,13 +115,13 @@ void Flush(const Napi::CallbackInfo &info) {
   index.stream->Start(info.Env(), std::move(flight));
 }
 
-// large(): the value that find() has just found, as a Buffer of its own
+// large(): the value of the last find(), as a Buffer of its own
 Napi::Value Large(const Napi::CallbackInfo &info) {
   std::string_view found = IndexOf(info).found;
   return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()), found.size());
 }
 
-// setBlock(block): where values go from now on, first what find() has just found. As find().
+// setBlock(block): values go there from now on, first the one of the last find(). Answers as find().
 Napi::Value SetBlock(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   auto block = info[0].As<Napi::Uint8Array>();
@@ -164,7 +163,7 @@ void ForEachKey(const Napi::Uint8Array &packed, Visit visit) {
   }
 }
 
-// A lookup of many keys, of which some are known from the beginning.
+// A lookup of many keys, some of which are already answered.
 class ManyJob : public LookupJob {
  public:
   ManyJob(std::shared_ptr<StoreIndex> index, std::shared_ptr<Lookup> lookup)
@@ -190,9 +189,8 @@ class ManyJob : public LookupJob {
   std::shared_ptr<StoreIndex> index_;
 };
 
-// getMany(packed, fromMemory): from memory first, or without a look there, and then without admitting to it
-// what may have been written since somebody looked. { packed } | { failure }, or a promise of it when tables
-// must be read
+// getMany(packed, fromMemory): looks into memory first, or skips memory and then admits nothing, since a key may have
+// been written after the caller's look there. { packed } | { failure }, or a promise of it if tables must be read
 Napi::Value GetMany(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   StoreIndex &store = *index.store;
@@ -233,7 +231,7 @@ Napi::Value EpochOf(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), static_cast<double>(index.store->Epoch(hash)));
 }
 
-// admit(length, epoch, value?): whether nobody has written the key since that epoch; the row is cached then
+// admit(length, epoch, value?): true if the key was not written since that epoch; the row is cached then
 Napi::Value Admit(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   std::string_view key = index.Key(info[0].As<Napi::Number>().Uint32Value()), value;
@@ -287,7 +285,7 @@ class FilterJob : public Job {
   FilterJob(TableHandle table, uint64_t bytes_max) : table_(std::move(table)), bytes_max_(bytes_max) {}
 
  protected:
-  // A table without its filter is read more often, and right.
+  // A table without its filter is read more often, with the same results.
   void Run(int) override { table_->LoadFilter(bytes_max_); }
   void FailForMemory() override {}
   Napi::Value Finish(Napi::Env env) override { return env.Undefined(); }

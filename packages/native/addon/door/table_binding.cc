@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table files for JavaScript: src/table/table-file.ts is the only caller, and has checked the arguments' types and
-// ranges. A failure is a value, { kind, number, offset, detail }; the facade makes the typed error of it.
+// ranges. A failure is a value, { kind, number, offset, detail }; the facade makes it a typed error.
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -18,7 +18,7 @@
 namespace exopool {
 namespace {
 
-// What JavaScript holds. Empty once closed; jobs in flight hold the table for themselves.
+// JavaScript's handle. Empty once closed; jobs in flight hold references of their own.
 using TableHandle = std::shared_ptr<TableFile>;
 
 TableFile &TableOf(const Napi::Value &value) { return **value.As<Napi::External<TableHandle>>().Data(); }
@@ -169,7 +169,7 @@ Napi::Value BpfSupport(const Napi::CallbackInfo &info) {
   return object;
 }
 
-// ringError(): 0 when there is a ring, else the errno with which the kernel refuses one
+// ringError(): 0 if there is a ring, else the errno of the kernel's refusal
 Napi::Value RingError(const Napi::CallbackInfo &info) {
   return Napi::Number::New(info.Env(), RingEngine::Get().error());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What JavaScript asks of a table's filter: src/table/table-filter.ts is the only caller.
+// A table's filter for JavaScript: src/table/table-filter.ts is the only caller.
 #include <napi.h>
 
 #include <cstring>
@@ -17,7 +17,7 @@ Napi::Value KeyHash(const Napi::CallbackInfo &info) {
   return Napi::BigInt::New(info.Env(), hash);
 }
 
-// filterMiss(blocks, keys): the index of the first key that the filter says is not there; -1: none
+// filterMiss(blocks, keys): the index of the first key that the filter rules out; -1: none
 Napi::Value FilterMiss(const Napi::CallbackInfo &info) {
   auto filter = info[0].As<Napi::Uint8Array>();
   auto keys = info[1].As<Napi::Array>();

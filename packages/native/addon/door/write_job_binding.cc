@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes tables for JavaScript, each on a thread of its own: src/table/table-job.ts is the only caller.
 //
-// A flush, a merge or a load writes for seconds. It must hold up neither the JavaScript thread nor the threads of the
-// lookups, so it has one that ends with it. What happens is decided in JavaScript, also while it happens: the rate can
-// be changed and the job cancelled, and it notices at its next slice.
+// A flush, a merge or a load writes for seconds. It must delay neither the JavaScript thread nor the lookup threads, so
+// it runs on a thread of its own that ends with it. JavaScript controls it while it runs: a new rate or a cancellation
+// takes effect at the next slice.
 //
 //   scan (memtables, runs, tables) -> merge -> TableWriter       after each slice: cancelled? sleep for the rate
 #include <sys/resource.h>
@@ -32,12 +32,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Bytes written between two looks at the control.
+// Bytes written between two checks of the control.
 constexpr uint64_t kSliceBytes = 256 * 1024;
-// Entries between two, for those that write nothing.
+// Entries between two checks, if nothing is written.
 constexpr uint64_t kSliceEntries = 4096;
 
-// What JavaScript and the job's thread tell each other.
+// State shared by JavaScript and the job's thread.
 class WriteControl {
  public:
   std::atomic<uint64_t> entries{0}, bytes{0};
@@ -77,7 +77,7 @@ class WriteControl {
 
 using ControlHandle = std::shared_ptr<WriteControl>;
 
-// Of the calling thread: behind everybody else, at the disk and at the processor.
+// Gives the calling thread the lowest priority, at the disk and at the processor.
 void StandBack() {
   constexpr int kWhoThread = 1, kClassBestEffort = 2, kClassShift = 13, kLowest = 7, kNice = 10;
   auto thread = static_cast<id_t>(syscall(SYS_gettid));
@@ -102,7 +102,7 @@ class WriteJob : public Job {
     } catch (const std::bad_alloc &) {
       FailForMemory();
     }
-    // Files and memory go on this thread.
+    // Files are closed and memory is freed on this thread.
     writer_.reset();
     scan_.reset();
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The lookup program (kernel/bpf/page_cache_lookup.bpf.c), loaded once for the process.
 //
-// The map of chains is one mapping shared with the kernel. It is cut into one part for each walker: the worker
-// threads, by their numbers, so that they walk at the same time without a lock, and one for threads that must not
-// wait, which take turns.
+// The map of chains is one mapping shared with the kernel. It has one part for each walker: one per worker thread, by
+// its number, so that workers walk at the same time without a lock, and one that threads which must not wait share by a
+// lock.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +22,9 @@ class BpfEngine {
 
   bool available() const { return !obstacle_; }
   const std::string &reason() const { return obstacle_.reason; }  // why it is not available
-  const std::string &fix() const { return obstacle_.fix; }        // the line that would change that
+  const std::string &fix() const { return obstacle_.fix; }        // the command that would fix it
 
-  // Walks with EXO_PRESENT_ONLY, for whoever has locked present_walker().
+  // Walks with EXO_PRESENT_ONLY; the caller must have locked present_walker().
   static constexpr int kPresentWalker = EXO_WALKERS - 1;
   std::mutex &present_walker() { return present_walker_; }
 

@@ -34,7 +34,7 @@ Obstacle DriverProgram::Attach(const std::string &path, const char *ops, size_t 
   bpf_map *map = object_.Map(ops);
   uint8_t *initial = map == nullptr ? nullptr : object_.InitialValue(map, sizeof(ExoOps));
   if (error != 0 || initial == nullptr) return BpfObject::Foreign(path);
-  // Unguessable: whoever knows the number may have files walked by the program.
+  // Unguessable: a process that knows the number can run the program over its files.
   if (getrandom(&id_, sizeof(id_), 0) != sizeof(id_)) return Refused("there is no random number for the program");
   memcpy(initial + offsetof(ExoOps, id), &id_, sizeof(id_));
   bpf_map *chain_map = object_.Map("chains");

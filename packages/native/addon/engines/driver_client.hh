@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What user space needs of exopool.ko: a program loaded into it, and sessions that run chains (driver_abi.h).
+// The user-space side of exopool.ko: loads a program into it, and opens sessions that run chains (driver_abi.h).
 //
 // A program stays registered as long as its DriverProgram lives, and dies with the process. A session runs one
 // batch at a time, so each thread has its own.
@@ -18,9 +18,9 @@ namespace exopool {
 
 class DriverProgram {
  public:
-  // Loads the struct_ops map `ops` of an object file. With a map of chains: makes it `chains` long and maps it.
-  // Null, with the obstacle, when the module or libbpf is missing, or the kernel refuses the program; without a fix,
-  // the module is it.
+  // Loads the struct_ops map `ops` of an object file. With a map of chains: makes it `chains` long and maps it. Null,
+  // with the obstacle, if the module or libbpf is missing, or the kernel refuses the program. An obstacle without a fix
+  // is the missing module.
   static std::unique_ptr<DriverProgram> Load(const std::string &object, const char *ops, size_t chains,
                                              Obstacle *obstacle);
   ~DriverProgram();
@@ -46,7 +46,7 @@ class DriverSession {
   int Open();
   int fd() const { return fd_.get(); }
   int Info(exo_info *info) const;
-  // call->refusal says more where the file is refused.
+  // If the file is refused, call->refusal has the reason.
   int Attach(int fd, uint64_t program, uint32_t block_bytes, bool pin, exo_attach *call) const;
   int Refresh(exo_attach *call) const;
   int Detach(uint32_t file) const;

@@ -34,7 +34,7 @@ std::string Explain(uint32_t refusal, int error) {
   return refusal > 0 && refusal < EXO_REFUSALS ? kRefusals[refusal] : strerror(error);
 }
 
-// Checks the pages that a chain walked and that nobody has checked yet.
+// Checks the pages of a chain that were not checked before.
 Failure VerifyPath(TableFile &table, const exo_chain &chain, uint8_t *page, Tally *tally) {
   for (uint32_t hop = 0; hop < chain.hops && hop < EXO_HEIGHT_MAX; hop++) {
     if (table.IsVerified(chain.path[hop])) continue;
@@ -98,7 +98,7 @@ uint32_t DriverEngine::ModesOf(const TableFile &table) const {
   return file == nullptr ? 0 : file->attached[0].modes;
 }
 
-// Zero or an errno. When a writer has come and gone, asks once whether the file can be read this way again.
+// Zero or an errno. After a writer has come and gone, checks once whether the file can be read this way again.
 int DriverEngine::Run(Lane &lane, exo_attach *attached, const TableFile &table, exo_mode mode, exo_request *requests,
                       uint32_t count) {
   exo_run run;

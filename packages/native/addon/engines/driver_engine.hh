@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver engine: exopool.ko walks the chains of a batch, all in flight together, and comes back once.
+// The driver engine: exopool.ko walks the chains of a batch, all in flight together, in one call.
 //
 // The program (kernel/bpf/driver_lookup.bpf.c) is loaded once and has EXO_BATCH_MAX chains for each lane. A lane is a
-// session of the driver: one batch at a time, so one for each worker. Files are attached to all lanes, unpinned:
-// table files are never written again, and unlinking one that is still read must go on working.
+// session of the driver: one batch at a time, so one for each worker. Files are attached to all lanes, unpinned: table
+// files are never written again, and unlinking a file in use must keep working.
 //
-// What comes back without an answer is counted by reason, and answered by pread.
+// A chain without an answer is counted by reason, and answered by pread.
 #pragma once
 
 #include <atomic>
@@ -44,14 +44,14 @@ class DriverEngine {
   const std::string &fix() const { return obstacle_.fix; }
   const DriverCounters &counters() const { return counters_; }
 
-  // Makes a table known, before its first lookup; it is let go of with the table. Empty, or why the driver cannot
+  // Attaches a table before its first lookup; it is detached when the table closes. Empty, or why the driver cannot
   // read its file. Not from two threads for one table. Only when available.
   std::string Attach(TableFile *table);
   // Bit 1 << enum exo_mode for each that an attached table can have.
   uint32_t ModesOf(const TableFile &table) const;
 
-  // Looks up which[0 .. count-1], at most EXO_BATCH_MAX keys, on a lane that nobody else uses meanwhile.
-  // results[i] is for key i. Returns how many pread had to answer.
+  // Looks up which[0 .. count-1], at most EXO_BATCH_MAX keys, on a lane that no other thread uses meanwhile. results[i]
+  // is for key i. Returns how many pread had to answer.
   size_t Lookup(int lane, TableFile &table, const KeyBatch &keys, const uint32_t *which, size_t count, exo_mode mode,
                 LookupResult *results);
 

@@ -44,7 +44,7 @@ bool IsImmutable(int fd) {
   return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL) != 0;
 }
 
-// When the file or its attributes were changed last; nothing does that to an immutable file but taking that back.
+// The last change of the file or its attributes. On an immutable file only removing that attribute changes it.
 timespec ChangeOf(int fd) {
   struct stat status {};
   return fstat(fd, &status) == 0 ? status.st_ctim : timespec{};
@@ -52,14 +52,14 @@ timespec ChangeOf(int fd) {
 
 bool IsSame(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
-// The attribute, and the mark that it is ours; none when somebody else has set it.
+// Sets the attribute, and the mark that it is ours; no mark if it was already set.
 int MakeImmutable(int fd) {
   if (IsImmutable(fd)) return 0;
   if (fsetxattr(fd, kMark, "", 0, 0) != 0) return errno;
   return SetImmutable(fd, true);
 }
 
-// Gives a table's pin up with the table.
+// Releases a table's pin with the table.
 class PinOfTable : public TableAttachment {
  public:
   explicit PinOfTable(const TableFile *table) : table_(table) {}
@@ -168,7 +168,7 @@ void ExtentPins::Unpin(const TableFile *table) {
 }
 
 int ExtentPins::Release(int fd) {
-  // Not ours alone: the last one that has it does this.
+  // Other processes still hold it: the last one does this.
   if (Lock(fd, LOCK_EX | LOCK_NB) != 0) {
     Lock(fd, LOCK_UN);
     return 0;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files whose extents are in the kernel's hands, and must not move as long as they are.
+// Files whose extents the kernel-side program uses, so the extents must not move.
 //
-// A pinned file carries the immutable attribute: writing, truncating, punching, renaming, unlinking and
-// defragmenting it are refused by the file system. A mark beside it (an extended attribute) says that the
-// attribute is ours, and a shared flock that somebody still relies on it, so the last process takes it back:
+// A pinned file carries the immutable attribute: writing, truncating, punching, renaming, unlinking and defragmenting
+// it are refused by the file system. An extended attribute marks it as ours, and each user holds a shared flock, so the
+// last process removes it:
 //
 //   pin     lock; mark, immutable (unless it was); sync; extents -> maps; generation -> its slot
 //   unpin   0 -> the slot, so chains under way come back stale; last one: not immutable, no mark; unlock
 //
-// Root can take the attribute away from a file in use. That shows in the time of the file's last change, which is
-// compared after each batch: its results do not count then, and later chains come back stale.
+// Root can remove the attribute from a file in use. That changes the time of the file's last change, which is compared
+// after each batch: the batch's results do not count then, and later chains come back stale.
 //
-// A process that is killed leaves the attribute behind; Release takes it back once nobody holds the lock.
+// A killed process leaves the attribute behind; Release removes it once no process holds the lock.
 #pragma once
 
 #include <time.h>
@@ -32,18 +32,18 @@ class ExtentPins {
 
   // Where the program in the kernel finds extents and generations. Once, before the first pin.
   void Use(exo_extent *extents, uint64_t *snapshots);
-  // Empty, or why the file cannot be pinned. Once more for a pinned file does nothing.
+  // Empty, or why the file cannot be pinned. Idempotent for a pinned file.
   std::string Pin(TableFile *table);
   // Nothing for a file that is not pinned.
   void Unpin(const TableFile *table);
   // Syncs an open file and keeps it where it is, until Release. Empty, or why it cannot be.
   static std::string Hold(int fd);
-  // Takes the attribute back that a process of ours has left on a file. Zero or an errno.
+  // Removes the attribute that a killed process has left on a file. Zero or an errno.
   static int Release(int fd);
 
   // Fills in the batch's part about the device. False when the file is not pinned.
   bool Describe(const TableFile *table, exo_loop *loop);
-  // Whether the pin that Describe saw is still there, and nobody has taken the attribute away.
+  // Whether the pin that Describe saw still holds, with its attribute.
   bool Holds(const TableFile *table, uint32_t generation);
 
  private:

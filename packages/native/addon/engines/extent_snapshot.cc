@@ -19,7 +19,7 @@ namespace exopool {
 namespace {
 
 constexpr unsigned kExtentsACall = 256;
-// In units of which the kernel tells a partition's start, whatever the device's blocks are.
+// The unit of a partition's start in sysfs, whatever the device's block size.
 constexpr uint64_t kSectorBytes = 512;
 // From linux/magic.h of newer headers.
 constexpr long kXfsMagic = 0x58465342;
@@ -31,7 +31,7 @@ std::string ReadLine(const std::string &path) {
   return line;
 }
 
-// /sys/dev/block/MAJOR:MINOR as the path that it stands for; empty when the file is on no block device.
+// The resolved path of /sys/dev/block/MAJOR:MINOR; empty if the file is on no block device.
 std::string DeviceFolder(dev_t device) {
   std::string link = "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
   char path[PATH_MAX];

@@ -3,8 +3,8 @@
 //
 //   file --FIEMAP--> extents in the partition --+ start of the partition--> extents in the namespace
 //
-// Only what can be read past the file system is taken: plain, written, unencrypted data of ext4 or XFS, on one
-// NVMe namespace. All else is refused with its reason.
+// Only data that can be read past the file system is accepted: plain, written, unencrypted data of ext4 or XFS, on one
+// NVMe namespace. Anything else is refused with its reason.
 #pragma once
 
 #include <linux/fiemap.h>
@@ -18,7 +18,7 @@
 namespace exopool {
 
 struct ExtentSnapshot {
-  std::vector<exo_extent> extents;  // sorted; neighbours that continue each other are one
+  std::vector<exo_extent> extents;  // sorted; contiguous neighbours are merged
   std::string device;               // the namespace's character device
   uint32_t namespace_id = 0;
   uint32_t lba_shift = 0;

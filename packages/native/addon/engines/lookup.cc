@@ -21,13 +21,13 @@ constexpr size_t kPreadGrain = 4;
 // With page-cache-bpf many, since nothing waits for a disk: fewer do not pay for the other worker's wake-up.
 constexpr size_t kBpfGrain = 24;
 
-// What a worker takes of `count` keys: a part for each processor, between what pays and what a crossing can have.
+// Keys of `count` that a worker takes: an equal part for each processor, within the bounds of one crossing.
 size_t GrainForBpf(size_t count) {
   static const size_t processors = std::max(1u, std::thread::hardware_concurrency());
   return std::clamp<size_t>((count + processors - 1) / processors, kBpfGrain, EXO_BATCH_MAX);
 }
 
-// What runs the lookups of a stage.
+// The engine of a stage.
 enum class Runner { kWorkers, kRing, kLoop };
 
 Runner RunnerOf(Engine engine) {
@@ -43,7 +43,7 @@ void Lookup::RunStage(size_t first, std::vector<uint32_t> which) {
   const Engines &engines = *engines_;
   if (which.empty() || first == engines.size()) {
     if (answered) std::for_each(which.begin(), which.end(), answered);
-    // What they hold may hold this lookup.
+    // They may hold references to this lookup.
     answered = nullptr;
     if (auto call = std::exchange(done, nullptr)) call();
     return;
@@ -158,7 +158,7 @@ std::vector<uint32_t> Lookup::LookupPresent(std::vector<uint32_t> which) {
     if (asked.empty()) continue;
     std::vector<uint32_t> left_here =
         LookupPresentByBpf(*version_->tables[t].file, keys_, std::move(asked), results_.data());
-    // An older table is no answer for them.
+    // An older table has no valid answer for them.
     auto is_left = [&](uint32_t key) { return std::binary_search(left_here.begin(), left_here.end(), key); };
     which.erase(std::remove_if(which.begin(), which.end(), is_left), which.end());
     left.insert(left.end(), left_here.begin(), left_here.end());
@@ -168,7 +168,7 @@ std::vector<uint32_t> Lookup::LookupPresent(std::vector<uint32_t> which) {
   return left;
 }
 
-// Of some keys those that the table may hold.
+// Selects the keys that the table may hold.
 std::vector<uint32_t> Lookup::AskedOf(size_t table, const std::vector<uint32_t> &some) const {
   uint64_t refused = 0;
   std::vector<uint32_t> asked;

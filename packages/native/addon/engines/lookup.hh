@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lookups of some keys in the tables of a store, on other threads than JavaScript's.
 //
-// A key is looked for in the newest table that may have it, and in the next one when it is not there, until a
-// table knows of it. Each table has an engine; neighbours with engines of a kind make a stage, in which a key
-// goes on from table to table where it is, on the ring or on a worker. A table whose chains advance in the
-// kernel's ring is a stage by itself. Keys that a stage does not find go on to the next together.
+// A key is looked up in the newest table that may have it, then in the next older one, until a table has it. Each table
+// has an engine. Neighbours with the same kind of engine form a stage. In a stage a key goes on from table to table on
+// the same ring or worker. A table whose chains advance in the kernel's ring is a stage by itself. Keys not found in a
+// stage go on to the next together.
 //
 //   tables   t9 t7 t4     t1
 //            io-uring     pread, page-cache-bpf
@@ -38,18 +38,18 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   // Called from any thread: after each key's lookup, and after the last one. Either may be empty.
   std::function<void(size_t key)> answered;
   std::function<void()> done;
-  // Set when nobody waits any more. Lives as long as the functions.
+  // Set once no caller waits any more. Lives as long as the functions.
   const std::atomic<bool> *cancelled = nullptr;
-  // Past it the keys that are left are not looked up.
+  // After it the remaining keys are not looked up.
   uint64_t value_bytes_max = UINT64_MAX;
   bool copies_leaves = false;
 
   // Whether all tables have an engine that can look up without waiting.
   bool CanLookupPresent() const;
-  // Looks up keys which[...] where nothing has to be waited for, on the calling thread and before Start. Those
-  // that are left for it are returned.
+  // Looks up keys which[...] without waiting, on the calling thread and before Start. Returns the keys that are left
+  // for Start.
   std::vector<uint32_t> LookupPresent(std::vector<uint32_t> which);
-  // Looks up keys which[...], the others being known already. `done` is called in any case, maybe at once.
+  // Looks up keys which[...]; the others are already answered. `done` is always called, maybe at once.
   void Start(std::vector<uint32_t> which);
   bool is_too_long() const { return value_bytes_ > value_bytes_max; }
 
@@ -64,7 +64,7 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   void EraseKnown(std::vector<uint32_t> *keys) const;
   void FailForMemory(const std::vector<uint32_t> &some);
   bool IsStopped() const { return is_too_long() || (cancelled != nullptr && *cancelled); }
-  // A key has come to the end of the stage, from any thread.
+  // A key has reached the end of the stage. From any thread.
   void EndKey(uint32_t key);
   void EndStage();
 
@@ -78,7 +78,7 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   size_t first_table_ = 0, end_table_ = 0;
   std::vector<uint32_t> which_;
   size_t grain_ = 1;             // keys that a worker takes at a time
-  std::atomic<size_t> next_{0};  // in which_: the first one that nobody has taken
+  std::atomic<size_t> next_{0};  // in which_: the first one that no worker has taken
   std::atomic<int> workers_{0};
   std::mutex mutex_;
   std::vector<uint32_t> unknown_;  // keys for the next stage

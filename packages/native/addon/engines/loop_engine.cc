@@ -19,7 +19,7 @@ namespace {
 
 Engine EngineOf(exo_loop_kind kind) { return kind == EXO_LOOP_NVME ? Engine::kNvmeBpf : Engine::kIoUringBpf; }
 
-// Checks the pages of a chain that nobody has checked yet.
+// Checks the pages of a chain that were not checked before.
 Failure VerifyPath(TableFile &table, const exo_loop_chain &state, const exo_chain &chain, Tally *tally) {
   static thread_local const AlignedBytes page = AllocateAligned(EXO_PAGE_SIZE);
   if (page == nullptr) return Failure::Io(ENOMEM, 0);
@@ -94,7 +94,7 @@ void LoopEngine::Run() {
   }
 }
 
-// Says what the batch is. False: it cannot run.
+// Describes the batch to the program. False: it cannot run.
 bool LoopEngine::Describe(const LoopCall &call, size_t count) {
   exo_loop *loop = program_.loop();
   const exo_table_header &header = call.table->header();
@@ -136,7 +136,7 @@ void LoopEngine::RunChains(LoopCall *call, const uint32_t *which, size_t count) 
   bool is_described = Describe(*call, count);
   if (is_described && program_.Run() != 0) broken_ = true;
   if (is_described && program_.loop()->live != 0) broken_ = true;
-  // Whoever changes the file takes the pin back first: a pin that holds now held all the time.
+  // A change of the file needs the pin removed first: a pin that holds now held all the time.
   bool is_stale =
       call->kind == EXO_LOOP_NVME && !(is_described && ExtentPins::Get().Holds(&table, program_.loop()->generation));
 

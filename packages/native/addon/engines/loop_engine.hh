@@ -5,11 +5,11 @@
 //   Submit(call) -> [ inbox ] --wake-->   64 keys -> chains -> one io_uring_enter -> results, checked
 //                                            ^  next 64 keys, of the next call in turn
 //
-// - One ring and one thread a process, so 64 chains in flight are the budget of the process, whatever
-//   JavaScript asks for. The bound on hops is the height of the table.
-// - The program cannot compute checksums: the pages that a chain walked are checked here the first time they
-//   occur (a leaf from the chain itself, an interior page by a read), before the result is believed.
-// - A chain that comes back without an answer is looked up once more by pread, and counted by its reason.
+// - One ring and one thread a process, so the process has at most 64 chains in flight, however many JavaScript
+//   requests. The bound on hops is the height of the table.
+// - The program cannot compute checksums: the pages that a chain walked are checked here when they first occur (a leaf
+//   from the chain itself, an interior page by a read), before the result counts.
+// - A chain that comes back without an answer is retried by pread, and counted by its reason.
 // - With nvme-bpf the file's extents must be the snapshot's from the first read until the result is taken:
 //   see extent_pin.hh.
 #pragma once
@@ -37,9 +37,9 @@ struct LoopCall {
   const KeyBatch *keys = nullptr;
   std::vector<uint32_t> which;              // of the keys
   LookupResult *results = nullptr;          // results[i] is for key i
-  std::function<bool()> is_stopped;         // the keys that are left are not to be looked up
+  std::function<bool()> is_stopped;         // true: do not look up the remaining keys
   std::function<void(uint32_t key)> ended;  // after each key's lookup
-  std::function<void()> done;               // once, after the last; it may destroy keys and results
+  std::function<void()> done;               // once, after the last key; it may destroy keys and results
 
   size_t next = 0;
 };

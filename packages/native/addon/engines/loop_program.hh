@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program in the ring's wait loop (kernel/bpf/loop_lookup.bpf.c), with the ring, the region and the maps that it
-// shares with us. Contract: include/loop.h.
+// shares with this process. Contract: include/loop.h.
 //
 // A ring with a loop belongs to the thread that opened it, and that thread's io_uring_enter only runs the loop.
 #pragma once
@@ -16,7 +16,7 @@ namespace exopool {
 
 class LoopProgram {
  public:
-  // What can be told without loading anything: the library, the object and the kernel's types.
+  // Checks without loading: the library, the object and the kernel's types.
   static Obstacle WhyImpossible();
 
   // Opens the ring and loads the program into it.

@@ -50,7 +50,7 @@ int LoopRing::OpenRing() {
   fd_ = static_cast<int>(syscall(__NR_io_uring_setup, EXO_LOOP_ENTRIES, &params));
   if (fd_ < 0) return errno;
   offsets_ = {params.cq_off.head, params.cq_off.tail, params.cq_off.cqes, params.sq_off.tail};
-  // What the program masks its offsets with, and what it has of the rings.
+  // The program's masks for offsets, and its view of the rings.
   bool fits = params.cq_off.cqes < 1024 && params.sq_off.tail < 1024 &&
               params.cq_off.cqes + 2 * EXO_LOOP_ENTRIES * EXO_LOOP_CQE_BYTES <= EXO_LOOP_CQ_BYTES;
   return fits ? 0 : ENOTSUP;
@@ -59,7 +59,7 @@ int LoopRing::OpenRing() {
 int LoopRing::RegisterRegion(size_t bytes) {
   void *region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
   if (region == MAP_FAILED) return errno;
-  // A child that gets a copy would have the kernel write into the other one.
+  // After a fork the kernel might write into the child's copy.
   madvise(region, bytes, MADV_DONTFORK);
   region_ = static_cast<uint8_t *>(region);
   region_bytes_ = bytes;

@@ -15,7 +15,7 @@ namespace exopool {
 class LoopRing {
  public:
   LoopRing() = default;
-  ~LoopRing();  // nothing may be under way
+  ~LoopRing();  // nothing may be in flight
   LoopRing(const LoopRing &) = delete;
   LoopRing &operator=(const LoopRing &) = delete;
 
@@ -38,7 +38,8 @@ class LoopRing {
   size_t region_bytes_ = 0;
 };
 
-// Tells a loop's program of its ring, before it is loaded. The struct_ops map to attach; null: it is no loop's.
+// Gives a loop's program its ring, before it is loaded. Returns the struct_ops map to attach; null: it is not a loop's
+// program.
 bpf_map *SetRing(BpfObject *object, const LoopRing &ring);
 
 }  // namespace exopool

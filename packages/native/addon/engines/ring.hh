@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One io_uring, by its system calls: the two queues that are shared with the kernel, and nothing else.
+// One io_uring, by its system calls: only the two queues that are shared with the kernel.
 //
 //   this process                          kernel
 //   Next() -> [ submission queue ]  --->  starts the requests      one io_uring_enter hands over all of them
 //   ForEachCompletion <- [ completion queue ] <---  results        and waits for a result
 //
-// A ring belongs to the thread that opened it: what completes is then run by that thread when it asks for it
-// (DEFER_TASKRUN, Linux 6.1), not by an interrupt of whatever it is doing. Older kernels get the plainest
-// ring.
+// A ring belongs to the thread that opened it: that thread then runs completions when it asks for them (DEFER_TASKRUN,
+// Linux 6.1), without interrupts of its other work. Older kernels get the plainest ring.
 #pragma once
 
 #include <linux/io_uring.h>
@@ -29,18 +28,18 @@ class Ring {
   // kernel whose io_uring cannot read into a buffer (before 5.6).
   int Open(unsigned entries);
 
-  // Registers what requests name by number. Zero or an errno; requests do without it then.
+  // Registers files and buffers that requests name by number. Zero or an errno; requests then use descriptors and
+  // addresses.
   int RegisterBuffers(const iovec *buffers, unsigned count);
   int RegisterEmptyFiles(unsigned count);
   int SetFile(unsigned slot, int fd);  // -1 empties the slot
 
-  // A zeroed entry to fill in, submitted by the next Enter; null when as many as the ring has entries wait
-  // for it.
+  // A zeroed entry to fill in, submitted by the next Enter; null if all entries of the ring wait for it.
   io_uring_sqe *Next();
-  // Submits what Next gave out, and waits for `wait` completions. Zero or an errno; EINTR is tried again.
+  // Submits the entries from Next, and waits for `wait` completions. Zero or an errno; EINTR is retried.
   int Enter(unsigned wait);
 
-  // Hands every completion that is there to `take(user_data, result)`.
+  // Hands every waiting completion to `take(user_data, result)`.
   template <typename Take>
   void ForEachCompletion(Take take) {
     for (unsigned head = *cq_head_; head != __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE);) {

@@ -20,9 +20,9 @@ constexpr uint64_t kWakeTag = UINT64_MAX;
 // Room for a read of every chain and the read of the eventfd; a power of two.
 constexpr unsigned kEntries = 256;
 static_assert(kEntries > RingEngine::kChains);
-// A read that is told to try again (EAGAIN, EINTR) this often has failed.
+// A read fails after this many retries (EAGAIN, EINTR).
 constexpr unsigned kRetriesMax = 16;
-// The kernel is out of memory for requests: time for others to free some.
+// The kernel is out of memory for requests: other threads may free some meanwhile.
 constexpr timespec kPause = {0, 1'000'000};
 
 bool IsTransient(int error) { return error == EAGAIN || error == EBUSY || error == ENOMEM; }
@@ -101,7 +101,7 @@ void RingEngine::ReleaseFile(int slot) {
   Post([&] { released_files_.push_back(slot); });
 }
 
-// Leaves something for the ring's thread, and wakes it if it sleeps.
+// Queues work for the ring's thread, and wakes it if it sleeps.
 void RingEngine::Post(const std::function<void()> &add) {
   bool wake;
   {
@@ -135,7 +135,7 @@ void RingEngine::Run() {
   }
 }
 
-// False: there was nothing, and the next caller that brings something writes the eventfd.
+// False: no work, and the next caller that queues some writes the eventfd.
 bool RingEngine::TakeInbox() {
   std::vector<std::shared_ptr<RingCall>> calls;
   std::vector<int> slots;
@@ -315,8 +315,8 @@ void RingEngine::Fail(RingCall *call) {
   call->done();
 }
 
-// The kernel refuses to go on, as when something has closed the ring's descriptor. Nothing will complete, and
-// what the kernel may still write to is never freed.
+// The kernel refuses to go on, for example because the ring's descriptor was closed. No request will complete, and the
+// buffers that the kernel may still write are never freed.
 void RingEngine::Break() {
   {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The io-uring engine: one ring and one thread a process, which advances the lookups of all calls at once.
 //
-// A device answers many reads in little more time than one, so what matters for cold data is how many are
-// under way, not how many threads wait. Each lookup is a TableWalk; up to kChains of them have a read in the
-// ring, and one system call submits all new reads and waits for the next that is done:
+// A device answers many reads in little more time than one. So for cold data the number of reads in flight counts, not
+// the number of waiting threads. Each lookup is a TableWalk; up to kChains of them have a read in the ring, and one
+// system call submits all new reads and waits for the next completion:
 //
 //   JavaScript threads                         the ring's thread
 //   Submit(call) -> [ inbox ] --eventfd-->  take calls, start walks, one key of each call in turn
@@ -17,8 +17,8 @@
 // - A walk that does not find its key goes on in the next older table that may have it.
 // - The eventfd that announces new calls is itself read through the ring, so there is one place to sleep. It
 //   is written only while the thread sleeps: a busy thread looks into the inbox anyway.
-// - Pages are read into registered buffers from registered files where the kernel takes them (RLIMIT_MEMLOCK
-//   bounds the former), else into the same buffers by address, from descriptors.
+// - Pages are read into registered buffers from registered files where the kernel takes them (RLIMIT_MEMLOCK limits the
+//   buffers), else into the same buffers by address, from descriptors.
 // - A call holds its tables, keys and results until its last walk has ended, whatever JavaScript does
 //   meanwhile. The engine is never destroyed: a process may end while the kernel reads into its buffers.
 // - One thread: a read costs it some 6 us of CPU, 4 of them in the kernel, so it can feed 150,000 a second,
@@ -47,9 +47,9 @@ struct RingCall {
   std::vector<uint32_t> which;              // of the keys
   LookupResult *results = nullptr;          // results[i] is for key i
   bool copies_leaves = false;               // see TableWalk
-  std::function<bool()> is_stopped;         // the keys that are left are not to be looked up
+  std::function<bool()> is_stopped;         // true: do not look up the remaining keys
   std::function<void(uint32_t key)> ended;  // after each key's lookup
-  std::function<void()> done;               // once, after the last; it may destroy keys and results
+  std::function<void()> done;               // once, after the last key; it may destroy keys and results
 
   size_t next = 0;       // in `which`: the first one without a walk
   size_t under_way = 0;  // walks
@@ -60,7 +60,7 @@ class RingEngine {
  public:
   // Walks with a read under way. A virtio disk has all of its throughput at 64; each costs 12 KiB.
   static constexpr unsigned kChains = 128;
-  // Tables whose files are registered; those that find no slot are read by descriptor.
+  // Tables whose files are registered; a table without a slot is read by its descriptor.
   static constexpr unsigned kFiles = 64;
   // Memory for values longer than a page that are being read: 4 of the longest. Others wait.
   static constexpr uint64_t kRunBytesMax = 4 * static_cast<uint64_t>(EXO_VALUE_MAX);

@@ -37,7 +37,7 @@ void LookupOneByPread(TableFile &table, const KeyBatch &keys, size_t i, Tally *t
   }
 }
 
-// Checks the pages that a chain walked in the kernel and that nobody has checked yet.
+// Checks the pages that a chain walked in the kernel and that were not checked before.
 Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
   for (uint32_t hop = 0; hop < chain.hops && hop < EXO_HEIGHT_MAX; hop++) {
     if (table.IsVerified(chain.path[hop])) continue;
@@ -51,7 +51,7 @@ Failure VerifyPath(TableFile &table, const exo_chain &chain, Tally *tally) {
   return {};
 }
 
-// Accepts what the kernel left in a chain. False: it is no answer, and pread has to find out.
+// Accepts the kernel's result of a chain. False: it is no answer, and pread must retry.
 bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupResult *result) {
   int status = static_cast<int>(chain.status);
   if (status == EXO_CHAIN_FOUND || status == EXO_CHAIN_NOT_FOUND) {
@@ -64,7 +64,7 @@ bool AcceptChain(TableFile &table, const exo_chain &chain, Tally *tally, LookupR
   return status <= EXO_CHAIN_NOT_FOUND;
 }
 
-// Runs the keys' chains in one crossing; those that the kernel did not come to end with EXO_CHAIN_IO.
+// Runs the keys' chains in one crossing; chains that the kernel did not reach end with EXO_CHAIN_IO.
 exo_chain *WalkChains(TableFile &table, int walker, uint64_t mark, const KeyBatch &keys, const uint32_t *which,
                       size_t count) {
   const exo_table_header &header = table.header();
@@ -85,7 +85,7 @@ exo_chain *WalkChains(TableFile &table, int walker, uint64_t mark, const KeyBatc
   return chains;
 }
 
-// Whether the chain has an answer for which nothing more is to be read.
+// Whether the chain has an answer without a further read.
 bool IsComplete(const TableFile &table, const exo_chain &chain) {
   if (chain.status != EXO_CHAIN_FOUND && chain.status != EXO_CHAIN_NOT_FOUND) return false;
   if (chain.status == EXO_CHAIN_FOUND && chain.value_kind == EXO_VALUE_OUTLINE) return false;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lookup engines: what walks chains over one table file, and gives identical results.
+// The lookup engines: each walks chains over one table file, with identical results.
 //
 //   pread          reads whole pages, at user level; every page's checksum is checked as it is read
-//   io-uring       the same with many reads under way at a time: ring_engine.hh
+//   io-uring       the same with many reads in flight: ring_engine.hh
 //   page-cache-bpf walks in the kernel, a batch a crossing; copies parts of pages out of the page cache
 //
-// A chain that the kernel side cannot finish (bound, contradiction, fault) is walked once more by pread,
-// which either answers or names the offset of the page that is wrong.
+// A chain that the kernel side cannot finish (bound, contradiction, fault) is retried by pread, which either answers or
+// names the offset of the damaged page.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ void LookupByPread(TableFile &table, const KeyBatch &keys, const uint32_t *which
 void LookupByBpf(TableFile &table, int worker, const KeyBatch &keys, const uint32_t *which, size_t count,
                  LookupResult *results);
 // As above without waiting for anything, on any thread: keys whose pages are not all mapped and checked, or that have
-// values outside their leaves, are left out and returned.
+// values outside their leaves, are skipped and returned.
 std::vector<uint32_t> LookupPresentByBpf(TableFile &table, const KeyBatch &keys, std::vector<uint32_t> which,
                                          LookupResult *results);
 
