@@ -1,4 +1,4 @@
-/** Bytes as they come from a stream, taken in pieces of another size. */
+/** A queue of bytes: they arrive from a stream in chunks and are taken in pieces of other sizes. */
 export class ByteQueue {
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -8,7 +8,7 @@ export class ByteQueue {
     this.#bytes += chunk.length;
   }
 
-  /** The first `count` bytes, which stay; undefined when there are not as many yet. */
+  /** Returns the first `count` bytes and keeps them; undefined if there are fewer yet. */
   peek(count: number): Buffer | undefined {
     if (this.#bytes < count) return undefined;
     if (this.#chunks.length === 0 || this.#chunks[0]!.length < count)
@@ -16,7 +16,7 @@ export class ByteQueue {
     return this.#chunks[0]!.subarray(0, count);
   }
 
-  /** The first `count` bytes, which are gone then; undefined when there are not as many yet. */
+  /** Returns the first `count` bytes and removes them; undefined if there are fewer yet. */
   take(count: number): Buffer | undefined {
     const taken = this.peek(count);
     if (taken === undefined) return undefined;

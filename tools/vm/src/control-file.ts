@@ -1,4 +1,4 @@
-/** Debian's control format, as `apt-cache show` prints it: stanzas of `Field: value`, an empty line between. */
+/** Parses Debian's control format, as `apt-cache show` prints it: stanzas of `Field: value` between empty lines. */
 export type Stanza = ReadonlyMap<string, string>;
 
 export function parseControl(text: string): Stanza[] {

@@ -1,8 +1,8 @@
 /**
- * Packages of other Debian releases, without touching the machine's own sources.
+ * Downloads packages of other Debian releases without changing the machine's own sources.
  *
- * apt is given lists, sources and state of our own, in a folder of the cache; it checks signatures as always. The
- * mirror is the one that the machine's apt uses already.
+ * apt gets its own lists, sources and state, in a folder of the cache. It checks signatures as usual. The mirror is the
+ * one of the machine's apt.
  *
  *   machine's apt  --indextargets-->  mirror  -->  sources.list (bookworm, security, backports, trixie, sid)
  *                                                   --update-->  indexes  --search, show-->  stanzas  --download-->  .deb
@@ -14,7 +14,7 @@ import { parseControl, type Stanza } from './control-file.js';
 import type { KernelPackage } from './kernel-choice.js';
 import { runProgram } from './run-program.js';
 
-/** Kernels appear some times a week. */
+/** A new kernel appears a few times a week. */
 const indexAgeMaxMs = 24 * 3600 * 1000;
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const suites = ['bookworm', 'bookworm-backports', 'trixie', 'sid'];
@@ -29,7 +29,7 @@ export interface Mirrors {
   readonly security: string;
 }
 
-/** From lines of `URI LABEL`, the first mirror of each kind; Debian's own where the machine has none. */
+/** The first mirror of each kind among lines of `URI LABEL`, or Debian's own if the machine has none. */
 export function mirrorsOf(targets: string): Mirrors {
   const lines = targets.split('\n').map((line) => line.split(' '));
   const uri = (label: string): string | undefined => lines.find(([, found]) => found === label)?.[0];
@@ -51,13 +51,13 @@ export class DebianArchive {
   readonly #folder: string;
   readonly #signal: AbortSignal | undefined;
 
-  /** @param folder for lists and state, made if need be. */
+  /** @param folder for lists and state; created if it is missing. */
   constructor(folder: string, signal?: AbortSignal) {
     this.#folder = folder;
     this.#signal = signal;
   }
 
-  /** Fetches the indexes unless they are of today. @throws as {@link runProgram} */
+  /** Fetches the indexes unless they are from today. @throws the errors of {@link runProgram} */
   async update(): Promise<void> {
     const stamp = join(this.#folder, 'updated');
     const age = await stat(stamp).then(
@@ -82,21 +82,21 @@ export class DebianArchive {
     await writeFile(stamp, '');
   }
 
-  /** What the archive says of the packages whose names match. */
+  /** The stanzas of all packages whose names match. */
   async show(prefix: string, wanted: (name: string) => boolean): Promise<Stanza[]> {
     const names = (await this.#apt('apt-cache', ['pkgnames', prefix])).split('\n').filter(wanted);
     return names.length === 0 ? [] : this.showAll(names);
   }
 
-  /** All versions of these packages; nothing of those that the archive does not have. */
+  /** The stanzas of all versions of these packages. Packages that the archive lacks are left out. */
   async showAll(names: readonly string[]): Promise<Stanza[]> {
-    // apt-cache fails when it knows none of them.
+    // apt-cache fails if it knows none of them.
     const known = new Set((await this.#apt('apt-cache', ['pkgnames'])).split('\n'));
     const real = names.filter((name) => known.has(name));
     return real.length === 0 ? [] : parseControl(await this.#apt('apt-cache', ['show', ...real]));
   }
 
-  /** Downloads packages and unpacks them all into `target`, without installing them. */
+  /** Downloads packages and unpacks all of them into `target`, without installing them. */
   async unpack(packages: readonly KernelPackage[], target: string): Promise<void> {
     const folder = await mkdtemp(join(this.#folder, 'download-'));
     try {
@@ -108,7 +108,7 @@ export class DebianArchive {
     }
   }
 
-  /** Downloads packages, as they are, into `folder`. */
+  /** Downloads packages into `folder`, without unpacking them. */
   async download(packages: readonly KernelPackage[], folder: string): Promise<void> {
     const names = packages.map(({ name, version }) => `${name}=${version}`);
     await this.#apt('apt-get', ['download', ...names], folder);
@@ -123,13 +123,13 @@ export class DebianArchive {
     const settings = {
       'Dir::Etc::sourcelist': join(this.#folder, 'sources.list'),
       'Dir::Etc::sourceparts': join(this.#folder, 'parts'),
-      // A mirror that stands still has kernels to test under, too; signatures are checked as always.
+      // An outdated mirror is fine for tests. apt still checks signatures.
       'Acquire::Check-Valid-Until': 'false',
       'Dir::State': join(this.#folder, 'state'),
       'Dir::Cache': join(this.#folder, 'cache'),
       'Dir::State::status': '/dev/null',
       'Acquire::Languages': 'none',
-      // Downloads go to a folder of this user, which apt's own user cannot enter.
+      // Downloads go to a folder of this user. apt's own user cannot enter it.
       'APT::Sandbox::User': '',
     };
     return Object.entries(settings)

@@ -1,6 +1,6 @@
 /**
- * The order of Debian's version numbers (deb-version(7)): `[epoch:]upstream[-revision]`, compared part by part, runs of
- * digits as numbers, the rest as text in which `~` sorts before everything, even the end.
+ * The order of Debian's version numbers (deb-version(7)), `[epoch:]upstream[-revision]`. They are compared part by
+ * part: runs of digits as numbers, the rest as text, in which `~` sorts before everything, even before the end.
  */
 export function compareDebianVersions(a: string, b: string): number {
   const [first, second] = [parse(a), parse(b)];

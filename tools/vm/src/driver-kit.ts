@@ -1,6 +1,6 @@
 /**
- * Everything that a guest needs to check and measure exopool.ko, in one folder: the module and the NVMe driver with the
- * hook, built for the guest's kernel, the programs that check and measure, and the BPF programs that they load.
+ * Collects in one folder all that a guest needs to check and measure exopool.ko: the module and the NVMe driver with
+ * the hook, built for the guest's kernel, the programs that check and measure, and the BPF programs that they load.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -14,10 +14,10 @@ import { obtainKernelSources } from './kernel-sources.js';
 import { runProgram } from './run-program.js';
 
 const native = fileURLToPath(new URL('../../../packages/native', import.meta.url));
-/** Not in the published packages. */
+/** Only in a checkout, not in the published packages. */
 const guestPrograms = 'kernel/kmod/guest';
 const modules = ['exopool.ko', 'nvme.ko'];
-/** What the modules are built from, and how. */
+/** Sources and build scripts of the modules. */
 const inputs = [
   'kernel/kmod',
   'include/driver_abi.h',
@@ -33,17 +33,17 @@ export interface DriverKitOptions extends ObtainOptions {
 export interface DriverKit {
   /** The kernel to boot. */
   readonly release: string;
-  /** Folder with it all. */
+  /** The folder of the kit. */
   readonly folder: string;
-  /** libbpf for the programs, where the machine's own is too old; for their environment. */
+  /** Environment variables for the programs: the path of a newer libbpf, if the machine's own is too old. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
- * Makes the kit in `folder`. Modules are built once for a kernel and a state of their sources, and kept in the cache.
+ * Makes the kit in `folder`. Modules are built once for each kernel and state of their sources, and kept in the cache.
  * @param kernel a series such as `6.12`, or a release.
- * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED` (also outside a checkout), `EXOPOOL_IO` (with what the build
- *   printed), `EXOPOOL_ABORTED`
+ * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED` (also outside a checkout), `EXOPOOL_IO` (with the output of the
+ *   build), `EXOPOOL_ABORTED`
  */
 export async function prepareDriver(
   kernel: string,
@@ -64,17 +64,17 @@ export async function prepareDriver(
   return { release, folder, environment: existsSync(libbpf) ? { EXOPOOL_LIBBPF: libbpf } : {} };
 }
 
-/** What is measured in a guest, by a program of packages/native/kernel/kmod/guest. */
+/** A measurement in a guest by a program of packages/native/kernel/kmod/guest. */
 export interface DriverMeasurement {
   readonly program: 'instructions' | 'wall_time' | 'fairness';
-  /** Empty, and as large as a gigabyte. */
+  /** An empty device of 1 GiB or more. */
   readonly device: '/dev/nvme0n1' | '/dev/nullb0';
   readonly fileSystem: 'ext4' | 'xfs';
-  /** Of the program. */
+  /** Arguments of the program. */
   readonly words: readonly string[];
 }
 
-/** The command for a guest that has the device. */
+/** The command to run in a guest that has the device. */
 export function measureCommand(kit: DriverKit, measurement: DriverMeasurement): string[] {
   const { program, device, fileSystem, words } = measurement;
   return [

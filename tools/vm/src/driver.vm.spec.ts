@@ -1,6 +1,6 @@
 /**
- * exopool.ko in guests: its own checks (packages/native/kernel/kmod/guest/check.sh), and a store that reads by it. Modules are
- * built for the guest's kernel, from headers and sources of the Debian archive.
+ * exopool.ko in guests: its own checks (packages/native/kernel/kmod/guest/check.sh), and a store that reads through it.
+ * Modules are built for the guest's kernel, from headers and sources of the Debian archive.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,9 +16,9 @@ import { makeTable, type TestTable } from './testing/table.js';
 
 const reason = whyNoDriver();
 const isLong = process.env['EXOPOOL_TEST_ALL'] === '1';
-/** One that people run for years, and the newest. */
+/** A long-term kernel, and the newest one. */
 const kernels = ['6.12', '7.2'];
-/** All checks take minutes under emulation: of the newest kernel only when everything is tested. */
+/** All checks take minutes under emulation, so the newest kernel is checked only with EXOPOOL_TEST_ALL=1. */
 const checkedKernels = isLong ? kernels : kernels.slice(0, 1);
 const check = path.join(import.meta.dirname, '../../../packages/native/kernel/kmod/guest/check.sh');
 const storeScript = path.join(import.meta.dirname, 'testing', 'guest-driver.mjs');
@@ -32,7 +32,7 @@ let table: TestTable;
 describe('the driver', needs('guests', reason), () => {
   beforeAll(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'exopool-driver-'));
-    // Keys of lookup_check: long, so that the table is high.
+    // Keys of lookup_check: long, so that the tree is deep.
     table = await makeTable(entries, (i) => `key-${String(2 * i).padStart(400, '0')}`);
   });
   afterAll(() => {
@@ -42,7 +42,7 @@ describe('the driver', needs('guests', reason), () => {
 
   describe.each(kernels)('on Linux %s', (kernel) => {
     let kit: DriverKit;
-    /** Why there is nothing to build from. */
+    /** Reason why the modules cannot be built. */
     let missing: string | undefined;
 
     beforeAll(async () => {
@@ -91,7 +91,7 @@ describe('the driver', needs('guests', reason), () => {
       for (const fileSystem of fileSystems) {
         expect(found[fileSystem]).toMatchObject({ differences: 0, unanswered: 0 });
         const { chains, irqBatches } = found[fileSystem] as { chains: number; irqBatches: number };
-        // Filters answer for most keys that are not there.
+        // Filters answer for most absent keys.
         expect(chains).toBeGreaterThan(0.4 * lookups);
         expect(irqBatches).toBeGreaterThan(0);
       }

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => table.remove());
 
-/** What guest-engines.mjs prints. */
+/** The output of guest-engines.mjs. */
 interface Found {
   readonly support: readonly { engine: string; available: boolean; reason?: string; fix?: string }[];
   readonly [step: string]: unknown;
@@ -34,11 +34,11 @@ async function lookUpInGuest(kernel: string, count: number, blockBytes: 512 | 40
   return JSON.parse(out.toString()) as Found;
 }
 
-/** The module of `driver` is nowhere loaded without being asked for. */
+/** Engines that do not run. `driver` is always one of them, since no guest loads its module by default. */
 const enginesOff = ({ support }: Found): string[] =>
   support.filter(({ available }) => !available).map(({ engine }) => engine);
 
-/** All chains ended with an answer, each as `pread` answered. */
+/** The counters if all chains ended with the same answer as `pread`. */
 function answered(count: number): object {
   const none = { bound: 0, stale: 0, straddle: 0, io: 0, checksum: 0, corrupt: 0 };
   return { differences: 0, chains: count, ...none };
@@ -55,7 +55,7 @@ describe('engines in guests', needs('guests', reason), () => {
         ext4Ring: { ...answered(lookups), hops: 3 * lookups },
         ext4Nvme: { ...answered(lookups), hops: 3 * lookups },
         pageCache: { differences: 0 },
-        // Each is refused while the file is pinned, by one of two or by the last.
+        // Each change is refused while one of two readers, or the last one, pins the file.
         changed: { write: 'EPERM', truncate: 'EPERM', rename: 'EPERM', unlink: 'EPERM', afterFirst: true },
         closed: { differences: 0 },
         foreignStays: true,

@@ -1,9 +1,9 @@
 /**
- * Programs of another Debian release, run with the libraries of that release: each is moved aside, and a script in its
- * place starts it with its own dynamic linker. It takes neither a container nor root.
+ * Makes programs of another Debian release run with the libraries of that release. Each program is renamed, and a
+ * script in its place starts it with its own dynamic linker. This needs neither a container nor root.
  *
  *   usr/bin/pahole      #!/bin/sh: usr/lib64/ld-linux-x86-64.so.2 --library-path ... pahole.elf "$@"
- *   usr/bin/pahole.elf  what the package has as pahole
+ *   usr/bin/pahole.elf  the program of the package
  */
 import { chmod, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const headBytes = 4096;
 
 /**
  * @param root folder with the unpacked packages.
- * @param place where `root` will be when the programs are run.
+ * @param place the path of `root` when the programs run.
  */
 export async function wrapPrograms(root: string, folders: readonly string[], place: string): Promise<void> {
   for (const folder of folders)
@@ -39,7 +39,7 @@ async function needsLinker(path: string): Promise<boolean> {
   }
 }
 
-/** The name is kept as argv[0], since some programs choose by it what they do. */
+/** The script keeps the name as argv[0], since some programs choose their function by it. */
 async function wrap(path: string, place: string): Promise<void> {
   await rename(path, `${path}.elf`);
   const words = [quote(join(place, linker)), '--library-path', quote(join(place, libraries))];

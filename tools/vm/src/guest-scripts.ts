@@ -1,24 +1,24 @@
 /**
- * What runs in the guest before and around the command, as scripts for busybox.
+ * Scripts for busybox that run in the guest before and around the command.
  *
- * `init` comes from the initramfs: it loads modules and puts the guest's root together out of the host's root, read
- * only, and a layer in memory that takes all writes. Then it becomes the supervisor, which runs the command with its
- * output in pipes, and sends that over the guest's two ports with marks around it (guest-stream.ts).
+ * `init` is in the initramfs. It loads modules and builds the guest's root from the host's root, read-only, and a layer
+ * in memory that takes all writes. Then it becomes the supervisor. The supervisor runs the command and sends its output
+ * over the guest's two ports, with marks before and after it (guest-stream.ts).
  *
  *   host /  --9p, read only-->  /lower ┐
  *   tmpfs                       /upper ┴ overlay  /  ...  command --pipe--> cat --> virtio port --> host
  */
 
-/** Names of the ports, as QEMU and the guest call them. */
+/** Names of the ports, for QEMU and for the guest. */
 export const ports = { out: 'exopool.out', err: 'exopool.err' } as const;
-/** On the kernel's command line: only show that the kernel boots. */
+/** On the kernel's command line: the guest only shows that it boots. */
 export const probeFlag = 'exopool.probe';
-/** On the console of a guest that was started with it. */
+/** A guest that was started with that prints this on its console. */
 export const probeAnswer = 'exopool: the guest is alive';
-/** Folder in the guest for what the supervisor needs. */
+/** Folder in the guest for the supervisor's files. */
 const home = '/run/exopool-guest';
 
-/** @param modules paths of the module files in the initramfs, in the order in which they can be loaded. */
+/** @param modules paths of the module files in the initramfs, in loading order. */
 export function initScript(modules: readonly string[]): string {
   return `#!/bin/busybox sh
 fail() { echo "exopool: $1"; poweroff -f; }
@@ -54,7 +54,7 @@ export interface Supervised {
   readonly command: readonly string[];
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Release of the kernel, and where its modules are on the host. */
+  /** Release of the kernel, and the folder of its modules on the host. */
   readonly release: string;
   readonly modulesFolder: string;
   /** Size of a null block device, MiB. */
@@ -101,7 +101,7 @@ bb poweroff -f
 `;
 }
 
-/** Memory-backed, completing each request at once: what a driver costs, without a device. */
+/** A memory-backed null block device completes each request at once, so it shows the cost of the driver alone. */
 function nullBlock(sizeMiB: number): string {
   const device = '/sys/kernel/config/nullb/nullb0';
   const settings = {
@@ -121,7 +121,7 @@ function nullBlock(sizeMiB: number): string {
   ].join('\n');
 }
 
-/** A word for a shell. */
+/** Quotes a word for a shell. */
 export function quote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }

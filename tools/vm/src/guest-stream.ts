@@ -1,20 +1,19 @@
 /**
- * Takes apart what a guest sends over one of its ports: the command's output, byte for byte, with marks of the guest's
- * supervisor in between.
+ * Separates the stream of one guest port into the command's output, byte for byte, and the marks of the supervisor.
  *
  *   TOKEN "start\n"   ... the command's bytes ...   TOKEN "exit 3\n"
  *
- * The token is random for each guest, so no output can contain it by chance. Only bytes that may turn out to be the
- * beginning of a token are held back.
+ * The token is random for each guest, so no output contains it by chance. Only bytes that may be the beginning of a
+ * token are held back.
  */
 export interface GuestStreamEvents {
   data(bytes: Buffer): void;
-  /** A line after a token, without its end. */
+  /** A mark: the line after a token, without its line feed. */
   mark(line: string): void;
 }
 
 const newline = 0x0a;
-/** A mark is a word and a number; a longer line is none of ours. */
+/** A mark is a word and a number. A longer line is not a mark. */
 const markBytesMax = 64;
 
 export class GuestStream {
@@ -44,7 +43,7 @@ export class GuestStream {
     }
   }
 
-  /** The guest is gone: what was held back was output after all. */
+  /** The guest has ended, so the held bytes are output. */
   end(): void {
     this.#emit(this.#held.length);
   }
@@ -55,7 +54,7 @@ export class GuestStream {
     this.#held = this.#held.subarray(bytes);
   }
 
-  /** Length of the longest end of the held bytes that a token begins with. */
+  /** Length of the longest suffix of the held bytes that is a prefix of the token. */
   #heldBack(): number {
     const longest = Math.min(this.#held.length, this.#token.length - 1);
     for (let length = longest; length > 0; length -= 1) {

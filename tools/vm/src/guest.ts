@@ -1,5 +1,5 @@
 /**
- * One boot of a guest: from QEMU's start to the command's exit status, or to the reason why there is none.
+ * One boot of a guest: from the start of QEMU to the command's exit status, or to the reason why there is none.
  *
  *   booting --start mark--> running --exit mark on both ports--> done
  *      └ too long, panic, QEMU ends ┘
@@ -14,9 +14,9 @@ import type { Kernel } from './kernel-cache.js';
 import { consoleFile, qemuArguments, type Hardware } from './qemu-arguments.js';
 import { QemuProcess } from './qemu-process.js';
 
-/** Emulated, a boot takes ten seconds, and ten times that on a machine with much other work; past this it hangs. */
+/** An emulated boot takes 10 s, and 100 s on a busy machine. Past this the guest hangs. */
 const bootTimeoutMs = 300_000;
-/** Lines of the guest's log in a report: a panic with its stack. */
+/** Lines of the guest's log in an error: enough for a panic with its stack. */
 const logLines = 60;
 
 export interface Output {
@@ -26,14 +26,14 @@ export interface Output {
 
 export type GuestOutcome =
   | { readonly kind: 'exited'; readonly status: number }
-  /** `started`: the command had begun, so its effects may have been seen. */
+  /** `started`: the command had begun, so it may have had effects. */
   | { readonly kind: 'failed'; readonly reason: string; readonly started: boolean; readonly log: string };
 
 export type GuestRun = Omit<Supervised, 'token' | 'release' | 'modulesFolder'>;
 
 /**
- * @param folder of this run alone, empty or as an earlier boot left it.
- * @throws `EXOPOOL_UNSUPPORTED` when QEMU cannot run here, `EXOPOOL_ABORTED`
+ * @param folder used by this run alone; empty, or left by an earlier boot.
+ * @throws `EXOPOOL_UNSUPPORTED` if QEMU cannot run here, `EXOPOOL_ABORTED`
  */
 export async function bootGuest(
   kernel: Kernel,

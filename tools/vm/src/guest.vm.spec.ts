@@ -46,7 +46,7 @@ describe('a guest', needs('guests', reason), () => {
   });
 
   it('ends at once when it is told to, and leaves nothing behind', { timeout: guestTimeoutMs }, async () => {
-    // A place of its own: other guests run meanwhile, and have folders of their own in the usual one.
+    // Its own parent folder, since guests that run at the same time have their folders in the usual one.
     const temporary = mkdtempSync(path.join(folder, 'tmp-'));
     vi.stubEnv('TMPDIR', temporary);
     const controller = new AbortController();

@@ -1,4 +1,4 @@
-/** The initramfs of a guest: busybox, an init script, and the few modules that it takes to mount the host's root. */
+/** Builds the initramfs of a guest: busybox, an init script, and the modules needed to mount the host's root. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { initScript, quote } from './guest-scripts.js';
 import { loadOrder, parseModulesBuiltin, parseModulesDep } from './modules.js';
 import { runProgram } from './run-program.js';
 
-/** What a guest needs before it can load more from the host's files: bus, root, overlay, ports, disk. */
+/** Modules that a guest needs before it can load more from the host's files: bus, root, overlay, ports, disk. */
 const modules = ['virtio_pci', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'nvme'];
 const busybox = '/bin/busybox';
 const unpackers: Readonly<Record<string, readonly string[]>> = {
@@ -19,8 +19,8 @@ const unpackers: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The file, made unless `folder` has it already; its name tells what is in it.
- * @param modulesFolder the kernel's own, with `modules.dep`.
+ * Makes the file unless `folder` has it already. Its name identifies its content.
+ * @param modulesFolder the kernel's modules, with `modules.dep`.
  */
 export async function ensureInitramfs(modulesFolder: string, folder: string): Promise<string> {
   const read = (name: string): Promise<string> => readFile(join(modulesFolder, name), 'utf8');
@@ -35,7 +35,7 @@ export async function ensureInitramfs(modulesFolder: string, folder: string): Pr
   return target;
 }
 
-/** Where the initramfs has a module. */
+/** The path of a module in the initramfs. */
 function placeOf(path: string): string {
   return join('/modules', basename(path).replace(/\.ko\..*$/, '.ko'));
 }
@@ -66,7 +66,7 @@ async function copyBusybox(target: string): Promise<void> {
   const bytes = await readFile(busybox).catch((error: unknown) => {
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', `busybox is not installed; ${fix}`, { cause: error });
   });
-  // A dynamic one asks for an interpreter, which the initramfs does not have.
+  // A dynamic program needs an interpreter, which the initramfs does not have.
   if (bytes.subarray(0, 4096).includes('/ld-linux'))
     throw new ExopoolError('EXOPOOL_UNSUPPORTED', `${busybox} is not the static one; ${fix}`);
   await copyFile(busybox, target);
@@ -79,7 +79,7 @@ async function unpackModule(source: string, target: string): Promise<void> {
   else await runProgram('sh', ['-c', `${unpacker.join(' ')} ${quote(source)} >${quote(target)}`]);
 }
 
-/** busybox brings the archiver along. */
+/** busybox contains the archiver. */
 async function pack(root: string, target: string): Promise<void> {
   await runProgram('sh', ['-c', `find . | ${busybox} cpio -o -H newc >${quote(target)}`], { cwd: root });
 }

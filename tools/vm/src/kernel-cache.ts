@@ -1,6 +1,6 @@
 /**
- * Kernels that were unpacked from Debian packages, in the cache: `kernels/RELEASE/` with the package's files, the index
- * of its modules and the initramfs that boots it. A kernel is complete once its folder has that name.
+ * A cache of kernels unpacked from Debian packages: `kernels/RELEASE/` has the package's files, the index of its
+ * modules and the initramfs that boots it. A kernel gets this folder name only when it is complete.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
@@ -12,12 +12,12 @@ import { ensureInitramfs } from './initramfs.js';
 import { chooseKernel, isOfSeries, releaseOf, type KernelChoice } from './kernel-choice.js';
 import { runProgram } from './run-program.js';
 
-/** Changes when what is kept of a kernel does: older folders are then made anew. */
+/** Version of the folder's layout. If it changes, older folders are made anew. */
 const layout = 'v1';
 
 export interface Kernel {
   readonly release: string;
-  /** Files. */
+  /** Paths of files. */
   readonly image: string;
   readonly initramfs: string;
   readonly modulesFolder: string;
@@ -25,12 +25,12 @@ export interface Kernel {
 
 export interface ObtainOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Told, in a few words, of what takes long. */
+  /** Called with a short text before each slow step. */
   readonly progress?: ((text: string) => void) | undefined;
 }
 
 /**
- * The newest kernel of a series such as `6.12`, downloaded if need be; without a connection, the newest in the cache.
+ * The newest kernel of a series such as `6.12`, downloaded if needed. Without a connection: the newest in the cache.
  * @throws `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED`, `EXOPOOL_IO`, `EXOPOOL_ABORTED`
  */
 export async function obtainKernel(
@@ -61,7 +61,7 @@ export async function obtainKernel(
   return describe(kernels, choice.release);
 }
 
-/** Names of folders are releases; only a package's version says more than its series. */
+/** The newest release in the cache that is the wanted one or belongs to the wanted series. */
 export function newestCached(releases: readonly string[], wanted: string): string | undefined {
   return releases
     .filter((release) => release === wanted || isOfSeries(release, wanted))
@@ -79,10 +79,10 @@ async function install(
   const folder = await mkdtemp(join(kernels, '.new-'));
   try {
     await archive.unpack(choice.packages, folder);
-    // Debian's packages may say /lib or /usr/lib: depmod knows the first, which is now a link to the second.
+    // Debian's packages use /lib or /usr/lib. depmod reads /lib, which links to /usr/lib here.
     if (!existsSync(join(folder, 'lib'))) await symlink('usr/lib', join(folder, 'lib'));
     await runProgram('depmod', ['--basedir', folder, choice.release], { debianPackage: 'kmod' });
-    // Somebody else may have been faster; theirs is as good.
+    // Another process may have made the same folder first. Use that one.
     await rename(folder, join(kernels, choice.release)).catch((error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;

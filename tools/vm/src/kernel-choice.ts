@@ -1,9 +1,9 @@
 /**
- * Which packages make up the kernel that was asked for.
+ * Chooses the packages that make up a requested kernel.
  *
- * Names carry the version and change from week to week (`linux-image-6.1.0-56-amd64`,
- * `linux-image-6.12.117+deb13-amd64`), so they are looked up: `6.12` means the newest 6.12 that the archive has. From
- * 7.x on an image package is empty and depends on the packages that hold its files.
+ * Names contain the version and change from week to week (`linux-image-6.1.0-56-amd64`,
+ * `linux-image-6.12.117+deb13-amd64`), so they are looked up: `6.12` means the newest 6.12 in the archive. From 7.x on,
+ * an image package is empty and depends on the packages that contain its files.
  */
 import { ExopoolError } from '@exopool/shared';
 import type { Stanza } from './control-file.js';
@@ -15,7 +15,7 @@ export interface KernelPackage {
 }
 
 export interface KernelChoice {
-  /** As `uname -r` prints it in the guest. */
+  /** The output of `uname -r` in the guest. */
   readonly release: string;
   readonly packages: readonly KernelPackage[];
 }
@@ -23,21 +23,21 @@ export interface KernelChoice {
 /** Name of an image package of the plain flavour: neither cloud nor real-time nor unsigned. */
 const imageName = /^linux-image-(\d+\.\d+[^-]*(?:-\d+)?)-(amd64)$/;
 
-/** The release that an image package is for; undefined for other packages and for those that only name one. */
+/** The release of an image package; undefined for other packages and for metapackages. */
 export function releaseOf(packageName: string): string | undefined {
   const match = imageName.exec(packageName);
-  // "linux-image-6.12-amd64" is a name for whatever is newest at a time.
+  // "linux-image-6.12-amd64" is a metapackage for the newest release.
   return match === null || /^\d+\.\d+$/.test(match[1]!) ? undefined : `${match[1]!}-${match[2]!}`;
 }
 
-/** Whether a package's version is that of the series asked for: 6.1.176-1 is 6.1, and not 6.12. */
+/** Whether a package's version belongs to a series: 6.1.176-1 belongs to 6.1, and not to 6.12. */
 export function isOfSeries(version: string, wanted: string): boolean {
   return version === wanted || (version.startsWith(wanted) && /^[.\-+~]/.test(version.slice(wanted.length)));
 }
 
 /**
- * The newest kernel of a series such as `6.12`, or that of a release such as `6.12.117+deb13-amd64`.
- * @throws `EXOPOOL_NOT_FOUND` that names the series there are
+ * The newest kernel of a series such as `6.12`, or the kernel of a release such as `6.12.117+deb13-amd64`.
+ * @throws `EXOPOOL_NOT_FOUND`; the message has the available series
  */
 export function chooseKernel(stanzas: readonly Stanza[], wanted: string): KernelChoice {
   const images = stanzas.filter((stanza) => releaseOf(field(stanza, 'Package')) !== undefined);
@@ -59,7 +59,7 @@ export function chooseKernel(stanzas: readonly Stanza[], wanted: string): Kernel
   return { release: releaseOf(field(image, 'Package'))!, packages: [asPackage(image), ...parts(image)] };
 }
 
-/** The packages of the same kernel that an image depends on. */
+/** The packages of the same kernel on which an image depends. */
 function parts(image: Stanza): KernelPackage[] {
   const release = releaseOf(field(image, 'Package'))!;
   return field(image, 'Depends')

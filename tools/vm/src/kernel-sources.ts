@@ -1,10 +1,10 @@
 /**
- * What a module is built with for a kernel of the Debian archive: its headers, the programs that its build runs, and
- * the source of its NVMe driver. Kept in the cache, `sources/LAYOUT/RELEASE/`; nothing is installed.
+ * Fetches the files that a module's build needs for a kernel of the Debian archive: the headers, the programs of the
+ * build, and the source of the NVMe driver. They stay in the cache, `sources/LAYOUT/RELEASE/`; nothing is installed.
  *
  *   linux-headers-RELEASE, -common     usr/src/linux-headers-*   with a vmlinux that has types only
- *   linux-kbuild-*, pahole, libraries  usr/lib, usr/bin          run with their own release's C library
- *   linux-source-SERIES                nvme/drivers/nvme/host    the rest is not kept
+ *   linux-kbuild-*, pahole, libraries  usr/lib, usr/bin          run with the C library of their own release
+ *   linux-source-SERIES                nvme/drivers/nvme/host    only this part is kept
  */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -18,20 +18,20 @@ import type { ObtainOptions } from './kernel-cache.js';
 import { dependencyNames, packageClosure } from './package-closure.js';
 import { runProgram } from './run-program.js';
 
-/** Changes when what is kept does. */
+/** Version of the folder's layout. If it changes, the folders are made anew. */
 const layout = 'v1';
 const driverPath = 'drivers/nvme/host';
 
 export interface KernelSources {
-  /** Folders: the headers, the programs for PATH, and a kernel tree that has the NVMe driver alone. */
+  /** Folders: the headers, the programs for PATH, and a kernel tree with only the NVMe driver. */
   readonly headers: string;
   readonly programs: string;
   readonly driverSource: string;
 }
 
 /**
- * @param release as `uname -r` prints it.
- * @throws `EXOPOOL_NOT_FOUND` when the archive has no headers or no source for the release, `EXOPOOL_IO`,
+ * @param release the output of `uname -r`.
+ * @throws `EXOPOOL_NOT_FOUND` if the archive has no headers or no source for the release, `EXOPOOL_IO`,
  * `EXOPOOL_UNSUPPORTED`, `EXOPOOL_ABORTED`
  */
 export async function obtainKernelSources(
@@ -68,7 +68,7 @@ async function install(
     await relocateHeaders(folder, release, place);
     await wrapPrograms(folder, ['usr/bin', 'usr/lib'], place);
     await unpackDriver(archive, release, version, folder, signal);
-    // Somebody else may have been faster; theirs is as good.
+    // Another process may have made the same folder first. Use that one.
     await rename(folder, place).catch((error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
@@ -98,7 +98,7 @@ async function unpackHeaders(archive: DebianArchive, release: string, folder: st
   return version;
 }
 
-/** The headers name one another by where they would be installed. */
+/** The headers refer to one another by their installed paths. */
 async function relocateHeaders(folder: string, release: string, place: string): Promise<void> {
   const makefile = join(folder, 'usr/src', `linux-headers-${release}`, 'Makefile');
   const text = await readFile(makefile, 'utf8');

@@ -1,6 +1,6 @@
 /**
- * Whether guests run on KVM here. That /dev/kvm opens does not say so: within some virtual machines a guest then hangs
- * at full CPU. So a kernel is booted up to its first words, once, and the answer is kept in the cache.
+ * Finds out whether guests run on KVM here. It is not enough that /dev/kvm opens: in some virtual machines a guest then
+ * hangs at full CPU. So the probe boots a kernel up to its first output, once, and keeps the result in the cache.
  */
 import { access, constants, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
@@ -10,10 +10,10 @@ import type { Kernel } from './kernel-cache.js';
 import { consoleFile, qemuArguments } from './qemu-arguments.js';
 import { QemuProcess } from './qemu-process.js';
 
-/** A guest on KVM is there in a second or two. */
+/** A guest on KVM boots in 1 to 2 s. */
 const probeTimeoutMs = 15_000;
 
-/** What is remembered: an answer holds as long as the host's kernel is the same. */
+/** The cached result. It is valid as long as the host's kernel is the same. */
 interface Answer {
   readonly hostKernel: string;
   readonly works: boolean;

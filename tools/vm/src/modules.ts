@@ -1,12 +1,12 @@
 /**
- * Which module files a guest needs before it has its root, in the order in which they can be loaded.
+ * Finds the module files that a guest needs before it has its root, in loading order.
  *
- * `modules.dep` has a line for each module, `path: paths that it needs`, with the direct needs after the indirect ones
- * that they need in turn; what is built into the kernel is in `modules.builtin` instead.
+ * `modules.dep` has one line for each module, `path: dependencies`. Modules that are built into the kernel are in
+ * `modules.builtin` instead.
  */
 import { ExopoolError } from '@exopool/shared';
 
-/** Path of a module file, relative to the folder of the kernel's modules, by the module's name. */
+/** Paths of module files, relative to the folder of the kernel's modules, by the module's name. */
 export type ModuleIndex = ReadonlyMap<string, { readonly path: string; readonly needs: readonly string[] }>;
 
 export function parseModulesDep(text: string): ModuleIndex {
@@ -22,7 +22,7 @@ export function parseModulesBuiltin(text: string): ReadonlySet<string> {
   return new Set(text.split('\n').filter(Boolean).map(moduleName));
 }
 
-/** @throws `EXOPOOL_NOT_FOUND` for a module that the kernel neither has nor contains */
+/** @throws `EXOPOOL_NOT_FOUND` for a module that is neither a file nor built into the kernel */
 export function loadOrder(
   index: ModuleIndex,
   builtin: ReadonlySet<string>,
@@ -42,7 +42,7 @@ export function loadOrder(
   return [...order];
 }
 
-/** Dashes and underscores are the same in a module's name. */
+/** Dashes and underscores in a module's name are equivalent. */
 function moduleName(path: string): string {
   return path
     .replace(/^.*\//, '')

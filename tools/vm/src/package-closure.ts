@@ -1,12 +1,12 @@
-/** A package with what it needs, and what that needs, in Debian's terms. */
+/** The transitive dependencies of Debian packages. */
 import type { Stanza } from './control-file.js';
 import { compareDebianVersions } from './debian-version.js';
 import type { KernelPackage } from './kernel-choice.js';
 
-/** Guards against an index that is not what it seems; a program of ours needs some twenty. */
+/** Guards against a wrong index. The programs here need about twenty packages. */
 const packagesMax = 200;
 
-/** Names in a `Depends` field; of alternatives the first. */
+/** Names in a `Depends` field; the first one of alternatives. */
 export function dependencyNames(depends: string): string[] {
   return depends
     .split(',')
@@ -15,8 +15,8 @@ export function dependencyNames(depends: string): string[] {
 }
 
 /**
- * The newest version of each package that `names` need, themselves included, as far as `wanted` goes.
- * @param show stanzas of some packages, in all of their versions.
+ * The newest version of `names` and of all packages that they need, as far as `wanted` accepts them.
+ * @param show returns the stanzas of packages, in all of their versions.
  */
 export async function packageClosure(
   names: readonly string[],

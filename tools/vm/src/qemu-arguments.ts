@@ -1,10 +1,10 @@
-/** The command line of QEMU for one guest. */
+/** Builds the command line of QEMU for one guest. */
 import { join } from 'node:path';
 import { ports } from './guest-scripts.js';
 import type { Kernel } from './kernel-cache.js';
 
 export interface NvmeDevice {
-  /** An image, or an address of QEMU's, such as that of an NBD server. */
+  /** An image file, or an address in QEMU's syntax, such as of an NBD server. */
   readonly file: string;
   readonly blockBytes: 512 | 4096;
 }
@@ -19,7 +19,7 @@ export interface Hardware {
   readonly nvme?: NvmeDevice | undefined;
 }
 
-/** Where a guest's files are within the folder of its run. */
+/** Paths of a guest's files in the folder of its run. */
 export const consoleFile = 'console.log';
 export const socketFile = { out: 'out.socket', err: 'err.socket' } as const;
 
@@ -50,14 +50,14 @@ export function qemuArguments(
 
 function accelerator({ accelerator, countInstructions }: Hardware): string[] {
   if (accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', 'host'];
-  // One thread for all CPUs: with a thread each, kernels that patch their own code have been seen to panic.
+  // One thread for all CPUs. With one thread each, kernels that patch their own code sometimes panic.
   const emulated = ['-accel', 'tcg,thread=single', '-cpu', 'max'];
   return countInstructions ? [...emulated, '-icount', 'shift=0'] : emulated;
 }
 
 /**
- * With counted instructions time is exact, so the kernel need not doubt it. Otherwise an emulated processor's counter is
- * the host's, whose speed a guest on a busy machine guesses wrong.
+ * With counted instructions the time-stamp counter is exact, so the kernel may trust it. Otherwise an emulated
+ * processor has the host's counter, and a guest on a busy machine calibrates it wrongly.
  */
 function clock({ accelerator, countInstructions }: Hardware): string {
   if (accelerator === 'kvm') return '';
@@ -74,7 +74,7 @@ function share(tag: string, path: string): string[] {
   return ['-virtfs', `local,path=${escape(path)},${options}`];
 }
 
-/** With an event fd for its doorbells, several passthrough commands in flight have been seen to hang. */
+/** With an event fd for the doorbells, several passthrough commands in flight sometimes hang. */
 function nvme(device: Hardware['nvme']): string[] {
   if (device === undefined) return [];
   const { file, blockBytes } = device;
@@ -85,7 +85,7 @@ function nvme(device: Hardware['nvme']): string[] {
   ];
 }
 
-/** A comma ends a value of QEMU's options, two stand for one. */
+/** A comma ends a value in QEMU's options, so a literal comma is doubled. */
 function escape(path: string): string {
   return path.replaceAll(',', ',,');
 }

@@ -1,6 +1,6 @@
 /**
- * A running QEMU and the sockets of its guest's ports. It dies with this process, however that ends, and a kill is
- * clean: a guest has nothing that would have to be saved.
+ * A running QEMU and the sockets of its guest's ports. It ends with this process, however that ends. A kill is clean,
+ * since a guest has no state to save.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { ExopoolError } from '@exopool/shared';
 import { socketFile } from './qemu-arguments.js';
 
 const program = 'qemu-system-x86_64';
-/** Of what QEMU itself complains about. */
+/** Bytes of QEMU's own error output that are kept. */
 const complaintBytesMax = 2000;
 
 export interface PortReaders {
@@ -30,23 +30,23 @@ export class QemuProcess {
       this.#complaint = (this.#complaint + chunk.toString()).slice(-complaintBytesMax);
     });
     this.ended = once(child, 'close').then(async () => {
-      // A server closes when its connections have: after the last bytes that QEMU had sent.
+      // A server closes after its connections, so after the last bytes from QEMU.
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
     });
   }
 
-  /** What QEMU had to say. */
+  /** The end of QEMU's error output. */
   get complaint(): string {
     return this.#complaint.trim();
   }
 
-  /** @throws `EXOPOOL_UNSUPPORTED` when QEMU is not installed */
+  /** @throws `EXOPOOL_UNSUPPORTED` if QEMU is not installed */
   static async start(words: readonly string[], folder: string, readers: PortReaders): Promise<QemuProcess> {
     const servers = [
       await listen(join(folder, socketFile.out), readers.out),
       await listen(join(folder, socketFile.err), readers.err),
     ];
-    // A process of ours that is killed cannot end its guest, so the kernel does.
+    // If this process is killed, it cannot end its guest. The kernel does it instead.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...words], {
       stdio: ['ignore', 'ignore', 'pipe'],
       // Ctrl-C in a terminal goes to this process, which ends the guest.
@@ -64,9 +64,9 @@ export class QemuProcess {
     this.#child.kill('SIGKILL');
   }
 
-  /** Why QEMU ended without a word from the guest, when it is a matter of this machine. */
+  /** The error if this machine is the reason why QEMU ended before the guest's first output. */
   get refusal(): ExopoolError | undefined {
-    // setpriv's status for a program that it does not find.
+    // setpriv exits with 127 if it does not find the program.
     if (this.#child.exitCode === 127) return notInstalled(program, 'qemu-system-x86', undefined);
     if (this.#child.exitCode === 1 && this.complaint !== '')
       return new ExopoolError('EXOPOOL_UNSUPPORTED', `QEMU refuses: ${this.complaint}`);

@@ -1,4 +1,4 @@
-/** `exopool vm`: a command under another kernel, from the package's name to the exit status. */
+/** The work of `exopool vm`: finds the kernel, boots a guest, and runs a command in it. */
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,20 +14,20 @@ export interface GuestOptions {
   /** A series such as `6.12`, or a release. */
   readonly kernel: string;
   readonly command: readonly string[];
-  /** Folder in which the command runs; the same on the host and in the guest. */
+  /** Folder in which the command runs. Its path is the same on the host and in the guest. */
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly output: Output;
   readonly cpus?: number | undefined;
   readonly memoryBytes?: number | undefined;
-  /** Count instructions: one is one nanosecond of the guest's time. */
+  /** The guest's clock counts instructions: one instruction is one nanosecond. */
   readonly icount?: boolean | undefined;
-  /** Size of an empty NVMe device, and of its logical blocks. */
+  /** Size of an empty NVMe device and of its logical blocks. */
   readonly nvmeBytes?: number | undefined;
   readonly nvmeBlockBytes?: 512 | 4096 | undefined;
   /**
-   * Time of the host that each read of the NVMe device takes, milliseconds. Without it the device answers in tens of
-   * microseconds, often before an emulated processor could send the reader to sleep.
+   * Milliseconds of the host's time that each read of the NVMe device takes. Without it the device answers in tens of
+   * microseconds, often before an emulated processor has put the reader to sleep.
    */
   readonly nvmeReadMs?: number | undefined;
   /** Size of a memory-backed null block device. */
@@ -38,17 +38,17 @@ export interface GuestOptions {
   readonly cache?: string | undefined;
 }
 
-/** Enough for Node, its tests and what they write: the guest's files are in its memory. */
+/** Enough for Node.js, its tests and their files: files that a guest writes are in its memory. */
 const memoryDefaultBytes = 2048 * MiB;
-/** Under this the kernel and its root do not fit. */
+/** With less the kernel and its root do not fit. */
 const memoryMinBytes = 256 * MiB;
-/** QEMU's own limit is higher, but no test wants more, and each costs memory. */
+/** QEMU's own limit is higher, but no test needs more CPUs, and each costs memory. */
 const cpusMax = 64;
-/** A boot that fails is tried once more: emulation has been seen to fail at random. */
+/** A failed boot is retried once, since emulation fails at random sometimes. */
 const bootsMax = 2;
 
 /**
- * @returns the command's exit status, as a shell reports it.
+ * @returns the command's exit status, as in a shell.
  * @throws `EXOPOOL_INVALID`, `EXOPOOL_NOT_FOUND`, `EXOPOOL_UNSUPPORTED`, `EXOPOOL_GUEST`, `EXOPOOL_ABORTED`
  */
 export async function runInGuest(options: GuestOptions): Promise<number> {
@@ -99,7 +99,7 @@ interface Disk {
   readonly server?: SlowDisk;
 }
 
-/** A file that takes space only where something is written, and what answers for it when it is to be slow. */
+/** Makes a sparse file for the NVMe device, and starts its server if reads must be slow. */
 async function makeDisk(
   folder: string,
   { nvmeBytes, nvmeBlockBytes: blockBytes = 512, nvmeReadMs: readMs }: GuestOptions,

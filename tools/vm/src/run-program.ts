@@ -1,4 +1,4 @@
-/** Runs a program to its end, for what it prints. */
+/** Runs a program to its end and returns its output. */
 import { spawn } from 'node:child_process';
 import { ExopoolError } from '@exopool/shared';
 
@@ -6,14 +6,14 @@ export interface ProgramOptions {
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** The Debian package that has the program, for the message when it is missing. */
+  /** The Debian package of the program, for the error message if it is missing. */
   readonly debianPackage?: string;
 }
 
-/** Of standard error, in the message of a failure. */
+/** Bytes of standard error in an error message. */
 const complaintBytesMax = 2000;
 
-/** @throws `EXOPOOL_UNSUPPORTED` when the program is missing, `EXOPOOL_IO` when it fails, `EXOPOOL_ABORTED` */
+/** @throws `EXOPOOL_UNSUPPORTED` if the program is missing, `EXOPOOL_IO` if it fails, `EXOPOOL_ABORTED` */
 export async function runProgram(
   program: string,
   words: readonly string[],

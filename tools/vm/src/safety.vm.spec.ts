@@ -9,7 +9,7 @@ const script = path.join(import.meta.dirname, 'testing', 'guest-safety.mjs');
 const entries = 20_000;
 const rounds = 2000;
 const changes = 300;
-/** What a damaged file may say; the last when its extents have holes. */
+/** Codes that lookups in a damaged file may fail with; the last one if its extents have holes. */
 const typed = ['EXOPOOL_CORRUPT', 'EXOPOOL_IO', 'EXOPOOL_NOT_FOUND', 'EXOPOOL_UNSUPPORTED'];
 const engines = ['pread', 'io-uring', 'page-cache-bpf', 'io-uring-bpf', 'nvme-bpf'];
 let table: TestTable;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => table.remove());
 
-/** What guest-safety.mjs prints of a file that somebody changes. */
+/** The output of guest-safety.mjs for a file that another process changes. */
 interface Changed {
   readonly status: number;
   readonly wrong: number;

@@ -1,10 +1,10 @@
 /**
- * A disk image behind a fixed answer time, for QEMU: a server of the NBD protocol on a socket, as much of it as QEMU's
- * client needs (fixed newstyle handshake, simple replies).
+ * A disk image with a fixed response time, for QEMU: an NBD server on a socket, with the part of the protocol that
+ * QEMU's client needs (fixed newstyle handshake, simple replies).
  *
- * Emulated devices answer in some tens of microseconds of the host's time, in which an emulated processor comes just
- * as far as the reader's way to sleep. Whether a reader sleeps is then chance, and so is what a read costs. Behind this
- * server a read takes a millisecond or two, so every reader sleeps, as with real devices.
+ * Emulated devices answer in some tens of microseconds of the host's time. An emulated processor needs about as long to
+ * put the reader to sleep, so chance decides whether the reader sleeps, and what a read costs. Behind this server a
+ * read takes 1 to 2 ms, so every reader sleeps, as with real devices.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { once } from 'node:events';
@@ -14,27 +14,27 @@ import { ByteQueue } from './byte-queue.js';
 const magic = { server: 0x4e42444d41474943n, option: 0x49484156454f5054n, reply: 0x3e889045565a9n } as const;
 const requestMagic = 0x25609513;
 const replyMagic = 0x67446698;
-/** Fixed newstyle, and no zeroes after the handshake. */
+/** Handshake flags: fixed newstyle, and no zeroes after the handshake. */
 const handshakeFlags = 3;
-/** Flags are given; flushes are understood. */
+/** Transmission flags: flags are present, and the server accepts flushes. */
 const exportFlags = 5;
 const option = { abort: 2, go: 7 } as const;
 const optionReply = { acknowledged: 1, info: 3, unsupported: 0x80000001 } as const;
 const command = { read: 0, write: 1, disconnect: 2, flush: 3 } as const;
 const errorInvalid = 22;
-/** Largest request, by the protocol. */
+/** Largest request that the protocol allows by default. */
 const requestBytesMax = 32 << 20;
-/** Of an option's data: a name of at most 4 KiB and a few numbers. */
+/** Data of an option: a name of at most 4 KiB and a few numbers. */
 const optionBytesMax = 8192;
 const optionHeaderBytes = 16;
 const requestHeaderBytes = 28;
 
 export interface SlowDiskOptions {
-  /** An image, which is read and written. */
+  /** The image. The server reads and writes it. */
   readonly file: string;
   readonly bytes: number;
   readonly socket: string;
-  /** From a read's arrival to its answer, milliseconds at least; timers add up to one more. */
+  /** Least milliseconds from a read's arrival to its answer. Timers add up to one more. */
   readonly readMs: number;
 }
 
@@ -68,7 +68,7 @@ export class SlowDisk {
   }
 }
 
-/** One connection. Whatever is not the protocol ends it. */
+/** One connection. Bytes that violate the protocol end it. */
 class Session {
   readonly #received = new ByteQueue();
   #state: 'flags' | 'options' | 'requests' = 'flags';
@@ -89,7 +89,7 @@ class Session {
     });
   }
 
-  /** @returns whether there may be more to do. */
+  /** @returns whether there may be another message to handle. */
   #step(): boolean {
     switch (this.#state) {
       case 'flags':

@@ -13,7 +13,7 @@ const examples = path.resolve(import.meta.dirname, '../../../packages/bpf-storag
 const rows = 5000;
 let folder: string;
 
-/** What breaks a rule, by the first byte of the input, and how its chain ends. */
+/** Bodies that break a rule, chosen by the first byte of the input, and the way in which their chain ends. */
 const hostile: readonly (readonly [body: string, end: string])[] = [
   ['return go_to(t, 0);', 'bound'],
   ['return go_to(t, 1ull << 40);', 'outside'],
@@ -63,7 +63,7 @@ describe('traversals in guests', needs('guests', reason), () => {
         engine,
         differences: 0,
         done: rows,
-        // Rows whose record has more than 4 KiB finish at user level, and nothing else does.
+        // Only rows with a record of more than 4 KiB finish at user level.
         returned: { user: found['pread']!['long'], io: 0, stale: 0, straddle: 0, going: 0 },
         broken: hostile.map(([, end]) => `EXOPOOL_TRAVERSAL ${end}`),
         endless: 'EXOPOOL_TRAVERSAL',

@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with cgroup v2 and DAMON: harvests a process that uses a quarter of its memory all the time, once with
- * each kind of victims; then kills a harvester. Prints what it found as one JSON object.
+ * Runs in a guest with cgroup v2 and DAMON. Harvests a process that always uses a quarter of its memory, once with each
+ * way to choose victims. Then kills a harvester. Prints the results as one JSON object.
  *
  *   node guest-aim.mjs '{"harvester":"/path/of/harvester.js"}'
  */
@@ -23,10 +23,10 @@ const damon = '/sys/kernel/mm/damon/admin/kdamonds';
 const swappedMin = 60 * MiB;
 const waitMs = 240_000;
 const pollMs = 200;
-/** Under emulation: until what is missed has come back after the last step. */
+/** Time under emulation until needed pages have come back after the last step. */
 const settleMs = 3000;
 
-/** A process that has 128 MiB and uses 32 in the middle of it. A file `ask` has it write whether all is as it was. */
+/** A process that has 128 MiB and uses 32 MiB in the middle. A file `ask` makes it report whether all is unchanged. */
 const application = `
   const fs = require('node:fs');
   const MiB = 1 << 20, from = 48 * MiB, to = 80 * MiB;
@@ -51,7 +51,7 @@ const options = (path, victims) => ({
   command: [],
   cgroup: path,
   victims,
-  // Long enough for DAMON to know what was idle for the cooling period.
+  // Long enough for DAMON to see which ranges were idle for the cooling period.
   baselinePointsMin: 25,
   coolingMs: 3000,
   floorBytes: 64 * MiB,
@@ -68,7 +68,7 @@ async function until(condition, what) {
     if (Date.now() > end) throw new Error(`waited in vain: ${JSON.stringify(what())}`);
 }
 
-/** @returns how many values in the application's memory are not what it wrote there. */
+/** @returns the number of wrong values in the application's memory. */
 async function countWrong() {
   fs.rmSync(`${mailbox}/answer`, { force: true });
   fs.writeFileSync(`${mailbox}/ask`, '');
@@ -79,7 +79,7 @@ async function countWrong() {
   return Number(fs.readFileSync(`${mailbox}/answer`, 'utf8'));
 }
 
-/** Starts an application, in a cgroup of its own; the memory of one that was harvested before is in another order. */
+/** Starts an application in its own cgroup. A new one is needed each time, since harvesting reorders its memory. */
 async function withApplication(name, work) {
   fs.rmSync(mailbox, { recursive: true, force: true });
   fs.mkdirSync(mailbox, { recursive: true });
@@ -115,7 +115,7 @@ async function harvest(cgroup, victims) {
   return { ...figures, usageBytes: [before.usageBytes, usageBytes], swappedBytes, steps, aim, wrong, left };
 }
 
-/** Another process harvests, until it is killed in the middle of it. */
+/** Lets another process harvest, and kills it in the middle of a step. */
 async function kill(cgroup) {
   const words = [process.argv[1], JSON.stringify({ harvester, cgroup: cgroup.path })];
   const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -126,7 +126,7 @@ async function kill(cgroup) {
   const exit = once(child, 'exit');
   child.kill('SIGKILL');
   await exit;
-  // The kernel does not say while it is still busy with a request.
+  // The kernel does not answer while it is busy with a request.
   let wasWatching;
   await until(
     () => attempt(() => (wasWatching = isWatching())) === 'done',
@@ -136,7 +136,7 @@ async function kill(cgroup) {
   return { wasWatching, kdamonds: kdamonds(), journal: fs.readdirSync(stateDir), wrong: await countWrong() };
 }
 
-/** Somebody else's kdamond is left alone, and harvesting goes on without. */
+/** A foreign kdamond stays untouched, and harvesting works without DAMON. */
 async function goWithout(cgroup) {
   fs.writeFileSync(`${damon}/nr_kdamonds`, '1');
   const running = await Harvester.start(options(cgroup.path, 'idle'));

@@ -1,9 +1,10 @@
 #!/usr/bin/perl
-# Takes the immutable attribute from a file in use, damages the file, and makes it whole again, for so many rounds:
+# Removes the immutable attribute of a file in use, damages the file and repairs it, ROUNDS times:
 #
 #   perl guest-changer.pl FILE WHOLE OTHER ROUNDS
 #
-# OTHER is what the file is overwritten with. Whoever reads the file may set the attribute again at any time.
+# It overwrites the file with OTHER, and restores it from WHOLE. A reader of the file may set the attribute again at any
+# time.
 use strict;
 use warnings;
 use Fcntl;

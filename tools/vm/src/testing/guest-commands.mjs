@@ -1,4 +1,4 @@
-/** What programs in guests have in common. */
+/** Helpers that the programs in guests share. */
 import { spawnSync } from 'node:child_process';
 
 export function run(program, ...words) {
@@ -6,7 +6,7 @@ export function run(program, ...words) {
   if (status !== 0) throw new Error(`${program} ${words.join(' ')}: ${stderr || error}`);
 }
 
-/** @returns `done`, or the code of the error. */
+/** Runs a function. @returns `done`, or the code of its error. */
 export function attempt(work) {
   try {
     work();

@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with an NVMe device: loads exopool.ko and the NVMe driver with the hook, and has a store on ext4 and
- * one on XFS answer random lookups by `driver` and by `pread`. Prints what it found as one JSON object.
+ * Runs in a guest with an NVMe device. Loads exopool.ko and the NVMe driver with the hook. Makes random lookups by
+ * `driver` and by `pread` in a store on ext4 and in one on XFS. Prints the results as one JSON object.
  *
  *   node guest-driver.mjs '{"modules":"/folder","lookups":100000,"entries":20000,"fileSystems":["ext4","xfs"]}'
  */
@@ -41,7 +41,7 @@ function* records() {
 const isSame = (a, b) =>
   a === b || (a instanceof Uint8Array && b instanceof Uint8Array && Buffer.compare(a, b) === 0);
 
-/** Random keys by both engines, half of which are not there: how many answers differ. */
+/** Looks up random keys by both engines, half of them absent. @returns the number of answers that differ. */
 async function compare(store) {
   let state = 7;
   let differences = 0;

@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with an NVMe device: looks keys up by the engines of the kernel's ring and by `pread`, on file
- * systems of several kinds, and does to pinned files what must not work. Prints what it found as one JSON object.
+ * Runs in a guest with an NVMe device. Looks keys up by the engines of the kernel's ring and by `pread`, on several
+ * file systems. Tries changes to pinned files that must fail. Prints the results as one JSON object.
  *
  *   node guest-engines.mjs '{"table":"/path","lookups":100000,"blockBytes":512}'
  */
@@ -16,11 +16,11 @@ import { attempt, isImmutable, run } from './guest-commands.mjs';
 const { table, lookups, blockBytes } = JSON.parse(process.argv[2]);
 const device = '/dev/nvme0n1';
 const callKeys = 65_536;
-/** Keys of the table, as the test wrote them; as many again are not in it. */
+/** Key `i`. The table that the test wrote has the first half of the keys that are looked up. */
 const key = (i) => Buffer.from(`key/${String(i).padStart(8, '0')}`);
 const partitionMiB = 64;
 
-/** Three partitions, the first at an odd block: a table of partitions is 64 bytes at the end of the first block. */
+/** Makes three partitions, the first at an odd block. The partition table is 64 bytes at the end of the first block. */
 function partition() {
   const mbr = Buffer.alloc(blockBytes);
   const partitionBlocks = (partitionMiB << 20) / blockBytes;
@@ -35,7 +35,7 @@ function partition() {
   run('blockdev', '--rereadpt', device);
 }
 
-/** @param kib size; the whole partition when there is none */
+/** @param kib size in KiB; by default the whole partition */
 function makeFileSystem(number, program, options, kib = []) {
   const folder = `/mnt/${number}`;
   fs.mkdirSync(folder, { recursive: true });
@@ -51,7 +51,8 @@ function copyWhole(folder) {
 }
 
 /**
- * Onto a small file system of 1 KiB blocks whose free space is in pieces of 13 KiB: a page in four lies in two pieces.
+ * Copies the table to a small file system of 1 KiB blocks whose free space is in pieces of 13 KiB, so that one page in
+ * four lies in two pieces.
  */
 function copyInPieces(folder) {
   const fill = (name, bytes) => fs.writeFileSync(path.join(folder, name), Buffer.alloc(bytes));
@@ -73,7 +74,7 @@ function copyInPieces(folder) {
 
 const isSame = (a, b) => a === b || (a instanceof Buffer && b instanceof Buffer && a.equals(b));
 
-/** Random keys by both engines: how many answers differ. */
+/** Looks up random keys by both engines. @returns the number of answers that differ. */
 async function countDifferences(reader, engine, count, entries) {
   let state = 7;
   let differences = 0;
@@ -89,7 +90,7 @@ async function countDifferences(reader, engine, count, entries) {
   return differences;
 }
 
-/** {@link countDifferences}, and how the chains ended. */
+/** The result of {@link countDifferences}, and the number of chains by how they ended. */
 async function compare(file, engine, count, entries) {
   const reader = TableFile.open(file);
   const before = loopCounters(engine);
@@ -100,7 +101,7 @@ async function compare(file, engine, count, entries) {
   return { differences, ...Object.fromEntries(ends) };
 }
 
-/** What must not happen to a file while its extents are in use, and must again afterwards. */
+/** Tries changes that must fail while the file's extents are in use, and must succeed afterwards. */
 async function changePinned(file) {
   const reader = TableFile.open(file);
   await reader.lookupMany([key(1)], 'nvme-bpf');
@@ -120,7 +121,7 @@ async function changePinned(file) {
   return { ...pinned, afterFirst, afterLast: isImmutable(file), unpinned: attempt(changes.write) };
 }
 
-/** The pin goes while thousands of chains are on their way. */
+/** Releases the pin while thousands of chains are in flight. */
 async function closeUnderWay(file, entries) {
   const reader = TableFile.open(file);
   const keys = Array.from({ length: 20_000 }, (_, i) => key((i * 7) % (2 * entries)));

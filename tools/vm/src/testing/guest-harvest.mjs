@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with cgroup v2 and an NVMe device: harvests a Redis server, whose cold pages go to zram and from
- * there to the device, until it needs them again. Prints what it found as one JSON object.
+ * Runs in a guest with cgroup v2 and an NVMe device. Harvests a Redis server, whose cold pages go to zram and from
+ * there to the device, until it needs them again. Prints the results as one JSON object.
  *
  *   node guest-harvest.mjs '{"harvester":"/path/of/harvester.js"}'
  */

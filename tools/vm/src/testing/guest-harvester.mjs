@@ -1,4 +1,4 @@
-/** Settings of a harvester in a guest: what the mechanism does is looked at, and nothing under emulation is a drop. */
+/** Settings of a harvester in a guest. They test the mechanism only: under emulation no slow-down counts as a drop. */
 const MiB = 1 << 20;
 
 export const eagerHarvester = {

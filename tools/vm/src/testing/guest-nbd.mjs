@@ -1,10 +1,10 @@
 /**
- * Runs in a guest with an NVMe device: swaps to a block device over leased memory while its producer is killed. Prints
- * what it found as one JSON object.
+ * Runs in a guest with an NVMe device. Swaps to a block device over leased memory while its producer is killed. Prints
+ * the results as one JSON object.
  *
- *   node guest-nbd.mjs            the whole
+ *   node guest-nbd.mjs            the whole test
  *   node guest-nbd.mjs producer   a producer, which prints its port
- *   node guest-nbd.mjs hog        takes memory, then reads it again when told to
+ *   node guest-nbd.mjs hog        takes memory, then reads it again on request
  */
 import { Buffer } from 'node:buffer';
 import { spawn, spawnSync } from 'node:child_process';
@@ -22,7 +22,7 @@ const [broker, producer, consumer] = [1, 2, 3].map((byte) => new Identity(Buffer
 const swap = '/dev/nbd0';
 const socket = '/run/swap.sock';
 const group = '/sys/fs/cgroup/hog';
-/** The hog wants half as much again as it may have. */
+/** The hog uses half as much again as its limit. */
 const limitBytes = 96 * MiB;
 const hogBytes = 144 * MiB;
 const pageBytes = 4096;
@@ -60,7 +60,7 @@ function serve() {
   setInterval(() => undefined, 1000);
 }
 
-/** Pages that are all different and that nothing can be made smaller of. */
+/** Pages that all differ and do not compress. */
 async function hog() {
   fs.writeFileSync(`${group}/cgroup.procs`, String(process.pid));
   const memory = Buffer.alloc(hogBytes);
@@ -118,7 +118,7 @@ async function swapToIt() {
   await once(memory.started, 'exit');
   eater.started.stdin.write('read it\n');
   const { wrong } = JSON.parse(await eater.said());
-  // swapoff brings back what a process still has there, for which its group has no room.
+  // swapoff would bring back the pages of a running process, for which its cgroup has no room.
   if (eater.started.exitCode === null) await once(eater.started, 'exit');
   const { readLeased, readFile, readBuffered, tampered, lost, corrupt, fileFailures, discarded } =
     await device.stats();

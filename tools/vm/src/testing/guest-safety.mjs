@@ -1,7 +1,6 @@
 /**
- * Runs in a guest with an NVMe device: changes table files while chains are on their way in them, has tables whose
- * pointers lead astray walked by every engine, and in the end takes the device away. Prints what it found as one JSON
- * object.
+ * Runs in a guest with an NVMe device. Changes table files while chains in them are in flight, lets every engine walk
+ * tables with wrong pointers, and at the end removes the device. Prints the results as one JSON object.
  *
  *   node guest-safety.mjs '{"table":"/path","entries":60000,"rounds":2000,"changes":500}'
  */
@@ -22,7 +21,7 @@ const folder = '/mnt/safety';
 const batchKeys = 64;
 const pageBytes = 4096;
 const key = (i) => Buffer.from(`key/${String(i).padStart(8, '0')}`);
-/** As the test wrote it; odd calls ask for keys that are not there. */
+/** The value of key `i` that the test wrote; keys from `entries` on are absent. */
 const value = (i) => (i < entries ? Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i) : undefined);
 
 let state = 7;
@@ -45,7 +44,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const counted = (words) =>
   words.reduce((counts, word) => ({ ...counts, [word]: (counts[word] ?? 0) + 1 }), {});
 
-/** Every change is refused, and every answer right. */
+/** Every change must be refused, and every answer must be right. */
 async function changePinned(file) {
   const operations = {
     write: () => fs.closeSync(fs.openSync(file, 'r+')),
@@ -72,7 +71,7 @@ async function changePinned(file) {
   return { answers: counted(answers), refusals: counted(refusals), ...spawned, left: isImmutable(file) };
 }
 
-/** Opens the file as the changer left it, and looks some batches up. @returns how each went. */
+/** Opens the file after the changer has ended, and looks some batches up. @returns the outcome of each. */
 async function visit(file, engine) {
   try {
     const reader = TableFile.open(file, { cacheInterior: false });
@@ -85,7 +84,7 @@ async function visit(file, engine) {
   }
 }
 
-/** Somebody with all rights takes the attribute away and changes the file: never another file's block. */
+/** A process with all rights removes the attribute and changes the file. No lookup may read another file's block. */
 async function changeUnpinned(file, engine) {
   const before = loopCounters(engine).stale;
   const script = path.join(import.meta.dirname, 'guest-changer.pl');
@@ -103,7 +102,7 @@ async function changeUnpinned(file, engine) {
   return { status, wrong, right, codes: Object.keys(codes), stale: loopCounters(engine).stale - before };
 }
 
-/** The table with every child of its root at `offset`. */
+/** Makes a copy of the table in which every child of the root is at `offset`. */
 function withChildren(offset) {
   const bytes = fs.readFileSync(table);
   const root = bytes.subarray(Number(bytes.readBigUInt64LE(24))).subarray(0, pageBytes);
@@ -137,7 +136,7 @@ async function until(holds) {
   while (!holds()) await turn();
 }
 
-/** A process that is killed with chains on their way leaves the attribute, which is taken back, and nothing else. */
+/** Kills a process with chains in flight. It may leave only the attribute, which the next process removes. */
 async function killInMidChain(file) {
   const before = loadedPrograms();
   const script = `const { TableFile } = await import('@exopool/native/internal');
@@ -156,7 +155,7 @@ async function killInMidChain(file) {
   return { more: during - before, left, after: isImmutable(file) };
 }
 
-/** The device goes with chains on their way. */
+/** Removes the device while chains are in flight. */
 async function removeDevice(file) {
   const reader = TableFile.open(file, { cacheInterior: false });
   const controller = fs.readdirSync('/sys/class/nvme')[0];

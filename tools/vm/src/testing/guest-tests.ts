@@ -1,24 +1,24 @@
-/** For tests that boot guests, `*.vm.spec.ts`: run after all others, since each boot keeps a CPU busy for some ten seconds. */
+/** Helpers for tests that boot guests, `*.vm.spec.ts`. They run after all others, since a boot uses a CPU for 10 s. */
 import { inject } from 'vitest';
 import { runInGuest, type GuestOptions } from '../run-in-guest.js';
 import { missingPrograms } from './missing-programs.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Undefined: they are tested. */
+    /** Reason why guests are not tested; undefined if they are. */
     whyNoGuests: string | undefined;
   }
 }
 
-/** A guest under emulation on a busy machine, with its command. */
+/** Enough for a guest with its command, under emulation on a busy machine. */
 export const guestTimeoutMs = 900_000;
 
-/** Why guests are not tested now; undefined when they are. Found out by guests-setup.ts. */
+/** Reason why guests are not tested; undefined if they are. guests-setup.ts finds it out. */
 export function whyNoGuests(): string | undefined {
   return inject('whyNoGuests');
 }
 
-/** Why the kernel module is not tested in guests; undefined when it is. */
+/** Reason why the kernel module is not tested in guests; undefined if it is. */
 export function whyNoDriver(): string | undefined {
   const reason = whyNoGuests();
   if (reason !== undefined) return reason;
@@ -34,7 +34,7 @@ export interface GuestResult {
   readonly err: string;
 }
 
-/** Runs a shell script in a guest, and gathers what it prints. */
+/** Runs a shell script in a guest, and collects its output. */
 export async function runScript(
   kernel: string,
   script: string,

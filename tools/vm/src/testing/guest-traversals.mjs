@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with an NVMe device: rows of a SQLite database, and traversals that break rules, by every engine.
- * Prints what it found as one JSON object.
+ * Runs in a guest with an NVMe device. Looks up rows of a SQLite database, and runs traversals that break rules, by
+ * every engine. Prints the results as one JSON object.
  *
  *   node guest-traversals.mjs '{"folder":"/path","rows":5000,"hostile":6}'
  */
@@ -14,7 +14,7 @@ import { Traversal, sqliteRowInput, sqliteTable } from '@exopool/bpf-storage';
 const { folder, rows, hostile } = JSON.parse(process.argv[2]);
 const device = '/dev/nvme0n1';
 const database = '/mnt/rows.db';
-/** What a result of the kernel has room for, bytes. */
+/** Largest result of the kernel, in bytes. */
 const kernelResultMax = 4096;
 
 function run(program, ...words) {
@@ -39,7 +39,7 @@ function attempt(work) {
   }
 }
 
-/** How chains end that break a rule: the error's code, and the counter. */
+/** The end of a chain that breaks a rule: the error's code, and the counter. */
 async function breakRules(engine) {
   const ends = [];
   for (let i = 0; i < hostile; i += 1) {

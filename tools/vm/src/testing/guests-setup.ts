@@ -1,7 +1,7 @@
 /**
- * Whether guests can be tested here, found out once before the first of their tests (vitest's global set-up): the
- * kernels are fetched, and one guest is booted. Where that fails the tests are skipped with the reason. Once a guest
- * has booted here, whatever goes wrong in one is a failure.
+ * Finds out whether guests can be tested here, once before the first of their tests (vitest's global set-up). It
+ * fetches the kernels and boots one guest. If that fails, the tests are skipped with the reason. Once a guest has
+ * booted, every later failure of a guest fails its test.
  */
 import type { TestProject } from 'vitest/node';
 import { GiB } from '@exopool/shared';
@@ -11,13 +11,13 @@ import { runInGuest } from '../run-in-guest.js';
 import type {} from './guest-tests.js';
 import { missingPrograms } from './missing-programs.js';
 
-/** What the tests boot. */
+/** Kernels that the tests boot. */
 const kernels = ['6.12', '7.2'];
-/** Two guests at a time, with what runs them. */
+/** Memory for two guests at a time, with QEMU. */
 const memoryMinBytes = 5 * GiB;
 /** A slow mirror takes a minute for both kernels. */
 const fetchTimeoutMs = 180_000;
-/** Under emulation a boot takes 20 s, and some times that on a busy machine; it is tried twice. */
+/** Under emulation a boot takes 20 s, and several times that on a busy machine. It is tried twice. */
 const bootTimeoutMs = 150_000;
 const bootsMax = 2;
 
@@ -71,7 +71,7 @@ function progress(text: string): void {
   console.error(`guests: ${text}`);
 }
 
-/** In one line, as it stands behind the name of a test. */
+/** The reason in one line, to print after the name of a test. */
 function textOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 }

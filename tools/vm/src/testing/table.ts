@@ -1,4 +1,4 @@
-/** A table of a store, in a folder of its own, for programs in guests to look up. */
+/** A table file of a store, in its own folder, for lookups by programs in guests. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,17 +7,17 @@ import { Store } from '@exopool/bpf-storage';
 export interface TestTable {
   /** The table's file. */
   readonly path: string;
-  /** Where it lies; there is room for other files. */
+  /** The folder of the file. Tests may add other files. */
   readonly folder: string;
   remove(): void;
 }
 
-/** Values of 0 to 39 bytes, and one in 500 that has pages of its own. */
+/** Values have 0 to 39 bytes. One in 500 has its own pages. */
 function* records(entries: number, keyOf: (i: number) => string): Generator<[string, Buffer]> {
   for (let i = 0; i < entries; i += 1) yield [keyOf(i), Buffer.alloc(i % 500 === 0 ? 3000 : i % 40, i)];
 }
 
-/** @param keyOf in ascending order; by default what guest programs ask for */
+/** @param keyOf must ascend; by default it returns the keys that the guest programs look up */
 export async function makeTable(
   entries: number,
   keyOf = (i: number): string => `key/${String(i).padStart(8, '0')}`,
