@@ -61,7 +61,7 @@ int BackingFile::Write(uint64_t page, iovec *pages, uint32_t count) {
     const ssize_t wrote = pwritev(fd_, pages, static_cast<int>(count), at);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote <= 0) return wrote == 0 ? EIO : errno;
-    // A short write ends at a whole page here, or is begun again there.
+    // After a short write, go on from the last whole page.
     const auto whole = static_cast<uint32_t>(wrote / kPageBytes);
     if (whole == 0) return EIO;
     pages += whole;
@@ -74,7 +74,7 @@ int BackingFile::Write(uint64_t page, iovec *pages, uint32_t count) {
 int BackingFile::Sync() { return fdatasync(fd_) == 0 ? 0 : errno; }
 
 void BackingFile::Punch(uint64_t page, uint64_t count) {
-  // Where a file system has no holes the space stays taken, and is written again.
+  // Without holes in the file system the space stays allocated, and is reused.
   [[maybe_unused]] const int punched = fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, OffsetOf(page),
                                                  static_cast<off_t>(count * kPageBytes));
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The local file behind the device: sparse, without a name, gone with the process. It is read and written
-// past the page cache where the file system can do that, since pages of a swap device must not come back into
-// memory that way.
+// The local file behind the device: sparse, without a name, gone with the process. It is read and written past the page
+// cache if the file system supports that, since pages of a swap device must not return to memory that way.
 #pragma once
 
 #include <sys/uio.h>
@@ -25,7 +24,7 @@ class BackingFile {
   virtual int Read(uint64_t page, uint32_t count, uint8_t *into);
   virtual int Write(uint64_t page, iovec *pages, uint32_t count);
   virtual int Sync();
-  // Gives the space back; what is read there later does not matter.
+  // Frees the space; later reads there may return anything.
   virtual void Punch(uint64_t page, uint64_t count);
 
  protected:

@@ -20,7 +20,7 @@ ControlChannel::ControlChannel(int fd, PageStore *store, std::function<void()> o
       listener_{[this](uint32_t id, const SlabEvent &event) { OnEvent(id, event); },
                 [this](uint32_t id, uint32_t slabs) {
                   std::lock_guard<std::mutex> lock(mutex_);
-                  reclaims_[id] = slabs;  // the later wish counts
+                  reclaims_[id] = slabs;  // the later request counts
                   eventfd_write(wake_.get(), 1);
                 }},
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
@@ -73,7 +73,7 @@ void ControlChannel::OnLine(std::string_view text) {
   if (!line.Number(UINT32_MAX, &number)) return;
   const auto id = static_cast<uint32_t>(number);
   if (verb == "connect") return Connect(id, &line);
-  // A session that is forgotten already answers too: whoever asked waits.
+  // A session that was already forgotten answers too, because the caller waits.
   const auto found = links_.find(id);
   const std::shared_ptr<SessionLink> link = found == links_.end() ? nullptr : found->second;
   if (verb == "extend") {
@@ -158,7 +158,7 @@ void ControlChannel::Flush() {
   if (sent >= 0) {
     output_.erase(0, static_cast<size_t>(sent));
   } else if (errno != EAGAIN && errno != EINTR) {
-    output_.clear();  // lines that find nobody are not missed
+    output_.clear();  // no reader is left for these lines
   }
 }
 

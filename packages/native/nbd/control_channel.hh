@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The consumer process, which keeps the leases, at the other end of a socket: it says which sessions to open
-// and gets told what becomes of them. Lines of text:
+// A socket to the consumer process, which keeps the leases: it names the sessions to open and gets their events. Lines
+// of text:
 //
 //   connect ID ADDRESS PORT SEED PRODUCER-KEY TICKET TIMEOUT-MS  -> opened ID SLABS | refused ID REASON
 //   extend ID TICKET                                             -> extended ID 0|1
@@ -10,9 +10,9 @@
 //
 //   without a question: ready DIRECT LOCKED at the start; ended ID REASON; gone ID COUNT
 //
-// Numbers of reasons are those of slab_protocol.h and SlabFailure; keys and tickets are in hexadecimal. One
-// thread reads; it also gives back slabs when a producer asks for them. When the channel ends, leases are not
-// extended any more, and the device goes on without them.
+// Numbers of reasons are those of slab_protocol.h and SlabFailure; keys and tickets are in hexadecimal. One thread
+// reads; it also gives back slabs when a producer asks for them. When the channel ends, leases are no longer extended,
+// and the device goes on without them.
 //
 // A speaker never waits, since a session's thread speaks under its lock. Lines that a stopped consumer process does
 // not take are kept, and its questions are not read meanwhile. So the kept lines are bounded: an answer for each

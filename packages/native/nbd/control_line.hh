@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line of the control channel, taken apart: words between single spaces, checked as they are asked for.
+// Parses a line of the control channel: words between single spaces, checked as they are read.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ class ControlLine {
   explicit ControlLine(std::string_view line) : rest_(line) {}
 
   std::string_view Word();
-  // False, and every later question too: the word is not what was asked for.
+  // False if the word has another form; then all later calls return false too.
   bool Number(uint64_t max, uint64_t *number);
   bool Bytes(uint8_t *bytes, size_t count);  // in hexadecimal, exactly so many
   bool AtEnd() const { return good_ && rest_.empty(); }

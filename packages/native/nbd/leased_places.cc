@@ -22,7 +22,7 @@ uint32_t LeasedPlaces::AddRegion(uint32_t slabs, uint32_t slab_bytes) {
   region->slab_bytes = slab_bytes;
   region->places.resize(pages);
   region->free.resize(pages);
-  // The last is taken first, so this is in order of addresses: what is written together is read in one go.
+  // The last is taken first, so places are taken in order of address: pages written together are read in one request.
   std::iota(region->free.rbegin(), region->free.rend(), 0u);
   capacity_ += pages;
   *found = std::move(region);
@@ -81,7 +81,7 @@ uint32_t LeasedPlaces::Take(uint64_t page, uint32_t steps) {
     if (region == nullptr || region->removed || region->paused || region->free.empty()) continue;
     if (most == kNone || region->free.size() > regions_[most]->free.size()) most = number;
   }
-  // From where most is free, so that producers share load and risk.
+  // From the region with the most free places, so that producers share load and risk.
   uint32_t place = most == kNone ? kNone : TakeFree(regions_[most].get(), most);
   if (place == kNone) place = TakeUnused(steps);
   if (place == kNone) return kNone;
@@ -148,7 +148,7 @@ void LeasedPlaces::Unpin(uint32_t number) {
   const uint32_t region = RegionOf(number);
   Place &place = At(number);
   --regions_[region]->pins;
-  // Freed while it was pinned: now others may have it.
+  // Freed while it was pinned: now it can be reused.
   if (--place.pins == 0 && place.page == kFree && !place.gone)
     regions_[region]->free.push_back(number & (kRegionPagesMax - 1));
   Reap(region);
@@ -169,7 +169,7 @@ void LeasedPlaces::Detach(Place *place, uint32_t number) {
   --used_;
 }
 
-// A region is forgotten, and its number free, once nothing is under way in it.
+// A region is forgotten, and its number free, once it has no request in flight.
 void LeasedPlaces::Reap(uint32_t number) {
   if (regions_[number]->removed && regions_[number]->pins == 0) regions_[number].reset();
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who has which page of the leased slabs. A region is the slabs of one session, a place a page of it:
+// Which page of the device has which page of the leased slabs. A region is the slabs of one session, a place is a page
+// of it:
 //
 //   place   | region, 8 bits | page of the region, 24 bits |
 //
-// Free places are taken first, then those of pages that were not used since the clock's hand last came by.
-// Nothing is lost by taking one: every page is in the write-behind buffer or in the backing file too. A place
-// with a request under way is pinned: it is not taken, so what comes back is what was there.
+// Free places are taken first, then those of pages that were not used since the clock's hand last passed. Taking a
+// place loses no data: every page is in the write-behind buffer or in the backing file too. A place with a request in
+// flight is pinned and is not taken, so the answer has its page's bytes.
 //
 // Not locked by itself: the store's mutex covers it, together with the page table.
 #pragma once
@@ -21,7 +22,7 @@ namespace exopool {
 class LeasedPlaces {
  public:
   static constexpr uint32_t kRegionsMax = 256;
-  static constexpr uint32_t kRegionPagesMax = 1u << 24;  // 64 GiB of a lease are used, of a larger one no more
+  static constexpr uint32_t kRegionPagesMax = 1u << 24;  // 64 GiB of a lease; the rest of a larger one is not used
   static constexpr uint32_t kClockStepsMax = 64;         // looked at for one place; bounds the time under the lock
 
   struct Where {
@@ -39,20 +40,19 @@ class LeasedPlaces {
   // Its pages are in the file alone from now on.
   void RemoveRegion(uint32_t region);
   void RemoveSlab(uint32_t region, uint32_t slab);
-  // The slabs that would be missed least, at most `count`.
+  // The least used slabs, at most `count`.
   std::vector<uint32_t> ColdestSlabs(uint32_t region, uint32_t count) const;
-  // Takes no more places of it, or does again.
+  // Stops taking places of it, or starts again.
   void Pause(uint32_t region, bool paused) { regions_[region]->paused = paused; }
 
-  // A place, pinned, that belongs to `page` but is not in its state yet. kNone: nothing within `steps` of the
-  // clock.
+  // A pinned place for `page`, not in the page's state yet. kNone: none within `steps` of the clock.
   uint32_t Take(uint64_t page, uint32_t steps);
-  // Gives a taken place to its page, unless it is gone.
+  // Assigns a taken place to its page, unless the place is gone.
   void Attach(uint32_t place);
   // False: it cannot be used now, its region is paused or its slab is gone.
   bool Pin(uint32_t place);
   void Unpin(uint32_t place);
-  // Of a page that has it, or has taken it: takes it away. Pinned, it comes free with its last Unpin.
+  // Removes the place of a page. A pinned place is freed with its last Unpin.
   void Free(uint32_t place);
 
   uint64_t used() const { return used_; }

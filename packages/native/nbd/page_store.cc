@@ -6,7 +6,7 @@
 
 namespace exopool {
 
-// The part of a request that is done in one go.
+// The part of a request that is processed at once.
 struct PageStore::Chunk {
   uint64_t first;
   uint32_t count;

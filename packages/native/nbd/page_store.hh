@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The block device: pages of 4 KiB, sealed, each in the write-behind buffer or in the backing file, and as
-// many as there is room for also in leased memory, from where they are read.
+// The block device: sealed pages of 4 KiB, each in the write-behind buffer or in the backing file. As many as fit are
+// also in leased memory, and are read from there.
 //
 //   write  -> seal -> frame of the write-behind buffer -> (later) backing file
 //                \--> leased memory, when there is a place; the write waits for the answer
 //   read   <- the frame, else leased memory, else the file; opened, which checks it against its tag
 //
-// A page that a producer lost, altered or exchanged does not open: it is read from where it is too. So leases
-// may come and go at any time. Number and tag of each page, and the key, are in this process alone: the
-// device is empty at each start.
+// A page that a producer lost, altered or exchanged does not open, and is read from its other copy. So leases may start
+// and end at any time. Number and tag of each page, and the key, are in this process alone: the device is empty at each
+// start.
 //
-// Threads: any number of requests; a range of pages is locked while one is under way, so that writes do not
-// overlap with anything. mutex_ covers page table, places and buffer, and is never held while something is
-// awaited.
+// Threads: any number of requests; each locks its range of pages, so that a write overlaps no other request. mutex_
+// covers page table, places and buffer, and is never held during a wait.
 #pragma once
 
 #include <array>
@@ -33,9 +32,9 @@ struct PageCounters {
   std::atomic<uint64_t> read_buffered{0};
   std::atomic<uint64_t> read_file{0};
   std::atomic<uint64_t> read_zero{0};  // never written, or discarded
-  std::atomic<uint64_t> tampered{0};   // leased memory had other bytes; read from the file
+  std::atomic<uint64_t> tampered{0};   // leased memory returned other bytes; read from the file
   std::atomic<uint64_t> lost{0};       // leased memory had no answer; read from the file
-  std::atomic<uint64_t> corrupt{0};    // the file had other bytes; the client was told
+  std::atomic<uint64_t> corrupt{0};    // the file returned other bytes; the client got an error
   std::atomic<uint64_t> written{0};
   std::atomic<uint64_t> written_leased{0};
   std::atomic<uint64_t> discarded{0};
@@ -50,11 +49,11 @@ struct PageGauges {
 class PageStore {
  public:
   static constexpr uint32_t kChunkPages = PageWorkspace::kChunkPages;
-  static constexpr uint32_t kWorkspaces = 16;  // requests under way, 300 KiB each; others wait
+  static constexpr uint32_t kWorkspaces = 16;  // requests in progress, 300 KiB each; others wait
   static constexpr uint32_t kFramesMin = 4 * kChunkPages;
   static constexpr uint64_t kPagesMax = UINT32_MAX - 1;
-  // A page that is read from the file may take the place of one that nobody used; looking further would let a
-  // single pass over the device push out what is in use.
+  // A page that is read from the file may take the place of an unused one; looking further would let a single pass over
+  // the device evict pages in use.
   static constexpr uint32_t kReadSteps = 2;
 
   // `bytes` in whole pages, at most kPagesMax; the file is as long.
@@ -68,7 +67,7 @@ class PageStore {
   // Inside of the device. Each returns 0 or an errno.
   int Read(uint8_t *into, uint32_t bytes, uint64_t offset);
   int Write(const uint8_t *from, uint32_t bytes, uint64_t offset);
-  int Discard(uint64_t bytes, uint64_t offset);  // pages that are in it as a whole
+  int Discard(uint64_t bytes, uint64_t offset);  // whole pages within the range
   int Zero(uint64_t bytes, uint64_t offset);
   int Flush();
 
@@ -79,8 +78,7 @@ class PageStore {
   uint32_t AddRegion(std::shared_ptr<SlabLink> link, uint32_t slabs, uint32_t slab_bytes);
   void RemoveRegion(uint32_t region);
   void RemoveSlabs(uint32_t region, const std::vector<uint32_t> &slabs);
-  // Takes the pages of the slabs that would be missed least out of them, so that they can be given back. None
-  // when the region is no longer the link's.
+  // Empties the least used slabs, so that they can be released. None if the region is no longer the link's.
   std::vector<uint32_t> VacateSlabs(uint32_t region, const SlabLink *link, uint32_t count);
 
   const PageCounters &counters() const { return counters_; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The store's leased memory: requests to producers, and regions that come and go.
+// The store's leased memory: requests to producers, and the start and end of regions.
 #include "base/clock.hh"
 #include "page_store.hh"
 

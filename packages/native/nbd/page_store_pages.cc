@@ -78,7 +78,7 @@ void PageStore::OpenPages(Workspace *space, uint64_t first, uint32_t count, uint
   }
 }
 
-// Unpins what was read; a place that did not give its page is taken from it.
+// Unpins the places that were read; a place that did not return its page is removed from it.
 void PageStore::LetGo(Workspace *space, uint64_t first, uint32_t count) {
   std::lock_guard<std::mutex> lock(mutex_);
   for (uint32_t i = 0; i < count; ++i) {
@@ -90,7 +90,7 @@ void PageStore::LetGo(Workspace *space, uint64_t first, uint32_t count) {
   }
 }
 
-// From the buffer or the file, after leased memory did not have it.
+// From the buffer or the file, after leased memory failed to return it.
 int PageStore::ReadAgain(Workspace *space, uint64_t first, uint32_t index, uint8_t *into) {
   Workspace::Page &page = space->pages[index];
   uint8_t *sealed = space->edges[2];
@@ -164,7 +164,7 @@ int PageStore::WritePages(Workspace *space, uint64_t first, uint32_t count, cons
   return 0;
 }
 
-// Into frames of the buffer, which may have to be waited for.
+// Into frames of the buffer; may wait for free ones.
 int PageStore::SealPages(Workspace *space, uint64_t first, uint32_t count, const uint8_t *const *from) {
   uint32_t frames[kChunkPages];
   {
@@ -183,7 +183,7 @@ int PageStore::SealPages(Workspace *space, uint64_t first, uint32_t count, const
   return 0;
 }
 
-// The pages are those in the frames from now on. A place that one has already is written over.
+// From now on the frames hold the pages' current bytes. A page's existing place is overwritten.
 void PageStore::PlacePages(Workspace *space, uint64_t first, uint32_t count) {
   std::lock_guard<std::mutex> lock(mutex_);
   ResumeRegions();

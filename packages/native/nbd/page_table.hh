@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of each page of the device, 32 bytes: 0.8 % of its size, in locked memory.
+// The state of each page of the device, 32 bytes: 0.8 % of its size, in locked memory.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of one part of a request, made at the start: nothing is allocated while memory may be short.
+// The memory of one part of a request, allocated at the start: no allocation happens while memory may be short.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 namespace exopool {
 
 struct PageWorkspace {
-  static constexpr uint32_t kChunkPages = 64;  // done in one go; longer requests are several
+  static constexpr uint32_t kChunkPages = 64;  // processed at once; longer requests are split
 
   enum class Source : uint8_t { kZero, kBuffer, kLeased, kFile };
   struct Page {
@@ -42,7 +42,7 @@ struct PageWorkspace {
   PageSeal seal;
   std::unique_ptr<uint8_t[]> memory;
   uint8_t *sealed;
-  uint8_t *edges[3];  // first and last page of a request that does not have them whole; a page read again
+  uint8_t *edges[3];  // partial first and last page of a request; a page that is read again
   std::array<Page, kChunkPages> pages;
   std::array<SlabTransfer, kChunkPages> transfers;
   uint32_t transfer_count = 0;

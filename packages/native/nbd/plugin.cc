@@ -3,8 +3,7 @@
 //
 //   nbdkit -f -U SOCKET exopool-nbd.so size=BYTES folder=FOLDER buffer=BYTES control=FD [sealed=false]
 //
-// When the consumer is gone the device stays for those who use it, without leases, and ends with the last of
-// them.
+// After the consumer's end the device keeps serving its clients without leases, and ends with the last of them.
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
@@ -42,7 +41,7 @@ std::mutex clients_mutex;
 uint32_t clients = 0;
 bool is_orphan = false;
 
-// nbdkit is C: an exception must not reach it.
+// nbdkit is C: no exception may reach it.
 template <typename Work>
 int Guarded(Work work) {
   try {

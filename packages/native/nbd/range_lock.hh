@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Locks on ranges of pages: readers share, a writer is alone. Requests under way are few, so a list is
-// enough.
+// Locks on ranges of pages: readers share, a writer is alone. Requests in progress are few, so a list is enough.
 #pragma once
 
 #include <algorithm>

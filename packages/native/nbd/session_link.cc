@@ -6,7 +6,7 @@
 namespace exopool {
 namespace {
 
-// No JavaScript here that could have numbered them before.
+// No JavaScript has numbered them here.
 std::atomic<uint64_t> next_session_id{1};
 
 }  // namespace

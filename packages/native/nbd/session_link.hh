@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A session with a producer, as a region of the store: opened, its slabs join; ended, they leave. The
-// consumer process hears of both, and is asked to do what takes longer than the session's thread may wait.
+// A session with a producer, as a region of the store: its slabs join when it opens and leave when it ends. The
+// consumer process gets both events, and does the work that takes longer than the session's thread may wait.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ class SessionLink final : public SlabLink, public SlabEventSink, public std::ena
   // The protocol's default poll after activity; see addon/base/poller.hh.
   static constexpr uint32_t kSpinUs = 20;
 
-  // Told by the session's thread, under its lock.
+  // Called by the session's thread, under its lock.
   struct Listener {
     std::function<void(uint32_t id, const SlabEvent &event)> on_event;
     std::function<void(uint32_t id, uint32_t slabs)> on_reclaim;
@@ -32,7 +32,7 @@ class SessionLink final : public SlabLink, public SlabEventSink, public std::ena
   // Each waits for the answer. False: the session is lost, or the producer does not agree.
   bool Extend(const std::array<uint8_t, SLAB_TICKET_BYTES> &ticket);
   bool ReleaseAll() { return Ask({SLAB_RELEASE, SLAB_ALL, 0, 0, nullptr}); }
-  // Gives back so many slabs, those that would be missed least.
+  // Releases so many slabs, the least used ones.
   void GiveBack(uint32_t slabs);
 
   void Start(SlabTransfer *transfer, uint8_t *into) override;
@@ -47,7 +47,7 @@ class SessionLink final : public SlabLink, public SlabEventSink, public std::ena
   const Listener *const listener_;
   SlabClientLoop *const loop_;
   uint64_t session_id_ = 0;
-  // What the broker signed, whatever the producer says.
+  // From the signed ticket, whatever the producer says.
   uint32_t slabs_ = 0;
   uint32_t slab_bytes_ = 0;
   std::atomic<uint32_t> region_{kNone};

@@ -23,7 +23,7 @@ class SlabTransfer {
 
   std::vector<SlabRequest> requests;
 
-  // The session's thread. An empty list: all are good.
+  // The session's thread. An empty list: all succeeded.
   void Complete(const std::vector<uint8_t> &statuses, uint32_t wait_ms) {
     std::lock_guard<std::mutex> lock(mutex_);
     statuses_ = statuses;
@@ -42,7 +42,7 @@ class SlabTransfer {
   slab_status StatusOf(size_t request) const {
     return statuses_.empty() ? SLAB_OK : static_cast<slab_status>(statuses_[request]);
   }
-  uint32_t wait_ms() const { return wait_ms_; }  // how long the producer wants no more
+  uint32_t wait_ms() const { return wait_ms_; }  // how long the producer accepts no more
 
  private:
   std::mutex mutex_;
@@ -56,8 +56,8 @@ class SlabTransfer {
 class SlabLink {
  public:
   virtual ~SlabLink() = default;
-  // Copies what is written; what is read goes to `into`, one request after the other. Completes `transfer`
-  // once, now or from another thread.
+  // Copies the payloads of writes; bytes read go to `into`, one request after the other. Completes `transfer` once, now
+  // or from another thread.
   virtual void Start(SlabTransfer *transfer, uint8_t *into) = 0;
 };
 

@@ -11,7 +11,7 @@
 
 namespace exopool {
 
-// Whole pages, which direct I/O asks for, and there from the start.
+// Whole pages, as direct I/O requires, and allocated at the start.
 std::unique_ptr<uint8_t[], WriteBehind::FreeMemory> WriteBehind::MapMemory(size_t bytes) {
   void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -92,7 +92,7 @@ void WriteBehind::Run() {
       work_.wait(lock);
       continue;
     }
-    // Late pages go out with others: one wait for the oldest, whoever came after it.
+    // Later pages go out together with the oldest, after one wait.
     work_.wait_for(lock, std::chrono::milliseconds(kAgeMs), [this] { return stopping_ || ShouldWrite(); });
     std::vector<uint32_t> batch = TakeBatch();
     if (stopping_ || batch.empty()) continue;

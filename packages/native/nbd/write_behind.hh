@@ -4,11 +4,11 @@
 //
 //   Reserve -> fill -> Publish -> queue -> thread: joins neighbours, writes -> free
 //
-// A page stays here until it is in the file, so a producer that is lost loses nothing. What is overwritten or
-// discarded meanwhile is not written at all: the thread lets pages age before it takes them.
+// A page stays here until it is in the file, so losing a producer loses no data. A page that is overwritten or
+// discarded meanwhile is not written: the thread lets pages age first.
 //
-// It shares the store's mutex, which covers the page table too. A file that cannot be written keeps its pages
-// here: it is tried again, flushes fail, and so does a write that finds no free frame.
+// It shares the store's mutex, which covers the page table too. If the file cannot be written, its pages stay here. The
+// write is retried; flushes fail, and so does a write without a free frame.
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +25,7 @@ namespace exopool {
 class WriteBehind {
  public:
   static constexpr uint32_t kBatch = 256;     // frames written at once: 1 MiB when they are neighbours
-  static constexpr uint32_t kAgeMs = 500;     // before a page is written, unless many wait or somebody flushes
+  static constexpr uint32_t kAgeMs = 500;     // before a page is written, unless many wait or a client flushes
   static constexpr uint32_t kRetryMs = 1000;  // after a failure
   using Lock = std::unique_lock<std::mutex>;
 
@@ -39,10 +39,10 @@ class WriteBehind {
   // All under the lock. Reserve waits for free frames; 0, or an errno when the file fails and none is free.
   int Reserve(Lock *lock, uint32_t count, uint32_t *frames);
   void Publish(uint64_t page, uint32_t frame);
-  // The page has newer bytes, or none: they need not be written any more.
+  // The page has newer bytes, or none: the frame need not be written any more.
   void Drop(uint32_t frame) { frames_[frame].is_stale = true; }
   void GiveBack(uint32_t frame);
-  // Waits until all that was published is written. 0, or an errno.
+  // Waits until all published pages are written. 0, or an errno.
   int Flush(Lock *lock);
 
   uint32_t dirty() const { return static_cast<uint32_t>(frames_.size() - free_.size()); }
@@ -77,7 +77,7 @@ class WriteBehind {
   std::condition_variable progress_;
   uint64_t published_ = 0;
   uint64_t settled_ = 0;
-  uint64_t flush_up_to_ = 0;  // somebody waits for the first so many
+  uint64_t flush_up_to_ = 0;  // a flush waits for the first so many
   uint64_t written_ = 0;
   uint64_t failures_ = 0;
   uint32_t waiting_ = 0;  // for free frames

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes to files of the kernel that do work during the write: pushing pages out, compacting compressed memory. Each
-// runs on a thread of its own at SCHED_IDLE, so it takes only idle time: a thread that wakes up gets the processor at
-// the kernel's next tick.
+// runs on a thread of its own at SCHED_IDLE and takes only idle time: a thread that wakes up gets the processor at the
+// scheduler's next check.
 //
 // That holds within a task group. Where each session (autogroup) or service is a group, the kernel divides a processor
 // between groups first, and the thread has its turn of some milliseconds even if others wait. Small writes with rests

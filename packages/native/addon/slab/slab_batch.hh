@@ -16,15 +16,15 @@ struct SlabRequest {
   const uint8_t *payload = nullptr;  // of WRITE and EXTEND: length bytes, copied by Submit
 };
 
-// Called by whichever thread receives, under the session's mutex: must not call the session.
+// Called by the receiving thread, under the session's mutex: must not call the session.
 class SlabBatch {
  public:
   virtual ~SlabBatch() = default;
   // Once a request, in their order. `payload`: of a READ that is SLAB_OK, its length's bytes, until it returns.
   virtual void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) = 0;
-  // After the last answer; `wait_ms`: what a refusal for its rate named, else 0.
+  // After the last answer; `wait_ms`: from a refusal for its rate, else 0.
   virtual void OnDone(uint32_t wait_ms) = 0;
-  // Later than OnDone, once for all that came with it: the time to wake somebody.
+  // After OnDone, once for all answers received together: the time to wake a waiting thread.
   virtual void OnPause() {}
 };
 

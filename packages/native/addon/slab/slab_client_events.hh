@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session tells, in order, to whoever opened it; and for JavaScript, one crossing for all that is waiting.
+// A session's events, in order, for its owner. For JavaScript one crossing delivers all waiting events.
 #pragma once
 
 #include <algorithm>
@@ -21,13 +21,13 @@ enum class SlabEventKind : uint32_t {
   kGone = 6,       // statuses has the numbers of the slabs that are gone, 4 bytes each
 };
 
-// Why a session could not be opened, where the peer did not say so itself. Beyond every enum slab_refusal.
+// Why a session could not be opened, if the peer gave no reason. Beyond every enum slab_refusal.
 enum SlabFailure : uint32_t {
   kFailUnreachable = 100,
   kFailTimeout = 101,
   kFailImpostor = 102,  // the peer does not hold the producer's key
   kFailProtocol = 103,
-  kFailOtherMemory = 104,  // READY says other slabs than the ticket
+  kFailOtherMemory = 104,  // READY names other slabs than the ticket
 };
 
 struct SlabEvent {
@@ -62,7 +62,7 @@ class SlabEventPort final : public SlabEventSink {
     std::lock_guard<std::mutex> lock(mutex_);
     return std::exchange(events_, {});
   }
-  // After this nothing is posted and `wake` is not called any more.
+  // After this no event is posted and `wake` is not called.
   void Close() {
     std::lock_guard<std::mutex> lock(mutex_);
     closed_ = true;
@@ -70,7 +70,7 @@ class SlabEventPort final : public SlabEventSink {
   }
 
  private:
-  // A producer's later wish takes the place of one that nobody has heard: however often it asks, one waits.
+  // A producer's later RECLAIM replaces one that was not delivered yet, so at most one waits.
   bool ReplaceReclaim(const SlabEvent &event) {
     if (event.kind != SlabEventKind::kReclaim) return false;
     const auto same = [&event](const SlabEvent &other) {

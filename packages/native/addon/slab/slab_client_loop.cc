@@ -12,8 +12,7 @@
 namespace exopool {
 namespace {
 
-// An addon that only a worker thread has loaded is unloaded with it, under the feet of a thread that still
-// runs.
+// An addon loaded only by a worker thread is unloaded with it, while this thread still runs.
 void KeepLibraryLoaded() {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void *>(&KeepLibraryLoaded), &info) != 0) {
@@ -70,7 +69,7 @@ void SlabClientLoop::Send(ClientSession *session) {
 bool SlabClientLoop::SendAndWait(ClientSession *session, uint64_t end_ns) {
   bool begins = false;
   const bool is_done = session->ReceiveUntil(&poller_, end_ns, &begins);
-  // Only so that the thread has the end of the hold among its deadlines.
+  // Only to add the end of the hold to the thread's deadlines.
   if (begins && dozing_.exchange(false)) poller_.Wake();
   return is_done;
 }
@@ -108,7 +107,7 @@ int SlabClientLoop::Prepare() {
     ++at;
   }
   if (deadline_ns == UINT64_MAX) return -1;
-  // Other deadlines may be set while this thread sleeps, and nobody wakes it for them.
+  // Other deadlines may be set while this thread sleeps, without a wake-up.
   const uint64_t left_ms = deadline_ns <= now_ns ? 0 : (deadline_ns - now_ns) / 1'000'000 + 1;
   return static_cast<int>(std::min(left_ms, kDeadlineTickMs));
 }
@@ -116,7 +115,7 @@ int SlabClientLoop::Prepare() {
 void SlabClientLoop::Loop() {
   epoll_event events[Poller::kEvents];
   for (;;) {
-    // Announced before looking: a request that is made in between sees it and wakes this thread.
+    // Announced before the check: a request made in between sees it and wakes this thread.
     dozing_ = true;
     const int timeout_ms = Prepare();
     if (timeout_ms != -1) dozing_ = false;

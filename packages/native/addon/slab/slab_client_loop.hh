@@ -14,16 +14,16 @@ class SlabClientLoop {
  public:
   static constexpr uint64_t kDeadlineTickMs = 50;  // how exactly deadlines are kept
 
-  // The process's own. `spin_us` counts with the first call. Throws std::system_error when it cannot be started.
+  // The process's own. `spin_us` counts with the first call. Throws std::system_error if it cannot be started.
   static SlabClientLoop &Get(uint32_t spin_us);
 
   void Add(std::shared_ptr<ClientSession> session);
   std::shared_ptr<ClientSession> Find(uint64_t id);
   // As ClientSession's, and makes the thread watch the socket and the deadline when it does not already.
   bool Submit(ClientSession *session, uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
-  // Sends what was submitted to the session, and makes the thread watch for it.
+  // Sends the session's submitted requests, and makes the thread watch for the answers.
   void Send(ClientSession *session);
-  // Sends it and waits for all answers on this thread, until `end_ns`: see ClientSession::ReceiveUntil.
+  // Sends them and waits for all answers on this thread, until `end_ns`: see ClientSession::ReceiveUntil.
   bool SendAndWait(ClientSession *session, uint64_t end_ns);
   void Close(uint64_t id);
   // Ends every session that reports to `port`.
@@ -32,7 +32,7 @@ class SlabClientLoop {
  private:
   explicit SlabClientLoop(uint32_t spin_us) : poller_(spin_us) {}
   void Loop();
-  // Watches what is new, forgets what is closed; returns how long to sleep.
+  // Watches new sessions, forgets closed ones; returns how long to sleep.
   int Prepare();
 
   Poller poller_;

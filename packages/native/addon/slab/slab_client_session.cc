@@ -14,7 +14,7 @@
 namespace exopool {
 namespace {
 
-// A batch of JavaScript's own: bytes go to its memory, the rest is told by an event.
+// A batch of JavaScript's: bytes go to its memory, an event reports the rest.
 class EventBatch : public SlabBatch {
  public:
   EventBatch(std::shared_ptr<SlabEventSink> port, uint64_t session, uint64_t id,
@@ -60,7 +60,7 @@ ClientSession::ClientSession(uint64_t id, const SlabTarget &target, std::shared_
   output_.Append(&handshake_->hello(), sizeof(slab_hello));
   blocked_ = true;
   const auto *address = reinterpret_cast<const sockaddr *>(&target.address);
-  // EINPROGRESS is the rule; any failure is reported by the events that follow.
+  // EINPROGRESS is normal; the following events report any failure.
   if (connect(fd_.get(), address, target.address_bytes) != 0 && errno != EINPROGRESS) Fail(kFailUnreachable);
 }
 
@@ -158,7 +158,7 @@ bool ClientSession::OnEvents(uint32_t events) {
   return state_ != State::kClosed;
 }
 
-// A failed connect is a hang-up here; a good one is writable.
+// A failed connect is a hang-up here; a successful one is writable.
 bool ClientSession::Open(uint32_t events) {
   int error = 0;
   socklen_t size = sizeof error;
@@ -225,7 +225,7 @@ bool ClientSession::Parse() {
   return state_ != State::kClosed;
 }
 
-// True when the peer said REFUSED, or something that is no answer to what we said.
+// True if the peer sent REFUSED, or a message that is no answer to ours.
 bool ClientSession::CheckRefused() {
   slab_prelude prelude;
   if (input_.size() < sizeof prelude) return false;
@@ -237,7 +237,7 @@ bool ClientSession::CheckRefused() {
   return true;
 }
 
-// Both return true when the next message may be looked at.
+// Both return true if the next message may be processed.
 bool ClientSession::OnChallenge() {
   slab_challenge challenge;
   if (CheckRefused() || input_.size() < sizeof challenge) return false;
@@ -267,7 +267,7 @@ bool ClientSession::OnReady() {
     Fail(kFailImpostor);
     return false;
   }
-  // What the broker signed counts: a producer could say anything, and memory is laid out by it here.
+  // Only the signed ticket counts: a producer could name any size, and memory is laid out by it here.
   if (ready.slabs != ticket.slabs || ready.slab_bytes != ticket.slab_bytes || ready.slabs > SLAB_SLABS_MAX ||
       ready.slab_bytes == 0) {
     Fail(kFailOtherMemory);
@@ -298,7 +298,7 @@ bool ClientSession::OnFrame(const slab_header &header, const uint8_t *payload) {
 }
 
 bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) {
-  // A slab goes once, so what is told of them cannot fill our memory.
+  // A slab goes once, so these notices cannot fill memory.
   const uint32_t gone = header.type == SLAB_GONE ? header.payload_bytes / sizeof(uint32_t) : 0;
   const bool whole =
       header.payload_bytes == gone * sizeof(uint32_t) && gone <= slabs_left_ && (gone > 0 || header.type != SLAB_GONE);
@@ -308,8 +308,8 @@ bool ClientSession::OnNotice(const slab_header &header, const uint8_t *payload) 
   }
   slabs_left_ -= gone;
   if (header.type == SLAB_RECLAIM) {
-    // Choosing slabs is a walk over all pages or values. Each wish costs the producer a slab at least, so it ends;
-    // for none it could go on for ever.
+    // Choosing slabs is a walk over all pages or values. Each RECLAIM takes at least one slab, so they end; a RECLAIM
+    // of none could be repeated for ever.
     if (header.length == 0) return true;
     port_->Post({SlabEventKind::kReclaim, id_, 0, header.length, header.offset, {}});
   } else {
@@ -346,7 +346,7 @@ bool ClientSession::Flush() {
   return true;
 }
 
-// Before the session is open `reason` is why it cannot be; after, why it ended (enum slab_status).
+// `reason`: why the session cannot open; once it is open, why it ended (enum slab_status).
 void ClientSession::Fail(uint32_t reason) {
   if (state_ == State::kClosed) return;
   const bool was_open = state_ == State::kOpen;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// One session at the consumer. Two threads use it under its mutex: JavaScript's, which encodes requests and
-// sends them at once (so no other thread has to wake up for that), and the client's, which receives.
+// One session at the consumer. Two threads use it under its mutex: JavaScript's thread encodes requests and sends them
+// at once, without waking another thread; the client's thread receives.
 //
 //   Submit -> waiting_ (past SLAB_OUTSTANDING_MAX) -> output_ -> socket -> input_ -> the batch's memory
 //
-// Answers come in the order of requests, so requests in flight are a queue. A batch that is not complete at
-// its deadline ends the session: a producer that is late is treated as one that is gone, and its data as
-// lost.
+// Answers come in the order of requests, so requests in flight are a queue. A batch that is not complete at its
+// deadline ends the session: a late producer is treated as gone, and its data as lost.
 #pragma once
 
 #include <sys/socket.h>
@@ -42,18 +41,18 @@ class ClientSession {
   uint64_t id() const { return id_; }
   const SlabEventSink *port() const { return port_.get(); }
 
-  // The socket took less than there is to send.
+  // The socket did not take all output.
   bool blocked() const { return blocked_; }
 
   // JavaScript's thread. `into` gets the bytes read, one range after the other, and must stay until the batch
   // is completed. False: the session is over, and the batch will not be completed.
   bool Submit(uint64_t batch, const std::vector<SlabRequest> &requests, uint8_t *into);
-  // The same for whoever takes the answers. Nothing is sent before Send, unless much is waiting.
+  // The same for another receiver of the answers. Nothing is sent before Send, unless much is waiting.
   bool Submit(const std::vector<SlabRequest> &requests, std::shared_ptr<SlabBatch> batch);
   void Send();
-  // Sends, and receives on this thread until nothing is awaited or `end_ns`; the client's thread leaves the
-  // socket alone meanwhile and for kHeldNs more, since waking it would take longer than the answer. Returns
-  // whether nothing is awaited. `begins` is set when the client's thread must be told.
+  // Sends, and receives on this thread until no answer is awaited, or until `end_ns`. The client's thread does not read
+  // the socket meanwhile and for kHeldNs more, since waking it would take longer than the answer. Returns true if no
+  // answer is awaited. Sets `begins` if the client's thread must be told.
   bool ReceiveUntil(Poller *poller, uint64_t end_ns, bool *begins);
   // The client's thread receives again, at once.
   void Unhold(Poller *poller);
@@ -62,14 +61,14 @@ class ClientSession {
   // The client's thread. False: the session is over.
   bool OnEvents(uint32_t events);
   bool OnTime(uint64_t now_ns);
-  uint64_t DeadlineNs();  // UINT64_MAX: nothing is awaited
-  // Tells epoll what to watch, when that has changed.
+  uint64_t DeadlineNs();  // UINT64_MAX: none
+  // Updates epoll's interest if it has changed.
   void Watch(Poller *poller);
 
  private:
   static constexpr uint32_t kWatched = 1u << 31;    // EPOLLET's bit, which is not used here
   static constexpr uint64_t kHeldNs = 10'000'000;   // notices may wait so long
-  static constexpr size_t kSendBytes = 256 * 1024;  // waiting output that is sent unasked: two full sockets
+  static constexpr size_t kSendBytes = 256 * 1024;  // of waiting output that is sent without Send: two full sockets
   // Taken from the socket at a time: a producer that never stops must not keep the thread from others' sessions.
   static constexpr size_t kTurnBytes = SLAB_PAYLOAD_MAX;
 
@@ -113,7 +112,7 @@ class ClientSession {
   State state_ = State::kConnecting;
   FileDescriptor fd_;
   uint64_t open_deadline_ns_;
-  uint32_t interest_ = 0;             // what epoll was told, with kWatched; 0: nothing yet
+  uint32_t interest_ = 0;             // epoll's current interest, with kWatched; 0: none yet
   std::atomic<bool> blocked_{false};  // output waits for the socket
   uint64_t held_until_ns_ = 0;        // 0: the client's thread receives
   std::unique_ptr<ConsumerHandshake> handshake_;
@@ -122,7 +121,7 @@ class ClientSession {
   std::optional<slab_header> pending_;
   ByteQueue input_;
   ByteQueue output_;
-  uint32_t slabs_left_ = 0;  // of the lease, that GONE has not named
+  uint32_t slabs_left_ = 0;  // of the lease, without those that GONE named
   uint32_t next_number_ = 1;
   std::deque<Flight> waiting_;
   std::deque<Flight> flying_;

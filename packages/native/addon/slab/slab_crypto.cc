@@ -24,7 +24,7 @@ struct Freer {
 using PublicKey = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
 
-// OpenSSL fails here only without memory, or when a provider was switched off: nothing can go on then.
+// OpenSSL fails here only without memory, or if a provider was disabled: then the process cannot go on.
 void Require(bool good, const char *what) {
   if (!good) throw std::runtime_error(std::string("OpenSSL cannot do ") + what);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cryptography of the slab protocol. Ed25519 proves identities, X25519 + HKDF-SHA256 make a session's keys; both are
-// OpenSSL's, which the node binary exports. SipHash-2-4 with 16 bytes authenticates frame headers.
+// The cryptography of the slab protocol. Ed25519 proves identities, X25519 + HKDF-SHA256 make a session's keys. Both
+// come from OpenSSL, which the node binary exports. SipHash-2-4 with 16 bytes authenticates frame headers.
 //
-// Why SipHash: its 128-bit key and 16-byte output are meant for exactly this, short messages under a secret
-// key, and a header of 32 bytes takes some 15 ns, against 125 ns for AES-GMAC with a reused context.
+// Why SipHash: its 128-bit key and 16-byte output are designed for short messages under a secret key, and a header of
+// 32 bytes takes some 15 ns, against 125 ns for AES-GMAC with a reused context.
 #pragma once
 
 #include <array>
@@ -29,8 +29,7 @@ using Signature = std::array<uint8_t, SLAB_SIGNATURE_BYTES>;
 using MacKey = std::array<uint8_t, SLAB_MAC_KEY_BYTES>;
 using Mac = std::array<uint8_t, SLAB_MAC_BYTES>;
 
-// OpenSSL's objects, which only slab_crypto.cc knows: parsers and their fuzzers are built without its
-// headers.
+// OpenSSL's objects, defined only in slab_crypto.cc: parsers and their fuzzers are built without its headers.
 struct OpenSslKey;
 struct FreeOpenSsl {
   void operator()(OpenSslKey *key) const;
@@ -58,7 +57,7 @@ class Ephemeral {
  public:
   Ephemeral();
   const Key &public_key() const { return public_key_; }
-  // Nothing when the peer's key is one of the points that make every secret the same.
+  // Empty if the peer's key is one of the low-order points, which make every secret the same.
   std::optional<Key> Agree(const uint8_t *peer) const;
 
  private:
@@ -81,7 +80,7 @@ class HeaderMac {
     hash_.Compute(data, size, out.data());
     return out;
   }
-  // In the same time whatever is wrong.
+  // In constant time.
   bool Verify(const void *data, size_t size, const uint8_t *mac) const {
     const Mac expected = Compute(data, size);
     uint64_t ours[2], theirs[2];

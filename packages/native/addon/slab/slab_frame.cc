@@ -9,7 +9,7 @@ uint8_t *ByteQueue::Reserve(size_t bytes) {
   if (capacity_ - end_ >= bytes) return storage_.get() + end_;
   const size_t held = size();
   if (capacity_ - held >= bytes && begin_ >= capacity_ / 4) {
-    // A quarter of the storage was consumed since the last move, so moving is paid for.
+    // A quarter of the storage was consumed since the last move, which pays for this one.
     memmove(storage_.get(), data(), held);
   } else {
     const size_t capacity = std::max({held + bytes, capacity_ * 2, size_t{4096}});

@@ -10,8 +10,8 @@
 
 namespace exopool {
 
-// Bytes waiting for a socket or a parser: appended at the end, consumed from the front. Storage grows to what
-// is reserved, and is given back when the queue runs empty and has been large.
+// Bytes waiting for a socket or a parser: appended at the end, consumed from the front. Storage grows to the reserved
+// size. A large one is freed when the queue runs empty.
 class ByteQueue {
  public:
   static constexpr size_t kKeepBytes = 256 * 1024;  // of an empty queue; enough for most batches
@@ -19,7 +19,7 @@ class ByteQueue {
   size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
   const uint8_t *data() const { return storage_.get() + begin_; }
-  // Room for `bytes` more at the end; make them count with Commit.
+  // Room for `bytes` more at the end; Commit appends them.
   uint8_t *Reserve(size_t bytes);
   size_t room() const { return capacity_ - end_; }
   void Commit(size_t bytes) { end_ += bytes; }

@@ -7,7 +7,7 @@
 namespace exopool {
 namespace {
 
-// What is signed: the domain string, a zero byte, and the hash of everything said so far.
+// The signed bytes: the domain string, a zero byte, and the hash of all messages so far.
 std::vector<uint8_t> SignedWords(const char *domain, const Hash &transcript) {
   std::vector<uint8_t> words(domain, domain + strlen(domain) + 1);
   words.insert(words.end(), transcript.begin(), transcript.end());

@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kHugeBytes = 2 * 1024 * 1024;
 
-// Where a mapping of `bytes` begins, so that it can have huge pages; null without address space.
+// The start of a mapping of `bytes` that can have huge pages; null without address space.
 uint8_t *MapAligned(size_t bytes, size_t alignment) {
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   const size_t room = bytes + (alignment > 1 ? alignment : 0);
@@ -29,7 +29,7 @@ uint8_t *MapAligned(size_t bytes, size_t alignment) {
 Slab::Slab(size_t bytes) : bytes_(bytes) {
   const bool huge = bytes % kHugeBytes == 0;
   data_ = MapAligned(bytes, huge ? kHugeBytes : 1);
-  // A wish: where there are none, it is small pages as ever.
+  // Only a hint: without huge pages it gets small pages.
   if (huge && data_ != nullptr) madvise(data_, bytes, MADV_HUGEPAGE);
 }
 

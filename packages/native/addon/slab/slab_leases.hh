@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may use which memory: the leases of one producer, and the memory behind them.
 //
-// A lease's slabs are anonymous mappings, made when its consumer first proves itself, so they are zero when
-// new and cost nothing until they are touched; ending a lease unmaps them at once, whatever its sessions are
-// doing. An ended lease's id is kept until its ticket would have expired: that ticket opens nothing any more.
+// A lease's slabs are anonymous mappings, made when its consumer first proves itself, so they are zero when new and
+// take no memory until they are touched. Ending a lease unmaps them at once, whatever its sessions are doing. An ended
+// lease's id is kept until its ticket would have expired, so the ticket cannot open it again.
 //
-// Single slabs can go before that: released by the consumer, or taken. Every change that sessions must be told
-// of moves changes().
+// Single slabs can go earlier: released by the consumer, or taken. Every change that sessions must report moves
+// changes().
 //
 // One thread uses a table. Time is an argument: Unix milliseconds.
 #pragma once
@@ -22,8 +22,7 @@ namespace exopool {
 
 using LeaseId = std::array<uint8_t, SLAB_LEASE_ID_BYTES>;
 
-// One anonymous mapping, of huge pages where the system has them: 2 MiB at a time are mapped and unmapped ten
-// times as fast.
+// One anonymous mapping, of huge pages if the system has them: they are mapped and unmapped ten times as fast.
 class Slab {
  public:
   explicit Slab(size_t bytes);
@@ -31,7 +30,7 @@ class Slab {
   Slab(Slab &&other) noexcept;
   Slab(const Slab &) = delete;
   Slab &operator=(const Slab &) = delete;
-  // Null when it is unmapped, or the system had no address space left.
+  // Null if it is unmapped, or the system had no address space left.
   uint8_t *data() const { return data_; }
   void Unmap();
 
@@ -40,7 +39,7 @@ class Slab {
   size_t bytes_;
 };
 
-// What a lease may ask for; 0: as much as it likes.
+// The rates of a lease; 0: no limit.
 struct LeaseRates {
   double bytes_per_ms = 0;
   double requests_per_ms = 0;
@@ -48,7 +47,7 @@ struct LeaseRates {
 };
 
 struct Lease {
-  // Each costs a check of a signature, as long as a hundred reads, and a lease needs one in minutes.
+  // Tickets: each costs a check of a signature, as long as a hundred reads, and a lease needs one in minutes.
   static constexpr double kExtendsPerMs = 0.01;
   static constexpr double kExtendBurstMs = 1600;
 
@@ -63,7 +62,7 @@ struct Lease {
   std::vector<Slab> slabs;  // empty once the lease has ended
   slab_status ended = SLAB_OK;
   std::vector<uint32_t> gone;  // slabs that are not held any more, in the order in which they went
-  uint32_t asked_times = 0;    // RECLAIM was said so often; the last one:
+  uint32_t asked_times = 0;    // times that RECLAIM was sent; the last one:
   uint32_t asked_slabs = 0;
   uint32_t asked_grace_ms = 0;
   TokenBucket bytes{0, 0};
@@ -81,15 +80,15 @@ class LeaseTable {
   LeaseTable(uint32_t slab_bytes, uint32_t capacity_slabs, LeaseRates rates = {})
       : slab_bytes_(slab_bytes), capacity_(capacity_slabs), rates_(rates) {}
 
-  // The lease of a checked ticket whose consumer is proven: found, or made. `refusal` is set when null.
+  // The lease of a checked ticket with a proven consumer: found, or made. Null with `refusal` set.
   std::shared_ptr<Lease> Open(const slab_ticket &ticket, uint64_t now_ms, slab_refusal *refusal);
   // A later ticket moves the end; an earlier one changes nothing. False: not a ticket of this lease.
   bool Extend(Lease *lease, const slab_ticket &ticket);
   bool End(const LeaseId &id, slab_status why);
   void Expire(uint64_t now_ms);
-  // What may be leased. Nothing that is leased is taken for it.
+  // Sets the leasable capacity. It takes no leased slabs.
   void Admit(uint32_t slabs) { capacity_ = slabs; }
-  // As Admit, and takes slabs until the rest fits, of the youngest lease first.
+  // As Admit, and takes slabs until the rest fits, from the youngest lease first.
   void SetCapacity(uint32_t slabs);
   // Asks for slabs back. False: no such lease.
   bool Ask(const LeaseId &id, uint32_t slabs, uint32_t grace_ms);
@@ -103,7 +102,7 @@ class LeaseTable {
   uint32_t capacity_slabs() const { return capacity_; }
   uint64_t mapped_bytes() const { return uint64_t{leased_} * slab_bytes_; }
   uint64_t NextExpiryMs() const;                 // UINT64_MAX without leases
-  uint64_t changes() const { return changes_; }  // when it moved, sessions must be told
+  uint64_t changes() const { return changes_; }  // when it moves, sessions must send notices
   uint64_t taken_slabs() const { return taken_; }
   uint64_t released_slabs() const { return released_; }
 

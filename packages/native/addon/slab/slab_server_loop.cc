@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kListenerTag = 0;
 
-// For what a peer has only so long for: nobody is late because the wall clock was set.
+// For the deadlines of peers: setting the wall clock must not make a peer late.
 uint64_t SteadyMs() { return MonotonicNs() / 1'000'000; }
 
 }  // namespace
@@ -84,9 +84,10 @@ void SlabServerLoop::Loop() {
   }
 }
 
-// Until the next lease ends; a tick while anybody is on a deadline; none when sessions are to be told of changes.
+// Time to the next end of a lease; a tick while a session has a deadline; 0 if a session has work: notices or waiting
+// input.
 int SlabServerLoop::TimeoutMs(uint64_t now_ms) const {
-  constexpr uint64_t kIdleMs = 1'000;  // the wall clock may be set: look at it once a second
+  constexpr uint64_t kIdleMs = 1'000;  // the wall clock may be set: check it once a second
   if (told_changes_ != service_->leases.changes()) return 0;
   uint64_t timeout_ms = accepting_ ? kIdleMs : kTickMs;
   for (const auto &[tag, connection] : sessions_) {
@@ -104,8 +105,7 @@ void SlabServerLoop::Accept() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     FileDescriptor fd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.get() < 0) {
-      // Out of descriptors the listener stays readable: leave it alone until the next tick instead of
-      // spinning.
+      // Without free descriptors the listener stays readable: pause it until the next tick instead of spinning.
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         poller_.Modify(listener_.get(), 0, kListenerTag);
         accepting_ = false;
@@ -150,7 +150,7 @@ bool SlabServerLoop::ServeConnection(Connection *connection, uint32_t events, ui
     if ((events & EPOLLOUT) && !Flush(connection)) return false;
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && !Receive(connection, now_ms)) return false;
     connection->backlog = connection->session.Process(now_ms);
-    leased_slabs_ = service_->leases.leased_slabs();  // before the peer can know of it
+    leased_slabs_ = service_->leases.leased_slabs();  // before the peer can see it
     return Flush(connection);
   } catch (const std::exception &) {
     return false;  // no memory for its buffers, or for OpenSSL's: this consumer is lost, the others are not
@@ -166,7 +166,7 @@ bool SlabServerLoop::Receive(Connection *connection, uint64_t now_ms) {
     const ssize_t got = recv(connection->fd.get(), room, asked, 0);
     if (got == 0) return false;
     if (got < 0) return errno == EAGAIN || errno == EINTR;
-    // A session that is closing only waits for the other side's end; what it still says is dropped.
+    // A closing session only waits for the peer to close; further input is dropped.
     if (session.state() == ServerSession::State::kClosing) return true;
     input.Commit(static_cast<size_t>(got));
     taken += static_cast<size_t>(got);
@@ -189,7 +189,7 @@ bool SlabServerLoop::Flush(Connection *connection) {
     connection->stalled_since_ms = output.empty() ? 0 : SteadyMs();
   }
   if (connection->session.state() == ServerSession::State::kClosing && !connection->shut) {
-    // Closing with input unread would reset the connection, and our last words with it.
+    // Closing with unread input would reset the connection and lose our last output.
     shutdown(connection->fd.get(), SHUT_WR);
     connection->shut = true;
     connection->closing_since_ms = SteadyMs();
@@ -241,7 +241,7 @@ void SlabServerLoop::KeepCap(uint64_t now_ms) {
     return;
   }
   const double allowed = cpu_share_max_ * static_cast<double>(kCapWindowMs) / 1e3;
-  // What was used beyond the window's share is paid for by a longer nap.
+  // A longer nap makes up for use beyond the window's share.
   const double used = cpu - window_cpu_;
   if (used < allowed) return;
   const uint64_t rest_ms = window_ms_ + static_cast<uint64_t>(used / cpu_share_max_ * 1e3) - now_ms;

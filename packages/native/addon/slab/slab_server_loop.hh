@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The producer's one data thread: it accepts, reads, answers, expires. It never waits for one client. Sockets are
-// non-blocking, and a turn takes at most kTurnBytes of each. A client that does not read its answers is left alone
-// until kStallMs, and then closed.
+// non-blocking, and a turn takes at most kTurnBytes of each. A client that does not read its answers is skipped, and
+// closed after kStallMs.
 //
-// With a share of a core as its cap it looks at its own CPU time, and naps for the rest of a window when the
-// window's share is used up: the application beside it has the processor then. Tasks are run all the same.
+// With a share of a core as its cap, it measures its own CPU time and naps for the rest of a window once the window's
+// share is used up. Then the application has the processor. Tasks run all the same.
 //
-// Sessions and leases belong to this thread alone; other threads get at them by Run, which executes between
-// turns.
+// Sessions and leases belong to this thread alone; other threads reach them by Run, which executes between turns.
 #pragma once
 
 #include <atomic>
@@ -29,10 +28,10 @@ class SlabServerLoop {
   static constexpr size_t kReadBytes = 64 * 1024;   // asked of a socket at once
   static constexpr size_t kTurnBytes = 256 * 1024;  // taken from one session in a turn
   static constexpr int kAcceptsPerTurn = 16;        // a handshake costs some 200 us
-  static constexpr uint64_t kStallMs = 10'000;      // unread output for so long: the consumer is gone
+  static constexpr uint64_t kStallMs = 10'000;      // unread output this long: the consumer is gone
   static constexpr uint64_t kLingerMs = 1'000;      // for a peer to read our last words
   static constexpr int kTickMs = 100;               // how exactly the three times above are kept
-  static constexpr uint64_t kCapWindowMs = 20;      // a request waits so long at most for the cap
+  static constexpr uint64_t kCapWindowMs = 20;      // the longest wait of a request for the cap
 
   // Binds at once and starts the thread. Throws std::system_error.
   SlabServerLoop(const std::string &host, uint16_t port, std::unique_ptr<SlabService> service, uint32_t spin_us,
@@ -57,7 +56,7 @@ class SlabServerLoop {
     uint64_t closing_since_ms = 0;
     bool shut = false;
     bool backlog = false;  // input was left because output was full
-    // There is work that no event of the socket will announce.
+    // Work remains that no event of the socket announces.
     bool ready() const { return backlog && stalled_since_ms == 0; }
   };
 

@@ -39,8 +39,7 @@ bool ServerSession::Step(uint64_t now_ms) {
 }
 
 bool ServerSession::StepHello(uint64_t now_ms) {
-  // The prelude alone tells a stranger: whoever speaks another protocol need not finish a HELLO to be
-  // refused.
+  // The prelude alone is enough to refuse a peer of another protocol, before its HELLO is complete.
   slab_prelude prelude;
   if (input_.size() < sizeof prelude) return false;
   memcpy(&prelude, input_.data(), sizeof prelude);
@@ -73,7 +72,7 @@ bool ServerSession::StepProof(uint64_t now_ms) {
   handshake_.reset();
   SendReady();
   state_ = State::kOpen;
-  // A later session of a lease hears at once which slabs are gone; what was asked for before it is over.
+  // A later session of a lease gets GONE at once; earlier RECLAIMs do not concern it.
   told_asked_ = lease_->asked_times;
   NoticeChanges();
   return true;
@@ -84,7 +83,7 @@ bool ServerSession::StepFrame(uint64_t now_ms) {
     slab_header header;
     if (!Take(&input_, &header)) return false;
     if (!receiver_->Open(header)) {
-      // Nothing that such a peer says is believed, so nothing is answered.
+      // Such a peer is not trusted, so it gets no answer.
       state_ = State::kClosing;
       return false;
     }

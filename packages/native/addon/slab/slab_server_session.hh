@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// One consumer's connection at the producer, as a machine that turns bytes into bytes. The thread around it
-// (slab_server_loop) only moves them between this and the socket, so a test or a fuzzer can drive it without
-// one.
+// One consumer's connection at the producer, as a state machine from bytes to bytes. Its thread (slab_server_loop) only
+// moves bytes between it and the socket, so a test or a fuzzer can drive it without a socket.
 //
 //   socket -> input() -> Process -> output() -> socket
 //
-// Process stops while output() holds kOutputMax or more: then nothing more is read from this consumer, TCP
-// tells it to wait, and nobody else notices.
+// Process stops while output() holds kOutputMax or more: then nothing more is read from this consumer. TCP makes it
+// wait, and other consumers are not affected.
 #pragma once
 
 #include <memory>
@@ -39,7 +38,7 @@ class ServerSession {
   static constexpr size_t kOutputMax = 1 << 20;  // then one answer of SLAB_PAYLOAD_MAX may still be added
   enum class State { kHello, kProof, kOpen, kClosing };
 
-  // `started_ms` is for its owner, by any clock; what methods are told is Unix time.
+  // `started_ms` is for the owner, by any clock; arguments of methods are Unix time.
   ServerSession(SlabService *service, uint64_t started_ms) : service_(service), started_ms_(started_ms) {}
 
   ByteQueue &input() { return input_; }
@@ -47,12 +46,12 @@ class ServerSession {
   State state() const { return state_; }
   uint64_t started_ms() const { return started_ms_; }
   const Lease *lease() const { return lease_.get(); }
-  // More input is wanted now.
+  // The session can take more input.
   bool wants_input() const { return state_ != State::kClosing && output_.size() < kOutputMax; }
 
-  // Takes what is complete in input(). True when it stopped at kOutputMax with input left.
+  // Takes the complete messages in input(). True if it stopped at kOutputMax with input left.
   bool Process(uint64_t now_ms);
-  // Tells the consumer what has become of its lease since the last time: slabs wanted back, slabs gone, its end.
+  // Sends the consumer the lease's changes since the last time: slabs to reclaim, slabs gone, its end.
   void NoticeChanges();
   // Before READY: refuses and closes.
   void Refuse(slab_refusal reason);
@@ -67,9 +66,9 @@ class ServerSession {
   slab_status Write(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Extend(const slab_header &request, const uint8_t *payload, uint64_t now_ms);
   slab_status Release(uint32_t slab);
-  // SLAB_OK when nothing is to be waited for; else SLAB_OVER_RATE, which is counted and says how long.
+  // SLAB_OK if the request need not wait; else SLAB_OVER_RATE, counted, with the time to wait.
   slab_status Wait(uint32_t wait_ms);
-  // SLAB_OK when the lease may have these bytes now, and counts them.
+  // SLAB_OK, with the bytes counted, if the lease may have these bytes now.
   slab_status Charge(uint32_t bytes, uint64_t now_ms);
   void SendReady();
   void SendFrame(slab_header header, const void *payload);
@@ -82,7 +81,7 @@ class ServerSession {
   std::optional<FrameSender> sender_;
   std::optional<FrameReceiver> receiver_;
   std::optional<slab_header> pending_;  // opened; its payload is not all here yet
-  uint32_t wait_ms_ = 0;                // that the last refusal for its rate named
+  uint32_t wait_ms_ = 0;                // from the last refusal for its rate
   uint32_t told_asked_ = 0;             // of the lease's asked_times
   size_t told_gone_ = 0;                // of the lease's gone
   ByteQueue input_;

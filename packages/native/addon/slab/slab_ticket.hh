@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a producer believes of a ticket: nothing but what the broker signed, for this producer, for now.
+// The checks of a ticket at a producer: it must be signed by the broker, for this producer, for now.
 #pragma once
 
 #include "slab/slab_crypto.hh"
@@ -12,7 +12,7 @@ struct TicketRules {
   uint32_t slab_bytes;  // the server's; slabs of another size are not served
 };
 
-// SLAB_REFUSE_NONE, or why the ticket is not good at `now_ms` (Unix time).
+// SLAB_REFUSE_NONE, or why the ticket is not valid at `now_ms` (Unix time).
 slab_refusal CheckTicket(const slab_ticket &ticket, const TicketRules &rules, uint64_t now_ms);
 
 }  // namespace exopool

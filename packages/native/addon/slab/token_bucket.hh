@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rate with a burst. What is taken may overdraw the bucket once, so that a request that is larger than the
-// burst is served at all; then nothing is given until the debt is paid.
+// A rate with a burst. A request may overdraw the bucket once, so that a request larger than the burst is served at
+// all; the next ones wait until the debt is paid.
 #pragma once
 
 #include <algorithm>
@@ -13,11 +13,11 @@ class TokenBucket {
   // `per_ms` 0: no limit.
   TokenBucket(double per_ms, double burst_ms) : per_ms_(per_ms), most_(per_ms * burst_ms), tokens_(most_) {}
 
-  // 0 when there is something to give; else the milliseconds until there is.
+  // 0 if a request may be served now; else the milliseconds to wait.
   uint32_t WaitMs(uint64_t now_ms) {
     if (per_ms_ == 0) return 0;
     if (now_ms > filled_ms_) {
-      // The clock may be set: a bucket is never filled beyond its burst, whatever it says.
+      // The clock may be set: a bucket is never filled beyond its burst.
       tokens_ = std::min(most_, tokens_ + per_ms_ * static_cast<double>(now_ms - filled_ms_));
     }
     filled_ms_ = now_ms;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entries in a row, as a log frame has them (packages/bpf-storage/docs/log-format.md): the form in which many
-// writes cross from JavaScript at once.
+// Entries in a row, laid out as in a log frame (packages/bpf-storage/docs/log-format.md): in this form many writes
+// cross from JavaScript at once.
 //
 //   u8 kind | u8 0 | u16 bytes of the key | u32 bytes of the value | key | value
 #pragma once
@@ -24,7 +24,7 @@ class EntryBatch {
 
   EntryBatch(const uint8_t *bytes, size_t length) : at_(bytes), end_(bytes + length) {}
 
-  // False at the end, and where the bytes contradict themselves or a limit of the format.
+  // False at the end, and if the bytes contradict themselves or a limit of the format.
   bool Next(BatchEntry *entry);
   bool at_end() const { return at_ == end_; }
   // Whether all of it can be read.

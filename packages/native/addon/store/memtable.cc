@@ -50,7 +50,7 @@ Memtable::Node *Memtable::NewNode(std::string_view key, std::string_view value, 
   return node;
 }
 
-// One in four nodes is in the next level as well. Xorshift: any sequence does that the keys do not follow.
+// One in four nodes is in the next level as well. Xorshift: any sequence that is independent of the keys will do.
 int Memtable::RandomHeight() {
   random_ ^= random_ << 13;
   random_ ^= random_ >> 17;
@@ -79,8 +79,8 @@ Memtable::Node *Memtable::Find(std::string_view key, uint64_t sequence, Node **b
   return not_before;
 }
 
-// First all nodes are made, in a stack by their lowest links; then all are linked, for which no memory is
-// needed. In which order that happens does not matter: each has its place.
+// First all nodes are made, in a stack by their lowest links. Then all are linked, which needs no memory. The order of
+// linking does not matter: each node has its place.
 template <typename Next>
 void Memtable::AddAll(Next next) {
   const Arena::Mark mark = arena_.mark();
@@ -160,7 +160,7 @@ std::string_view Memtable::Cursor::value() const { return node_->value(); }
 bool Memtable::Cursor::deleted() const { return node_->deleted; }
 uint64_t Memtable::Cursor::sequence() const { return node_->sequence; }
 
-// Takes the first node from `node` on that the view has: as a key's nodes stand newest first, its newest.
+// Takes the first node from `node` on that the view has. A key's nodes stand newest first, so that is its newest.
 void Memtable::Cursor::SettleForward(const Node *node) {
   while (node != nullptr && node->sequence > view_) node = node->Next(0);
   node_ = node;

@@ -29,16 +29,16 @@ class Memtable {
   Memtable(const Memtable &) = delete;
   Memtable &operator=(const Memtable &) = delete;
 
-  // These two are called by one thread at a time. They throw std::bad_alloc; the memtable is as before then.
+  // These two are called by one thread at a time. They throw std::bad_alloc and leave the memtable unchanged.
   //
   // Does the writes of a batch in their order. The first has the number `sequence`, greater than that of any
   // write before; the others have those after it.
   void Apply(EntryBatch batch, uint64_t sequence);
-  // Takes over the newest write of each key of `newer`, whose writes are all newer than those here. Its views see
-  // what they saw before.
+  // Takes over the newest write of each key of `newer`, whose writes are all newer than those here. Existing views do
+  // not change.
   void Absorb(const Memtable &newer);
 
-  // By any thread. The value lies in the memtable and lives as long.
+  // By any thread. The value lies in the memtable and lives as long as it.
   Found Get(std::string_view key, uint64_t view, std::string_view *value) const;
 
   // Memory that writes take; 0 without any.

@@ -6,7 +6,7 @@ namespace exopool {
 Failure MemtableSource::Start() {
   if (bounds_.reverse) {
     if (bounds_.has_upper) {
-      // The last key that is less, unless the bound itself is there and counts.
+      // The last key below the bound, unless the bound itself exists and counts.
       cursor_.Seek(bounds_.upper);
       if (!cursor_.valid() || bounds_.IsAbove(cursor_.key())) cursor_.SeekBefore(bounds_.upper);
     } else {

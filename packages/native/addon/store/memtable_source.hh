@@ -9,7 +9,7 @@
 
 namespace exopool {
 
-// What a view has of a memtable, within bounds.
+// The entries of a memtable in a view, within bounds.
 class MemtableSource : public ScanSource {
  public:
   MemtableSource(std::shared_ptr<const Memtable> memtable, uint64_t view, KeyBounds bounds)

@@ -18,16 +18,16 @@ constexpr size_t kPageBytes = 4096;
 constexpr size_t kSegments = 128;
 constexpr size_t kSegmentBytesMin = 4096;
 constexpr size_t kSegmentBytesMax = 2u << 20;
-// Below it there is no queue to speak of.
+// Below it the queues are too short to be useful.
 constexpr size_t kSegmentsMin = 4;
 // The small queue's part of the segments.
 constexpr size_t kSmallShare = 10;
-// A hit counts up to this; in the main queue it is the rounds that an entry stays without another.
+// Hits count up to this; an entry in the main queue stays so many rounds without another hit.
 constexpr uint8_t kUsesMax = 3;
 constexpr uint64_t kPlaceBits = 40;
 constexpr uint64_t kPlaceMask = (1ull << kPlaceBits) - 1;
 constexpr size_t kAlignment = 8;
-// From here on translating addresses is what a hit waits for, and huge pages pay.
+// From this size on a hit mostly waits for address translation, and huge pages pay.
 constexpr size_t kHugePagesFrom = 32u << 20;
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -137,7 +137,7 @@ uint64_t *RowCache::Find(std::string_view key, uint64_t hash, bool is_leaf) cons
 
 void RowCache::Link(uint64_t hash, uint64_t place) {
   uint64_t *bucket = BucketOf(hash);
-  // Any but always the same, when all are taken.
+  // If all are taken: any, but not always the same one.
   uint64_t *slot = &bucket[(hash >> 32) % kBucketSlots];
   for (size_t i = 0; i < kBucketSlots && *slot != 0; i++) {
     if (bucket[i] == 0) slot = &bucket[i];
@@ -211,7 +211,7 @@ void RowCache::Add(std::string_view key, uint64_t hash, Kind kind, std::string_v
   Link(hash, Append(queue, &header, key, value));
 }
 
-// There is a free segment, or room in the queue's last one.
+// Needs a free segment, or room in the queue's last one.
 uint64_t RowCache::Append(Queue *queue, const Entry *header, std::string_view key, std::string_view value) {
   size_t bytes = header->bytes();
   if (queue->empty() || used_[queue->back()] + bytes > segment_bytes_) {
@@ -232,7 +232,7 @@ uint64_t RowCache::Append(Queue *queue, const Entry *header, std::string_view ke
   return at / kAlignment + 1;
 }
 
-// Leaves two segments that may be taken: one for the caller, one for the rows that an eviction moves.
+// Leaves two free segments: one for the caller, one for the rows that an eviction moves.
 void RowCache::MakeRoom() {
   while (queued() + 2 > segments_max_) {
     bool small_is_full = small_.size() > std::max<size_t>(1, segments_max_ / kSmallShare);
@@ -279,7 +279,7 @@ void RowCache::EvictMain() {
   });
 }
 
-// A segment gives up some of its entries even when all are in use, so that making room ends.
+// A segment gives up some of its entries even if all are in use, so that making room ends.
 void RowCache::MoveToMain(uint64_t *slot, Entry *entry, uint8_t uses, size_t *moved_bytes) {
   *moved_bytes += entry->bytes();
   if (*moved_bytes > segment_bytes_ - 2 * entry_bytes_max()) return Unlink(slot);

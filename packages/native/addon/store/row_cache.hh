@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows and leaf pages that were read lately, within a budget of bytes that is the memory they take.
+// Recently read rows and leaf pages, within a budget of memory.
 //
-// S3-FIFO (Yang et al., SOSP 2023) over logs: what is new waits in a small queue, and moves to the main queue
-// only if it is asked for again before its turn to leave comes. What is read once, by a scan or at random,
-// passes through a tenth of the memory. A ghost remembers hashes of what left unused, so that what comes back
-// soon goes to the main queue at once. A hit only counts up a number in the row.
+// S3-FIFO (Yang et al., SOSP 2023) over logs: a new entry waits in a small queue, and moves to the main queue only if
+// it is hit before its turn to leave. Entries that are read once, by a scan or at random, pass through a tenth of the
+// memory. A ghost remembers hashes of entries that left unused, so that those that return soon go to the main queue at
+// once. A hit only increments a number in the row.
 //
 //   Put -> [ small: segment | segment | ... ] -- used --> [ main: segment | segment | ... ] -+
 //                      | unused                              ^    used: once more around     |
 //                      v                                     +------------------------------+
 //                   [ ghost ]                                          unused: gone
 //
-// - Both queues are logs of segments, and a queue gives up its oldest segment as a whole. There is no malloc
-// a
-//   row, nothing fragments, and memory is given back to the kernel when the budget shrinks.
-// - The index has buckets of eight slots, a cache line; a slot is 24 bits of hash and 40 of place. A bucket
-//   that is full gives up one of its rows, so the index never grows. It has a slot for each kSlotBytes of the
-//   budget: smaller rows than that are bounded by it.
+// - Both queues are logs of segments, and a queue gives up its oldest segment as a whole. No row has a malloc of its
+//   own, nothing fragments, and memory is given back to the kernel when the budget shrinks.
+// - The index has buckets of eight slots, a cache line; a slot is 24 bits of hash and 40 of place. A full bucket gives
+//   up one of its rows, so the index never grows. It has a slot for each kSlotBytes of the budget, which limits the
+//   number of smaller rows.
 // - A row costs 16 bytes and padding to 8 beside its bytes; index and ghost take 7 % of the budget.
 //
 // Not safe for several threads.
@@ -30,7 +29,7 @@
 
 namespace exopool {
 
-// Memory of the kernel's, zeroed, that counts only once it is touched.
+// Zeroed memory from the kernel, allocated when it is touched.
 class MappedBytes {
  public:
   MappedBytes() = default;
@@ -41,7 +40,7 @@ class MappedBytes {
 
   uint8_t *data() const { return data_; }
   size_t size() const { return size_; }
-  // Gives a part back; it is zeroes again.
+  // Frees a part, which reads as zeroes again.
   void Discard(size_t offset, size_t bytes);
 
  private:
@@ -56,13 +55,12 @@ class RowCache {
   // Too small a budget keeps nothing. Throws std::bad_alloc.
   explicit RowCache(size_t budget_bytes);
 
-  // What others leave of the budget. Evicts what no longer fits.
+  // Sets the limit, the part of the budget that other users leave. Evicts what no longer fits.
   void SetLimit(size_t bytes);
 
   // A row, with its value if it has one. The value is good until the next call of Put, Erase or SetLimit.
   Kind Get(std::string_view key, uint64_t hash, std::string_view *value);
-  // Takes the place of what is there. What is longer than entry_bytes_max() is not kept, and what was there
-  // is gone.
+  // Replaces the key's entry. A row longer than entry_bytes_max() is not kept, and the old entry is gone.
   void Put(std::string_view key, uint64_t hash, Kind kind, std::string_view value);
   void Erase(std::string_view key, uint64_t hash);
 

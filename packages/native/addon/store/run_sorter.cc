@@ -47,7 +47,7 @@ void RunSorter::Sort() {
   size_t prefix = first.size();
   for (const Place &place : order_) prefix = SharedPrefix(first.substr(0, prefix), place.record->key());
   for (Place &place : order_) place.head = HeadAfter(place.record->key(), prefix);
-  // Of equal keys the last one added comes first, and is the one that stays.
+  // Of equal keys the last one added comes first, and is kept.
   std::sort(order_.begin(), order_.end(), [prefix](const Place &a, const Place &b) {
     if (a.head != b.head) return a.head < b.head;
     int order = a.record->key().substr(prefix).compare(b.record->key().substr(prefix));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gathers entries in any order and gives them sorted, of equal keys the last one added.
+// Collects entries in any order and returns them sorted; of equal keys, the last one added.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class RunSorter {
   // Memory in use.
   size_t bytes() const { return arena_.bytes() + order_.capacity() * sizeof(Place); }
   size_t entries() const { return order_.size(); }
-  // After the last Add; does nothing the second time. Entries that others replace are gone then.
+  // Call after the last Add; idempotent. Drops replaced entries.
   void Sort();
 
  private:
@@ -47,7 +47,7 @@ class RunSorter {
   bool sorted_ = false;
 };
 
-// A run from its first entry to its last; sorts it if nobody has.
+// A run from its first entry to its last; sorts it if needed.
 class RunSource : public ScanSource {
  public:
   explicit RunSource(std::shared_ptr<RunSorter> run) : run_(std::move(run)) {}

@@ -9,7 +9,7 @@
 namespace exopool {
 namespace {
 
-// Interior pages and filters have this much even without a cache: a lookup would else cost a read a level.
+// Interior pages and filters get this much even without a cache: otherwise a lookup costs a read per level.
 constexpr uint64_t kPinnedBytesMin = 4u << 20;
 
 const uint8_t *BytesOf(std::string_view bytes) { return reinterpret_cast<const uint8_t *>(bytes.data()); }
@@ -72,7 +72,7 @@ StoreIndex::Answer StoreIndex::FindInLeaves(std::string_view key, uint64_t hash,
       const uint8_t *leaf = cache_.GetLeaf(file->header().table_id, walk_.read().offset);
       if (leaf == nullptr || walk_.Supply(leaf)) return Answer::kUnknown;
     }
-    if (leaf_result_.failure) return Answer::kUnknown;  // it is found out again, and reported
+    if (leaf_result_.failure) return Answer::kUnknown;  // the walk finds it again, and reports it
     if (!leaf_result_.is_known()) continue;
     counters_.leaf++;
     *value = ViewOf(leaf_result_.value);

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a store reads from: its memtables, its tables, and the cache in front of the latter.
+// The sources of a store's reads: its memtables, its tables, and the cache in front of the tables.
 //
 //   Find:     memtables -> cached row -> for each table that may have the key: cached leaf -> ?
 //   a fetch:  Epoch ... the tables, on other threads ... Admit
 //
-// Find needs memory only: filters and bounds of tables often say that there is nothing to be read. What it
-// does not know is looked up elsewhere (see lookup.hh) and admitted to the cache by the thread that owns
-// this.
+// Find uses memory only: filters and bounds of tables often rule out a read. Other keys are looked up elsewhere (see
+// lookup.hh) and admitted to the cache by the owning thread.
 //
-// A write between a fetch's begin and its end makes what it found old. Each write counts up the counter that
-// its key's hash chooses, and nothing is admitted whose counter has changed: two keys that share one cost
-// each other an admission.
+// A write during a fetch makes the fetched value old. Each write increments the counter that its key's hash chooses,
+// and a value is not admitted if its counter has changed. Two keys that share a counter can cost each other an
+// admission.
 //
 // The budget is for all of it: interior pages and filters take up to half, rows and leaves have the rest. For
 // one thread, that of the store's JavaScript.
@@ -49,19 +48,18 @@ class StoreIndex : public LeafCache {
   void SetTables(std::shared_ptr<const TableVersion> version);
   // One a table, after SetTables; until then they are read by pread.
   void SetEngines(Lookup::Engines engines);
-  // Lets go of everything.
+  // Releases everything.
   void Close();
 
-  // The value is good until the next call of anything.
+  // The value is valid until the next call of any method.
   Answer Find(std::string_view key, uint64_t hash, std::string_view *value);
-  // A lookup of what Find did not know, to be started.
+  // A lookup of keys that Find did not know; the caller starts it.
   std::shared_ptr<Lookup> NewLookup(KeyBatch keys) const;
   // The same for one key, by this thread: it waits for the disk.
   void ReadNow(std::string_view key, uint64_t hash, LookupResult *result);
 
   uint64_t Epoch(uint64_t hash) const { return epochs_[hash % kEpochs] + epoch_of_all_; }
-  // Counts what a fetch found, and keeps the leaf that it read if that is read often: as tables never change,
-  // that is never old.
+  // Counts a fetch's result, and keeps its leaf if that is read often. Tables never change, so a leaf is never old.
   void Count(const LookupResult &result);
   // Counts it, and admits it if the fetch's epoch, taken in the same turn as Find, is still that of the key.
   void Take(std::string_view key, uint64_t hash, uint64_t epoch, const LookupResult &result);
@@ -77,7 +75,7 @@ class StoreIndex : public LeafCache {
   void WrittenAll();
 
   const std::shared_ptr<PinnedMemory> &pinned() const { return pinned_; }
-  // What a filter may take, given the interior pages that the tables of now will want.
+  // The most memory for filters, given the interior pages of the current tables.
   uint64_t FilterAllowance(const TableFile &added) const;
   const FindCounters &counters() const { return counters_; }
   const RowCache &cache() const { return cache_; }

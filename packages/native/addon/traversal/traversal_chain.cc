@@ -77,7 +77,7 @@ bool UserChain::Hop(const TraversalTwin &twin, uint64_t file_size, int64_t got) 
   control_.hops++;
   current_ = this;
   int end = exo_judge(&control_, t(), twin.Next(t()));
-  // Nowhere is there more room than here.
+  // No other place has more room.
   return End(end == TRAVERSAL_USER ? static_cast<int>(TRAVERSAL_FAIL) : end);
 }
 

@@ -22,8 +22,8 @@ constexpr size_t kTraversalResultMax = 16u << 20;
 // How one chain ended.
 struct TraversalResult {
   uint32_t end = 0;     // enum traversal_verdict or exo_traversal_end
-  uint32_t hops = 0;    // blocks that were seen
-  uint64_t offset = 0;  // of the block that was seen last, or was wanted
+  uint32_t hops = 0;    // visited blocks
+  uint64_t offset = 0;  // of the last visited or wanted block
   int error = 0;        // errno of EXO_TRAVERSAL_IO
   std::string value;
 };
@@ -35,7 +35,7 @@ struct TraversalCounters {
   std::atomic<uint64_t> returned[EXO_TRAVERSAL_ENDS]{};  // from the kernel, to go on at user level
 };
 
-// The shared object that `exopool traversal build` made. Its code is the author's, and runs as this process.
+// The shared object that `exopool traversal build` made. Its code is the author's, and runs in this process.
 class TraversalTwin {
  public:
   TraversalTwin() = default;
@@ -43,7 +43,7 @@ class TraversalTwin {
   TraversalTwin(const TraversalTwin &) = delete;
   TraversalTwin &operator=(const TraversalTwin &) = delete;
 
-  // Empty, or why it cannot be used.
+  // Empty, or the reason why it cannot be used.
   std::string Open(const std::string &path);
   uint64_t First(traversal *t) const { return first_(t); }
   int Next(traversal *t) const { return next_(t); }
@@ -61,7 +61,7 @@ class UserChain {
   bool has_memory() const { return memory_ != nullptr; }
 
   void Begin(const TraversalTwin &twin, const std::string &input);
-  // Goes on where a chain in the kernel had come to.
+  // Goes on from the hop that a chain in the kernel reached.
   void Resume(const std::string &input, const traversal &t, const exo_control &control);
 
   // The offset of the block that is wanted; false: the chain has ended.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file of a user-defined traversal with its native twin, and what happens to a chain over it at user level.
+// The file of a user-defined traversal with its native twin, and the steps of a chain over it at user level.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace exopool {
 
-// Why a traversal cannot be used, and what kind of reason that is.
+// Why a traversal cannot be used, with the kind of the reason.
 struct TraversalRefusal {
   enum class Kind { kNone, kIo, kUnsupported, kRefused } kind = Kind::kNone;
   int error = 0;
@@ -25,7 +25,7 @@ struct TraversalBatch {
   std::vector<std::string> inputs;
   std::vector<TraversalResult> results;
   uint32_t hops_max = 0;
-  std::atomic<size_t> next{0};  // the first input that nobody has taken
+  std::atomic<size_t> next{0};  // the first input that no worker has taken
 };
 
 class TraversalFile {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A user-defined traversal in the kernel's ring: io-uring-bpf and nvme-bpf. One ring, with the traversal's program in
-// it (kernel/traversal/loop.bpf.c), and the thread that it belongs to.
+// it (kernel/traversal/loop.bpf.c), and the thread that owns it.
 //
-// With nvme-bpf the file is held where it is as long as the traversal is open (extent_pin.hh), so its extents are
-// written once, and the snapshot is given up with the file.
+// With nvme-bpf the file is pinned while the traversal is open (extent_pin.hh), so its extents are written once, and
+// the snapshot is released with the file.
 #pragma once
 
 #include <condition_variable>

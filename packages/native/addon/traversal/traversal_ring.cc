@@ -39,7 +39,7 @@ bool TraversalRing::Walk(TraversalFile *file, TraversalBatch *batch, size_t firs
   }
   while (under_way > 0) {
     if (ring_->Enter(1) != 0) {
-      // The kernel may still write into the blocks: they and the ring are left to it.
+      // The kernel may still write into the blocks: they and the ring are never freed.
       is_broken_ = true;
       ring_.release();
       for (auto &chain : chains_) chain.release();

@@ -12,7 +12,7 @@ namespace exopool {
 
 class TraversalRing {
  public:
-  // Walks inputs [first, first + count) of a batch. False: the ring cannot be used, and nothing is under way.
+  // Walks inputs [first, first + count) of a batch. False: the ring cannot be used, and nothing is in flight.
   bool Walk(TraversalFile *file, TraversalBatch *batch, size_t first, size_t count);
 
  private:

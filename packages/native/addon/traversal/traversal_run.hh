@@ -24,10 +24,10 @@ class Traversal {
   Traversal(const Traversal &) = delete;
   Traversal &operator=(const Traversal &) = delete;
 
-  // The last owner may be the loop's thread, which cannot wait for its own end.
+  // The last owner may be the loop's thread, which cannot join itself.
   static std::shared_ptr<Traversal> Create();
 
-  // `program` is the object for the kernel; of engines at user level it is not opened.
+  // `program` is the object for the kernel; engines at user level do not open it.
   TraversalRefusal Open(const std::string &file, const std::string &twin, const std::string &program, Engine engine);
 
   bool has_loop() const { return loop_ != nullptr; }
