@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a target on mutations of its valid inputs: TARGET [iterations] [seed]. The same seed gives the same
-// inputs, so a failure comes back. Most mutations are small: an input that is wrong everywhere is refused at
-// the first check.
+// Runs a target on mutations of its valid inputs: TARGET [iterations] [seed]. The same seed gives the same inputs, so a
+// failure is reproducible. Most mutations are small: an input with errors everywhere is refused at the first check.
 #include <cstdio>
 #include <cstdlib>
 
@@ -11,14 +10,14 @@ namespace {
 
 constexpr unsigned long kDefaultIterations = 1000000;
 constexpr unsigned kMutationsMax = 4;
-constexpr unsigned kInputsPerSeed = 64;  // then the valid inputs are made anew
+constexpr unsigned kInputsPerSeed = 64;  // then new valid inputs are made
 
 // Values at the edges of the fields that formats have.
 constexpr uint8_t kEdges[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff};
 
 void Mutate(FuzzInput *input, std::mt19937_64 &random) {
   if (input->empty()) return;
-  // Headers and slots are at the front, and worth half of the attention.
+  // Headers and slots are at the front, and get half of the mutations.
   size_t range = random() % 2 == 0 ? input->size() : input->size() / 8 + 1;
   uint8_t &byte = (*input)[random() % range];
   switch (random() % 4) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A batch of writes as a damaged log may have it: the input is the batch.
 //
-// Whatever is read lies within the input and the limits of the format; what is read goes into a memtable, which then
-// agrees with a map on every key, in both directions, also in a view of the past.
+// All entries lie within the input and the limits of the format. They go into a memtable, which then agrees with a map
+// on every key, in both directions, also in a view of the past.
 #include <cstdlib>
 #include <map>
 #include <string>

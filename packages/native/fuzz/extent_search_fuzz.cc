@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Extents as a file system tells them, hostile or not, and a page to locate: the input is
+// Extents from a file system, hostile or not, and a page to locate. The input is
 //
 //   byte 0      8 bytes    20 bytes an extent ...
 //   lba_shift   offset     how far from the end of the last one, length, place on the device, flags
 //
-// Beside what the sanitizers see: what is accepted is sorted and without overlaps, and the binary search that
-// the BPF program runs says what a look at every extent says.
+// Beside the sanitizers' checks: accepted extents are sorted and without overlaps, and the BPF program's binary search
+// agrees with a linear search.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// slab_crypto.hh by sums that a fuzz target can make itself: a fuzzer that has to forge a signature gets nowhere.
-// The MAC of frames is the real one, with known keys.
+// slab_crypto.hh by sums that a fuzz target can make itself: a fuzzer cannot forge a signature. The MAC of frames is
+// the real one, with known keys.
 #pragma once
 
 #include "slab/slab_crypto.hh"
@@ -26,7 +26,7 @@ Hash Sha256(std::initializer_list<Bytes> parts) {
   memcpy(out.data(), &sum, sizeof sum);
   return out;
 }
-// Whoever starts a signature with this byte is believed.
+// A signature that starts with this byte is valid.
 constexpr uint8_t kGoodSignature = 0x51;
 bool Ed25519Verify(const uint8_t *, Bytes, const uint8_t *signature) { return signature[0] == kGoodSignature; }
 Signer::Signer(const Key &seed) : public_key_(seed) {}

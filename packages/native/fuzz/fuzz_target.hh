@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a fuzz target is to the drivers: libFuzzer (or any compatible one) calls LLVMFuzzerTestOneInput with
-// inputs of its own; fuzz/driver.cc, for compilers without one, calls it with mutations of the target's
-// Seeds.
+// The interface of a fuzz target: libFuzzer (or any compatible one) calls LLVMFuzzerTestOneInput with inputs of its
+// own; fuzz/driver.cc, for compilers without one, calls it with mutations of the target's Seeds.
 #pragma once
 
 #include <cstddef>

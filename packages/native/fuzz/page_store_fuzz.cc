@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pages of the block device against a model, with producers that lie, refuse and go. The input is steps
-// of four bytes: what, and three numbers.
+// The pages of the block device against a model, with producers that lie, refuse and leave. The input is steps of four
+// bytes: an operation and three numbers.
 //
 // Cryptography is replaced by sums. Files are memory. One store serves all inputs, since it has a thread;
 // each input leaves it empty. Once, the file fails and recovers.
@@ -131,7 +131,7 @@ struct World {
   World() {
     auto owned = std::make_unique<MemoryFile>();
     file = owned.get();
-    // So few frames that writers wait for the file.
+    // Few frames, so that writers wait for the file.
     store = std::make_unique<PageStore>(kBytes, 0, std::move(owned));
     store->Start();
     CheckFailingFile();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random operations on a row cache against a map: it may have forgotten a row, but never has an old one or
-// another's, and never more memory than it was given.
+// Random operations on a row cache against a map: it may have lost a row, but never returns an old one or another
+// key's, and never exceeds its memory.
 //
 //   byte 0-1        then, again and again: byte 0     byte 1    byte 2
 //   budget, pages                          operation  key       size of the value, in 8 B
@@ -35,7 +35,7 @@ class Run {
   void Do(uint8_t operation, uint8_t number, uint8_t size) {
     // Of eight keys with the same name, one is long.
     std::string key = "key " + std::to_string(number) + std::string(number % 8 == 0 ? 300 : 0, 'k');
-    // Few buckets see much of the same hash; the real one has its turn too.
+    // A weak hash fills few buckets; the real one is used too.
     uint64_t hash = exo_key_hash(reinterpret_cast<const uint8_t *>(key.data()), key.size());
     if (number % 4 == 1) hash %= 7;
     Row &row = rows_[key];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Index and segment log of a sealed cache against a map that knows everything.
+// Index and segment log of a sealed cache against a map with all values.
 //
 //   input: operations of 4 bytes: what, hash (from 64 that share prefixes), length or number, queue
 //
-// Beside what the sanitizers see: the index finds exactly what the map holds, no two values have a byte in
-// common, places lie inside of their slabs, and an evicted segment's list names every value that was in it.
+// Beside the sanitizers' checks: the index finds exactly what the map holds, no two values have a byte in common,
+// places lie inside of their slabs, and an evicted segment's list names every value that was in it.
 #include <cstdlib>
 #include <map>
 

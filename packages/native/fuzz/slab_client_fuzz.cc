@@ -4,9 +4,9 @@
 //   byte 0            byte 1          the rest
 //   mode, see below   chunk of bytes  what the producer sends
 //
-// After a right handshake a batch of requests is under way. Beside what the sanitizers see, the target checks that
-// each request is answered once and in order, that a value has the bytes asked for, that nothing is left waiting when
-// the session is over, and that notices which nobody hears of do not pile up.
+// After a right handshake a batch of requests is in flight. Beside the sanitizers' checks, each request must be
+// answered once and in order, a value must have the requested bytes, no request may be left waiting after the session,
+// and undelivered notices must not pile up.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -53,7 +53,7 @@ class CheckedBatch : public SlabBatch {
   void OnAnswer(uint32_t index, slab_status status, const uint8_t *payload) override {
     Require(!is_done_ && index == next_++ && index < kRequests.size());
     Require(payload == nullptr || (status == SLAB_OK && kRequests[index].type == SLAB_READ));
-    // Every byte is looked at, so that the sanitizers do too.
+    // Reads every byte, so that the sanitizers check it.
     for (uint32_t i = 0; payload != nullptr && i < kRequests[index].length; ++i) sum_ += payload[i];
   }
   void OnDone(uint32_t) override {

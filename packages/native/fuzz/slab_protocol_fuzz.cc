@@ -4,12 +4,10 @@
 //   byte 0            byte 1          the rest
 //   mode, see below   chunk of bytes  what the consumer sends
 //
-// Cryptography is replaced by sums that this file can make: a fuzzer that has to forge a signature gets
-// nowhere, and what is wanted is everything behind it. After a handshake the headers get a right MAC and
-// number before they are sent, unless the mode says otherwise. Meanwhile the producer asks for slabs and takes
-// them. Beside what the sanitizers see, the target
-// checks that answers are whole frames in order, that buffers stay bounded, and that leases never take more
-// than there is.
+// Cryptography is replaced by sums that this file can make: a fuzzer cannot forge a signature, and the code behind it
+// is the target. After a handshake the headers get a right MAC and number before they are sent, unless the mode says
+// otherwise. Meanwhile the producer reclaims and takes slabs. Beside the sanitizers' checks, answers must be whole
+// frames in order, buffers must stay bounded, and leases must never exceed the capacity.
 #include <algorithm>
 #include <cstdlib>
 
@@ -67,7 +65,7 @@ FuzzInput Handshake() {
   return bytes;
 }
 
-// Walks the input as frames and makes their headers right, as far as they are whole.
+// Walks the input as frames and makes the headers of whole ones right.
 void SealRight(FuzzInput *frames) {
   FrameSender sender(MacKey{1});
   for (size_t at = 0; frames->size() - at >= sizeof(slab_header);) {
@@ -80,12 +78,11 @@ void SealRight(FuzzInput *frames) {
   }
 }
 
-// Takes what the session says: before READY messages, then frames, each whole.
+// Takes the session's output: messages before READY, then frames, each whole.
 class Consumer {
  public:
   void Take(ByteQueue *output, bool open) {
-    // Everything that is appended is appended whole, so a queue that is emptied each time ends with a whole
-    // message.
+    // Output is appended in whole messages, so a queue that is emptied each time ends with a whole one.
     while (!output->empty()) {
       slab_prelude prelude;
       Require(output->size() >= sizeof prelude);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Merging what is swapped out now with what was known before, against one entry a page.
+// Merges the runs that are swapped out now with those known before, against a model with one entry a page.
 //
 //   bytes   gap, pages (each mod 8): runs in order; the first half of the input is `before`, the rest `now`
 #include <cstdlib>

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of the tree as a scan takes it apart: the input is a level, bytes of a key, and a page.
+// A page of the tree as a scan parses it: the input is a level, bytes of a key, and a page.
 //
 //   byte 0   bytes 1-8   the rest, zero-filled to a page
 //   level    key         page
 //
-// Whatever a page says, what is read of it lies in it. Pages that the builder makes are the seeds, and give back what
-// went in.
+// Whatever a page holds, reads stay within it. The seeds are pages of the builder, and return their entries.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +18,7 @@
 
 namespace exopool {
 
-// Checksums are not looked at here.
+// Checksums are not checked here.
 uint32_t Crc32c(const void *, size_t, uint32_t) { return 0; }
 
 }  // namespace exopool

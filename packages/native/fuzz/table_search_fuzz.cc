@@ -4,9 +4,9 @@
 //   byte 0   bytes 1-2   key_len bytes   the rest, zero-filled to a page
 //   level    key_len     key             page
 //
-// Beside what the sanitizers see, the target checks what callers rely on: a found value lies in the page, an
-// answer is one of the statuses, and a walker that fetches only parts of the page gives the answer of one
-// that has it all, which shows that nothing is used before it was fetched.
+// Beside the sanitizers' checks, the target checks the guarantees for callers: a found value lies in the page, and an
+// answer is one of the statuses. A walker that fetches only parts of the page gives the same answer as one with the
+// whole page, so no byte is used before its fetch.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>

@@ -13,8 +13,8 @@
 #define EXO_BATCH_MAX 64 /* chains a crossing: past that the crossing is below 2 % of the work */
 
 /*
- * Walkers that may be under way at a time, each with a page of its own that is not mapped: with a few bytes less than
- * eight pages the kernel has them in one piece of ordinary memory.
+ * Walkers that may run at a time, each with an unmapped page of its own. Together they take a few bytes less than eight
+ * pages, so the kernel allocates them as one piece of ordinary memory.
  */
 #define EXO_DESKS 4
 /* One more walker, on threads that must not wait: see EXO_PRESENT_ONLY. */
@@ -31,8 +31,8 @@ enum exo_chain_status {
   EXO_CHAIN_BOUND = 3,   /* more hops than the table is high: the pages contradict the header */
   EXO_CHAIN_CORRUPT = 4, /* a page contradicts itself: offsets out of range, wrong level, wrong table */
   EXO_CHAIN_IO = 5,      /* a page could not be read */
-  /* Only of chains in a loop (loop.h). All from EXO_CHAIN_BOUND on are no answers: the lookup goes on elsewhere. */
-  EXO_CHAIN_STALE = 6,    /* the snapshot of the file's extents does not hold any more */
+  /* Only of chains in a loop (loop.h). From EXO_CHAIN_BOUND on there is no answer: the lookup goes on elsewhere. */
+  EXO_CHAIN_STALE = 6,    /* the snapshot of the file's extents is no longer valid */
   EXO_CHAIN_STRADDLE = 7, /* a page does not lie in one piece on the device */
 };
 
@@ -55,9 +55,8 @@ struct exo_chain {
   __u16 value_len;
   __u32 pad3;
   /*
-   * The last page; only the parts that the walk needed are filled in. What lies past EXO_PAGE_SIZE is never
-   * used: it lets a verifier bound an offset (below a page) and a length (EXO_FETCH_MAX) each on its own,
-   * since it cannot follow that their sum is bounded.
+   * The last page; only the parts that the walk needed are filled in. Bytes past EXO_PAGE_SIZE are never used: they let
+   * a verifier bound an offset (below a page) and a length (EXO_FETCH_MAX) separately, since it cannot bound their sum.
    */
   __u8 page[EXO_PAGE_SIZE + EXO_FETCH_MAX];
 };

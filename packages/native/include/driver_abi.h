@@ -2,8 +2,8 @@
 /*
  * The contract of exopool.ko: shared by the module, its BPF programs and user space.
  *
- * A chain is a sequence of dependent reads of one file. A program of the type struct_ops/exo_ops says, from the
- * block that was just read, which is next; the module reads it and never asks user space in between.
+ * A chain is a sequence of dependent reads of one file. A program of the type struct_ops/exo_ops picks the next block
+ * from the block that was just read. The module reads it without a return to user space.
  *
  *   load a program with an id of your choice, attached by a link
  *   open("/dev/exopool")                        a session: one batch at a time, so one a thread
@@ -32,7 +32,7 @@
 #define EXO_BLOCK_BYTES_MAX 4096
 #define EXO_SCRATCH_WORDS 8 /* one cache line of arguments and results */
 
-/* What `next` is given, and what it may change: the fields from `next` on. */
+/* The argument of the program's `next`, which may change the fields from `next` on. */
 struct exo_hop {
   __u64 offset;      /* of the block that was read */
   __u32 hops;        /* blocks read so far, this one among them */
@@ -56,7 +56,7 @@ enum exo_mode {
 enum exo_end {
   EXO_END_NONE = 0,
   EXO_END_DONE = 1,      /* the program set `done` */
-  EXO_END_PROGRAM = 2,   /* the program returned something else than 0 */
+  EXO_END_PROGRAM = 2,   /* the program returned a value other than 0 */
   EXO_END_BOUND = 3,     /* more hops than the call allowed */
   EXO_END_OUTSIDE = 4,   /* the next offset is no block of the file */
   EXO_END_STRADDLE = 5,  /* the next block lies in two extents */
@@ -75,7 +75,7 @@ enum exo_refusal {
   EXO_REFUSED_FILESYSTEM = 3, /* not ext4 or XFS on one block device */
   EXO_REFUSED_LAYOUT = 4,     /* holes, unwritten, inline, shared or real-time extents */
   EXO_REFUSED_ENCODED = 5,    /* encrypted, verity or DAX: the device's bytes are not the file's */
-  EXO_REFUSED_WRITERS = 6,    /* somebody has it open for writing */
+  EXO_REFUSED_WRITERS = 6,    /* a process has it open for writing */
   EXO_REFUSED_SWAP = 7,       /* it is a swap file */
   EXO_REFUSED_EXTENTS = 8,    /* more than EXO_FILE_EXTENTS_MAX */
   EXO_REFUSED_BLOCK = 9,      /* block_bytes is not 512 or 4096, or less than the device's block */
@@ -100,8 +100,8 @@ struct exo_attach {
   __u32 file; /* out; in for EXO_IOC_REFRESH and EXO_IOC_DETACH, which need nothing else */
   __u64 program;
   /* out */
-  __u64 generation; /* differs from that of every other snapshot */
-  __u64 bytes;      /* of the file; what is left of it after the last whole block is not read */
+  __u64 generation; /* unique among all snapshots */
+  __u64 bytes;      /* of the file; a partial last block is not read */
   __u32 extents;
   __u32 modes;   /* bit 1 << enum exo_mode for each that this file can have */
   __u32 refusal; /* enum exo_refusal */
@@ -125,7 +125,7 @@ struct exo_run {
   /* out */
   __u32 ran_mode;
   __u32 resubmitted; /* hops that followed one another in the completion handler */
-  __u32 empty_polls; /* looks at the device's queue that found nothing */
+  __u32 empty_polls; /* polls of the device's queue that found no completion */
   __u32 reserved;
 };
 

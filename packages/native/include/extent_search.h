@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * Where on its device a page of a file lies: a binary search in the file's extents. One text for the BPF program,
- * which has the extents in a map, and for user space, which has an array: exo_extent_at(index) is the extent, or
- * null.
+ * Where on its device a page of a file lies: a binary search in the file's extents. The BPF program, with the extents
+ * in a map, and user space, with an array, share this code: exo_extent_at(index) is the extent, or null.
  */
 #ifndef EXOPOOL_EXTENT_SEARCH_H
 #define EXOPOOL_EXTENT_SEARCH_H

@@ -21,17 +21,17 @@
 
 #include "chain.h"
 
-#define EXO_LOOP_CHAINS 64     /* chains in flight: the device of a table has its throughput with that many */
-#define EXO_LOOP_ENTRIES 64    /* of the submission queue: each chain has one read under way at most */
+#define EXO_LOOP_CHAINS 64     /* chains in flight: enough for a device's full throughput */
+#define EXO_LOOP_ENTRIES 64    /* of the submission queue: each chain has at most one read in flight */
 #define EXO_LOOP_SQE_BYTES 128 /* NVMe commands do not fit in 64 */
-#define EXO_LOOP_CQE_BYTES 32  /* which NVMe commands want as well */
+#define EXO_LOOP_CQE_BYTES 32  /* NVMe commands need these too */
 #define EXO_LOOP_SQ_BYTES (EXO_LOOP_ENTRIES * EXO_LOOP_SQE_BYTES)
 /* Of both rings' heads and the completion queue, which has twice as many entries. The kernel's is 8 KiB. */
 #define EXO_LOOP_CQ_BYTES (2 * EXO_PAGE_SIZE)
 
 /*
- * Chain i of the region starts at EXO_LOOP_CHAIN_AT(i), so that its page is aligned for direct I/O. What a chain
- * has behind its page is never used (chain.h), and ends before the next chain starts.
+ * Chain i of the region starts at EXO_LOOP_CHAIN_AT(i), so that its page is aligned for direct I/O. The bytes of a
+ * chain behind its page are never used (chain.h), and end before the next chain starts.
  */
 #define EXO_LOOP_STRIDE (2 * EXO_PAGE_SIZE)
 #define EXO_LOOP_PAGE_AT(i) ((__u64)(i)*EXO_LOOP_STRIDE + EXO_PAGE_SIZE)
@@ -47,7 +47,7 @@ enum exo_loop_kind {
   EXO_LOOP_NVME = 1, /* NVMe commands to the device that the file is on */
 };
 
-/* Offsets in the rings, as io_uring_setup tells them; fixed once the program is loaded. */
+/* Offsets in the rings, as io_uring_setup tells them; constant once the program is loaded. */
 struct exo_loop_ring {
   __u32 cq_head;
   __u32 cq_tail;
@@ -56,7 +56,7 @@ struct exo_loop_ring {
 };
 
 struct exo_loop_chain {
-  __u64 path[EXO_HEIGHT_MAX]; /* path[0 .. hops-1]: pages that were asked for */
+  __u64 path[EXO_HEIGHT_MAX]; /* path[0 .. hops-1]: requested pages */
   __u32 hops;
   __u32 status; /* enum exo_chain_status; EXO_CHAIN_GOING until it has ended */
 };
@@ -77,7 +77,7 @@ struct exo_loop {
   __u32 extent;    /* the file's extents are [extent, extent + extents) of the map */
   __u32 extents;
   __u32 snapshot;   /* the file's slot in the map of snapshots */
-  __u32 generation; /* what that slot must say at each hop */
+  __u32 generation; /* the value that the slot must have at each hop */
   /* out */
   __u32 started; /* chains whose first read was submitted; 0 starts a batch */
   __u32 live;    /* chains that have not ended */

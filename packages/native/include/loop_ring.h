@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * What a BPF program in io_uring's wait loop (Linux 7.1) sees of the ring: entries of both queues, with room for NVMe
- * commands, and the kernel's functions. For programs only, behind kernel_types.h and bpf_helpers.h.
+ * The ring as a BPF program in io_uring's wait loop (Linux 7.1) sees it: entries of both queues, with room for NVMe
+ * commands, and the kernel's functions. For programs only; include it after kernel_types.h and bpf_helpers.h.
  */
 #ifndef EXOPOOL_LOOP_RING_H
 #define EXOPOOL_LOOP_RING_H
@@ -77,7 +77,7 @@ struct cqe {
 };
 EXO_ASSERT(sizeof(struct cqe) == EXO_LOOP_CQE_BYTES, "completion");
 
-/* Read from memory anew: what a loop decides by. */
+/* Read from memory again at each turn: the values that control a loop. */
 #define FRESH(place) (*(volatile __u32 *)(place))
 
 #define LOOP_INLINE static inline __attribute__((always_inline, unused))

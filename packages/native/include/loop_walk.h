@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * loop_step, the loop of a BPF program in io_uring's wait loop: takes the completions that are there, has each chain go
- * one hop on, and submits all new reads in one call.
+ * loop_step, the loop of a BPF program in io_uring's wait loop: takes the waiting completions, advances each chain by
+ * one hop, and submits all new reads in one call.
  *
- * Who includes this, at its end, has a map `loops` of one LOOP, and has defined
+ * Include this at the end of a program that has a map `loops` of one LOOP, and defines
  *
  *   LOOP               a struct with count, started, live, sq_tail and submitted
  *   LOOP_CHAINS        chains in flight at most, a power of two
@@ -14,7 +14,8 @@
  *
  * The first two return EXO_CHAIN_GOING when a read was filled in; anything else ends the chain.
  *
- * For the verifier: loops are open-coded iterators, and what they decide by is read from memory anew at each turn.
+ * For the verifier: loops are open-coded iterators, and the values that control them are read from memory again at each
+ * turn.
  */
 #ifndef EXOPOOL_LOOP_WALK_H
 #define EXOPOOL_LOOP_WALK_H

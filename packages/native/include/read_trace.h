@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * When one read of one thread crossed from a layer of the kernel into the next: the contract between the
- * probes (kernel/bpf/read_trace.bpf.c) and who reads (addon/door/read_trace_binding.cc).
+ * When one read of one thread crossed from a layer of the kernel into the next: the contract between the probes
+ * (kernel/bpf/read_trace.bpf.c) and the reader (addon/door/read_trace_binding.cc).
  *
  *   before -> syscall_in -> fs_in -> block_in -> driver_in -> issue -> driver_out
  *                                                                          | the device works
  *   after <- syscall_out <- fs_out <- running <- complete <----------------+
  *
- * One read is under way at a time. The reader sets the marks to zero before it and takes them after it, so a
- * probe stores a time and nothing else, and what the times mean is decided outside of the kernel. All are
- * CLOCK_MONOTONIC, in nanoseconds; zero: not passed.
+ * One read is in flight at a time. The reader sets the marks to zero before it and takes them after it, so a probe only
+ * stores a time. User space interprets the times. All are CLOCK_MONOTONIC, in nanoseconds; zero: not reached.
  */
 #ifndef EXOPOOL_READ_TRACE_H
 #define EXOPOOL_READ_TRACE_H
@@ -27,7 +26,7 @@ enum exo_read_mark {
   EXO_MARK_FS_IN,
   EXO_MARK_BLOCK_IN,
   EXO_MARK_DRIVER_IN,
-  EXO_MARK_ISSUE, /* the driver says that it starts the request */
+  EXO_MARK_ISSUE, /* the driver reports the start of the request */
   EXO_MARK_DRIVER_OUT,
   EXO_MARK_COMPLETE, /* on any CPU; the marks around it are the reader's */
   EXO_MARK_RUNNING,  /* the last time that the reader got a CPU */
@@ -40,7 +39,7 @@ enum exo_read_mark {
 };
 
 struct exo_read_trace {
-  /* The reader as it is called in its namespace of process ids, and that namespace. */
+  /* The reader's process id in its PID namespace, and that namespace. */
   __u64 namespace_device;
   __u64 namespace_inode;
   __u32 thread;

@@ -2,10 +2,9 @@
 /*
  * The slab protocol: a consumer reads and writes ranges of memory that a producer leases to it.
  *
- * Leased memory is bytes: slabs of equal size, numbered from 0 in each lease. The producer sees no keys and
- * no values, only ranges, so it needs no hash table and gives memory back by unmapping it. Everything runs
- * over one TCP connection (a session); all integers are little-endian; every message has a fixed size or says
- * its size.
+ * Leased memory is bytes: slabs of equal size, numbered from 0 in each lease. The producer sees no keys and no values,
+ * only ranges, so it needs no hash table and gives memory back by unmapping it. Everything runs over one TCP connection
+ * (a session); all integers are little-endian; every message has a fixed size or a size field.
  *
  *   consumer                                              producer
  *   HELLO      ticket, ephemeral X25519 key ------------>  checks the broker's signature, itself, the time
@@ -14,21 +13,21 @@
  *              <-------- slabs, their size, the end, MAC  READY
  *   then frames in both directions; REFUSED with a reason, and the end, at any point before READY
  *
- * What is signed is a domain string and the SHA-256 of every byte before it in both directions, so neither
- * side's signature can be used for anything else. Both directions get a MAC key of their own:
+ * A signature covers a domain string and the SHA-256 of every byte before it in both directions, so it cannot be reused
+ * elsewhere. Both directions get a MAC key of their own:
  *
  *   keys = HKDF-SHA256(secret = X25519, salt = SHA-256(HELLO CHALLENGE PROOF), info = SLAB_KEY_INFO)
  *          bytes 0..15 consumer to producer, 16..31 producer to consumer
  *
- * A frame is a header of 48 bytes and its payload. The MAC (SipHash-2-4, 16 bytes) is over the header's first
- * 32 bytes, which hold a sequence number: 1, 2, 3 ... in each direction. A wrong MAC or number ends the
- * session. The payload is not covered: the consumer's own seal protects it end to end, which the producer
- * cannot be trusted to. Answers come in the order of their requests.
+ * A frame is a header of 48 bytes and its payload. The MAC (SipHash-2-4, 16 bytes) is over the header's first 32 bytes,
+ * which hold a sequence number: 1, 2, 3 ... in each direction. A wrong MAC or number ends the session. The MAC does not
+ * cover the payload: the consumer's own seal protects it end to end, since the producer is not trusted. Answers come in
+ * the order of their requests.
  *
- * The producer's application comes first. When it needs memory the producer asks every lease for a part of its
- * slabs (RECLAIM, with a grace period), the consumer moves what it wants to keep and gives back the slabs of
- * its choice (RELEASE of one). What is still missing then, or at once when it is urgent, is taken: GONE tells
- * which slabs, and the lease goes on with the others.
+ * The producer's application comes first. When it needs memory the producer asks every lease for a part of its slabs
+ * (RECLAIM, with a grace period), the consumer moves the data it wants to keep and releases slabs of its choice
+ * (RELEASE of one). After the grace period, or at once if the need is urgent, the producer takes the missing slabs:
+ * GONE names them, and the lease goes on with the others.
  */
 #ifndef EXOPOOL_SLAB_PROTOCOL_H
 #define EXOPOOL_SLAB_PROTOCOL_H
@@ -55,7 +54,7 @@
 #define SLAB_LEASE_ID_BYTES 16
 
 #define SLAB_PAYLOAD_MAX (1u << 20) /* one frame delays the others of its thread by some 100 us at most */
-#define SLAB_OUTSTANDING_MAX 1024   /* requests of a session on their way; more gain nothing at 25 Gb/s */
+#define SLAB_OUTSTANDING_MAX 1024   /* requests of a session in flight; more gain nothing at 25 Gb/s */
 #define SLAB_SESSIONS_MAX 128       /* of a server; bounds its buffers, 6 MiB each at worst */
 #define SLAB_SLABS_MAX 65536        /* of a lease: 4 TiB of 64 MiB slabs */
 #define SLAB_BYTES_MAX (1u << 31)   /* of a slab: offset + length stay in 32 bits */
@@ -124,7 +123,7 @@ enum slab_type {
   SLAB_READ = 1,    /* slab, offset, length -> OK and the bytes */
   SLAB_WRITE = 2,   /* slab, offset, length = payload -> OK */
   SLAB_RELEASE = 3, /* slab -> OK; of SLAB_ALL or the last one ENDED follows; unmapped before the answer */
-  SLAB_EXTEND = 4,  /* payload: a later ticket of the same lease -> OK, or why not */
+  SLAB_EXTEND = 4,  /* payload: a later ticket of the same lease -> OK, or the reason */
   SLAB_PING = 5,    /* -> OK */
   /* Notices of the producer, request 0. */
   SLAB_ENDED = 6,   /* the lease is over, status says why; then the end */
@@ -158,7 +157,7 @@ struct slab_header {
   uint8_t mac[SLAB_MAC_BYTES];
 };
 
-/* The broker's word; packages/memtrade/src/protocol/ticket.ts makes it. */
+/* Issued by the broker; packages/memtrade/src/protocol/ticket.ts makes it. */
 struct slab_ticket {
   uint8_t magic[4]; /* SLAB_TICKET_MAGIC */
   uint32_t slabs;

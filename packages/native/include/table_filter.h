@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * The filter of a table: says of most keys that are not in it that they are not, without a read.
+ * The filter of a table: rules out most absent keys without a read.
  *
  * A split-block Bloom filter, as Apache Parquet specifies it: a key's hash (XXH64, seed 0) chooses one block of
  * 32 bytes by its upper half, and one bit in each of the block's eight 32-bit words by its lower half. One key

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * The table file: a static B+-tree in 4 KiB pages, made to be walked by a verified BPF program.
+ * The table file: a static B+-tree in 4 KiB pages, designed for walks by a verified BPF program.
  *
  * One header for the kernel side (BPF), the addon (C++) and the documentation. All integers are little-endian,
  * all offsets are bytes from the start of the file, every page starts at a multiple of EXO_PAGE_SIZE.
@@ -18,9 +18,9 @@
  *   |        | order, 8 B each | by all keys    |                                      |         |
  *   +--------+-----------------+----------------+---------------------------------------+---------+
  *
- * A key is prefix + suffix. A slot holds the first four bytes of the suffix as a big-endian number, padded with
- * zeroes, so that most steps of a binary search compare two integers and touch no cell: a walker that pays for
- * each byte it copies (BPF) needs the first kilobyte of a page and one or two cells.
+ * A key is prefix + suffix. A slot holds the first four bytes of the suffix as a big-endian number, padded with zeroes,
+ * so most steps of a binary search compare two integers and touch no cell. A walker that pays for each copied byte
+ * (BPF) needs the first kilobyte of a page and one or two cells.
  *
  * In an interior page slot i's child holds the keys k with key(i) <= k < key(i+1). Slot 0's suffix is empty and
  * stands for minus infinity; it takes no part in the prefix. The others are shortest separators, not whole keys.
@@ -35,7 +35,7 @@
 #endif
 
 #define EXO_TABLE_MAGIC "EXOTABLE" /* 8 bytes, no terminator */
-#define EXO_TABLE_VERSION 3        /* 1 had no tombstones and 2 no filter: both are read as well */
+#define EXO_TABLE_VERSION 3        /* 1 had no tombstones, 2 no filter; readers accept both */
 
 #define EXO_PAGE_SIZE 4096
 #define EXO_KEY_MAX 511           /* two leaf cells with the longest key and inline value fit in one page */
@@ -49,7 +49,7 @@ enum exo_page_type { EXO_PAGE_LEAF = 1, EXO_PAGE_INTERIOR = 2, EXO_PAGE_FILTER =
 enum exo_value_kind {
   EXO_VALUE_INLINE = 0,  /* the bytes follow the key suffix in the cell */
   EXO_VALUE_OUTLINE = 1, /* a struct exo_value_ref follows the key suffix */
-  /* Nothing follows: the key was deleted, and what an older table has of it counts no more. */
+  /* Nothing follows: the key was deleted, and entries of older tables for it no longer count. */
   EXO_VALUE_TOMBSTONE = 2,
 };
 

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * The traversal: advances a chain by one page of a table. One text for the BPF program and for user space, so
- * all engines give the same results.
+ * The traversal: advances a chain by one page of a table. The BPF program and user space share this code, so all
+ * engines give the same results.
  *
- * A page may be hostile. Nothing in it is used before it is checked; a page that contradicts itself ends the
- * chain with EXO_CHAIN_CORRUPT. The walk descends one level a hop, and the caller counts the hops down from
- * the height of the table, so that no page can make a chain run on.
+ * A page may be hostile. Every field is checked before use; a page that contradicts itself ends the chain with
+ * EXO_CHAIN_CORRUPT. The walk descends one level a hop, and the caller counts the hops down from the height of the
+ * table, so no page can make a chain endless.
  *
- * A page need not be present as a whole. exo_fetch(chain, source, offset, length) brings bytes
- * [offset, offset + length) of the page at address `source` into chain->page, or returns non-zero: in user
- * space it is a memcpy, a BPF program defines its own. A hop fetches
+ * Only parts of a page need to be present. exo_fetch(chain, source, offset, length) brings bytes
+ * [offset, offset + length) of the page at address `source` into chain->page, or returns non-zero: in user space it is
+ * a memcpy, a BPF program defines its own. A hop fetches
  *
  *   head                 slots past the head        one or two cells
  *   [0, EXO_HEAD_BYTES)  when there are that many   child pointer, or key suffix and value
  *
- * For the BPF verifier: each EXO_FUNCTION is verified once by itself, loops have constant bounds, and every
- * index is masked to the size of its array. The masks change nothing after the checks; they are what the
- * verifier sees.
+ * For the BPF verifier: each EXO_FUNCTION is verified once by itself, loops have constant bounds, and every index is
+ * masked to the size of its array. The masks change nothing after the checks; they are for the verifier.
  */
 #ifndef EXOPOOL_TABLE_SEARCH_H
 #define EXOPOOL_TABLE_SEARCH_H
@@ -48,10 +47,10 @@ static inline int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset,
 #endif
 
 #define EXO_SEARCH_STEPS 9    /* 2^9 > EXO_SLOTS_MAX */
-#define EXO_EAGER_BYTES 256   /* fetched after a key suffix: most values are in it, and save a second copy */
+#define EXO_EAGER_BYTES 256   /* fetched after a key suffix: most values fit, which saves a second copy */
 #define EXO_SLOT_HEAD_BYTES 4 /* bytes of the suffix that a slot repeats */
 
-/* What a comparison says of the key; failures are EXO_CHAIN_CORRUPT and EXO_CHAIN_IO, both greater. */
+/* The key compared with a slot; failures are EXO_CHAIN_CORRUPT and EXO_CHAIN_IO, both greater. */
 enum exo_order { EXO_LESS = -1, EXO_EQUAL = 0, EXO_GREATER = 1 };
 
 EXO_INLINE const struct exo_page_header *exo_header(const struct exo_chain *chain) {
@@ -78,8 +77,8 @@ EXO_INLINE int exo_page_in_file(__u64 offset, __u64 file_size) {
 }
 
 /*
- * The eight bytes from `at` on as one number that orders as they do. They may reach past what is compared and past
- * the key or page, never past the chain: who asks cuts them off.
+ * The eight bytes from `at` on as one number in the same order. They may reach past the compared part and past the key
+ * or page, never past the chain: the caller truncates them.
  */
 EXO_INLINE __u64 exo_word(const __u8 *at) {
 #ifdef __BPF__
@@ -118,7 +117,7 @@ EXO_INLINE int exo_compare_prefix(struct exo_chain *chain) {
   return order == EXO_EQUAL && shorter < prefix_len ? EXO_LESS : order;
 }
 
-/* The first bytes of the key after the prefix, which it has, as a slot has them. */
+/* The first bytes of the key after the prefix, in the form of a slot's head. The key must have the prefix. */
 EXO_INLINE __u32 exo_key_head(const struct exo_chain *chain) {
   __u32 prefix_len = exo_header(chain)->prefix_len;
   __u32 left = chain->key_len - prefix_len;
@@ -199,7 +198,7 @@ EXO_INLINE int exo_value_fits(__u32 kind, __u32 value_len) {
   return kind == EXO_VALUE_TOMBSTONE && value_len == 0;
 }
 
-/* Leaves in the chain where the value of chain->slot is, and its kind: a tombstone is found as well. */
+/* Stores in the chain the place and kind of chain->slot's value: a tombstone is found as well. */
 EXO_FUNCTION int exo_take_value(struct exo_chain *chain, __u64 source) {
   if (!chain) return EXO_CHAIN_CORRUPT;
   const struct exo_page_header *header = exo_header(chain);
@@ -226,7 +225,7 @@ EXO_FUNCTION int exo_take_value(struct exo_chain *chain, __u64 source) {
   return EXO_CHAIN_FOUND;
 }
 
-/* Leaves in the chain the page to visit next: the child of chain->slot. */
+/* Stores in the chain the page to visit next: the child of chain->slot. */
 EXO_FUNCTION int exo_take_child(struct exo_chain *chain, __u64 source) {
   if (!chain) return EXO_CHAIN_CORRUPT;
   const struct exo_page_header *header = exo_header(chain);
@@ -238,7 +237,7 @@ EXO_FUNCTION int exo_take_child(struct exo_chain *chain, __u64 source) {
   return EXO_CHAIN_GOING;
 }
 
-/* Checks that the fetched head is that of the page which belongs here, and that its slots fit in it. */
+/* Checks that the fetched head belongs to this page, and that its slots fit. */
 EXO_INLINE int exo_page_is_sound(const struct exo_page_header *header, __u64 offset, __u64 table_id, __u32 level) {
   return header->type == (level == 0 ? EXO_PAGE_LEAF : EXO_PAGE_INTERIOR) && header->level == level &&
          header->table_id == table_id && header->offset == offset && header->count >= 1 &&

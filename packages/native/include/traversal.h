@@ -11,12 +11,12 @@
  *     return go_to(t, block_u64(t, 0));
  *   }
  *
- * `exopool traversal build` compiles it twice: for the kernel, where the verifier reads it, and as a native twin, on
- * which a chain that comes back goes on. `first` runs at user level only. Both see one chain, struct traversal, and
- * nothing else; what bounds a chain (struct exo_control) lies elsewhere, and is checked after each call.
+ * `exopool traversal build` compiles it twice: for the kernel, where the verifier reads it, and as a native twin, which
+ * continues a chain that comes back. `first` runs at user level only. Both see one chain, struct traversal, and nothing
+ * else. A chain's limits (struct exo_control) lie elsewhere, and are checked after each call.
  *
- * Every accessor checks its place: outside the block or the input there are zeros. Loops need constant bounds, and
- * functions with loops are best marked TRAVERSAL_FUNCTION: the verifier then reads them once.
+ * Every accessor checks its place and returns zeros outside the block or the input. Loops need constant bounds. Mark
+ * functions with loops TRAVERSAL_FUNCTION: the verifier then reads them once.
  */
 #ifndef EXOPOOL_TRAVERSAL_H
 #define EXOPOOL_TRAVERSAL_H
@@ -27,7 +27,7 @@
 
 #define TRAVERSAL_INPUT_MAX 128    /* bytes: a key, and where to begin */
 #define TRAVERSAL_STATE_WORDS 16   /* saved before each hop, so that a chain can go on elsewhere */
-#define TRAVERSAL_BLOCK_BYTES 4096 /* what is read at a time, from a multiple of itself */
+#define TRAVERSAL_BLOCK_BYTES 4096 /* the unit of reads, at a multiple of itself */
 #define TRAVERSAL_RESULT_MAX 4096  /* in the kernel; a longer result is finished at user level */
 
 enum traversal_verdict {
@@ -35,25 +35,25 @@ enum traversal_verdict {
   TRAVERSAL_DONE = 1,      /* the result is complete */
   TRAVERSAL_NOT_FOUND = 2, /* there is none */
   TRAVERSAL_FAIL = 3,      /* the block contradicts itself */
-  TRAVERSAL_USER = 4,      /* this hop is to be done again at user level */
+  TRAVERSAL_USER = 4,      /* repeat this hop at user level */
 };
 
-/* How a chain ended; the first are verdicts. */
+/* How a chain ended; the numbers before these are verdicts. */
 enum exo_traversal_end {
   EXO_TRAVERSAL_BOUND = 5,       /* more hops than allowed */
   EXO_TRAVERSAL_OUTSIDE = 6,     /* an offset behind the end of the file; negative ones are, too */
   EXO_TRAVERSAL_UNALIGNED = 7,   /* an offset that is no multiple of the block */
-  EXO_TRAVERSAL_GARBAGE = 8,     /* no verdict, or an impossible result */
-  EXO_TRAVERSAL_WROTE_INPUT = 9, /* its input is not what it was */
-  EXO_TRAVERSAL_ENDLESS = 10,    /* one call that did not return: only the native twin can */
+  EXO_TRAVERSAL_GARBAGE = 8,     /* an unknown verdict, or an impossible result */
+  EXO_TRAVERSAL_WROTE_INPUT = 9, /* it changed its input */
+  EXO_TRAVERSAL_ENDLESS = 10,    /* one call did not return, which is possible only in the native twin */
   /* From here on chains go on at user level. */
   EXO_TRAVERSAL_IO = 11,
-  EXO_TRAVERSAL_STALE = 12,    /* the snapshot of the file's extents does not hold any more */
+  EXO_TRAVERSAL_STALE = 12,    /* the snapshot of the file's extents is no longer valid */
   EXO_TRAVERSAL_STRADDLE = 13, /* a block does not lie in one piece on the device */
   EXO_TRAVERSAL_ENDS = 14,
 };
 
-#ifdef EXO_SOURCE /* the author's side: what is read is read-only */
+#ifdef EXO_SOURCE /* the author's side: inputs are read-only */
 #define EXO_READ_ONLY const
 #else
 #define EXO_READ_ONLY
@@ -73,18 +73,18 @@ struct traversal {
   __u32 pad;
   __u8 unused[TRAVERSAL_BLOCK_BYTES - TRAVERSAL_INPUT_MAX - 8 * TRAVERSAL_STATE_WORDS - 40];
   EXO_READ_ONLY __u8 block[TRAVERSAL_BLOCK_BYTES];
-  /* The second half is never used: it lets a verifier bound place and length each on its own. */
+  /* The second half is never used: it lets a verifier bound place and length separately. */
   __u8 result[2 * TRAVERSAL_RESULT_MAX];
 };
 EXO_ASSERT(sizeof(struct traversal) == 16384, "traversal");
 
-/* What bounds a chain. No traversal sees it. */
+/* A chain's limits. No traversal sees them. */
 struct exo_control {
-  __u64 offset; /* of the block that is wanted */
+  __u64 offset; /* of the wanted block */
   __u64 input_sum;
   __u64 state[TRAVERSAL_STATE_WORDS]; /* as before the last call of next */
   __u32 result_len;                   /* the same */
-  __u32 hops;                         /* blocks that were seen */
+  __u32 hops;                         /* visited blocks */
   __u32 end;                          /* 0: going; else enum traversal_verdict or exo_traversal_end */
   __u32 pad;
 };
@@ -144,7 +144,7 @@ TRAVERSAL_INLINE int go_to(struct traversal *t, __u64 offset) {
 
 /*
  * Appends bytes of the block to the result. Not 0: they do not lie in the block, or the result has no room for them
- * here; the verdict is then to be TRAVERSAL_USER (which at user level is a failure).
+ * here. Then return TRAVERSAL_USER (a failure at user level).
  */
 #ifdef __BPF__
 TRAVERSAL_FUNCTION int give_block(struct traversal *t, __u32 at, __u32 length) {
@@ -203,7 +203,7 @@ TRAVERSAL_INLINE void exo_save(struct exo_control *control, const struct travers
 
 #if defined(EXO_SOURCE) && defined(__BPF__)
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wcast-qual" /* what an author has as const is written here */
+#pragma GCC diagnostic ignored "-Wcast-qual" /* the author's const fields are written here */
 /* One hop: the block at control->offset is in t->block. 0: the chain wants another one. */
 TRAVERSAL_FUNCTION int exo_hop(struct exo_control *control, struct traversal *t, __u64 file_size) {
   if (!control || !t) return EXO_TRAVERSAL_GARBAGE;
@@ -212,7 +212,7 @@ TRAVERSAL_FUNCTION int exo_hop(struct exo_control *control, struct traversal *t,
   *(volatile __u64 *)&t->file_size = file_size;
   *(volatile __u32 *)&t->block_len = left < TRAVERSAL_BLOCK_BYTES ? left : TRAVERSAL_BLOCK_BYTES;
   exo_save(control, t);
-  /* A result of a length that cannot be is none that a chain could go on with. */
+  /* A chain cannot go on with a result of an impossible length. */
   if (t->result_len > TRAVERSAL_RESULT_MAX) return EXO_TRAVERSAL_GARBAGE;
   control->hops += 1;
   int end = exo_judge(control, t, next(t));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
-/* What the loader of a user-defined traversal shares with its programs in the kernel (in ../traversal). */
+/* The contract between the loader of a user-defined traversal and its programs in the kernel (kernel/traversal). */
 #ifndef EXOPOOL_TRAVERSAL_CALL_H
 #define EXOPOOL_TRAVERSAL_CALL_H
 
@@ -7,7 +7,7 @@
 #include "traversal.h"
 
 #define EXO_TRAVERSAL_CHAINS 64 /* a crossing, and in flight; as for tables (chain.h, loop.h) */
-/* Of one chain in the kernel: a verifier wants a bound. A longer one goes on at user level. */
+/* Hops of one chain in the kernel: a verifier needs a bound. A longer chain goes on at user level. */
 #define EXO_TRAVERSAL_KERNEL_HOPS 256
 
 /* page_cache.bpf.c: walk chains [first, first + count) of the maps. */
@@ -32,7 +32,7 @@ struct exo_traversal_loop {
   __u32 namespace_id;
   __u32 lba_shift;
   __u32 extents;    /* of the file, in the map of extents */
-  __u32 generation; /* what `snapshot` must say at each hop; 0 never holds */
+  __u32 generation; /* the value that `snapshot` must have at each hop; 0 never matches */
   __u32 snapshot;
   /* out */
   __u32 started;

@@ -3,12 +3,12 @@
 //
 //   lookup_instructions FOLDER DEPTHS CHAINS WINDOWS HOPS      such as: /mnt 1,6,10 1,16 5 2000
 //
-// FOLDER is on the device to measure. Each engine looks up the same keys in the same table of a depth, as many
-// at a time as CHAINS says: one call, waited for, after the other. Every hop reads its page from the device
-// (O_DIRECT, no cached interior pages), as the engines of the kernel do. Counted is everything that the machine does
-// meanwhile, at user level and in the kernel, checksums, interrupts and wake-ups included; what is done once (loading
-// programs, pinning, checking a page for the first time) is not. In each of the WINDOWS, of some HOPS each, the engines
-// take turns; the figure is the median.
+// FOLDER is on the device to measure. Each engine looks up the same keys in the same table of a depth, as many at a
+// time as CHAINS says: one call, waited for, after the other. Every hop reads its page from the device (O_DIRECT, no
+// cached interior pages), as the engines of the kernel do. The count includes all work of the machine meanwhile, at
+// user level and in the kernel, with checksums, interrupts and wake-ups. One-time work (loading programs, pinning,
+// checking a page for the first time) is not counted. In each of the WINDOWS, of some HOPS each, the engines take
+// turns; the figure is the median.
 //
 // Prints one JSON object a line, (1) for what was measured and (2) for an engine that does not run:
 //   1 {"engine":"pread","fileSystem":"ext4","depth":6,"chains":16,"instructionsPerHop":16200,
@@ -42,7 +42,7 @@ namespace {
 
 // The table has 3 ^ depth entries: 120 MB of pages at this one.
 constexpr unsigned kDepthMax = 10;
-// For what the file system writes behind, and for threads that were started, to come to rest: guest time.
+// Guest time for the file system's write-back and for started threads to become idle.
 constexpr useconds_t kSettleUs = 200'000;
 
 uint64_t random_state;
@@ -190,7 +190,7 @@ void MeasureDepth(Spinner *spinner, const std::string &folder, unsigned depth,
     unsigned count = std::max(1u, hops_wanted / (chains * depth));
     std::vector<Batch> batches = MakeBatches(table->header().entries, chains, count);
     double hops = static_cast<double>(count) * chains * depth;
-    // Once for what is done once.
+    // A warm-up for one-time work.
     for (const Contender &contender : contenders) Count(spinner, contender, table, batches);
     usleep(kSettleUs);
     for (unsigned window = 0; window < windows; window++) {

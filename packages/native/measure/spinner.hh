@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many instructions a piece of work takes, in a guest where one instruction is one nanosecond
-// (`exopool vm --icount`): all of them, those of interrupts, other threads and the kernel too.
+// How many instructions a piece of work takes, in a guest where one instruction is one nanosecond (`exopool vm
+// --icount`), with those of interrupts, other threads and the kernel.
 //
-// The processor must not idle, or its time would count as work. A child of the lowest priority counts turns of a
-// loop whenever nobody else has something to do; what it took is taken off:
+// The processor must not idle, or its time would count as work. A child of the lowest priority counts loop turns in
+// idle time; its time is subtracted:
 //
 //   elapsed   |==work==|..spin..|=interrupt=|..spin..|==work==|      instructions = elapsed - turns * each
 #pragma once
@@ -35,7 +35,7 @@ class Spinner {
       sched_setscheduler(0, SCHED_IDLE, &parameters);
       for (;;) *turns_ = *turns_ + 1;
     }
-    // The quietest of some moments: in the others something else ran as well.
+    // The quietest of several windows: in the others other work ran as well.
     for (int i = 0; i < kCalibrations; i++) {
       Start();
       usleep(kCalibrateUs);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `write_deep_table FILE DEPTH`: a table of 3 ^ DEPTH entries, as the counting program has them. Entry i has the key
-// of three bytes, the greatest first, and five zeroes, and i as its value of eight bytes.
+// `write_deep_table FILE DEPTH`: a table of 3 ^ DEPTH entries, as in lookup_instructions.cc. Entry i has the key of
+// three bytes, the greatest first, and five zeroes, and i as its value of eight bytes.
 #include <fcntl.h>
 
 #include <cstdio>

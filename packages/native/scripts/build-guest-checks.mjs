@@ -1,5 +1,5 @@
 /**
- * Builds the programs that check and measure the driver in guests, and the BPF programs that they load:
+ * Builds the programs that check and measure the driver in guests, with the BPF programs that they load:
  * `node scripts/build-guest-checks.mjs OUT`.
  */
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';

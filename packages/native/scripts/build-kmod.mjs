@@ -1,17 +1,17 @@
 /**
- * Builds exopool.ko, and a hooked nvme.ko where the distribution's source of the driver is given, for one kernel:
+ * Builds exopool.ko, and a hooked nvme.ko if the distribution's source of the driver is given, for one kernel:
  *
  *   node scripts/build-kmod.mjs OUT [--headers FOLDER] [--driver-source FOLDER|TAR] [--programs FOLDER]
  *
  * OUT gets `exopool.ko` and `nvme.ko`. Headers are those of the running kernel unless named; they may lie in an
- * unpacked Debian package. The driver's source is a kernel tree, or a tar of one such as Debian's linux-source-6.12.
- * Nothing is installed and nothing is loaded. `--programs` is where pahole is looked for first.
+ * unpacked Debian package. The driver's source is a kernel tree, or a tar of one such as Debian's linux-source-6.12. It
+ * neither installs nor loads a module. `--programs` is the first place to look for pahole.
  *
- * For its BPF type the module needs type information (BTF), which is made from that of the kernel: pahole, and a file
- * `vmlinux` in the headers' folder. Debian's packages have it.
+ * The module's BPF type needs type information (BTF), which is made from the kernel's. That takes pahole, and a file
+ * `vmlinux` in the headers' folder; Debian's packages have it.
  *
- * The compiler is CC, else cc: it need not be the kernel's own. Seen to work: gcc 12 for Debian's 6.12 and 7.2, which
- * were built with gcc 14 and 16.
+ * The compiler is CC, else cc, and may differ from the kernel's. Tested: gcc 12 for Debian's 6.12 and 7.2, which were
+ * built with gcc 14 and 16.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -54,7 +54,7 @@ function run(command, args) {
   if (status !== 0) fail(`${command} failed`);
 }
 
-/** Settings for a compiler that is older than the kernel's: flags that it does not know, and attributes. */
+/** Settings for a compiler older than the kernel's: unknown flags and attributes. */
 function compilerSettings() {
   const compiler = process.env.CC ?? 'cc';
   const probe = ['-fmin-function-alignment=16', '-c', '-x', 'c', '/dev/null', '-o', '/dev/null'];

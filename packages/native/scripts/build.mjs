@@ -1,5 +1,5 @@
 /**
- * Builds what is native: `build/Release/exopool.node` (node-gyp, incremental), one `build/Release/<name>.bpf.o` for
+ * Builds the native parts: `build/Release/exopool.node` (node-gyp, incremental), one `build/Release/<name>.bpf.o` for
  * each `kernel/bpf/<name>.bpf.c` (clang), and nbdkit's plugin. Builds in one folder take turns by a file lock.
  */
 import { spawnSync } from 'node:child_process';
@@ -22,7 +22,7 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Node's headers when they are installed with it, else undefined: node-gyp then downloads them. */
+/** Node's headers if they are installed with it, else undefined: node-gyp then downloads them. */
 function installedHeaders() {
   const prefix = path.resolve(process.execPath, '..', '..');
   const header = path.join(prefix, 'include', 'node', 'node_version.h');
@@ -34,7 +34,7 @@ function installedHeaders() {
   return `v${version.join('.')}` === process.version ? prefix : undefined;
 }
 
-/** The checkout's node-gyp, else the one that npm brings along for the scripts that it runs. */
+/** The checkout's node-gyp, else the one that npm provides for its scripts. */
 function findNodeGyp() {
   try {
     return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');

@@ -1,6 +1,6 @@
 /**
- * Which folder of C++ may include which: `node scripts/check-includes.mjs` prints what is wrong, a line each, and
- * fails then. A file and its header are one unit here, so two units that need each other are a circle, too.
+ * Which folder of C++ may include which. `node scripts/check-includes.mjs` prints each error on a line and then fails.
+ * A file and its header are one unit, so two units that include each other form a circle too.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -64,7 +64,7 @@ function circleOf(graph) {
   return undefined;
 }
 
-/** @param sources text by name, `room/file.cc`. @returns what is wrong, a line each. */
+/** @param sources text by name, `room/file.cc`. @returns the errors, a line each. */
 export function includeFindings(sources) {
   const findings = [];
   const graph = new Map();
@@ -79,7 +79,7 @@ export function includeFindings(sources) {
   return circle === undefined ? findings : [...findings, `circle: ${circle.join(' -> ')}`];
 }
 
-/** What lies in addon/ and nbd/. Files of nbd/ include each other without a folder. */
+/** The sources of addon/ and nbd/. Files of nbd/ include each other without a folder. */
 export function nativeSources(packageFolder) {
   const read = (folder, prefix) =>
     readdirSync(path.join(packageFolder, folder), { recursive: true })

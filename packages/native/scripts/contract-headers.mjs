@@ -1,5 +1,6 @@
 /**
- * What TypeScript knows of the headers of C, C++ and BPF, by header: `generate-contracts.mjs` writes it down. The kinds:
+ * The definitions that TypeScript gets from the headers of C, C++ and BPF, by header, for `generate-contracts.mjs`.
+ * Kinds:
  *
  *   defines    `#define NAME value`, all that begin with `prefix` or those `only`
  *   constants  constants of C++: `[name in TypeScript, expression in C++]`

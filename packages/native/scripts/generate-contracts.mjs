@@ -1,11 +1,11 @@
 /**
- * Makes `src/contracts.ts`: what TypeScript knows of the headers that C, C++ and BPF programs are compiled with.
+ * Generates `src/contracts.ts`: TypeScript's view of the headers of C, C++ and BPF programs.
  *
- * Which names there are is read from the headers; what they are worth says the compiler, by a program made of the same
- * headers. The file is in the repository, so it can be read before anything is built; `contracts.spec.ts` compares.
+ * The names are read from the headers; the compiler gives their values, by a program that includes the same headers.
+ * The file is in the repository, so it can be read before a build; `contracts.spec.ts` compares.
  *
  *   node scripts/generate-contracts.mjs            writes the file
- *   node scripts/generate-contracts.mjs --check    exit status 1 when it is not as it would be written
+ *   node scripts/generate-contracts.mjs --check    exit status 1 if the file would change
  *   --root FOLDER                                  of another copy of `include/` and `addon/`
  */
 import { spawnSync } from 'node:child_process';
@@ -39,7 +39,7 @@ function bodyOf(text, kind, name) {
   return found[1];
 }
 
-/** An enum's members, as they are called and as the compiler knows them. */
+/** An enum's members: their names, and the compiler's expressions for them. */
 function membersOf(text, name) {
   const isScoped = new RegExp(`\\benum class ${name}\\b`).test(text);
   const body = bodyOf(text, isScoped ? 'enum class' : 'enum', name);
@@ -81,7 +81,7 @@ function listing(opening, items, closing) {
   return `${opening.trimEnd()}\n${items.map((item) => `  ${item},\n`).join('')}${closing.trimStart()}`;
 }
 
-/** For each kind: the expressions whose values are needed, and the lines that are made of them. */
+/** For each kind: the expressions to evaluate, and the lines made of their values. */
 const kinds = {
   defines({ prefix, only, not = [] }, text) {
     const names = only ?? definesOf(text, prefix).filter((name) => !not.includes(name));

@@ -1,6 +1,6 @@
 /**
- * nbdkit's plugin, `exopool-nbd.so`: what is in nbd/, with the addon's slab client, which knows nothing of JavaScript.
- * Left out, and removed, where nbdkit or a header is missing.
+ * nbdkit's plugin, `exopool-nbd.so`: nbd/ with the addon's slab client, which does not depend on JavaScript. Skipped,
+ * and removed, if nbdkit or a header is missing.
  */
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';

@@ -2,14 +2,14 @@
 import { execFileSync } from 'node:child_process';
 
 /**
- * Of Debian 12, Ubuntu 22.04 and RHEL 9: a binary that is made with a glibc since 2.34 needs it for threads. Node 20
- * itself needs 2.28. The README says the same number.
+ * The glibc of RHEL 9; Debian 12 and Ubuntu 22.04 have newer ones. A binary built with glibc 2.34 or later needs it for
+ * threads. Node 20 itself needs 2.28. The README says the same number.
  */
 export const glibcMax = '2.34';
 
 /**
  * @param {string} binary
- * @returns {string} the newest glibc of which it takes a function, such as `2.34`.
+ * @returns {string} the newest glibc version among its functions, such as `2.34`.
  */
 export function neededGlibc(binary) {
   const symbols = execFileSync('objdump', ['-T', binary], { encoding: 'utf8', maxBuffer: 64 << 20 });

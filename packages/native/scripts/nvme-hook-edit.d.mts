@@ -1,2 +1,2 @@
-/** @throws an Error that says what the text lacks. */
+/** @throws an Error that names the missing part of the text. */
 export function addNvmeHook(text: string): string;

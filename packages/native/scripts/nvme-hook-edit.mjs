@@ -4,10 +4,10 @@
  *
  * - The submission queues' lock is taken with interrupts off wherever it is taken, since the completion handler now
  *   takes it as well.
- * - A read that has completed well, in one piece of memory, is offered to the hook before its request completes. If
- *   the hook names a block, the same command is submitted for it. The request is told, so that a retry reads it too.
+ * - A successful read into one piece of memory is offered to the hook before its request completes. If the hook names a
+ *   block, the same command is submitted for it. The request records the block, so that a retry reads it too.
  *
- * Found by shape, not by line; what is not found is named, and nothing is edited.
+ * Places are found by shape, not by line. If one is missing, the error names it, and nothing is edited.
  */
 
 const declareAfter = '#include "nvme.h"\n';
@@ -70,7 +70,7 @@ const call = `	if (exo_resubmit(nvmeq, req, le16_to_cpu(cqe->status) >> 1))
 		return;
 `;
 
-/** What the resubmission leans on; a driver without it keeps its commands another way. */
+/** The resubmission relies on this; a driver without it keeps its commands another way. */
 const needed = [
   'static inline void nvme_sq_copy_cmd(',
   'static inline void nvme_write_sq_db(struct nvme_queue *nvmeq, bool write_sq)',
@@ -86,7 +86,7 @@ function lockWithInterruptsOff(body) {
     .replaceAll('spin_unlock(&nvmeq->sq_lock);', 'spin_unlock_irqrestore(&nvmeq->sq_lock, exo_flags);');
 }
 
-/** @throws an Error that says what the text lacks. */
+/** @throws an Error that names the missing part of the text. */
 export function addNvmeHook(text) {
   const mapping = mappings.find((each) => each.needed.every((part) => text.includes(part)));
   const missing = [

@@ -1,11 +1,11 @@
 /**
- * Puts what this package carries ready-made into `prebuilds/`, for the architecture that this runs on:
+ * Puts the package's prebuilt files into `prebuilds/`, for this machine's architecture:
  *
  *   prebuilds/linux-x64/   exopool.node, *.bpf.o, exopool-nbd.so, without debug information
  *   prebuilds/dkms/        the module's sources with the contract header, as `dkms add` takes them
  *
- * A package that lacks a part of it is worse than none, so nothing is left out here: without clang, libbpf's headers or
- * nbdkit this fails. It also fails when a binary needs a newer glibc than the README says.
+ * A package with missing parts is worse than none, so this fails without clang, libbpf's headers or nbdkit. It also
+ * fails if a binary needs a newer glibc than the README says.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -53,7 +53,7 @@ function takeBinaries() {
   for (const { name, place } of taken) {
     const target = path.join(folder, name);
     if (name.endsWith('.bpf.o')) {
-      // Its debug sections are BPF's type information, which the kernel wants.
+      // Its debug sections are BPF's type information, which the kernel needs.
       copyFileSync(place, target);
       continue;
     }

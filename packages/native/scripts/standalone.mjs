@@ -1,7 +1,6 @@
 /**
- * Ordinary programs over the addon's code, for where JavaScript is too slow to be measured or checked: they are linked
- * with the addon's own objects. Node's functions, which some objects call, are stubs:
- * these programs never get there.
+ * Ordinary programs over the addon's code, for measurements and checks where JavaScript is too slow. They are linked
+ * with the addon's own objects. Node's functions, which some objects call, are stubs that these programs never reach.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +26,7 @@ function run(command, words) {
 
 /** Builds every `<folder>/<name>.cc` as the program `<out>/<name>`. @returns their paths. */
 export function buildPrograms(folder, out) {
-  // The addon itself may have come out of a cache, without its objects; what is up to date is not built again.
+  // The addon itself may come from a cache, without its objects; the build skips files that are up to date.
   run(process.execPath, ['scripts/build.mjs']);
   const scratch = mkdtempSync(path.join(tmpdir(), 'exopool-build-'));
   try {

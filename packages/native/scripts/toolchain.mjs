@@ -1,9 +1,9 @@
 /**
- * What this machine offers to build with. Printed, it is part of the key of the build cache (see `native` in
- * nx.json): another compiler, or libbpf coming or going, is another build.
+ * The build tools of this machine. The printed text is part of the key of the build cache (see `native` in nx.json):
+ * another compiler, or a change of libbpf, is another build.
  *
- * `EXOPOOL_WITHOUT_LIBBPF=1` and `EXOPOOL_WITHOUT_CLANG=1` act as if the package were not there, so that the forms
- * without them can be built and tested anywhere.
+ * `EXOPOOL_WITHOUT_LIBBPF=1` and `EXOPOOL_WITHOUT_CLANG=1` act as if the package were missing, so that builds without
+ * it can be tested anywhere.
  */
 import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
@@ -47,9 +47,9 @@ export function findNbdkit() {
 }
 
 /**
- * Linker flags that put the C++ runtime into what is linked, where its archive is installed: then one binary runs with
- * every libstdc++. The copy is hidden, since the node binary brings another one, and what nothing calls is left out,
- * since parts of it need a newer glibc. libgcc stays outside: its archive needs glibc 2.35, and node itself loads it.
+ * Linker flags that link the C++ runtime statically if its archive is installed: then one binary runs with every
+ * libstdc++. The copy is hidden, since the node binary has another one. Unused parts are left out, since some need a
+ * newer glibc. libgcc stays outside: its archive needs glibc 2.35, and node itself loads it.
  */
 export function staticRuntimeFlags() {
   const archive = output(compiler(), ['-print-file-name=libstdc++.a']);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The smallest program for exopool.ko: a block begins with the offset of the next one. scratch[0] counts down the
- * hops that are left; scratch[1] is what the last block has after its pointer. For measuring and for tests.
+ * remaining hops; scratch[1] is the number after the last block's pointer. For measuring and for tests.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"

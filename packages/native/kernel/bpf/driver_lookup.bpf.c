@@ -36,7 +36,7 @@ struct {
   __type(value, struct exo_chain);
 } chains SEC(".maps");
 
-/* The source of a page is its offset in the file: the module knows where the block is that this CPU looks at. */
+/* The source of a page is its offset in the file: the module knows the block that this CPU processes. */
 EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, __u32 length) {
   if (!chain || offset >= EXO_PAGE_SIZE || length > EXO_FETCH_MAX) return -1;
   if (length == 0) return 0;

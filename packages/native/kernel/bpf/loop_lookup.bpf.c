@@ -6,7 +6,7 @@
  * The same loop reads the file (EXO_LOOP_FILE) or sends NVMe commands past the file system and the block layer
  * (EXO_LOOP_NVME), which is why it translates offsets itself.
  *
- * The loop itself is loop_walk.h. For the verifier: what advances a chain are functions that it verifies once each.
+ * The loop itself is loop_walk.h. For the verifier: the functions that advance a chain are verified once each.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"

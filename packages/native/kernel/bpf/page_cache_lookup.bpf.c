@@ -2,26 +2,25 @@
 /*
  * Looks keys up in a mapped table, a batch in one system call.
  *
- * A lookup is a chain of dependent page reads. With the table's file mapped by the caller, the whole chain
- * can run inside one BPF_PROG_RUN: the program copies the parts of each page that a hop needs from the
- * caller's mapping, which is a copy out of the page cache when the data is warm. A page that is not there is
- * faulted in (the program may sleep), but a fault costs more than a read: this engine is for warm data. With
- * EXO_PRESENT_ONLY nothing is faulted in and nothing sleeps, so that a thread that must not wait can walk too.
+ * A lookup is a chain of dependent page reads. With the table's file mapped by the caller, the whole chain can run
+ * inside one BPF_PROG_RUN: the program copies the parts of each page that a hop needs from the caller's mapping, which
+ * is a copy out of the page cache when the data is warm. A missing page is faulted in (the program may sleep), but a
+ * fault costs more than a read: this engine is for warm data. With EXO_PRESENT_ONLY the program neither faults pages in
+ * nor sleeps, so a thread that must not wait can walk too.
  *
- * Linux 6.19 could read the file without a mapping (bpf_dynptr_from_file, on the vm_file of a bpf_iter_task_vma). Tried
- * on 7.2: 64 bytes take 1,240 counted instructions by that, and 350 by a copy from the mapping; a whole page 2,750. A hop
- * is three or four small copies, so all kernels use the mapping.
+ * Linux 6.19 could read the file without a mapping (bpf_dynptr_from_file, on the vm_file of a bpf_iter_task_vma). On
+ * 7.2 that takes 1,240 counted instructions for 64 bytes and 2,750 for a whole page; a copy of 64 bytes from the
+ * mapping takes 350. A hop is three or four small copies, so all kernels use the mapping.
  *
  * Chains lie in an array map that the caller has mapped. Pages are not copied there, but to a desk:
  *
  *   chain (mapped)   --key-->  root desk (the root, once a batch)  --key-->  desk (every other page)
  *                    <------------------------ result, value --------------------'
  *
- * A map that is mapped lies in vmalloc memory, and copying user memory to there has the kernel look the area up
- * under a lock each time (usercopy hardening), which costs as much as the copy. Desks are few enough to be in
- * ordinary memory. There is one of each kind for each walker: the copies may sleep, so a desk per CPU could be
- * taken over by another walk in the middle of a hop. The walker that never waits has a map of its own, since one
- * more desk in the others would be too many for one piece of memory.
+ * A mapped map lies in vmalloc memory. For each copy of user memory there the kernel looks the area up under a lock
+ * (usercopy hardening), which costs as much as the copy. Desks are few enough to be in ordinary memory. Each walker has
+ * one of each kind: copies may sleep, so another walk could overwrite a desk per CPU in the middle of a hop. The walker
+ * that never waits has a map of its own, since one more desk would make the others too large for one piece of memory.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"
@@ -79,7 +78,7 @@ EXO_FUNCTION int exo_fetch(struct exo_chain *chain, __u64 source, __u32 offset, 
   return copy_from_caller(chain->page + offset, length, source, offset);
 }
 
-/* The key and its length, word by word; what comes behind the key does no harm. */
+/* The key and its length, word by word; bytes behind the key do no harm. */
 EXO_FUNCTION int take_key(struct exo_chain *desk, const struct exo_chain *chain) {
   __u32 i;
 
@@ -92,7 +91,7 @@ EXO_FUNCTION int take_key(struct exo_chain *desk, const struct exo_chain *chain)
   return 0;
 }
 
-/* Leaves in the chain where the value lies, and the value. */
+/* Stores the value and its place in the chain. */
 EXO_FUNCTION int give_value(struct exo_chain *chain, const struct exo_chain *desk) {
   if (!chain || !desk) return EXO_CHAIN_CORRUPT;
   __u32 at = desk->value_at, length = desk->value_len;

@@ -3,10 +3,10 @@
  * Probes at the borders of the kernel's layers that store when one thread's read passed them. Contract and
  * picture: include/read_trace.h.
  *
- * Functions are the exact borders (fentry, fexit), but which function it is depends on the file system and the
- * driver: these programs get their target from the loader. Tracepoints lie near some borders, and are there also
- * where a kernel does not let its functions be traced. The loader takes one or the other for a border. A probe
- * costs about as much as what it measures: each does as little as it can, for any other thread one comparison.
+ * Functions are the exact borders (fentry, fexit), but they depend on the file system and the driver: the loader sets
+ * the target of these programs. Tracepoints lie near some borders, and exist even if a kernel does not allow tracing
+ * its functions. The loader takes one of the two for each border. A probe costs about as much as the step it measures.
+ * So each does as little as possible: one comparison for any other thread.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"
@@ -51,7 +51,7 @@ static inline struct exo_read_trace *own_trace(void) {
   return trace && trace->task == bpf_get_current_task() ? trace : 0;
 }
 
-/* On the way in the first passage counts: a read in parts has several. */
+/* On the way in the first passage counts: a split read has several. */
 static inline int mark_first(struct exo_read_trace *trace, enum exo_read_mark mark) {
   if (trace && !trace->marks[mark]) trace->marks[mark] = bpf_ktime_get_ns();
   return 0;
@@ -68,7 +68,7 @@ static inline struct exo_read_trace *own_below_block(void) {
   return trace && trace->marks[EXO_MARK_BLOCK_IN] ? trace : 0;
 }
 
-/* Finds the reader by what its namespace calls it; the kernel's own name for it is quicker to compare. */
+/* Finds the reader once by its id in its namespace. Later probes compare the task, which is quicker. */
 static inline struct exo_read_trace *find_reader(void) {
   struct exo_read_trace *trace = find_trace();
   struct bpf_pidns_info reader = {};
@@ -106,7 +106,7 @@ int driver_list_in(void) { return mark_first(own_below_block(), EXO_MARK_DRIVER_
 SEC("fexit")
 int driver_list_out(void) { return mark_last(own_below_block(), EXO_MARK_DRIVER_OUT); }
 
-/* The same work at a system call that does nothing, which tells what it costs. */
+/* The same work at a system call that does nothing, to measure its cost. */
 SEC("fentry")
 int idle_in(void) { return mark_last(own_trace(), EXO_MARK_IDLE); }
 
@@ -129,7 +129,7 @@ int point_syscall_out(void) {
   return mark_first(trace, EXO_MARK_SYSCALL_OUT);
 }
 
-/* Once the file system has looked the file up and locked it. */
+/* After the file system has looked the file up and locked it. */
 SEC("tp_btf/iomap_dio_rw_begin")
 int point_fs_in(void) { return mark_first(own_trace(), EXO_MARK_FS_IN); }
 

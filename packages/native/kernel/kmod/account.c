@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much each process reads. Its sessions share one account with a token bucket of chained reads. /proc/exopool
- * shows the sums and the accounts:
+ * How much each process reads. Its sessions share one account with a token bucket of chained reads. /proc/exopool shows
+ * the totals and the accounts:
  *
  *   chains_irq 6400             chains by mode
  *   ended_done 6398             and by how they ended
@@ -85,7 +85,7 @@ u32 exo_account_take(struct exo_account *account, u32 wanted) {
   if (!limit) return wanted;
   now_ns = ktime_get_ns();
   spin_lock(&account->lock);
-  /* More than a second would fill any bucket, and is where the product ends to be small. */
+  /* More than a second would fill any bucket, and the product could overflow. */
   account->tokens += div_u64(min_t(u64, now_ns - account->filled_ns, NSEC_PER_SEC) * limit, NSEC_PER_SEC);
   account->tokens = min(account->tokens, most);
   account->filled_ns = now_ns;

@@ -30,10 +30,10 @@
 #include "exopool.h"
 #include "stepping.h"
 
-/* Merged with a neighbour, a bio would not have a request for itself to be resubmitted with. */
+/* A bio that is merged with a neighbour has no request of its own to resubmit. */
 #define FLIGHT_FLAGS (REQ_OP_READ | REQ_SYNC | REQ_NOMERGE)
 
-/* Workers of the CPU where a completion arrived. Newer kernels want that said. */
+/* Workers of the CPU where a completion arrived. Newer kernels require this flag. */
 #ifdef EXO_HAS_WQ_PERCPU
 #define WORKER_FLAGS (WQ_HIGHPRI | WQ_MEM_RECLAIM | WQ_PERCPU)
 #else
@@ -116,8 +116,8 @@ static bool has_same_cgroup(const struct bio *bio, const struct bio *ready) {
 }
 
 /*
- * Makes the bio ready to be submitted. Most times it can be put back to what it was before it was submitted last,
- * and keeps its reference to the cgroup with that.
+ * Makes the bio ready to be submitted. Usually it can be restored to its state before the last submission, and so keeps
+ * its reference to the cgroup.
  */
 static void prepare_bio(struct exo_flight *flight) {
   struct block_device *bdev = flight->batch->snapshot->bdev;
@@ -152,7 +152,7 @@ static void expect_submissions(struct blk_plug *plug, u32 done, u32 count) {
   if (done % PLUG_MAX == 0) plug->nr_ios = min_t(u32, count - done, PLUG_MAX);
 }
 
-/* Steps what has arrived, and submits what goes on. False: nothing had arrived. */
+/* Steps the arrived flights, and submits those that go on. False: none had arrived. */
 static bool advance(struct exo_batch *batch) {
   struct exo_flight *flight, *following;
   struct blk_plug plug;
@@ -189,7 +189,7 @@ static void work(struct work_struct *work) {
   while (advance(batch)) cond_resched();
 }
 
-/* Ends the chains at their next step: a killed process waits for reads that are under way, and no more. */
+/* Ends the chains at their next step: a killed process only waits for the reads in flight. */
 static void cancel_if_killed(struct exo_batch *batch) {
   if (unlikely(fatal_signal_pending(current))) WRITE_ONCE(batch->cancelled, true);
 }
@@ -212,8 +212,8 @@ static void sleep_on(struct exo_batch *batch) {
 
 /*
  * Reaps completions of the queue that one of our bios is in; without a bio in a polled queue, sleeps. The bios take
- * turns: they may be in the queues of several CPUs, and one that a suspended device holds back must not keep those
- * from being reaped that the device waits for.
+ * turns, because they may be in the queues of several CPUs, and a bio that a suspended device holds back must not block
+ * the reaping of others that the device waits for.
  */
 static void poll(struct exo_batch *batch) {
   DEFINE_IO_COMP_BATCH(reaped);
@@ -289,7 +289,7 @@ void exo_batch_run(struct exo_batch *batch) {
   }
 }
 
-/* Also what has not been looked at since an earlier driver was loaded: the hook may have come. */
+/* Computed at each attach and refresh: a driver with the hook may have been loaded meanwhile. */
 u32 exo_modes_of(struct block_device *bdev, bool has_hook) {
   u32 modes = 1u << EXO_MODE_WAIT | 1u << EXO_MODE_THREAD;
 

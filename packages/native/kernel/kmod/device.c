@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/exopool. An open descriptor is a session: the files that were attached through it, and one batch.
+ * /dev/exopool. An open descriptor is a session: its attached files, and one batch.
  *
- * A session belongs to the process that opened it; its mutex lets one call in at a time, so threads that want to
- * look up in parallel open one each. What arrives from user space is copied and checked before anything is done.
- * Closing the last descriptor releases all; an ioctl holds the descriptor, so that cannot be while a chain flies.
+ * A session belongs to the process that opened it; its mutex admits one call at a time, so threads that look up in
+ * parallel open one session each. Arguments from user space are copied and checked before use. Closing the last
+ * descriptor releases everything; an ioctl holds the descriptor, so that cannot happen while a chain is in flight.
  */
 #include <linux/file.h>
 #include <linux/io_uring/cmd.h>
@@ -136,7 +136,7 @@ static long remove_file(struct exo_session *session, u32 file) {
   return 0;
 }
 
-/* EXO_MODE_BEST becomes what is best; NONE of the modes: it is not to be had for this file. */
+/* Replaces EXO_MODE_BEST by the best mode. Returns EXO_MODE_BEST if the file's device does not have the mode. */
 static enum exo_mode choose_mode(u32 wanted, u32 modes) {
   static const enum exo_mode order[] = {EXO_MODE_IRQ, EXO_MODE_POLL, EXO_MODE_WAIT};
   u32 i;
@@ -337,7 +337,7 @@ int exo_device_start(void) {
   int error = -ENOMEM;
 
   attachments = EXO_CACHE(exo_attached);
-  /* Of a session the kernel lets nothing but the requests be copied from and to user space. */
+  /* Of a session, usercopy allows only the requests to be copied from and to user space. */
   sessions = KMEM_CACHE_USERCOPY(exo_session, SLAB_NO_MERGE, requests);
   if (attachments && sessions) error = misc_register(&device);
   if (error) destroy_caches();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The module's parts and what they call of each other.
+ * The module's parts and their interfaces.
  *
  *   device.c      ioctls, sessions                      snapshot.c  extents of a file, pinned or watched
  *   chains.c      a batch of chains: submit, step, end  watch.c     tells when a file may have changed
@@ -21,14 +21,14 @@
 #include "driver_abi.h"
 #include "extents.h"
 
-/* A cache of its own for each type: /proc/slabinfo shows what is out, and unloading complains of what was lost. */
+/* A cache of its own for each type: /proc/slabinfo shows the objects in use, and unloading reports leaks. */
 #define EXO_CACHE(type) KMEM_CACHE(type, SLAB_NO_MERGE)
 
 /* programs.c */
 
 struct exo_ops {
   int (*next)(struct exo_hop *hop);
-  u64 id; /* chosen by who loads the program; sessions name it when they attach a file */
+  u64 id; /* chosen by the loader; sessions name it when they attach a file */
 };
 
 struct exo_program;
@@ -70,7 +70,7 @@ int exo_snapshots_start(void);
 void exo_snapshots_stop(void);
 struct exo_snapshot *exo_snapshot_get(struct file *file, u32 block_bytes, bool pin, u32 *refusal);
 void exo_snapshot_put(struct exo_snapshot *snapshot, bool pin);
-/* Between the two no block leaves the file. False: blocks may have left it since the snapshot. */
+/* Between the two calls no block leaves the file. False: blocks may have left it since the snapshot. */
 bool exo_snapshot_enter(struct exo_snapshot *snapshot, bool pin);
 void exo_snapshot_leave(struct exo_snapshot *snapshot, bool pin);
 
@@ -134,7 +134,7 @@ struct exo_batch {
   u32 empty_polls; /* this and the next belong to the calling task */
   u32 poll_next;
 
-  spinlock_t lock;          /* the rest; taken with interrupts off, and the last thing that a completion touches */
+  spinlock_t lock;          /* of the rest; taken with interrupts off; a completion touches it last */
   u32 live;                 /* chains that have not ended */
   struct list_head arrived; /* flights with a block that the program has not seen */
   struct task_struct *waiter;

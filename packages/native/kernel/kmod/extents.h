@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0) */
 /*
- * Where a block of a file is on its device. Apart from the rest, so that guest/extent_check.cc measures this very code
- * at user level.
+ * Where a block of a file is on its device. A file of its own, so that guest/extent_check.cc measures the same code at
+ * user level.
  */
 #ifndef EXOPOOL_EXTENTS_H
 #define EXOPOOL_EXTENTS_H
@@ -14,8 +14,8 @@ struct exo_extent {
 };
 
 /*
- * EXO_END_NONE, and where the block is on the device; else why it cannot be read. The first of `count` extents, one at
- * least, starts at 0; the file has at least one block.
+ * EXO_END_NONE with the block's place on the device; else why it cannot be read. The first of `count` extents, at least
+ * one, starts at 0; the file has at least one block.
  */
 static inline enum exo_end exo_extents_find(const struct exo_extent *extents, __u32 count, __u64 file_bytes,
                                             __u64 offset, __u32 block_bytes, __u64 *sector) {

@@ -2,8 +2,8 @@
 /*
  * Resubmission in the completion handler, with the NVMe driver that has the hook (see nvme_hook.h).
  *
- * The driver is found by its exported symbol, not linked to: without it the module loads all the same and
- * runs chains another way. While it is held, that driver cannot be unloaded.
+ * The driver is found by its exported symbol, without a link dependency: without the driver the module still loads and
+ * runs chains in another mode. While the symbol is held, the driver cannot be unloaded.
  */
 #include <linux/blk-mq.h>
 #include <linux/module.h>
@@ -23,7 +23,7 @@ static bool on_completion(struct request *request, sector_t *sector) {
   if (!flight || flight->batch->mode != EXO_MODE_IRQ || !exo_flight_step(flight)) return false;
   flight->resubmitted++;
   *sector = flight->sector + get_start_sect(flight->batch->snapshot->bdev);
-  bio->bi_iter.bi_sector = *sector; /* where it is read again, should another path have to take over */
+  bio->bi_iter.bi_sector = *sector; /* where another path reads it again after a failover */
   return true;
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * exopool.ko: lookups in on-disk indexes whose dependent reads follow one another in the kernel, as the program of
- * the index's format says. It keeps the promise of resubmission at the driver's completion for kernels that people
- * run, without patching them.
+ * exopool.ko: lookups in on-disk indexes with dependent reads that follow one another in the kernel, directed by a
+ * program for the index's format. It brings resubmission at the driver's completion to distribution kernels, without
+ * patches.
  *
- * Nothing happens until somebody opens /dev/exopool. The module cannot be unloaded while the device is open, while a
- * program of ours is loaded, or, so, while a chain is in flight.
+ * The module is idle until a process opens /dev/exopool. It cannot be unloaded while the device is open or a program of
+ * ours is loaded, so also not while a chain is in flight.
  *
- * Locks, from the outside in; who holds one takes only those below it. The kernels of distributions have no lockdep,
- * so this is what stands for it:
+ * Locks, from the outside in; the holder of one may take only those below it. Distribution kernels have no lockdep, so
+ * this table replaces it:
  *
  *   session->lock        device.c    mutex     one call at a time on a descriptor; held while a batch runs
  *   snapshots_lock       snapshot.c  mutex     attach, refresh, detach; a batch never takes it
@@ -17,17 +17,17 @@
  *   accounts_lock        account.c   mutex     a leaf
  *   account, totals      account.c   spinlock  leaves; tasks only, so interrupts stay on
  *   slot_lock            hook.c      mutex     a leaf
- *   cq_poll_lock         the driver  spinlock  held by who polls while completions run
+ *   cq_poll_lock         the driver  spinlock  held by the poller while completions run
  *   batch->lock          chains.c    spinlock  also taken in interrupts, so interrupts are off wherever it is taken
  *   runqueue, pool locks the kernel  spinlock  under batch->lock: wake_up_process, queue_work
  *   sq_lock              the driver  spinlock  in the hook's caller, after the program has run: nothing of ours is held
  *
- * Three waits need an order too. A batch waits for its bios, whose completions take batch->lock alone. Direct I/O that a
- * batch counts itself as (inode_dio_begin) is waited for under the inode lock, which a batch does not take again till
- * it has ended. Unloading a program waits for the batches in it, and those wait for devices only.
+ * Three waits need an order too. A batch waits for its bios, whose completions take batch->lock alone. Direct I/O that
+ * a batch counts itself as (inode_dio_begin) is waited for under the inode lock, which the batch does not take again
+ * until it has ended. Unloading a program waits for the batches in it, and those wait for devices only.
  *
- * What an interrupt touches (hook.c, exo_flight_step, on_bio_end) allocates nothing, sleeps nowhere, and reaches only
- * what its flight points to: the batch, the snapshot and the program, all held by the call that waits for the batch.
+ * Interrupt code (hook.c, exo_flight_step, on_bio_end) neither allocates nor sleeps. It reaches only the batch, the
+ * snapshot and the program of its flight, and the call that waits for the batch holds all three.
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the edited NVMe driver offers to exopool.ko; scripts/build-kmod.mjs copies it beside the driver's source.
+ * The edited NVMe driver's interface for exopool.ko; scripts/build-kmod.mjs copies it beside the driver's source.
  *
- * The driver calls the hook for each completed read that went well and is one piece of memory, before it completes
- * the request. True: the block at *sector (of the whole disk) is read next, into the same memory by the same
- * command, and the request stays under way. False: the request completes as ever.
+ * The driver calls the hook for each successful read into one piece of memory, before it completes the request. True:
+ * the block at *sector (of the whole disk) is read next, into the same memory by the same command, and the request
+ * stays under way. False: the request completes as ever.
  *
  * Called in the interrupt handler, in its thread or in a poll, inside rcu_read_lock: must not sleep nor submit.
  */

@@ -6,10 +6,10 @@
  *   exo_block(hop, size)                  the block itself, read-only, of a size known to the verifier
  *   exo_block_read(block, offset, to, to__sz)
  *                                         copies a part of it whose place is only known at run time; `block` is
- *                                         hop->offset, so that nobody gets another block than he thinks
+ *                                         hop->offset, so that no program gets another block by mistake
  *
- * A program may change the fields of its hop from `next` on, and nothing else of ours; how far a chain may go is
- * decided in chains.c, out of its reach. A program that is unloaded waits for the batches that run it.
+ * A program may change the fields of its hop from `next` on, and no other memory of the module. chains.c limits the
+ * length of a chain, out of the program's reach. Unloading a program waits for the batches that run it.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -55,7 +55,7 @@ __bpf_kfunc int exo_block_read(u64 block, u32 offset, void *to, u64 to__sz) {
 
 __bpf_kfunc_end_defs();
 
-/* Where the flag is gone, arguments are trusted unless marked otherwise. */
+/* In kernels without the flag, arguments are trusted unless marked otherwise. */
 #ifndef KF_TRUSTED_ARGS
 #define KF_TRUSTED_ARGS 0
 #endif
@@ -81,7 +81,7 @@ static bool is_valid_access(int off, int size, enum bpf_access_type type, const 
   return true;
 }
 
-/* Asked for each write of a program to a structure of the kernel's. */
+/* Called for each write of a program to a structure of the kernel. */
 static int check_write(struct bpf_verifier_log *log, const struct bpf_reg_state *reg, int off, int size) {
   if (btf_type_by_id(reg->btf, reg->btf_id) != READ_ONCE(hop_type)) return -EACCES;
   return off >= (int)offsetof(struct exo_hop, next) && off + size <= (int)sizeof(struct exo_hop) ? 0 : -EACCES;
@@ -186,7 +186,7 @@ int exo_programs_start(void) {
   return error;
 }
 
-/* What was registered the kernel forgets with the module. */
+/* The kernel unregisters everything with the module. */
 void exo_programs_stop(void) { kmem_cache_destroy(cache); }
 
 struct exo_program *exo_program_get(u64 id) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a file's blocks are on its device: taken once, shared by all who have the file attached, true for as long as
- * it is used.
+ * Where a file's blocks are on its device: taken once, shared by all attachments of the file, valid as long as it is
+ * used.
  *
- * Pinned, the file carries S_SWAPFILE, the flag by which the kernel keeps swap files in place: writes, truncation,
- * hole punching, defragmentation, renaming and unlinking are refused. Nobody may have it open for writing when the
- * flag is set, so nothing that began before is still under way.
+ * Pinned, the file carries S_SWAPFILE, the flag by which the kernel keeps swap files in place: writes, truncation, hole
+ * punching, defragmentation, renaming and unlinking are refused. No process may have it open for writing when the flag
+ * is set, so no earlier write is still in progress.
  *
- * Not pinned, each batch does what a direct read does. Under the inode's lock, shared, it makes sure that no block
- * has left the file since the snapshot (watch.c), and counts itself as direct I/O (inode_dio_begin). Whatever
- * removes or moves blocks takes that lock and waits for direct I/O to end first: so it can come before a batch,
- * which then ends as stale, or after it, and never in between.
+ * Not pinned, each batch does what a direct read does. Under the inode's lock, shared, it makes sure that no block has
+ * left the file since the snapshot (watch.c), and counts itself as direct I/O (inode_dio_begin). An operation that
+ * removes or moves blocks takes that lock and first waits for direct I/O to end. So it runs before a batch, which then
+ * ends as stale, or after it, never in between.
  *
  * Locks: snapshots_lock, then the inode's. A batch takes only the inode's.
  */
@@ -78,7 +78,7 @@ static int add_extent(struct exo_snapshot *snapshot, u32 *room, u64 start, secto
   return 0;
 }
 
-/* Asks the file system for each block; it flushes what is dirty, and answers 0 for what is not plainly on disk. */
+/* Asks the file system for each block. It flushes dirty data, and answers 0 for a block that is not plainly on disk. */
 static int map_blocks(struct exo_snapshot *snapshot, u32 *refusal) {
   struct inode *inode = inode_of(snapshot);
   sector_t blocks = DIV_ROUND_UP_ULL(snapshot->bytes, i_blocksize(inode));
@@ -157,7 +157,7 @@ static struct exo_snapshot *take_snapshot(struct file *file, u32 *refusal) {
   return snapshot;
 }
 
-/* The latest snapshot of the inode, if it is still true. */
+/* The latest snapshot of the inode, if it is still valid. */
 static struct exo_snapshot *find_snapshot(struct inode *inode) {
   struct exo_snapshot *snapshot;
 

@@ -2,14 +2,14 @@
 /*
  * Tells whether the blocks of a file may have changed.
  *
- * On ext4 and XFS, whatever moves or frees blocks of a file needs it open for writing: writes, truncation, hole
- * punching, defragmentation. Somebody who has it open now shows in i_writecount; somebody who had it open since the
- * watch began has been seen by this fsnotify mark when it was closed (FS_CLOSE_WRITE comes before the count goes
- * down), or when the file was truncated by name (FS_MODIFY comes inside the inode's lock). So under that lock, no
- * writer and a clean mark mean: not a block has left the file.
+ * On ext4 and XFS, every operation that moves or frees blocks of a file needs it open for writing: writes, truncation,
+ * hole punching, defragmentation. A present writer shows in i_writecount. A past writer since the watch began was seen
+ * by this fsnotify mark when it closed the file (FS_CLOSE_WRITE comes before the count goes down), or truncated it by
+ * name (FS_MODIFY comes inside the inode's lock). So under that lock, no writer and a clean mark mean that no block has
+ * left the file.
  *
  * Two ways around it are left. XFS deduplicates files that are open for reading; such a file has shared extents from
- * then on, which snapshot.c asks for. And a fanotify listener (CAP_SYS_ADMIN) can write silently through the
+ * then on, and snapshot.c checks for these. And a fanotify listener (CAP_SYS_ADMIN) can write silently through the
  * descriptors that it is handed, if it asked for writable ones.
  */
 #include <linux/fsnotify_backend.h>

@@ -8,6 +8,6 @@ __thread long exo_fuel;
 __attribute__((visibility("hidden"))) void __sanitizer_cov_trace_pc(void);
 
 void __sanitizer_cov_trace_pc(void) {
-  /* Zero is where no call is under way: the loader's own lines. */
+  /* Zero: no call is running, only the loader's own code. */
   if (exo_fuel > 0 && --exo_fuel == 0) longjmp(exo_left, 1);
 }

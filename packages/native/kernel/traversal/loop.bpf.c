@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A user-defined traversal (EXO_SOURCE) inside the kernel's io_uring wait loop (Linux 7.1). As kernel/bpf/loop_lookup.bpf.c:
- * each block that arrives is looked at at once, and the read of the next one goes into the ring; of the file, or as a
- * command to the NVMe device that it lies on.
+ * A user-defined traversal (EXO_SOURCE) inside the kernel's io_uring wait loop (Linux 7.1). As
+ * kernel/bpf/loop_lookup.bpf.c: each block is processed as it arrives, and the read of the next one goes into the ring:
+ * of the file, or as a command to its NVMe device.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"

@@ -12,7 +12,7 @@
 #include "traversal_call.h"
 #include EXO_SOURCE
 
-/* What an author has as const is written here. */
+/* The author's const fields are written here. */
 #pragma GCC diagnostic ignored "-Wcast-qual"
 
 char LICENSE[] SEC("license") = "GPL";

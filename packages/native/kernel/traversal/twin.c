@@ -2,8 +2,8 @@
 /*
  * The native twin of a user-defined traversal: the author's source (EXO_SOURCE), and two functions for the loader.
  *
- * It is compiled so that every basic block calls __sanitizer_cov_trace_pc (fuel.c), which counts: a call of `next`
- * that does not return is left by a jump. In the kernel the verifier has refused such a source before.
+ * It is compiled so that every basic block calls __sanitizer_cov_trace_pc (fuel.c), which counts: a call of `next` that
+ * does not return is ended by a jump. For the kernel the verifier refuses such a source.
  */
 #include <setjmp.h>
 
@@ -15,7 +15,7 @@ int (*exo_give)(struct traversal *t, __u32 at, __u32 length);
 
 extern __thread jmp_buf exo_left;
 extern __thread long exo_fuel;
-/* Basic blocks in one call. A call that searches a block takes some hundreds. */
+/* Limit of basic blocks in one call. A call that searches a block takes some hundreds. */
 #define EXO_FUEL 65536
 
 __attribute__((visibility("default"))) const unsigned exo_traversal_abi = TRAVERSAL_ABI;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# All checks of the driver, in a guest that is thrown away: check.sh BUILT TABLE ENTRIES [long]
+# All checks of the driver, in a disposable guest: check.sh BUILT TABLE ENTRIES [long]
 #
 # BUILT has exopool.ko and nvme.ko for the guest's kernel (scripts/build-kmod.mjs), the checks and the BPF objects
 # (scripts/build-guest-checks.mjs); TABLE is a table for lookup_check with ENTRIES entries. The guest has an empty NVMe
@@ -25,7 +25,7 @@ await() {
 }
 
 unload() {
-  # The program of a process that has just ended is let go of a moment later.
+  # The program of a process that has just ended is released a moment later.
   await "rmmod exopool 2>/dev/null"
 }
 
@@ -64,7 +64,7 @@ make_filesystems() {
 mount_filesystems() { mount "${device}p1" /mnt/ext4 && mount "${device}p2" /mnt/xfs || fail mount; }
 unmount_filesystems() { umount /mnt/ext4 /mnt/xfs || fail umount; }
 
-# Kernel memory that the checks' group is charged for: pages, and objects that nobody can reclaim. Not of it: what every
+# Kernel memory that the checks' group is charged for: pages, and unreclaimable objects. Without the memory that every
 # process has, and caches of files.
 charged_bytes() {
   echo 3 >/proc/sys/vm/drop_caches
@@ -169,7 +169,7 @@ check_removal() {
 }
 
 check_log() {
-  # Of the log, what the checks did not cause themselves by breaking devices.
+  # The log, without messages that the checks caused by breaking devices.
   if dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|deadlock|lockdep|hung task|leak|rcu.*stall|refcount'; then
     fail "the kernel complains"
   fi

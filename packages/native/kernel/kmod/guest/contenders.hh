@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is measured against whom: pread, io_uring and the driver's modes, by depth and by chains in flight.
+// The contenders: pread, io_uring and the driver's modes, by depth and by chains in flight.
 #pragma once
 
 #include <getopt.h>
@@ -50,8 +50,8 @@ inline std::vector<Contender> ContendersOf(Walks &walks, const ContenderOptions 
   return all;
 }
 
-// One turn of every contender, which must come to the same last blocks as the first of its depth.
-// `start` begins a measurement, and `measure` is what was measured since then, for a whole turn.
+// One turn of every contender, which must come to the same last blocks as the first of its depth. `start` begins a
+// measurement, and `measure` returns the measured value of a whole turn.
 inline void RunRound(const Walks &walks, std::vector<Contender> *all, const std::function<void()> &start,
                      const std::function<double()> &measure) {
   uint64_t expected = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The look-up of extents against a search from the first to the last, and how long it takes: extent_check
 //
-// Runs anywhere. Files of 1 to EXO_FILE_EXTENTS_MAX extents of random lengths; random blocks, within the file
-// and beyond, also such as lie in two extents. Prints a line of JSON for each number of extents; 1 at the
-// first wrong answer.
+// Runs anywhere. Files of 1 to EXO_FILE_EXTENTS_MAX extents of random lengths; random blocks, within the file and
+// beyond, some of them across two extents. Prints a line of JSON for each number of extents; 1 at the first wrong
+// answer.
 #include <cinttypes>
 
 #include "../extents.h"
@@ -18,7 +18,7 @@ constexpr uint32_t kCounts[] = {1, 4, 16, 64, 256, 1024, 4096, 16384, EXO_FILE_E
 constexpr uint32_t kBlockBytes = 4096;
 constexpr uint64_t kSector = 512;
 constexpr uint32_t kChecked = 2000;
-// So many that the clock does not matter, and so few that their list stays in the cache.
+// Enough to hide the clock's cost, and few enough that their list stays in the cache.
 constexpr uint32_t kLookups = 4096;
 constexpr int kRounds = 50;
 
@@ -39,7 +39,7 @@ File MakeFile(uint32_t count, Random *random) {
   return file;
 }
 
-// As the contract says it, without haste.
+// The contract, written plainly.
 exo_end FindSlowly(const File &file, uint64_t offset, uint64_t *sector) {
   if (offset % kBlockBytes != 0 || offset >= file.bytes || file.bytes - offset < kBlockBytes) return EXO_END_OUTSIDE;
   size_t in = file.extents.size();

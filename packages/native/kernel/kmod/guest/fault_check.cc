@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chains over a device that fails: fault_check FILE OBJECT SECONDS [file that ends it when it appears]
 //
-// Whatever the device does meanwhile, every chain ends, with the right block or with an I/O error and its errno.
-// Prints how many ended how; 1 at the first chain that ended otherwise.
+// Whatever the device does meanwhile, every chain ends, with the right block or with an I/O error and its errno. Prints
+// the counts by end; exits with 1 at the first chain that ended otherwise.
 #include <time.h>
 
 #include "chase_file.hh"

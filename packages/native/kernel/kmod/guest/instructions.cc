@@ -7,14 +7,13 @@
 // round, at least. Prints a line of JSON for each engine, depth and number of chains.
 //
 // In a guest under -icount shift=0, with one CPU and tsc=reliable, one instruction takes one nanosecond of guest time,
-// so the clock counts them; it repeats within a per cent.
-// A child of the class SCHED_IDLE counts loop turns in all the time that is left, and what is not its own is work.
-// Contenders take turns, and each round walks the same chains.
-// The disk should be slower than a switch to another process, as real ones are: an image without the host's cache.
+// so the clock counts them; it repeats within a per cent. A child of the class SCHED_IDLE counts loop turns in all idle
+// time; the rest of the time is work. Contenders take turns, and each round walks the same chains. The disk should be
+// slower than a switch to another process, as real ones are: an image without the host's cache.
 //
 // Polling is work, and how much of it is empty depends on the emulated device, whose time is not the guest's. The
-// module counts empty polls; they vary so much that their price is the slope of a line, and `poll` is what is left
-// of the work without them: what polling costs on a device that is never waited for.
+// module counts empty polls; they vary so much that their price is the slope of a line. `poll` is the work without
+// them: the cost of polling on a device that answers without delay.
 #include "contenders.hh"
 #include "spinner.hh"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random lookups in a table through the driver, against pread's: lookup_check TABLE OBJECT ENTRIES LOOKUPS [MODE]
 //
-// The table has the keys `key-%0400u` of all even numbers below 2 * ENTRIES, so long that it is high; half of the keys
-// asked for are absent.
+// The table has the keys `key-%0400u` of all even numbers below 2 * ENTRIES, so long that the tree is high; half of the
+// looked-up keys are absent.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -45,7 +45,8 @@ int main(int argc, char **argv) {
   TableFile::Options options;
   options.direct = true;
   auto table = TableFile::Open(argv[1], options, &failure);
-  // For pread, from the page cache: it is not what is checked here, and most of the time if each read has to sleep.
+  // For pread, from the page cache: it is not under test here, and would take most of the time if each read had to
+  // sleep.
   auto cached = TableFile::Open(argv[1], {}, &failure);
   if (table == nullptr || cached == nullptr) Die(std::string(argv[1]) + ": " + failure.detail);
   std::string refusal = engine.Attach(table.get());

@@ -3,7 +3,7 @@
 # Measures the driver in a guest: measure.sh BUILT instructions|wall_time|fairness DEVICE ext4|xfs [arguments]
 #
 # BUILT is as for check.sh. DEVICE is empty. Where it is NVMe, its driver is replaced by the one with the hook. Prints
-# what the program prints (its source says what that is): lines of JSON.
+# the program's output: lines of JSON that its source describes.
 set -eu
 built=$1 program=$2 device=$3 filesystem=$4
 shift 4
@@ -22,7 +22,7 @@ case $device in
     ;;
 esac
 await_device
-# Nothing may be left for the kernel to do behind.
+# No background work may remain in the kernel.
 case $filesystem in
   ext4) mkfs.ext4 -q -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
   xfs) mkfs.xfs -q -f "$device" ;;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chains fly while the file's blocks are moved, freed and taken by others: remap_storm FOLDER OBJECT ROUNDS
+// Chains run while the file's blocks are moved, freed and reused: remap_storm FOLDER OBJECT ROUNDS
 //
-// One process changes the file in every way that the file system has: truncation, hole punching, collapsed and
+// One process changes the file in every way that the file system offers: truncation, hole punching, collapsed and
 // inserted ranges, new files under its name, defragmentation, clones. After each change it fills the device's free
 // space with foreign blocks, so that a block that was freed soon holds them. Foreign blocks point out of the file and
-// have a number that no block of the file has. The other process walks chains without pause, and a chain that
-// ever sees a foreign block ends the test with 1. Refused and stale batches are counted; both sides must get through.
+// have a number that no block of the file has. The other process walks chains without pause, and a chain that ever sees
+// a foreign block ends the test with 1. Refused and stale batches are counted; both sides must get through.
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <signal.h>

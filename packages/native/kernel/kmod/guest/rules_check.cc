@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the driver refuses, and how chains end that do not find their way: rules_check FOLDER OBJECT
+// The driver's refusals, and the ends of chains that go astray: rules_check FOLDER OBJECT
 //
 // FOLDER is on ext4 or XFS, on a device of its own. Needs root. Exits with 1 at the first rule that does not hold.
 #include <linux/falloc.h>
@@ -49,7 +49,7 @@ DriverSession *OpenSession() {
   return session;
 }
 
-// Attaches, expects a refusal, and lets go of the descriptor.
+// Attaches, expects a refusal, and closes the descriptor.
 void Refused(const Test &test, int fd, exo_refusal refusal, const char *what) {
   DriverSession session;
   exo_attach attached;
@@ -126,7 +126,7 @@ void CheckReflink(Test &test) {
   unlink(test.path.c_str());
 }
 
-// In a child, that gives up its rights: only CAP_SYS_RAWIO may have chains walk a whole device.
+// In a child that drops its rights: chains over a whole device need CAP_SYS_RAWIO.
 void CheckDeviceNode(Test &test, const char *device) {
   DriverSession session;
   exo_attach attached;
@@ -259,7 +259,7 @@ void CheckBudget(Test &test) {
   close(fd);
 }
 
-// Whatever is asked, the answer is an errno.
+// Any call is answered by an errno.
 void CheckMisuse(Test &test) {
   DriverSession *session = OpenSession();
   exo_attach attached;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that computes and does nothing else, whose turns of a loop are counted.
+// A process that only computes, with a count of its loop turns.
 //
-// Of the class SCHED_IDLE it runs when nothing else wants the CPU, and what is not its own is work: system calls,
-// interrupts, context switches, all of it. Of the usual class it is a neighbour that wants its share.
+// In the class SCHED_IDLE it runs only on an otherwise idle CPU, so all other time is work: system calls, interrupts,
+// context switches. In the usual class it is a neighbour that wants its share.
 #pragma once
 
 #include <sched.h>
@@ -26,8 +26,8 @@ class Spinner {
         mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     child_ = fork();
     if (child_ == 0) Spin(policy);
-    // A turn takes 2 ns under -icount, and a little for the clock's ticks. Windows in which the kernel did more count
-    // for nothing.
+    // A turn takes 2 ns under -icount, and a little for the clock's ticks. Windows in which the kernel did more are
+    // discarded.
     for (int window = 0; window < kWindows; window++) {
       Start();
       usleep(kWindowUs);

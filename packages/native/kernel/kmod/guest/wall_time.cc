@@ -4,7 +4,7 @@
 //   wall_time [--file-system NAME] [--depths 6] [--chains 1,4,16,64] [--walks 640] FILE OBJECT
 //
 // On a null block device, which answers at once, it is the time of the software. Contenders take turns in each round,
-// after one that does what is done once. Prints a line of JSON for each engine, depth and number of chains.
+// after one warm-up round. Prints a line of JSON for each engine, depth and number of chains.
 #include "clock.hh"
 #include "contenders.hh"
 
