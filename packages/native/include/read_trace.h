@@ -46,7 +46,7 @@ struct exo_read_trace {
   __u32 unused;
   /* Of the kernel; only compared. */
   __u64 task;    /* the reader, found at its first read */
-  __u64 bio;     /* of the read under way, as is */
+  __u64 bio;     /* of the read in flight, as is */
   __u64 request; /* this */
   __u64 marks[EXO_MARKS];
 };

@@ -33,7 +33,7 @@
 enum traversal_verdict {
   TRAVERSAL_NEXT = 0,      /* by go_to only */
   TRAVERSAL_DONE = 1,      /* the result is complete */
-  TRAVERSAL_NOT_FOUND = 2, /* there is none */
+  TRAVERSAL_NOT_FOUND = 2, /* no result */
   TRAVERSAL_FAIL = 3,      /* the block contradicts itself */
   TRAVERSAL_USER = 4,      /* repeat this hop at user level */
 };
@@ -100,7 +100,7 @@ EXO_ASSERT(sizeof(struct exo_control) == 160, "control");
 
 #ifdef EXO_SOURCE
 
-/* --- What an author has ---------------------------------------------------------------------------------------- */
+/* --- For authors ------------------------------------------------------------------------------------------------ */
 
 static int next(struct traversal *t);
 static __u64 first(struct traversal *t) __attribute__((unused)); /* by the kernel's programs */
@@ -165,7 +165,7 @@ TRAVERSAL_INLINE int give_block(struct traversal *t, __u32 at, __u32 length) { r
 
 #endif
 
-/* --- What a chain is held to, in the kernel as at user level --------------------------------------------------- */
+/* --- The limits of a chain, in the kernel and at user level ------------------------------------------------------ */
 
 TRAVERSAL_INLINE __u64 exo_input_sum(const struct traversal *t) {
   __u64 sum = t->input_len;
@@ -183,7 +183,7 @@ TRAVERSAL_INLINE int exo_admit(const struct exo_control *control, __u64 file_siz
   return control->hops >= hops_max ? EXO_TRAVERSAL_BOUND : 0;
 }
 
-/* What a verdict means for the chain; 0: it goes on. */
+/* The end of the chain for a verdict; 0: it goes on. */
 TRAVERSAL_INLINE int exo_judge(struct exo_control *control, const struct traversal *t, int verdict) {
   if (exo_input_sum(t) != control->input_sum) return EXO_TRAVERSAL_WROTE_INPUT;
   if (verdict == EXO_TRAVERSAL_ENDLESS) return verdict;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages on their way to the backing file: a bounded number of frames of sealed pages, and one thread that
-// writes them.
+// The queue of pages for the backing file: a bounded number of frames of sealed pages, and one thread that writes them.
 //
 //   Reserve -> fill -> Publish -> queue -> thread: joins neighbours, writes -> free
 //

@@ -22,7 +22,7 @@ const command = 'node packages/native/scripts/generate-contracts.mjs';
 /** As prettier prints the rest. */
 const lineMax = 110;
 
-// --- What a header has ---
+// --- Parsing a header ---
 
 const withoutComments = (text) => text.replace(/\/\*[\s\S]*?\*\//g, ' ').replace(/\/\/[^\n]*/g, ' ');
 
@@ -51,7 +51,7 @@ function fieldsOf(text, name) {
   return [...bodyOf(text, 'struct', name).matchAll(/(\w+)\s*(?:\[[^\]]*\])?;/g)].map(([, field]) => field);
 }
 
-// --- What TypeScript calls it ---
+// --- Names in TypeScript ---
 
 /** The words of kIoUringBpf and of EXO_END_IO. */
 function wordsOf(name) {
@@ -153,7 +153,7 @@ const kinds = {
   },
 };
 
-// --- What it is worth ---
+// --- Values ---
 
 /** The value of each expression, a number or a text. */
 function evaluate(root, expressions) {

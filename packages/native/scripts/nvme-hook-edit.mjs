@@ -1,5 +1,5 @@
 /**
- * The edit that gives an NVMe driver the hook of `kernel/kmod/nvme_hook.h`, as a function from the text of the distribution's
+ * The edit that gives an NVMe driver the hook of `kernel/kmod/nvme_hook.h`, as a function from the distribution's
  * `drivers/nvme/host/pci.c` to the edited text.
  *
  * - The submission queues' lock is taken with interrupts off wherever it is taken, since the completion handler now

@@ -13,7 +13,7 @@ export const release = path.join(packageFolder, 'build', 'Release');
 const objects = path.join(release, 'obj.target', 'exopool', 'addon');
 const flags = ['-std=c++17', '-O2', '-g1', '-Wall', '-Wextra', '-Werror', '-DEXOPOOL_HAVE_LIBBPF'];
 
-/** Runs a command in the package's folder. @returns what it printed. @throws when it fails. */
+/** Runs a command in the package's folder. @returns its output. @throws if it fails. */
 function run(command, words) {
   const { status, error, stdout } = spawnSync(command, words, {
     cwd: packageFolder,

@@ -20,8 +20,8 @@ const firstLine = (command, args) => output(command, args)?.split('\n')[0];
 const compiler = () => process.env.CXX ?? 'c++';
 
 /**
- * Version of libbpf's headers, or undefined without them: asked of the compiler that will include them. The
- * library itself is opened at run time (see addon/base/bpf_library.hh), so an addon built here loads where it is missing.
+ * Version of libbpf's headers, or undefined without them: asked of the compiler that will include them. The library
+ * itself is opened at run time (see addon/base/bpf_library.hh), so an addon built here also loads without it.
  */
 export function findLibbpf() {
   if (process.env.EXOPOOL_WITHOUT_LIBBPF === '1') return undefined;

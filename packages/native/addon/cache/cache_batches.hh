@@ -23,7 +23,7 @@ struct CacheRead {
 
 class CacheReadBatch : public SlabBatch {
  public:
-  // `found`: kFound, or kMoved for values that are on their way to another place.
+  // `found`: kFound, or kMoved for values that are moving to another place.
   CacheReadBatch(std::shared_ptr<CacheAnswers> answers, std::shared_ptr<LeaseSeal> seal, SealMode mode,
                  CacheAnswerKind found, std::vector<CacheRead> reads)
       : answers_(std::move(answers)), seal_(std::move(seal)), mode_(mode), found_(found), reads_(std::move(reads)) {
@@ -64,7 +64,7 @@ class CacheReadBatch : public SlabBatch {
 
 class CacheWriteBatch : public SlabBatch {
  public:
-  // `places`: of all values, a request's one after the other, as many as `counts` says. Token 0: nobody waits.
+  // `places`: of all values, request by request, with `counts` values each. Token 0: no caller waits.
   CacheWriteBatch(std::shared_ptr<CacheAnswers> answers, uint64_t token, std::vector<CachePlace> places,
                   std::vector<uint32_t> counts)
       : answers_(std::move(answers)), token_(token), places_(std::move(places)), counts_(std::move(counts)) {}

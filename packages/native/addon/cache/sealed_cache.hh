@@ -29,7 +29,7 @@ struct CacheCounts {
 
 class SealedCache {
  public:
-  static constexpr uint64_t kMovingBytesMax = 16u << 20;  // values on their way from one segment to another
+  static constexpr uint64_t kMovingBytesMax = 16u << 20;  // values that are moving to another segment
 
   SealedCache(SealMode mode, SlabClientLoop *loop, std::shared_ptr<CacheAnswers> answers);
 
@@ -113,7 +113,7 @@ class SealedCache {
   GhostSet ghosts_;
   SegmentLog log_;
   std::unordered_map<uint64_t, Region> regions_;
-  // Values on their way from one place to another, by hash; a delete or a put of the key ends it.
+  // Values that are moving, by hash; a delete or a put of the key ends the move.
   std::unordered_map<uint64_t, Moving> moving_;
   uint64_t moving_bytes_ = 0;
   uint64_t leases_ = 0;

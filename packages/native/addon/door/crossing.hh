@@ -41,7 +41,7 @@ enum class BatchCode : int32_t { kUnsound = -1, kNoMemory = -2 };
 // In front of each entry of a batch: bytes of its key and of its value, 32 bits each.
 constexpr uint32_t kScanHeaderBytes = 8;
 
-// What an aggregate finds in values; kNone only counts.
+// The number that an aggregate reads from values; kNone only counts.
 enum class NumberType { kU8, kU16le, kU32le, kI32le, kF32le, kF64le, kNone };
 
 // --- Slabs

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The door to the engine of exopool.ko: whether it runs here, files, and counters. Its lookups come in by table_binding.cc.
+// The engine of exopool.ko for JavaScript: its support here, files and counters. table_binding.cc has its lookups.
 #include <memory>
 
 #include "door/binding.hh"

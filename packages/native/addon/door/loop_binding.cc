@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The door to the engines that advance in the kernel's rings: whether they run here, pins, and counters. Their
-// lookups come in by table_binding.cc.
+// The engines that advance in the kernel's rings, for JavaScript: their support here, pins and counters.
+// table_binding.cc has their lookups.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -93,7 +93,7 @@ Napi::Value OpenTraversal(const Napi::CallbackInfo &info) {
   return object;
 }
 
-// closeTraversal(handle): batches under way keep it.
+// closeTraversal(handle): running batches keep it.
 void CloseTraversal(const Napi::CallbackInfo &info) { info[0].As<Handle>().Data()->reset(); }
 
 // runTraversal(handle, inputs, hopsMax): Promise; inputs are at most TRAVERSAL_INPUT_MAX bytes each

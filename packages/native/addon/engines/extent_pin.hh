@@ -6,7 +6,7 @@
 // last process removes it:
 //
 //   pin     lock; mark, immutable (unless it was); sync; extents -> maps; generation -> its slot
-//   unpin   0 -> the slot, so chains under way come back stale; last one: not immutable, no mark; unlock
+//   unpin   0 -> the slot, so chains in flight come back stale; last one: not immutable, no mark; unlock
 //
 // Root can remove the attribute from a file in use. That changes the time of the file's last change, which is compared
 // after each batch: the batch's results do not count then, and later chains come back stale.

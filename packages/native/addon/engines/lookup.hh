@@ -34,8 +34,8 @@ class Lookup : public std::enable_shared_from_this<Lookup> {
   LookupResult &result(size_t key) { return results_[key]; }
   std::vector<LookupResult> &results() { return results_; }
 
-  // The rest is to be set before Start.
-  // Called from any thread: after each key's lookup, and after the last one. Either may be empty.
+  // Set the rest before Start. Called from any thread: after each key's lookup, and after the last one. Either may be
+  // empty.
   std::function<void(size_t key)> answered;
   std::function<void()> done;
   // Set once no caller waits any more. Lives as long as the functions.

@@ -27,7 +27,7 @@ constexpr timespec kPause = {0, 1'000'000};
 
 bool IsTransient(int error) { return error == EAGAIN || error == EBUSY || error == ENOMEM; }
 
-// A table's slot in the ring, given back with the table. Only the ring's thread sets and asks it.
+// A table's slot in the ring, freed with the table. Only the ring's thread uses it.
 class RingFile : public TableAttachment {
  public:
   explicit RingFile(int slot) : slot_(slot) {}

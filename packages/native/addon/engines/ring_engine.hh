@@ -58,7 +58,7 @@ struct RingCall {
 
 class RingEngine {
  public:
-  // Walks with a read under way. A virtio disk has all of its throughput at 64; each costs 12 KiB.
+  // Walks with a read in flight. A virtio disk reaches its full throughput at 64; each costs 12 KiB.
   static constexpr unsigned kChains = 128;
   // Tables whose files are registered; a table without a slot is read by its descriptor.
   static constexpr unsigned kFiles = 64;

@@ -61,7 +61,7 @@ struct Lease {
   uint64_t age;             // leases are numbered as they are made
   std::vector<Slab> slabs;  // empty once the lease has ended
   slab_status ended = SLAB_OK;
-  std::vector<uint32_t> gone;  // slabs that are not held any more, in the order in which they went
+  std::vector<uint32_t> gone;  // slabs that are no longer held, in the order in which they went
   uint32_t asked_times = 0;    // times that RECLAIM was sent; the last one:
   uint32_t asked_slabs = 0;
   uint32_t asked_grace_ms = 0;
@@ -92,7 +92,7 @@ class LeaseTable {
   void SetCapacity(uint32_t slabs);
   // Asks for slabs back. False: no such lease.
   bool Ask(const LeaseId &id, uint32_t slabs, uint32_t grace_ms);
-  // Takes up to `slabs`, the highest numbers first; a lease that holds none any more has ended.
+  // Takes up to `slabs`, the highest numbers first; a lease without slabs has ended.
   uint32_t Take(const LeaseId &id, uint32_t slabs);
   // One slab given back by its consumer.
   slab_status Release(Lease *lease, uint32_t slab);

@@ -22,7 +22,7 @@ struct SlabCounters {
   uint64_t refused[SLAB_REFUSALS] = {};
 };
 
-// What the sessions of one server share.
+// State shared by the sessions of one server.
 struct SlabService {
   SlabService(const Key &seed, const Key &broker_key, uint32_t slab_bytes, uint32_t capacity_slabs,
               LeaseRates rates = {})

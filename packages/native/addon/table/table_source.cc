@@ -71,7 +71,7 @@ void TableSource::Advance(Level *level) const {
   level->child += options_.bounds.reverse ? -1 : 1;
 }
 
-// Fills the levels down to 1, each with a child to visit. False when there is none left.
+// Fills the levels down to 1, each with a child to visit. False if none is left.
 Failure TableSource::Descend(bool *found) {
   size_t at = 0;
   while (at < levels_.size() && levels_[at].done) at++;

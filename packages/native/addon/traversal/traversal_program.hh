@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A user-defined traversal's program for the page cache (kernel/traversal/page_cache.bpf.c), and the file mapped for it.
+// A user-defined traversal's program for the page cache (kernel/traversal/page_cache.bpf.c), with its mapped file.
 #pragma once
 
 #include <string>

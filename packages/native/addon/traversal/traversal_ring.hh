@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chains of a user-defined traversal on a ring of one worker: up to 64 reads under way.
+// Chains of a user-defined traversal on a ring of one worker: up to 64 reads in flight.
 #pragma once
 
 #include <memory>

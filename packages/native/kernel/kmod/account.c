@@ -9,8 +9,8 @@
  *   resubmitted 31990           so many followed another in the completion handler
  *   process 812 chains 6400 hops 38392
  *
- * The scheduler charges work in interrupt handlers to nobody. The budget bounds that work: before it starts, a batch
- * takes the most reads that its chains may need, and gives back the reads that it did not use.
+ * The scheduler charges work in interrupt handlers to no process. The budget bounds that work: before it starts, a
+ * batch takes the most reads that its chains may need, and returns the unused reads afterwards.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>

@@ -241,7 +241,7 @@ static long run_ioctl(struct exo_session *session, struct exo_run __user *at) {
 
 /*
  * EXO_IOC_RUN by an io_uring, with the address of its argument as the command. It sleeps, so the ring hands it to one
- * of its workers, and the submitter goes on. One batch at a time for each session, as ever.
+ * of its workers, and the submitter goes on. Still one batch at a time for each session.
  */
 static int on_uring_command(struct io_uring_cmd *command, unsigned int flags) {
   u64 at = READ_ONCE(*(const u64 *)command->sqe->cmd);

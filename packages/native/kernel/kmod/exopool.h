@@ -96,7 +96,7 @@ void exo_accounts_stop(void);
 u32 exo_budget(void);
 struct exo_account *exo_account_get(void);
 void exo_account_put(struct exo_account *account);
-/* How many of `wanted` reads the process may do now; they count as done until given back. */
+/* How many of `wanted` reads the process may do now; they count as done until they are returned. */
 u32 exo_account_take(struct exo_account *account, u32 wanted);
 void exo_account_give_back(struct exo_account *account, u32 unused);
 void exo_account_add(struct exo_account *account, enum exo_mode mode, const struct exo_tally *tally);

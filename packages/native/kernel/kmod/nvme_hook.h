@@ -4,7 +4,7 @@
  *
  * The driver calls the hook for each successful read into one piece of memory, before it completes the request. True:
  * the block at *sector (of the whole disk) is read next, into the same memory by the same command, and the request
- * stays under way. False: the request completes as ever.
+ * stays in flight. False: the request completes as usual.
  *
  * Called in the interrupt handler, in its thread or in a poll, inside rcu_read_lock: must not sleep nor submit.
  */

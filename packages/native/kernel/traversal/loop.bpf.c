@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A user-defined traversal (EXO_SOURCE) inside the kernel's io_uring wait loop (Linux 7.1). As
+ * A user-defined traversal (EXO_SOURCE) inside the kernel's io_uring wait loop (Linux 7.1). Like
  * kernel/bpf/loop_lookup.bpf.c: each block is processed as it arrives, and the read of the next one goes into the ring:
  * of the file, or as a command to its NVMe device.
  */

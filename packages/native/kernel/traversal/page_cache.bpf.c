@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A user-defined traversal (EXO_SOURCE) over a mapped file, a batch in one system call. As kernel/bpf/page_cache_lookup.bpf.c,
- * but a hop copies its whole block.
+ * A user-defined traversal (EXO_SOURCE) over a mapped file, a batch in one system call. Like
+ * kernel/bpf/page_cache_lookup.bpf.c, but a hop copies its whole block.
  */
 // clang-format off: libbpf's header needs the types first
 #include "kernel_types.h"

@@ -65,7 +65,7 @@ void RunBatch(const Setup &setup, exo_mode mode, uint32_t count, Random *random,
   batch.Check(kModes[mode]);
 }
 
-// Batches of several sessions under way at a time on one ring, and one command that the driver does not have.
+// Batches of several sessions in flight at a time on one ring, and one command that the driver does not have.
 void CheckRing(const Setup &setup, int fd, uint64_t program) {
   constexpr uint32_t kSessions = 4;
   DriverSession sessions[kSessions];

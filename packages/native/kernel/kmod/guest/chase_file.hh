@@ -37,7 +37,7 @@ struct Block {
   uint64_t number;
 };
 
-// Writes it and closes it, so that nobody has it open for writing; then opens it for direct reads.
+// Writes and closes it, so that no process has it open for writing; then opens it for direct reads.
 inline int MakeChaseFile(const std::string &path, uint64_t blocks, uint32_t block_bytes, uint64_t seed,
                          std::vector<Block> *content) {
   Random random(seed);

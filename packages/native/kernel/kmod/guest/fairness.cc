@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process that only computes keeps of the CPU beside 64 chains that never rest.
+// The share of the CPU that a computing process keeps beside 64 chains that run without pause.
 //
 //   fairness [--file-system NAME] [--seconds 2] [--budgets 0,50000] FILE OBJECT
 //
