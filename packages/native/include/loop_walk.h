@@ -14,8 +14,7 @@
  *
  * The first two return EXO_CHAIN_GOING when a read was filled in; anything else ends the chain.
  *
- * For the verifier: loops are open-coded iterators, and the values that control them are read from memory again at each
- * turn.
+ * For the verifier: loops are open-coded iterators, and each turn reads their control values from memory again.
  */
 #ifndef EXOPOOL_LOOP_WALK_H
 #define EXOPOOL_LOOP_WALK_H

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which page of the device has which page of the leased slabs. A region is the slabs of one session, a place is a page
-// of it:
+// The map from pages of the device to pages of leased slabs. A region is one session's slabs, a place a page of it:
 //
 //   place   | region, 8 bits | page of the region, 24 bits |
 //

@@ -1,6 +1,5 @@
 /**
- * The definitions that TypeScript gets from the headers of C, C++ and BPF, by header, for `generate-contracts.mjs`.
- * Kinds:
+ * The definitions that TypeScript gets from C, C++ and BPF, by header, for `generate-contracts.mjs`. The kinds:
  *
  *   defines    `#define NAME value`, all that begin with `prefix` or those `only`
  *   constants  constants of C++: `[name in TypeScript, expression in C++]`

@@ -3,10 +3,9 @@
 //
 //   fairness [--file-system NAME] [--seconds 2] [--budgets 0,50000] FILE OBJECT
 //
-// Two processes that want one CPU get half of it each, and the work of interrupts and workers is charged to no process,
-// or to the interrupted one. For each mode and each budget (reads a second that a process may chain; 0: no limit) it
-// prints a line of JSON with the neighbour's share. The walker is greedy: after a refusal for its budget it retries at
-// once.
+// Two processes that want one CPU get half of it each, and interrupts and workers are charged to no process, or to the
+// interrupted one. For each mode and budget (chained reads a second; 0: no limit) it prints a line of JSON with the
+// neighbour's share. The walker is greedy: after a refusal for its budget it retries at once.
 #include <getopt.h>
 
 #include "spinner.hh"
