@@ -1,9 +1,9 @@
 /**
- * Suite cache: gets over loopback of what is all held, from one Node.js program, against Redis with ioredis.
+ * Suite cache: gets over loopback, all of them hits, from one Node.js program, against Redis with ioredis.
  *
- * Fair: the same keys and values, drawn from the same Zipf distribution; each server is a process of its own; contenders
- * take turns within every round, and every answer's length is looked at. Redis has auto-pipelining; its secured form has
- * TLS and values encrypted in the client, which ours has by itself.
+ * Fairness: all contenders have the same keys and values, drawn from the same Zipf distribution. Each server has its
+ * own process. Contenders take turns within every round, and the length of every answer is checked. Redis has
+ * auto-pipelining. Its secured form adds TLS and encryption in the client, which the sealed cache includes.
  */
 import { redisBenchmark } from '../harvest/redis-benchmark.js';
 import { needProgram } from '../harvest/applications/programs.js';
@@ -28,7 +28,7 @@ import { cacheRatios, checksOf, targets, targetsAtMost } from './ratios.js';
 import { swapRatios, swapRows } from './swap.js';
 
 const contenderNames = [...sealModes.map(nameOfSealed), ...redisNames, memcachedName];
-/** redis-benchmark's: connections, requests of each at a time, and how many in all. */
+/** Settings of redis-benchmark: connections, requests in flight on each, and requests in all. */
 const respLoad = { connections: 50, batch: 16, requests: 100_000, valueBytes: 1024, keys: 20_000 } as const;
 
 export async function runCache(options: SuiteOptions): Promise<SuiteResult> {
@@ -132,7 +132,7 @@ function rowOf(contender: CacheContender, valueBytes: number, shape: Shape, roun
   };
 }
 
-/** redis-benchmark against the front end over leased memory, and against Redis. */
+/** Runs redis-benchmark against the RESP front end over leased memory, and against Redis. */
 async function respRows(options: SuiteOptions): Promise<Row[]> {
   const { signal } = options;
   options.say('redis-benchmark');
@@ -170,7 +170,7 @@ async function respRows(options: SuiteOptions): Promise<Row[]> {
   }
 }
 
-/** Local memory of a pair by the cache's own count: index, segments, keys that were evicted lately. */
+/** Local memory per pair by the cache's own count: index, segments, lately evicted keys. */
 async function pairBytes({ pairs }: CachePlan, signal: AbortSignal): Promise<number> {
   const value = Buffer.alloc(16);
   const batch = 1000;
@@ -201,7 +201,7 @@ function lossRow({ points, longestMs, failures }: Loss): Row {
   };
 }
 
-/** Without what a machine lacks the rest still runs; a wish to stop is no lack. */
+/** If the machine lacks something, the part is left out and the rest runs. An abort is passed on. */
 async function orNote<T>(
   notes: string[],
   { signal }: Pick<SuiteOptions, 'signal'>,

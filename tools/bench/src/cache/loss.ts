@@ -1,4 +1,4 @@
-/** A producer is killed under load: how many gets are hits, and how long they take, before and after. */
+/** Kills a producer under load, and measures the share of hits and the latency of gets before and after. */
 import { Latencies } from '@exopool/demo/latencies';
 import { SlabProducer } from '../harvest/slab-producer.js';
 import { leasedCache } from './contenders/exopool.js';
@@ -11,7 +11,7 @@ const loops = 16;
 const slotMs = 50;
 
 export interface LossPoint {
-  /** Since the producer was killed. */
+  /** Seconds since the producer was killed. */
   readonly ms: number;
   readonly hitShare: number;
   readonly p99Us: number;
@@ -29,7 +29,7 @@ export async function measureLoss(seconds: number, signal: AbortSignal): Promise
     const lease = (producer: SlabProducer): Promise<CacheContender> =>
       leasedCache(producer, 'aes-128-gcm', 1);
     const [first, second] = [await lease(killed), await lease(stays)];
-    // Half of the keys are with each.
+    // Calls alternate between the two caches, so half of them lose their producer.
     await fill(first, records, valueBytes);
     await fill(second, records, valueBytes);
     const keys = drawKeys(records);
@@ -50,7 +50,7 @@ export async function measureLoss(seconds: number, signal: AbortSignal): Promise
         sums.calls += 1;
         sums.hits += value === undefined || value === null ? 0 : 1;
         sums.latencies.record(tookMs);
-        // A miss is answered at once: timers must get a turn.
+        // A miss returns at once, so the loop must let timers run.
         if (value === undefined) await new Promise(setImmediate);
       }
     };

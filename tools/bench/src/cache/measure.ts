@@ -1,4 +1,4 @@
-/** One window of one contender: Zipf-distributed gets of what is all there, each answer looked at. */
+/** One window of one contender: Zipf-distributed gets, all of them hits. Each answer is checked. */
 import { seededRandom } from '@exopool/demo/random';
 import { zipf } from '@exopool/demo/zipf';
 import { ExopoolError } from '@exopool/shared';
@@ -6,9 +6,9 @@ import { driveAsync, type Driven } from '../lookup/drive.js';
 import type { CacheContender } from './contenders/contender.js';
 import type { Shape } from './plan.js';
 
-/** Drawn before a window, so that drawing is not measured; asked for over and over. */
+/** Keys drawn before a window, so that drawing is not measured. They are repeated. */
 const drawnKeys = 65_536;
-/** Values of one write while filling. */
+/** Values in one write while filling. */
 const fillBatch = 64;
 
 export function keyOf(index: number): Buffer {
@@ -27,13 +27,13 @@ export async function fill(contender: CacheContender, records: number, valueByte
   }
 }
 
-/** The same keys for everybody. */
+/** The same keys for all contenders. */
 export function drawKeys(records: number): Buffer[] {
   const draw = zipf(records, seededRandom(1));
   return Array.from({ length: drawnKeys }, () => keyOf(draw()));
 }
 
-/** @throws ExopoolError `EXOPOOL_INTERNAL` when something that was stored is not there. */
+/** @throws ExopoolError `EXOPOOL_INTERNAL` if a stored value is missing. */
 export async function measure(
   contender: CacheContender,
   shape: Shape,

@@ -1,11 +1,11 @@
-/** Sizes, shapes of load and times of suite cache. */
+/** Sizes, load shapes and times of suite cache. */
 import { MiB } from '@exopool/shared';
 import type { SuiteOptions } from '../suite.js';
 
-/** How calls are made. */
+/** A load shape. */
 export interface Shape {
   readonly name: string;
-  /** Calls under way at a time, and keys of each. */
+  /** Calls in flight, and keys of each. */
   readonly inFlight: number;
   readonly keys: number;
 }
@@ -16,18 +16,18 @@ export const batches: Shape = { name: 'batches of 64', inFlight: 1, keys: 64 };
 export const shapes: readonly Shape[] = [sequential, inFlight, batches];
 
 export const valueSizes = [64, 1024, 16_384] as const;
-/** The size that the ratios are of. */
+/** The value size for the ratios. */
 export const ratioBytes = 1024;
 
 export interface CachePlan {
   readonly rounds: number;
   readonly seconds: number;
-  /** Of a contender's data; all of it is held. */
+  /** Size of a contender's data. The cache holds all of it. */
   readonly dataBytes: number;
   readonly recordsMax: number;
   /** Pairs for the measure of local memory. */
   readonly pairs: number;
-  /** Of the loss experiment: before and after the producer is killed. */
+  /** Seconds of the loss experiment before and after the kill. */
   readonly lossSeconds: number;
 }
 
@@ -38,7 +38,7 @@ export function cachePlan({
   windowSeconds,
 }: Pick<SuiteOptions, 'quick' | 'records' | 'rounds' | 'windowSeconds'>): CachePlan {
   return {
-    // Many short ones: a neighbour on the host spoils some, and medians do without those.
+    // Many short rounds: other guests on the host disturb some, and medians ignore those.
     rounds: rounds ?? (quick ? 9 : 15),
     seconds: windowSeconds ?? (quick ? 0.2 : 1),
     dataBytes: 48 * MiB,

@@ -1,4 +1,4 @@
-/** Pictures of suite cache: rates and times of 1 KiB values, what losing a producer looks like, and swap; of what was measured. */
+/** Plots of suite cache: rates and latencies of 1 KiB values, the loss of a producer, and swap, if measured. */
 import type { Plot, Row } from '../suite.js';
 import type { Loss } from './loss.js';
 import { inFlight, ratioBytes, rowName, sequential } from './plan.js';

@@ -1,15 +1,15 @@
-/** The figures that are asked of the sealed cache. */
+/** Ratios of the sealed cache, and their targets. */
 import type { Row } from '../suite.js';
 import { inFlight, ratioBytes, rowName, sequential } from './plan.js';
 
-/** What each ratio must reach at least. */
+/** Lower limits of ratios. */
 export const targets = {
   get_1k_gcm_vs_ioredis_throughput: 2,
   get_1k_gcm_vs_ioredis_sequential_p50: 2.5,
   get_1k_gcm_vs_secured_redis: 4,
 } as const;
 
-/** These are no more than … */
+/** Upper limits of ratios. */
 export const targetsAtMost = {
   gcm_cost_p50: 1.1,
   metadata_bytes_per_pair: 24,
@@ -35,7 +35,7 @@ export function cacheRatios(rows: readonly Row[]): Record<string, number> {
   return Object.fromEntries(Object.entries(ratios).filter(([, ratio]) => Number.isFinite(ratio)));
 }
 
-/** One for each ratio with a target that was measured. */
+/** One check for each measured ratio with a target. */
 export function checksOf(ratios: Readonly<Record<string, number>>): Record<string, boolean> {
   const least = Object.entries(targets).map(
     ([name, target]) => [name, (ratios[name] ?? NaN) >= target] as const,

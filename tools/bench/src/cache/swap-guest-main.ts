@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with an empty NVMe device: one process with half as much again as its group may have, swapping to a
- * file on the device, and to leased memory, sealed and not. Prints a line of JSON for each.
+ * Runs in a guest with an empty NVMe device. One process uses half as much again as the limit of its cgroup, and swaps
+ * to a file on the device, then to leased memory, sealed and not. Prints a line of JSON for each.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -37,7 +37,7 @@ run('mkfs.ext4', '-q', disk);
 mkdirSync(folder, { recursive: true });
 run('mount', disk, folder);
 writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+memory');
-// A page at a time: those beside it are of no use to visits in no order, wherever they are.
+// Swap in one page at a time: neighbours are useless for random visits on any device.
 writeFileSync('/proc/sys/vm/page-cluster', '0');
 for (const contender of swapContenders) {
   const answer = await withSwap(contender, () => hog(contender === 'no swap' ? unlimited : limitBytes));

@@ -1,6 +1,6 @@
 /**
- * Runs in a guest, and is measured: has more memory than its group may have, and visits its pages. Prints `filled`, waits
- * for a line, and prints how long the visits took as JSON.
+ * The measured process in a guest: uses more memory than the limit of its cgroup, and visits its pages. Prints
+ * `filled`, waits for a line, then prints the time of the visits as JSON.
  */
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
@@ -15,14 +15,14 @@ export interface HogArgument {
 
 export interface HogAnswer {
   readonly seconds: number;
-  /** Pages that were waited for meanwhile. */
+  /** Major page faults during the visits. */
   readonly faults: number;
-  /** Pages that did not hold what was written there. */
+  /** Pages with wrong content. */
   readonly wrong: number;
 }
 
 const pageBytes = 4096;
-/** Of a page, that is looked at. */
+/** Bytes that are checked per page. */
 const stride = 64;
 
 const { group, bytes, visits } = JSON.parse(process.argv[2] ?? '{}') as HogArgument;
@@ -31,7 +31,7 @@ const pages = bytes / pageBytes;
 const memory = Buffer.alloc(bytes);
 const draw = zipf(pages, seededRandom(1));
 const places = Uint32Array.from({ length: 2 * visits }, draw);
-// Nothing that can be made smaller: a word of each line, all different.
+// Data that does not compress: one word per cache line, all different.
 for (let page = 0; page < pages; page += 1)
   for (let at = 0; at < pageBytes; at += stride)
     memory.writeUInt32LE(wordOf(page, at), page * pageBytes + at);
@@ -53,7 +53,7 @@ function wordOf(page: number, at: number): number {
   return (Math.imul(page * pageBytes + at, 0x9e3779b1) ^ page) >>> 0;
 }
 
-/** Reads each page, and writes every fourth: what is written has to go out again. */
+/** Reads each page and writes every fourth one, since a written page must be swapped out again. */
 function visit(some: Uint32Array): number {
   let wrongs = 0;
   some.forEach((page, index) => {

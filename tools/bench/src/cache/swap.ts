@@ -1,8 +1,8 @@
 /**
- * A process with half as much again as its group may have, in guests that have the kernel's nbd: swapping to a disk and to
- * leased memory, sealed and not. The guests' clocks count instructions, one a nanosecond, so times are those of a slow
- * processor and can be compared with each other, whatever the machine. Everything shares the guest's one CPU, the
- * producer, too.
+ * Compares swap to a disk with swap to leased memory, sealed and not, in guests that have the kernel's nbd. A process
+ * uses half as much again as the limit of its cgroup. The guests' clocks count instructions, one per nanosecond, so
+ * times are those of a slow processor and comparable with each other on any machine. All processes, also the producer,
+ * share the guest's one CPU.
  */
 import { fileURLToPath } from 'node:url';
 import { GiB, MiB } from '@exopool/shared';
@@ -13,7 +13,7 @@ import type { SwapArgument, SwapContender, SwapFigures } from './swap-guest-main
 
 const kernel = '6.12';
 const guestMain = fileURLToPath(new URL('swap-guest-main.js', import.meta.url));
-/** QEMU's NVMe device, and the same with answers that are held back by a millisecond. */
+/** QEMU's NVMe device, and the same with answers delayed by a millisecond. */
 export const swapDisks = [
   { name: 'swap, local disk', ratio: 'local_disk', readMs: undefined },
   { name: 'swap, disk behind a network', ratio: 'network_disk', readMs: 1 },
@@ -24,7 +24,7 @@ const ratioNames: Partial<Record<SwapContender, string>> = {
   'leased memory, off': 'off',
 };
 
-/** Found in the guest where they are here, with the packages of Debian that have them. */
+/** Programs of this machine that the guest runs, with their Debian packages. */
 const programs = [
   ['mkfs.ext4', 'e2fsprogs'],
   ['mkswap', 'util-linux'],
@@ -32,7 +32,7 @@ const programs = [
   ['nbdkit', 'nbdkit'],
 ] as const;
 
-/** @throws ExopoolError with what is missing, or of the guest. */
+/** @throws ExopoolError if a program is missing, or the guest fails. */
 export async function swapRows(options: SuiteOptions): Promise<Row[]> {
   for (const [name, aptPackage] of programs) needProgram(name, aptPackage);
   const argument: SwapArgument = { limitBytes: 96 * MiB, visits: options.quick ? 4000 : 20_000 };
@@ -62,7 +62,7 @@ function rowOf(name: string, { contender, visits, seconds, faults, wrong }: Swap
   };
 }
 
-/** Visits a second, leased memory's over the disk's. */
+/** Ratio of visits per second: leased memory to the disk. */
 export function swapRatios(rows: readonly Row[]): Record<string, number> {
   const rate = (name: string, contender: string): number =>
     rows.find((row) => row.name === name && row.contender === contender)?.ops_per_s ?? NaN;

@@ -1,6 +1,6 @@
 /**
- * A burst on a harvested Redis: from one moment to the next three times as many requests, and for all data alike. How
- * long until its p99 is again what it is in the same burst when nothing was taken, with and without prefetch.
+ * A burst on a harvested Redis: suddenly three times the requests, uniformly over all data. Measures the time until its
+ * p99 is the same as in a burst without harvesting, with prefetch and without.
  */
 import { join } from 'node:path';
 import { MachineJournal } from '@exopool/native';
@@ -18,10 +18,10 @@ export interface BurstRound {
   readonly medium: BurstMedium;
   readonly isPrefetching: boolean;
   readonly burst: LoadWindow;
-  /** Milliseconds until the old p99; `undefined`: not within the burst. */
+  /** Milliseconds until the p99 without harvesting is reached; `undefined` if the burst ends before. */
   readonly backMs: number | undefined;
   readonly prefetchedBytes: number;
-  /** Before the burst: swapped out; and on a disk. */
+  /** Bytes swapped out before the burst, and those of them on a disk. */
   readonly swappedBytes: number;
   readonly diskBytes: number;
 }
@@ -31,12 +31,12 @@ export interface BurstResult {
   readonly rounds: readonly BurstRound[];
 }
 
-/** Points differ by this much among themselves on a quiet machine. */
+/** Points vary by this factor on a quiet machine. */
 const tolerance = 1.25;
-/** Points in a row that must be as before. */
+/** Points in a row that must reach the p99. */
 const calmPoints = 2;
 
-/** @param application has bursts. Default: Redis. */
+/** @param application must have bursts. Default: Redis. */
 export async function burstRounds(options: RoundOptions, application = redis): Promise<BurstResult> {
   const { plan, folder, signal, say } = options;
   say('burst: starting and filling Redis');
@@ -61,7 +61,7 @@ export async function burstRounds(options: RoundOptions, application = redis): P
   }
 }
 
-/** A producer that finds no swap makes zram; one that finds a disk's puts zswap before it, where the kernel has that. */
+/** A producer makes zram if it finds no swap. If swap is on a disk, it puts zswap before it if the kernel has zswap. */
 async function swappingTo(
   medium: BurstMedium,
   { plan, folder }: RoundOptions,
@@ -109,7 +109,7 @@ function pointP99({ points, p99Us }: LoadWindow): number {
   return points.length === 0 ? p99Us : spreadOf(points.map((point) => point.p99Us)).median;
 }
 
-/** From `startMs` to the end of the first point that, like those after it, is not above `p99Us`. */
+/** Milliseconds from `startMs` to the end of the first of several points that do not exceed `p99Us`. */
 export function timeBack(
   { points }: Pick<LoadWindow, 'points'>,
   startMs: number,

@@ -1,9 +1,9 @@
 /**
- * A producer's slab server and its manager in a process of their own, with memory on loan, and the shortage in which it
- * is wanted back: announced through what the manager sees of the machine, at any moment between two of its looks.
+ * Runs a producer's slab server and its manager in a separate process, leases out memory, then causes a shortage: the
+ * free memory that the manager sees drops at any moment between two of its checks.
  *
- *   shortage ──▶ the next look ──▶ decision ──▶ slabs unmapped        emergency: at once
- *                                    └── asked, grace over ──▶ unmapped      else
+ *   shortage ──▶ next check ──▶ decision ──▶ slabs unmapped                 emergency: at once
+ *                                  └── request, end of grace ──▶ unmapped   otherwise
  */
 import { SlabServer, SlabSession } from '@exopool/native/internal';
 import { lookIntervalMs, SlabManager, type MachineMemory } from '@exopool/memtrade';
@@ -14,7 +14,7 @@ export interface GiveBackRequest {
   readonly bytes: number;
   readonly isEmergency: boolean;
   readonly graceMs: number;
-  /** After the loan stands, the shortage begins so much later. */
+  /** Delay from the completed lease to the shortage. */
   readonly delayMs: number;
 }
 
@@ -23,7 +23,7 @@ const slabsMax = 1024;
 const plenty: MachineMemory = { availableBytes: 64 * GiB, processBytes: 0, fullPressure: 0 };
 const pollMs = 1;
 
-/** @returns milliseconds from the shortage until all of it is unmapped. */
+/** @returns milliseconds from the shortage until all leased memory is unmapped. */
 async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackRequest): Promise<number> {
   const parties = newParties();
   const server = SlabServer.start({
@@ -54,7 +54,7 @@ async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackReques
     const session = await SlabSession.connect(sessionOptions(parties, server.port, slabs));
     await use(session, slabs);
     await pause(delayMs);
-    // Half of an emergency's bound is one; just above it slabs are asked for.
+    // Below half of the floor is an emergency. Just above it, the manager asks consumers for slabs.
     machine = { ...plenty, availableBytes: isEmergency ? floorBytes / 4 : (floorBytes * 3) / 4 };
     const startMs = performance.now();
     while (server.stats().mappedBytes > 0) await pause(pollMs);
@@ -67,7 +67,7 @@ async function giveBack({ bytes, isEmergency, graceMs, delayMs }: GiveBackReques
   }
 }
 
-/** Writes all of it: memory that is only mapped is not on loan. */
+/** Writes all leased memory, since the kernel allocates pages only when they are written. */
 async function use(session: SlabSession, slabs: number): Promise<void> {
   const data = Buffer.alloc(MiB, 1);
   for (let slab = 0; slab < slabs; slab += 1) {

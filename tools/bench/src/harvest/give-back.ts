@@ -1,4 +1,4 @@
-/** How fast memory on loan is back: in an emergency, and after a grace period that nobody makes use of. */
+/** Measures how fast leased memory is back: in an emergency, and after a grace period that no consumer uses. */
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '@exopool/demo/random';
 import { CagedProcess } from '../machine/caged-process.js';
@@ -7,14 +7,14 @@ import type { GiveBackRequest } from './give-back-main.js';
 import type { HarvestPlan } from './plan.js';
 
 export interface GiveBackResult {
-  /** Milliseconds of each round. */
+  /** Milliseconds in each round. */
   readonly emergencyMs: readonly number[];
   readonly graceMs: readonly number[];
 }
 
-/** That consumers have in the rounds that are no emergency. */
+/** Grace period of consumers in the rounds without an emergency. */
 export const graceMs = 500;
-/** The shortage begins anywhere between two looks of the manager. */
+/** The shortage begins at any moment between two checks of the manager. */
 const delayMsMax = 50;
 const giveBackMain = fileURLToPath(new URL('give-back-main.js', import.meta.url));
 
@@ -57,7 +57,7 @@ export function giveBackRows({ emergencyMs, graceMs: grace }: GiveBackResult, by
   return [row('emergency', emergencyMs), row(`asked for, grace of ${graceMs} ms`, grace)];
 }
 
-/** The smallest number that so large a share of them is not above. */
+/** A quantile: the smallest number that is at least as large as `share` of the numbers. */
 export function percentile(numbers: readonly number[], share: number): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;

@@ -1,6 +1,6 @@
 /**
- * What is harvested in guests, which have what this kernel may not: cgroup v2, and zram that moves idle pages to a disk.
- * Names, sizes, and what becomes of the figures; pure.
+ * The cases of harvesting in guests, whose kernel has cgroup v2, and zram that moves idle pages to a disk. Names,
+ * sizes, and rows from the figures; pure functions.
  */
 import { ExopoolError, MiB } from '@exopool/shared';
 import type { Row } from '../suite.js';
@@ -15,9 +15,9 @@ export const guestKernel = '6.12';
 export interface GuestCase {
   readonly experiment: 'rounds' | 'burst';
   readonly application: 'redis' | 'memcached';
-  /** As a producer's status calls it. */
+  /** Name in a producer's status. */
   readonly silo: 'zram' | 'zram with writeback';
-  /** Of its ratios; a burst has none. */
+  /** Prefix of its ratios. A burst has no ratios. */
   readonly prefix: string;
 }
 
@@ -29,7 +29,7 @@ export const guestCases: readonly GuestCase[] = [
   { ...written, application: 'memcached', prefix: 'guest_memcached' },
 ];
 
-/** What a guest is asked for, and prints as a line of JSON. */
+/** The argument of a guest's program. It prints {@link GuestFigures} as a line of JSON. */
 export interface GuestArgument extends GuestCase {
   readonly plan: HarvestPlan;
   readonly requestsPerSecond: number;
@@ -37,16 +37,16 @@ export interface GuestArgument extends GuestCase {
 
 export interface GuestFigures {
   readonly workload: string;
-  /** Without what the harvester reported all the time. */
+  /** Rounds without the harvester's reports over time. */
   readonly rounds?: readonly HarvestRound[];
   readonly burst?: BurstResult;
 }
 
-/** An eighth of what Redis does on a processor of one instruction a nanosecond, which it shares with the load. */
+/** 1/8 of the capacity of Redis on a processor of one instruction per nanosecond that it shares with the load. */
 const requestsPerSecond = 2000;
-/** A second of the guest takes some ten: hence a small application. */
+/** A second of the guest takes about 10 s, so the application is small. */
 const applicationBytes = 192 * MiB;
-/** The silo moves idle pages every 10 s: twice before the window that is measured, once before a burst. */
+/** The silo moves idle pages every 10 s: twice before the measured window, once before a burst. */
 const harvestSeconds = { rounds: 22, burst: 13 } as const;
 const flatOutSeconds = 0.5;
 const burstSeconds = 5;
@@ -72,13 +72,13 @@ export function guestArgument(
   };
 }
 
-/** Also the name of the part, for `--only`. */
+/** The name of the part, also for `--only`. */
 export function guestName({ application, silo, experiment }: Omit<GuestCase, 'prefix'>): string {
   const what = experiment === 'burst' ? `${application} in a burst` : application;
   return `${what}, ${guestKernel} guest, ${silo}`;
 }
 
-/** @throws ExopoolError `EXOPOOL_GUEST` when there is no line of figures among what the guest printed. */
+/** @throws ExopoolError `EXOPOOL_GUEST` if the guest's output has no line of figures. */
 export function parseGuestFigures(printed: string): GuestFigures {
   const figures = parsed(printed.split('\n').findLast(isFigures));
   const { rounds = [], burst } = figures ?? {};
@@ -87,12 +87,12 @@ export function parseGuestFigures(printed: string): GuestFigures {
   return figures as GuestFigures;
 }
 
-/** Whether a line is of figures and not of progress. */
+/** Whether a line has figures, and not progress. */
 export function isFigures(line: string): boolean {
   return line.startsWith('{');
 }
 
-/** `undefined` for what is no JSON: a guest that was cut short. */
+/** `undefined` if the text is not JSON, as from a guest that ended early. */
 function parsed(line = ''): Partial<GuestFigures> | undefined {
   try {
     return JSON.parse(line) as Partial<GuestFigures>;
@@ -109,7 +109,7 @@ export function guestRows(one: GuestCase, { workload, rounds = [], burst }: Gues
   ];
 }
 
-/** Those of any application, and how much of what swap holds had gone to the disk. */
+/** The ratios of any application, and the share of swapped pages that are on the disk. */
 export function guestRatios(
   { prefix, silo }: GuestCase,
   { rounds = [] }: GuestFigures,

@@ -1,6 +1,6 @@
 /**
- * Runs in a guest with an empty NVMe device: harvests an application whose pages go to zram and, when that is asked for,
- * from there to a file on the device once they are idle. Prints lines of progress, and one of JSON.
+ * Runs in a guest with an empty NVMe device. Harvests an application whose pages go to zram and, if requested, from
+ * there to a file on the device once they are idle. Prints lines of progress, and one line of JSON.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { GuestArgument, GuestFigures } from './guest-case.js';
 import { harvestRounds, type HarvestRound, type RoundOptions } from './rounds.js';
 
 const [disk, folder] = ['/dev/nvme0n1', '/mnt/harvest'];
-/** More than what is harvested takes before it is compressed. */
+/** More than the uncompressed size of all harvested memory. */
 const siloDiskMib = 512;
 const { experiment, application, silo, plan, requestsPerSecond } = JSON.parse(
   process.argv[2] ?? '{}',
@@ -53,12 +53,12 @@ function prepare(): void {
   mkdirSync(folder, { recursive: true });
   run('mount', disk, folder);
   writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+memory');
-  // A device that is there shows whether the kernel has writeback; the silo makes its own.
+  // An existing device shows whether the kernel has writeback. The silo makes its own device.
   run('/sbin/modprobe', 'zram', 'num_devices=1');
   run('/sbin/modprobe', 'loop');
 }
 
-/** Figures of another silo than the one asked for would have the wrong name. */
+/** Figures of another silo than the requested one would have the wrong name. */
 function check({ points, swappedBytes, storedBytes, diskBytes }: HarvestRound): void {
   const status = points.at(-1)?.status;
   console.log(

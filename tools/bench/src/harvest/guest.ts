@@ -1,7 +1,7 @@
 /**
- * Harvesting in guests whose clock counts instructions, one a nanosecond: work takes the same time whatever the host
- * does. Waiting does not: QEMU lets the clock of an idle CPU go as the host's, and wakes it late where that is busy. Redis,
- * the load and the producer share the guest's one CPU.
+ * Harvesting in guests whose clock counts instructions, one per nanosecond. So work takes the same time whatever the
+ * load of the host. Waiting does not: QEMU lets the clock of an idle CPU follow the host's clock, and wakes the CPU
+ * late if the host is busy. Redis, the load and the producer share the guest's one CPU.
  */
 import { fileURLToPath } from 'node:url';
 import { GiB } from '@exopool/shared';
@@ -19,10 +19,10 @@ import {
 import type { HarvestPlan } from './plan.js';
 
 const guestMain = fileURLToPath(new URL('guest-main.js', import.meta.url));
-/** Half of the memory is what zram may hold; a quarter of the disk is what the silo takes of it. */
+/** zram may hold half of the memory. The silo takes a quarter of the disk. */
 const hardware = { icount: true, nvmeBytes: 2 * GiB, memoryBytes: 3 * GiB } as const;
 
-/** Found in the guest where they are here, with the packages of Debian that have them. */
+/** Programs of this machine that the guest runs, with their Debian packages. */
 const programs = {
   redis: ['redis-server', 'redis-server'],
   memcached: ['memcached', 'memcached'],
@@ -35,7 +35,7 @@ const programs = {
 export const guestNote =
   "rows of a guest are by its clock, one nanosecond an instruction, of one CPU that the application, the load and the producer share: compare them with each other, not with the host's; a busy host wakes an idle guest late, which p99s show";
 
-/** @throws ExopoolError with what is missing, or of the guest. */
+/** @throws ExopoolError if a program is missing, or the guest fails. */
 export async function measureInGuest(
   one: GuestCase,
   plan: HarvestPlan,

@@ -1,15 +1,15 @@
 /**
- * Suite harvest: what a producer takes from an application, what that costs the application, and what serving costs.
+ * Suite harvest: memory that a producer harvests from an application, the cost for it, and the cost of serving slabs.
  *
- *   simulation    the policy on a simulated application, a constant at a time
+ *   simulation    the policy on a simulated application, one constant at a time
  *   slab server   beside Redis, in turn
- *   give-back     memory on loan that is wanted back
+ *   give-back     the return of leased memory in a shortage
  *   burst         on a harvested Redis
  *   ablation      the harvester's constants, on a small Redis
  *   rounds        each application without and with a harvester, in turn
- *   guests        the same of some, where zram moves idle pages to a disk (`--vm`)
+ *   guests        rounds of some applications, with zram that moves idle pages to a disk (`--vm`)
  *
- * A part that fails keeps its row, with the reason; the others go on.
+ * A part that fails keeps its row, with the reason. The others continue.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { undoLeftovers } from '@exopool/native';
@@ -45,7 +45,7 @@ const parts = [
   'burst',
   'ablation',
 ];
-/** Data files of PostgreSQL with its log, and what it needs to sort. */
+/** Disk space for the data files of PostgreSQL, its log, and sorting. */
 const diskFactor = 3;
 
 export async function runHarvest(options: SuiteOptions): Promise<SuiteResult> {
@@ -100,7 +100,7 @@ class HarvestRun {
 
   async #measureHarvests(): Promise<void> {
     for (const [index, application] of applications.entries()) {
-      // Each may use its part of what is left, so that none of them goes without.
+      // Each gets its share of the remaining time, so that each gets some.
       const untilMs = this.#startMs + this.plan.roundsUntilSeconds * 1000;
       const partMs = (untilMs - performance.now()) / (applications.length - index);
       const lateMs = performance.now() + partMs;
@@ -126,7 +126,7 @@ class HarvestRun {
       });
   }
 
-  /** @param lateMs a round that cannot be expected to end by then is not begun. */
+  /** @param lateMs a round that would probably end later is not started. */
   async #measureApplication(application: Application, lateMs: number): Promise<void> {
     const { windowSeconds, flatOutSeconds, harvestSeconds } = this.plan;
     const roundMs = 1000 * (2 * (windowSeconds + flatOutSeconds) + harvestSeconds);
@@ -174,7 +174,7 @@ class HarvestRun {
     };
   }
 
-  /** Unless others were asked for; and its failure is a row, not the end. */
+  /** Runs a part unless `--only` excludes it. A failure becomes a row, and the run continues. */
   async #part(name: string, work: () => Promise<void>): Promise<void> {
     const { only, signal } = this.options;
     signal.throwIfAborted();

@@ -1,4 +1,4 @@
-/** A producer that harvests an application while this is open, and what it reported meanwhile. */
+/** A producer that harvests an application while this is open, and its reports. */
 import { fileURLToPath } from 'node:url';
 import { Child } from '@exopool/demo/child';
 import { pause } from '@exopool/demo/wait-until';
@@ -18,7 +18,7 @@ export interface HarvestingOptions {
   readonly plan: Pick<HarvestPlan, 'times' | 'floorShare' | 'chunksPerApplication'>;
   /** Default true. */
   readonly isPrefetching?: boolean;
-  /** Of the producer, over those that follow from the plan. */
+  /** Settings of the producer that override those from the plan. */
   readonly settings?: Readonly<Record<string, number | string>>;
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -26,7 +26,7 @@ export interface HarvestingOptions {
 
 const producerMain = fileURLToPath(new URL('producer-main.js', import.meta.url));
 const lookMs = 250;
-/** Bad epochs in a row that a run is too short for: nothing is brought back before it is asked for. */
+/** More bad epochs in a row than a run has: the harvester brings back no page before the application needs it. */
 const severeNever = 1000;
 
 export class Harvesting {
@@ -34,7 +34,7 @@ export class Harvesting {
   readonly #child: Child;
   readonly #timer: NodeJS.Timeout;
 
-  /** @throws ExopoolError when nothing can be harvested here, with the reason. */
+  /** @throws ExopoolError with the reason if harvesting is not possible here. */
   static async start(options: HarvestingOptions): Promise<Harvesting> {
     const child = new Child('producer', producerMain, [
       JSON.stringify({ folder: options.folder, settings: settingsOf(options) }),
@@ -55,12 +55,12 @@ export class Harvesting {
     this.#timer = setInterval(() => this.#look(), lookMs);
   }
 
-  /** As it was reported last. */
+  /** The last report. */
   get status(): HarvestStatus | undefined {
     return this.points.at(-1)?.status;
   }
 
-  /** Ends the producer, which undoes what it changed: all that was swapped out is back when this resolves. */
+  /** Ends the producer, which undoes its changes. When this resolves, all swapped pages are back. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#child.close();
@@ -87,7 +87,7 @@ function settingsOf({ application, plan, isPrefetching = true, settings }: Harve
   const { times, floorShare, chunksPerApplication } = plan;
   const { usageBytes } = cgroup.sample();
   return {
-    // Only what is harvested is offered: the free memory of a machine that measures is its own.
+    // Offer only harvested memory: the measurements need the machine's free memory.
     maxMib: 0,
     cgroup: cgroup.path,
     ...(metric === undefined ? {} : { metric }),

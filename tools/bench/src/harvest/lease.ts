@@ -1,11 +1,11 @@
-/** A lease without a broker: suites measure the slab server, and sign its tickets themselves. */
+/** A lease without a broker: suites measure the slab server and sign its tickets themselves. */
 import { randomBytes } from 'node:crypto';
 import { signTicket } from '@exopool/memtrade';
 import type { SlabSessionOptions } from '@exopool/native/internal';
 import { Identity, MiB } from '@exopool/shared';
 
 export const slabBytes = 64 * MiB;
-/** Longer than any suite takes. */
+/** Longer than any suite runs. */
 const ticketMs = 3_600_000;
 
 export interface Parties {
@@ -18,7 +18,7 @@ export function newParties(): Parties {
   return { producer: new Identity(), broker: new Identity(), consumer: new Identity() };
 }
 
-/** What a session is opened with that has leased so many slabs of the server at `port`. */
+/** Options of a session with a lease of `slabs` slabs of the server at `port`. */
 export function sessionOptions(
   { producer, broker, consumer }: Parties,
   port: number,

@@ -1,9 +1,9 @@
-/** How large, how long, how often: decided before anything is done. */
+/** The plan of a run, made before it begins: sizes, times, repetitions. */
 import { GiB, MiB } from '@exopool/shared';
 import type { SuiteOptions } from '../suite.js';
 import type { Application } from './applications/application.js';
 
-/** The harvester's constants, shortened so that seconds show what it does in hours. */
+/** The harvester's constants, shortened so that seconds show its behaviour of hours. */
 export interface HarvestTimes {
   readonly epochSeconds: number;
   /** The paper's is 300. */
@@ -18,31 +18,31 @@ export type BurstMedium = 'zram' | 'zram with writeback' | 'disk';
 
 export interface HarvestPlan {
   readonly rounds: number;
-  /** No further round is begun after this part of a run. */
+  /** No further round starts after this time of a run. */
   readonly roundsUntilSeconds: number;
   readonly applicationBytes: Readonly<Record<Application['name'], number>>;
   readonly times: HarvestTimes;
-  /** Steps from all of an application's memory to nothing: the chunk is that part of it. */
+  /** The chunk is the application's memory divided by this. */
   readonly chunksPerApplication: number;
-  /** An application keeps this share of its memory whatever the harvester finds. */
+  /** The application always keeps this share of its memory. */
   readonly floorShare: number;
-  /** Windows that are compared; of as much as it can do; and the time that the harvester has before the second. */
+  /** Compared windows; windows of maximum load; and the time to harvest before the second window. */
   readonly windowSeconds: number;
   readonly flatOutSeconds: number;
   readonly harvestSeconds: number;
   readonly burst: {
     readonly rounds: number;
     readonly seconds: number;
-    /** What is swapped to. */
+    /** Swap devices. */
     readonly media: readonly BurstMedium[];
   };
-  /** On a Redis of its own; `undefined`: not in this form. */
+  /** The ablation on a separate Redis; `undefined` if this form has none. */
   readonly ablation:
     { readonly bytes: number; readonly harvestSeconds: number; readonly windowSeconds: number } | undefined;
   readonly giveBack: { readonly rounds: number; readonly graceRounds: number; readonly bytes: number };
-  /** At 10,000 requests a second what it takes to connect would show in a short window. */
+  /** In a short window at 10,000 requests a second, the time to connect would show. */
   readonly slab: { readonly rounds: number; readonly seconds: number; readonly pacedSeconds: number };
-  /** Of the simulated harvester. */
+  /** Hours of the simulation. */
   readonly simulatedHours: number;
 }
 

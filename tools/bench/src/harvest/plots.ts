@@ -1,4 +1,4 @@
-/** Pictures of suite harvest: an application's memory and p99 over the time of a round, and the ablations. */
+/** Plots of suite harvest: an application's memory and p99 over the time of a round, and the ablations. */
 import type { Plot, Row } from '../suite.js';
 import type { LoadPoint, LoadWindow } from './load/window.js';
 import type { HarvestRound } from './rounds.js';
@@ -6,7 +6,7 @@ import type { HarvestRound } from './rounds.js';
 const colors = { memory: '#0b6bcb', harvested: '#2a9d58', p99: '#d1495b', grey: '#8c99a8' } as const;
 const bytesPerMiB = 2 ** 20;
 
-/** One for each application: its first round. */
+/** One plot for the first round of each application. */
 export function timePlot(name: string, { points, ...round }: HarvestRound): Plot {
   const windows: readonly LoadWindow[] = [
     round.undisturbed[0],

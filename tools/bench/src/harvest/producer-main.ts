@@ -1,6 +1,6 @@
 /**
- * A producer, and the broker that it belongs to, in a process of their own: `exopool producer` with these settings,
- * reporting over its IPC channel.
+ * A producer and its broker in a separate process: the work of `exopool producer` with these settings. It reports over
+ * its IPC channel.
  */
 import { join } from 'node:path';
 import { runAsChild, tellParent } from '@exopool/demo/child-process';

@@ -1,13 +1,13 @@
-/** The figures that are asked of the harvester and of the slab server. */
+/** Ratios of the harvester and of the slab server, and their targets. */
 import { spreadOf } from '../statistics.js';
 import { rateOf } from './load/window.js';
 import type { HarvestRound } from './rounds.js';
 
-/** The paper's 17.4 % of Redis' memory with at most 2.1 % lost. */
+/** The paper's figures: 17.4 % of Redis' memory with a loss of at most 2.1 %. */
 const shareLeast = 0.17;
 const keptLeast = 0.979;
 
-/** What each ratio must reach at least; the others come as they may. */
+/** Lower limits of ratios. The other ratios have none. */
 export const targets = {
   redis_harvested_share: shareLeast,
   redis_throughput_kept: keptLeast,
@@ -17,7 +17,7 @@ export const targets = {
   slab_single_p99_vs_redis: 1,
 } as const;
 
-/** These are no more than … */
+/** Upper limits of ratios. */
 export const targetsAtMost = {
   giveback_1gib_ms_p99: 250,
   slab_cpu_share_10k: 0.03,
@@ -36,7 +36,7 @@ export function harvestRatios(name: string, rounds: readonly HarvestRound[]): Re
   };
 }
 
-/** One for each ratio with a target. */
+/** One check for each ratio with a target. */
 export function checksOf(ratios: Readonly<Record<string, number>>): Record<string, boolean> {
   const least = Object.entries(targets).map(([name, target]) => [name, (ratios[name] ?? NaN) >= target]);
   const most = Object.entries(targetsAtMost).map(([name, target]) => [name, (ratios[name] ?? NaN) <= target]);

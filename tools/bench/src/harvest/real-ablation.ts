@@ -1,6 +1,6 @@
 /**
- * Figure 12 of the paper once more, in a short real form: a Redis that is small enough to be harvested in seconds, the
- * harvester's constants one at a time, each beside the window before it.
+ * Figure 12 of the paper on a real application: a Redis that is small enough to be harvested in seconds. It varies one
+ * constant of the harvester at a time, and compares each window with the window before it.
  */
 import { MiB } from '@exopool/shared';
 import type { Row } from '../suite.js';
@@ -16,7 +16,7 @@ interface Variant {
   readonly change: Pick<HarvestingOptions, 'settings'> & { readonly chunks?: number };
 }
 
-/** Shares of what the rounds have: the paper's 16, 64 and 128 MB; 1, 5 and 15 minutes; 1, 6 and 12 hours. */
+/** Factors of the constants of the rounds, as in the paper: 16, 64, 128 MB; 1, 5, 15 minutes; 1, 6, 12 hours. */
 function variants({ times, chunksPerApplication: chunks }: HarvestPlan): Variant[] {
   const { coolingSeconds: cooling, recentSeconds: recent } = times;
   return [

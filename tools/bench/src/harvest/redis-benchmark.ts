@@ -1,4 +1,4 @@
-/** redis-benchmark: Redis' own load, one thread in C; and what it says. */
+/** Runs redis-benchmark, Redis' own load generator (one thread in C), and parses its output. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ExopoolError } from '@exopool/shared';
@@ -11,17 +11,17 @@ export interface RedisBenchmark {
   readonly test: 'set' | 'get';
   readonly requests: number;
   readonly connections: number;
-  /** Requests that a connection sends at once. */
+  /** Requests in flight on each connection. */
   readonly batch: number;
   readonly valueBytes: number;
-  /** Keys that are chosen from. */
+  /** Number of keys to choose from. */
   readonly keys: number;
   readonly signal: AbortSignal;
 }
 
 export interface RedisBenchmarkResult {
   readonly opsPerSecond: number;
-  /** Of a batch. */
+  /** Latency of a batch. */
   readonly p50Us: number;
   readonly p99Us: number;
 }
@@ -42,7 +42,7 @@ export async function redisBenchmark(options: RedisBenchmark): Promise<RedisBenc
   return parseRedisBenchmark(stdout);
 }
 
-/** @throws ExopoolError `EXOPOOL_INTERNAL` when it is not what redis-benchmark prints with `--csv` since 6.2. */
+/** @throws ExopoolError `EXOPOOL_INTERNAL` if it is not the output of redis-benchmark 6.2 or later with `--csv`. */
 export function parseRedisBenchmark(text: string): RedisBenchmarkResult {
   const lines = text.trim().split('\n');
   const cells = (line: string | undefined): string[] =>

@@ -4,9 +4,8 @@
  *   flat out | producer starts: learns, harvests | harvested | flat out | producer ends | undisturbed
  *                                                                                         also the next round's first
  *
- * The end of a producer brings back all that it had swapped out, so the next round begins as this one did. A harvested
- * window is compared with the undisturbed ones on both sides of it: a machine that gets slower or faster on the way
- * is neither's doing.
+ * When a producer ends, it brings back all swapped pages, so each round begins in the same state. A harvested window is
+ * compared with the undisturbed windows before and after it, so that a drift of the machine's speed cancels out.
  */
 import type { Application, RunningApplication } from './applications/application.js';
 import { Harvesting, type HarvestingOptions, type HarvestPoint } from './harvesting.js';
@@ -15,39 +14,39 @@ import type { HarvestPlan } from './plan.js';
 import { calmP99Us, StolenTime } from './stolen-time.js';
 
 export interface HarvestRound {
-  /** Before the harvester came, and after it had gone. */
+  /** Windows before the harvester started, and after it ended. */
   readonly undisturbed: readonly [LoadWindow, LoadWindow];
   readonly settling: LoadWindow;
   readonly harvested: LoadWindow;
-  /** Of all three, where the hypervisor did not interfere; undisturbed is the mean of two. */
+  /** Calm p99s of the three windows, without the hypervisor's influence; `undisturbed` is the mean of two. */
   readonly calmP99Us: { readonly undisturbed: number; readonly harvested: number };
   readonly flatOut: { readonly undisturbed: LoadWindow; readonly harvested: LoadWindow } | undefined;
-  /** Of the application, before the harvester came. */
+  /** Memory of the application before the harvester started. */
   readonly workloadBytes: number;
-  /** What the harvester reported, from its start to its end. */
+  /** All reports of the harvester. */
   readonly points: readonly HarvestPoint[];
   /** Means over the harvested window. */
   readonly harvestedBytes: number;
   readonly swappedBytes: number;
-  /** Slots of swap that are taken, also those of pages that came back unchanged; and of these on a disk. */
+  /** Bytes of used swap slots, including pages that came back unchanged; and the part of them on a disk. */
   readonly storedBytes: number;
   readonly diskBytes: number;
-  /** In the harvested window. */
+  /** Counts in the harvested window. */
   readonly pageIns: number;
-  /** `undefined` when no page came back. */
+  /** `undefined` if no page came back. */
   readonly siloHitRate: number | undefined;
 }
 
 export interface RoundOptions {
   readonly plan: HarvestPlan;
   readonly folder: string;
-  /** Of the producer, over those that follow from the plan. */
+  /** Settings of the producer that override those from the plan. */
   readonly settings?: HarvestingOptions['settings'];
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
-/** Ends after the first round that is over when `isLate`. */
+/** Ends after the first round at whose end `isLate` returns true. */
 export async function harvestRounds(
   application: Application,
   options: RoundOptions,
@@ -59,7 +58,7 @@ export async function harvestRounds(
   const running = await application.start({ bytes, folder, signal });
   const stolen = new StolenTime();
   try {
-    // Caches of the server, and what the load's own compiler does at first.
+    // Warm up the caches of the server and the JIT compiler of the load.
     await running.run(2 * plan.windowSeconds);
     const rounds: HarvestRound[] = [];
     let before = await running.run(plan.windowSeconds);

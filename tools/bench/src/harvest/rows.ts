@@ -1,4 +1,4 @@
-/** What was measured, as rows of the report. */
+/** Converts measurements to rows of the report. */
 import { spreadOf } from '../statistics.js';
 import type { Row } from '../suite.js';
 import { rateOf, type LoadWindow } from './load/window.js';

@@ -1,11 +1,11 @@
 /**
- * The slab server against Redis: values of 1000 bytes at random places of 64 MiB, over loopback TCP, each loaded by one
- * thread of C or C++ from another process, in turn.
+ * The slab server against Redis: random reads of 1000 bytes in 64 MiB over loopback TCP. One thread of C or C++ in
+ * another process loads each of them, in turn.
  *
- *   pipelined   50 connections, 16 requests at a time       what each can do, and its CPU
- *   single      1 connection, 1 request at a time           what one request waits for
- *   10 K/s      4 connections, paced, 16 or 1 at a time;    what serving costs the application beside it
- *               ours alone
+ *   pipelined   50 connections, 16 requests at a time       capacity and CPU time
+ *   single      1 connection, 1 request at a time           latency of one request
+ *   10 K/s      4 connections, paced, 16 or 1 at a time;    cost of serving for the application beside it
+ *               only the slab server
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,24 +31,24 @@ export interface ServerLoad {
   readonly opsPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Of the server's process, a request. */
+  /** CPU time of the server's process per request. */
   readonly cpuUs: number;
 }
 
 export interface SlabRound {
   readonly slab: Readonly<Record<'pipelined' | 'single', ServerLoad>>;
   readonly redis: Readonly<Record<'pipelined' | 'single', ServerLoad>>;
-  /** Of one core, at 10,000 requests a second. */
+  /** Share of one core at 10,000 requests a second. */
   readonly cpuShare10k: Readonly<Record<'pipelined' | 'single', number>>;
 }
 
 const valueBytes = 1000;
 const keys = Math.floor(slabBytes / valueBytes);
 const shapes = { pipelined: { connections: 50, batch: 16 }, single: { connections: 1, batch: 1 } } as const;
-/** redis-benchmark runs for a number of requests, not for a time: so many show what the time would be. */
+/** redis-benchmark runs for a number of requests, not for a time. This many show how long a request takes. */
 const trialRequests = 20_000;
 const paced = { connections: 4, ratePerSecond: 10_000 } as const;
-/** Sets a key, so that every one is there with probability 1 - 1 / e^8. */
+/** Sets per key, so that each key is present with a probability of 1 - 1 / e^8. */
 const fillTimes = 8;
 
 /** @throws ExopoolError `EXOPOOL_NOT_FOUND` without Redis. */
@@ -107,7 +107,7 @@ class RedisServer {
     const benchmark = needProgram('redis-benchmark', 'redis-tools');
     const port = await freePort();
     const words = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-    // The shell's parent-death signal: killed with us, whatever happens.
+    // The parent-death signal: the kernel kills it with this process.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...words], { stdio: 'ignore' });
     await once(child, 'spawn');
     const server = new RedisServer(child, port, benchmark, signal);
@@ -127,7 +127,7 @@ class RedisServer {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** For about so long. */
+  /** Approximate duration. */
   async load(shape: { connections: number; batch: number }, seconds: number): Promise<ServerLoad> {
     const trial = await redisBenchmark(this.#options('get', shape, trialRequests));
     const requests = Math.ceil(trial.opsPerSecond * seconds);
@@ -188,7 +188,7 @@ class SlabTarget {
   }
 }
 
-/** Memory that nobody wrote is one page of zeroes, which is read from the cache of the processor. */
+/** Writes all memory first: unwritten memory is one page of zeroes, which stays in the processor's cache. */
 async function fill(login: SlabSessionOptions): Promise<void> {
   const session = await SlabSession.connect(login);
   try {

@@ -1,4 +1,4 @@
-/** A slab server in a process of its own, as a producer has one. */
+/** A slab server in its own process, as in a producer. */
 import { fileURLToPath } from 'node:url';
 import type { SlabSessionOptions } from '@exopool/native/internal';
 import { CagedProcess } from '../machine/caged-process.js';
@@ -35,17 +35,17 @@ export class SlabProducer {
     }
   }
 
-  /** What a session is opened with that has leased so many slabs of 64 MiB. */
+  /** Options of a session with a lease of `slabs` slabs of 64 MiB. */
   sessionOptions(slabs: number): SlabSessionOptions {
     return sessionOptions(this.#parties, this.#port, slabs);
   }
 
-  /** Of the whole process, since it started. */
+  /** CPU time of the whole process since its start. */
   async cpuSeconds(): Promise<number> {
     return (await this.#ask()).cpuSeconds;
   }
 
-  /** At once, with all that is in it. */
+  /** Kills it at once. Its data is lost. */
   close(): Promise<void> {
     return this.#child.close();
   }

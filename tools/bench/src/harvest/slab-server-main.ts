@@ -1,8 +1,8 @@
-/** A slab server in a process of its own, as a producer has one; it ends with its channel. */
+/** The process of a slab server. It ends with its channel. */
 import { SlabServer } from '@exopool/native/internal';
 
 export interface SlabServerArgument {
-  /** Hexadecimal, as Buffers do not go through JSON. */
+  /** Hexadecimal, since JSON cannot carry Buffers. */
   readonly seed: string;
   readonly brokerKey: string;
   readonly slabBytes: number;
@@ -25,7 +25,7 @@ const server = SlabServer.start({
 });
 process.once('disconnect', () => process.exit(0));
 process.on('message', () => {
-  // Of the whole process, though only the server's thread has something to do.
+  // CPU time of the whole process, in which only the server's thread works.
   const { user, system } = process.cpuUsage();
   const result: SlabServerAnswer = { port: server.port, cpuSeconds: (user + system) / 1e6 };
   process.send?.({ result });

@@ -23,7 +23,7 @@ it('is of the calmest quarter where all were disturbed, and of all where there a
 it('is a share of the time', () => {
   vi.useFakeTimers({ now: 0 });
   try {
-    // 20 ticks in each look; 5 of them are stolen from the third look on, which is at 200 ms.
+    // 20 ticks in each sample. From the third sample on, at 200 ms, 5 of them are stolen.
     let looks = -1;
     const stolen = new StolenTime(() => {
       looks += 1;
@@ -43,7 +43,7 @@ it('is a share of the time', () => {
 });
 
 describe('the calmest of some measurements', () => {
-  /** The n-th measurement's result is n; what was stolen meanwhile, of 100 ticks. */
+  /** The n-th measurement returns n. The list has the stolen ticks of 100 in each. */
   const withStolen = async (...stolen: number[]): Promise<number> => {
     let [idle, taken, measured] = [0, 0, 0];
     return await calmest(

@@ -1,19 +1,19 @@
 /**
- * Time that the hypervisor took from this machine's CPUs, from /proc/stat, and a p99 that it did not spoil: a guest that is
- * off its CPU for 10 ms has a p99 of 10 ms for half a second, whatever the application does.
+ * Time that the hypervisor stole from this machine's CPUs (/proc/stat), and a p99 without its influence. A guest that
+ * is off its CPU for 10 ms has a p99 of 10 ms for half a second, whatever the application does.
  */
 import { readFileSync } from 'node:fs';
 import { spreadOf } from '../statistics.js';
 import type { LoadPoint, LoadWindow } from './load/window.js';
 
-/** Of the CPUs' time: one tick of one of two CPUs in half a second. */
+/** Share of the CPUs' time: one tick of one of two CPUs in half a second. */
 const calmShareMax = 0.011;
-/** Of a window's points: as many are taken, the calmest, where fewer are calm. */
+/** Least share of a window's points. If fewer are calm, the calmest ones of this number count. */
 const takenShareMin = 0.25;
 const lookMs = 100;
-/** A window that was spoilt is measured again; a machine that is never calm has its figures all the same. */
+/** A disturbed window is measured again, at most this often, so a machine that is never calm has figures too. */
 const attemptsMax = 4;
-/** As the columns of /proc/stat are ordered. */
+/** Index of the column `steal`, and number of columns, in /proc/stat. */
 const [stealColumn, columns] = [7, 8];
 
 interface Look {
@@ -34,7 +34,7 @@ export class StolenTime {
     this.#timer = setInterval(() => this.#looks.push(lookOf(read())), lookMs).unref();
   }
 
-  /** Of all CPUs' time between two Unix times, milliseconds. */
+  /** Stolen share of all CPUs' time between two Unix times in milliseconds. */
   shareBetween(fromMs: number, toMs: number): number {
     const from = this.#looks.findLast(({ atMs }) => atMs <= fromMs) ?? this.#looks[0]!;
     const to = this.#looks.find(({ atMs }) => atMs >= toMs) ?? this.#looks.at(-1)!;
@@ -47,8 +47,8 @@ export class StolenTime {
 }
 
 /**
- * What `measure` finds while the hypervisor takes next to nothing, or in the calmest of `attemptsMax` times: stolen time
- * counts as the CPU time of whom it was stolen from.
+ * The result of `measure` while the hypervisor steals almost no time, or the calmest of `attemptsMax` results. Stolen
+ * time counts as CPU time of the process that was running.
  */
 export async function calmest<T>(measure: () => Promise<T>, read = procStat): Promise<T> {
   let best: { readonly share: number; readonly result: T } | undefined;
@@ -62,7 +62,7 @@ export async function calmest<T>(measure: () => Promise<T>, read = procStat): Pr
   return best!.result;
 }
 
-/** The median p99 of the window's points in which (nearly) nothing was stolen. */
+/** The median p99 of the window's points with almost no stolen time. */
 export function calmP99Us(
   { points, p99Us }: Pick<LoadWindow, 'points' | 'p99Us'>,
   stolen: Pick<StolenTime, 'shareBetween'>,

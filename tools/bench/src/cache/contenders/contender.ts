@@ -1,7 +1,7 @@
-/** What takes part: a cache that a Node.js program reaches over loopback. */
+/** A contender: a cache that a Node.js program reaches over loopback. */
 export interface CacheContender {
   readonly name: string;
-  /** What was called. */
+  /** The API that is called. */
   readonly by: string;
   putMany(entries: readonly (readonly [Buffer, Buffer])[]): Promise<void>;
   get(key: Buffer): Promise<Buffer | null | undefined>;

@@ -1,4 +1,4 @@
-/** Ours: a sealed cache over a lease of its own. */
+/** exopool: a sealed cache over its own lease. */
 import { SealedCache, SlabSession, type SealMode } from '@exopool/native/internal';
 import type { SlabProducer } from '../../harvest/slab-producer.js';
 import type { CacheContender } from './contender.js';

@@ -1,6 +1,6 @@
 /**
- * memcached, with a client that does as little as one can: what is asked for in a turn is one write, replies come in the
- * order of requests, values are views of what was received.
+ * memcached with a minimal client: the requests of one turn of the event loop are one write, replies come in the order
+ * of requests, and values are views of the received bytes.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ export class MemcachedServer {
     const program = needProgram('memcached', 'memcached');
     const port = await freePort();
     const words = ['-l', '127.0.0.1', '-p', String(port), '-U', '0', '-m', String(memoryMiB), '-u', 'nobody'];
-    // Killed with us, whatever happens.
+    // The kernel kills it with this process.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...words], { stdio: 'ignore' });
     await once(child, 'spawn');
     while (!(await listens({ host: '127.0.0.1', port }))) signal.throwIfAborted();
@@ -62,7 +62,7 @@ export class MemcachedServer {
 interface Waiting {
   readonly values: (Buffer | undefined)[];
   readonly keys: readonly Buffer[];
-  /** Where in `keys` the next value may belong. */
+  /** Index in `keys` from which the next value may be. */
   at: number;
   readonly resolve: (values: (Buffer | undefined)[]) => void;
   readonly reject: (error: Error) => void;
@@ -116,7 +116,7 @@ class MemcachedClient {
     this.#head = 0;
   }
 
-  /** @returns what follows it, `undefined` until it is all there. */
+  /** Handles one line and its value. @returns the index after them; `undefined` if they are not complete yet. */
   #line(input: Buffer, at: number): number | undefined {
     const lineAt = input.indexOf(lineEnd, at);
     if (lineAt < 0) return undefined;
@@ -138,7 +138,7 @@ class MemcachedClient {
     return after + lineEnd.length;
   }
 
-  /** Values come in the order of the keys, those that are not there left out. */
+  /** Values come in the order of the keys, without absent ones. */
   #place(waiting: Waiting, key: string, value: Buffer): void {
     while (waiting.keys[waiting.at]!.toString('latin1') !== key) waiting.at += 1;
     waiting.values[waiting.at++] = value;

@@ -1,6 +1,6 @@
 /**
- * Redis with ioredis, auto-pipelining on; plain, and as safe as ours: TLS on the way, and values that the client
- * encrypts before they leave it, so that whoever runs the server reads nothing.
+ * Redis with ioredis and auto-pipelining. It has a plain form, and a secured form as safe as the sealed cache: TLS, and
+ * values that the client encrypts, so that the operator of the server cannot read them.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
@@ -44,7 +44,7 @@ export class RedisServer {
     const tls = ['--tls-port', String(tlsPort), '--tls-cert-file', cert, '--tls-key-file', key];
     const words = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     const more = ['--tls-auth-clients', 'no', '--dir', folder];
-    // Killed with us, whatever happens.
+    // The kernel kills it with this process.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...words, ...tls, ...more], {
       stdio: 'ignore',
     });
@@ -62,7 +62,7 @@ export class RedisServer {
     const ca = readFileSync(join(this.folder, 'cert.pem'));
     const tls = { ca, servername: 'localhost' };
     const to = { host: '127.0.0.1', port: this.tlsPort, tls };
-    // Its values are not those of the plain client.
+    // Its values differ from those of the plain client.
     const redis = new Redis({ ...to, db: 1, enableAutoPipelining: true });
     return sealing(contenderOf(plainName, redis), securedName, encryption());
   }
@@ -79,7 +79,7 @@ interface Sealing {
   readonly open: (stored: Buffer, key: Buffer) => Buffer;
 }
 
-/** A random nonce in front, the key as associated data: values cannot be exchanged. Old ones can be put back. */
+/** Prepends a random nonce; the key is associated data, so values cannot be exchanged. Old values can be replayed. */
 function encryption(): Sealing {
   const secret = randomBytes(16);
   return {
@@ -96,9 +96,9 @@ function encryption(): Sealing {
   };
 }
 
-/** Its calls as they are: nothing of ours between a program and the client. */
+/** The client's own calls, without a layer between the program and the client. */
 function contenderOf(name: string, redis: Redis): CacheContender {
-  // What fails says so to its caller; how the connection ends is nothing to print.
+  // A failed call rejects. Errors of the ending connection must not be printed.
   redis.on('error', () => undefined);
   return {
     name,

@@ -1,34 +1,34 @@
-/** What is harvested from: a program in a memory cgroup of its own, and the load on it, which is outside. */
+/** An application to harvest from: a program in its own memory cgroup, and its load, which runs outside of it. */
 import type { MemoryCgroup } from '@exopool/native';
 import type { LoadWindow } from '../load/window.js';
 
 export interface ApplicationPlan {
-  /** Roughly what it will hold. */
+  /** Approximate size of its data. */
   readonly bytes: number;
-  /** Of this run; sockets and data files go there. */
+  /** Folder of this run, for sockets and data files. */
   readonly folder: string;
   readonly signal: AbortSignal;
 }
 
 export interface Application {
   readonly name: 'redis' | 'memcached' | 'postgresql' | 'batch';
-  /** What the load does. */
+  /** Description of the load. */
   readonly workload: string;
-  /** Starts it, fills it, and opens the load. @throws ExopoolError `EXOPOOL_NOT_FOUND` when it is not installed. */
+  /** Starts it, fills it, and connects the load. @throws ExopoolError `EXOPOOL_NOT_FOUND` if it is not installed. */
   start(plan: ApplicationPlan): Promise<RunningApplication>;
 }
 
 export interface RunningApplication {
   readonly cgroup: MemoryCgroup;
-  /** For `--metric`; `undefined`: it tells nothing about itself, page-ins are looked at. */
+  /** Value of `--metric`. If `undefined`, the application has no metric, and the harvester watches page-ins. */
   readonly metric: string | undefined;
-  /** For `--drop-slack`; `undefined`: the metric's own. */
+  /** Value of `--drop-slack`. If `undefined`, the metric's default. */
   readonly dropSlack?: number;
-  /** One window of its usual load. */
+  /** Runs one window of the usual load. */
   run(seconds: number): Promise<LoadWindow>;
-  /** One of as much as it can do; `undefined`: that is its usual load. */
+  /** Runs one window of the maximum load. If `undefined`, the usual load is the maximum. */
   readonly runFlatOut: ((seconds: number) => Promise<LoadWindow>) | undefined;
-  /** One in which suddenly three times as much is asked for, and all data alike. */
+  /** Runs one window with three times the requests from the start, uniformly over all data. */
   readonly runBurst?: (seconds: number) => Promise<LoadWindow>;
   close(): Promise<void>;
 }

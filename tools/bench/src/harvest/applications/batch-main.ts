@@ -1,12 +1,12 @@
 /**
- * The batch job: PageRank. The graph comes as a list of edges; an index of them (compressed sparse rows) is built once,
- * and then walked pass after pass. The list stays in memory, as a program that may need it again keeps it.
+ * The batch job: PageRank. The input is a list of edges. The job builds an index of them (compressed sparse rows) once,
+ * then walks it pass after pass. The list stays in memory, as in a program that may need it again.
  */
 import { Latencies } from '@exopool/demo/latencies';
 import { seededRandom } from '@exopool/demo/random';
 import { windowOf, type LoadWindow, type LoadPoint } from '../load/window.js';
 
-/** Bytes of an edge: in the list and in the index, and its part of the vertices. */
+/** Bytes per edge: in the list, in the index, and its share of the vertices. */
 const edgeBytes = 8 + 4 + 28 / 16;
 const edgesPerVertex = 16;
 const parts = 64;
@@ -14,7 +14,7 @@ const damping = 0.85;
 
 class PageRank {
   readonly #vertices: number;
-  /** From and to, in turn. */
+  /** Source and target of each edge, alternating. */
   readonly edges: Uint32Array;
   readonly #starts: Float64Array;
   readonly #sources: Uint32Array;
@@ -33,7 +33,7 @@ class PageRank {
     this.#index();
   }
 
-  /** Edges by the vertex that they lead to. */
+  /** Edges by their target vertex. */
   #index(): void {
     for (let at = 1; at < this.edges.length; at += 2) this.#starts[this.edges[at]! + 1]! += 1;
     for (let vertex = 0; vertex < this.#vertices; vertex += 1)
@@ -46,7 +46,7 @@ class PageRank {
     }
   }
 
-  /** A part of a pass. */
+  /** One part of a pass. */
   step(): void {
     const from = Math.floor((this.#part * this.#vertices) / parts);
     const to = Math.floor(((this.#part + 1) * this.#vertices) / parts);
@@ -66,7 +66,7 @@ function randomEdges(count: number, vertices: number): Uint32Array {
   const edges = new Uint32Array(2 * count);
   for (let edge = 0; edge < count; edge += 1) {
     edges[2 * edge] = Math.floor(edge / edgesPerVertex) % vertices;
-    // Squared: some vertices are led to by many.
+    // Squared, so that some vertices are the target of many edges.
     edges[2 * edge + 1] = Math.floor(random() ** 2 * vertices);
   }
   return edges;

@@ -1,4 +1,4 @@
-/** A batch job that computes in memory: PageRank over a graph whose edge list it keeps beside its index. */
+/** A batch job in memory: PageRank over a graph. It keeps the edge list beside the index. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MachineJournal, MemoryCgroup } from '@exopool/native';
@@ -32,7 +32,7 @@ async function startBatch({ bytes, signal }: ApplicationPlan): Promise<RunningAp
     };
     return {
       cgroup,
-      // It tells nothing about itself, as most batch jobs.
+      // It has no metric, like most batch jobs.
       metric: undefined,
       run: async (seconds) => (await job.ask({ seconds })) as LoadWindow,
       runFlatOut: undefined,

@@ -1,6 +1,6 @@
 /**
- * A program in a memory cgroup of ours, without a limit: the harvester sets that. What is in the cgroup is killed with
- * it, at the end or, when this process was killed, by the janitor.
+ * A program in a memory cgroup without a limit, which the harvester sets. All processes in the cgroup are killed at the
+ * end, or by the janitor if this process was killed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,13 +12,13 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 const enterAndBecome = 'echo $$ > "$0/cgroup.procs" && exec "$@"';
 const complaintBytesMax = 2048;
 const pollMs = 20;
-/** A server on a busy machine is up long before this. */
+/** A server starts in far less time even on a busy machine. */
 const startMsMax = 30_000;
 
 export class CagedProgram {
   #complaint = '';
 
-  /** @param command its first word is a path. */
+  /** @param command the first word must be a path. */
   static async start(name: string, command: readonly string[], folder: string): Promise<CagedProgram> {
     const journal = MachineJournal.open();
     try {
@@ -47,7 +47,7 @@ export class CagedProgram {
     });
   }
 
-  /** Resolves once `isUp` says so. @throws ExopoolError with its last words when the program ends before. */
+  /** Resolves once `isUp` returns true. @throws ExopoolError with its last output if the program ends before. */
   async whenUp(isUp: () => Promise<boolean>): Promise<void> {
     const deadlineMs = performance.now() + startMsMax;
     while (!(await isUp())) {
@@ -65,7 +65,7 @@ export class CagedProgram {
   }
 }
 
-/** Whether somebody listens on a Unix socket, or a port. */
+/** Whether a process listens on a Unix socket or a port. */
 export function listens(at: string | { readonly host: string; readonly port: number }): Promise<boolean> {
   return new Promise((resolve) => {
     const client = typeof at === 'string' ? connect(at) : connect(at);

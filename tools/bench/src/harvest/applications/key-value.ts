@@ -1,4 +1,4 @@
-/** Redis and memcached under a closed loop of reads and some writes, Zipf 0.7 over all items. */
+/** Redis and memcached under a load of reads and some writes, Zipf 0.7 over all items. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CagedProcess } from '../../machine/caged-process.js';
@@ -10,19 +10,19 @@ import type { Application, ApplicationPlan, RunningApplication } from './applica
 import { CagedProgram, listens } from './caged-program.js';
 import { needProgram } from './programs.js';
 
-/** Bytes that an item takes of a server: 1024 of its allocator for the value, and its key and entry. */
+/** Bytes per item in a server: 1024 from its allocator for the value, and the key and entry. */
 const itemBytes = 1180;
 export const theta = 0.7;
-/** On a machine of two cores more would only wait for each other. */
+/** On a machine with two cores, more of them would only wait for each other. */
 const connections = 8;
-/** A tenth of what it can do: a server that is always busy has no idle memory to speak of. */
+/** A tenth of the server's capacity: a server that is always busy has hardly any idle memory. */
 const requestsPerSecond = 5000;
 const burstFactor = 3;
 const loadMain = fileURLToPath(new URL('../load/load-main.js', import.meta.url));
 
 /**
- * What a command of Redis may take more on average, in µs: a fiftieth of the half millisecond that one client in a hundred
- * waits for it. The metric's own slack of half a microsecond is for servers whose commands are all that is waited for.
+ * Permitted increase of the mean time of a Redis command, in µs: 1/50 of the half millisecond that one client in a
+ * hundred waits for it. The metric's default of 0.5 µs is for servers whose clients wait for little else than commands.
  */
 const commandSlackUs = 9;
 
@@ -46,7 +46,7 @@ const memcachedServer: Server = {
   metric: (socket) => `memcached://${socket}`,
 };
 
-/** @param rate requests a second. Default: a tenth of what it can do on a machine of two cores. */
+/** @param rate requests a second. Default: a tenth of the capacity on a machine with two cores. */
 export function redisAt(rate = requestsPerSecond): Application {
   return {
     name: 'redis',
@@ -74,7 +74,7 @@ function redisCommand(socket: string): string[] {
 
 function memcachedCommand(socket: string, bytes: number): string[] {
   const program = needProgram('memcached', 'memcached');
-  // Room for all items: what it evicted would be a miss, and no harvester's doing.
+  // Room for all items: an eviction would cause misses that the harvester did not cause.
   const mebibytes = Math.ceil((bytes * 2) / 2 ** 20);
   return [program, '-u', 'root', '-s', socket, '-m', String(mebibytes), '-t', '2'];
 }

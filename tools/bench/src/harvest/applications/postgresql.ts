@@ -1,6 +1,6 @@
 /**
- * PostgreSQL with shared memory for all of its data, under pgbench: single rows by their key, the more popular the
- * more often. pgbench's Zipf needs an exponent above 1, so its skew is a little more than that of the other loads.
+ * PostgreSQL with shared memory for all of its data, under pgbench: single rows by key with a Zipf distribution.
+ * pgbench needs an exponent above 1, so the skew is a little higher than that of the other loads.
  */
 import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,10 +16,10 @@ import { needProgram } from './programs.js';
 
 const run = promisify(execFile);
 const aptPackage = 'postgresql';
-/** PostgreSQL refuses to run as root; this user has no rights anywhere else either. */
+/** PostgreSQL refuses to run as root. This user has no other rights. */
 const nobody = 65_534;
 const user = 'exopool';
-/** Table and index of one unit of pgbench's scale. */
+/** Bytes of table and index per unit of pgbench's scale. */
 const scaleBytes = 15 * MiB;
 const sharedFactor = 1.3;
 const connections = 4;
@@ -64,7 +64,7 @@ async function startPostgresql({ bytes, folder, signal }: ApplicationPlan): Prom
     const psql = needProgram('psql', aptPackage);
     for (const statement of prepare.split('; '))
       await run(psql, ['-q', ...login, '-c', statement, 'postgres']);
-    // The copy in the page cache is nobody's working set: it would be given back without a harvester.
+    // Drop the copy in the page cache: the kernel would reclaim it without a harvester.
     await dropFromPageCache(data);
     const load = new Pgbench(pgbench, login, folder, signal);
     return {
@@ -80,12 +80,12 @@ async function startPostgresql({ bytes, folder, signal }: ApplicationPlan): Prom
   }
 }
 
-/** Makes an empty database cluster. @returns the server's settings. */
+/** Creates an empty database cluster. @returns the server's settings. */
 async function initialize(data: string, folder: string, bytes: number): Promise<string[]> {
   const initdb = needProgram('initdb', aptPackage);
   mkdirSync(data);
   chownSync(data, nobody, nobody);
-  // The folder of a run is its owner's; the server's user must come through it.
+  // Only the owner can enter the run's folder. Let the server's user pass through it.
   chmodSync(folder, 0o711);
   const words = ['-D', data, '-U', user, '--auth=trust', '--no-sync'];
   await run('setpriv', [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', '--', initdb, ...words], {

@@ -1,11 +1,11 @@
-/** Where Debian keeps the servers that are harvested from, and why one cannot be. */
+/** Finds the servers to harvest from at their paths in Debian. */
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { ExopoolError } from '@exopool/shared';
 
 const postgresqlFolder = '/usr/lib/postgresql';
 
-/** The program's path; `undefined` when it is not installed. */
+/** The program's path; `undefined` if it is not installed. */
 export function findProgram(name: string): string | undefined {
   const versions = existsSync(postgresqlFolder) ? readdirSync(postgresqlFolder).sort().reverse() : [];
   return [
@@ -17,7 +17,7 @@ export function findProgram(name: string): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** @throws ExopoolError `EXOPOOL_NOT_FOUND` with the line that installs it. */
+/** @throws ExopoolError `EXOPOOL_NOT_FOUND`; the message has the command that installs it. */
 export function needProgram(name: string, aptPackage: string): string {
   const path = findProgram(name);
   if (path !== undefined) return path;

@@ -1,11 +1,11 @@
 /**
  * A load on a key-value server, at a rate or flat out.
  *
- *   at a rate   requests are sent when they are due, whatever is under way: a server that stalls gets a queue, and its
- *               latencies count all of it
- *   flat out    so many connections, each with one request under way and the next sent when the answer is there
+ *   at a rate   requests are sent when they are due, whatever is in flight; if the server stalls, a queue builds up,
+ *               and latencies include the time in it
+ *   flat out    a number of connections, each with one request in flight; the next is sent when the answer is there
  *
- * Of the requests one in twenty is an update; which item is asked for follows Zipf.
+ * One request in twenty is an update. The choice of items follows Zipf.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -19,15 +19,15 @@ import { foundBytes, getRequest, isFound, setRequest, storedAnswer, type Protoco
 
 export interface RunOptions {
   readonly seconds: number;
-  /** Requests a second, sent when they are due whatever is under way; `undefined`: a closed loop. */
+  /** Requests a second in an open loop; `undefined` for a closed loop. */
   readonly rate: number | undefined;
-  /** All items alike, and not Zipf: whatever was cold is wanted too. */
+  /** Uniform over all items instead of Zipf, so that cold items are read too. */
   readonly isUniform?: boolean;
 }
 
 export interface KeyValuePlan {
   readonly protocol: Protocol;
-  /** Its Unix socket. */
+  /** The server's Unix socket. */
   readonly socket: string;
   readonly items: number;
   readonly theta: number;
@@ -36,13 +36,13 @@ export interface KeyValuePlan {
 }
 
 const updateShare = 0.05;
-/** Sets that are sent at once while filling. */
+/** Sets in flight while filling. */
 const fillBatch = 256;
-/** Of a point of a window. */
+/** Length of a point of a window. */
 const pointMs = 500;
-/** What is due is sent together this often. */
+/** Interval at which due requests are sent together. */
 const tickMs = 1;
-/** A server that says nothing for so long is gone; one that brings pages back from a disk is not. */
+/** A server that sends nothing for this long has failed. Bringing pages back from a disk takes less. */
 const silenceMsMax = 30_000;
 
 export class KeyValueLoad {
@@ -155,7 +155,7 @@ class Tally {
     return this.#lastMs >= this.#endMs;
   }
 
-  /** Looks at the clock where no answer may come. */
+  /** Checks the clock even if no answer comes. */
   touch(): void {
     this.#lastMs = performance.now();
   }
@@ -186,7 +186,7 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** One connection. Answers come in the order of their requests, and how long each is is known before. */
+/** One connection. Answers come in the order of their requests, and the length of each is known before. */
 class Client {
   readonly #socket: Socket;
   readonly #pending: Pending[] = [];
@@ -205,7 +205,7 @@ class Client {
     socket.on('timeout', () => socket.destroy()).on('error', () => undefined);
   }
 
-  /** @returns the answer, or what the server said instead. */
+  /** @returns the answer, or the error message of the server. */
   ask(request: Buffer | string, bytes: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ bytes, resolve, reject });
@@ -220,7 +220,7 @@ class Client {
   #take(chunk: Buffer): void {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     for (let first = this.#pending[0]; first !== undefined; first = this.#pending[0]) {
-      // After a complaint the lengths are off: whoever asked fails, and the load with it.
+      // After an error message the lengths are wrong, so the request fails, and the load with it.
       const bytes = isComplaint(this.#received) ? this.#received.length : first.bytes;
       if (bytes === 0 || this.#received.length < bytes) return;
       this.#pending.shift();
@@ -236,7 +236,7 @@ class Client {
   }
 }
 
-/** `-ERR …` of Redis; `ERROR`, `SERVER_ERROR …` and `NOT_STORED` of memcached, and a get that found nothing. */
+/** `-ERR …` of Redis; `ERROR`, `SERVER_ERROR …` and `NOT_STORED` of memcached; and a miss of a get. */
 function isComplaint(start: Buffer): boolean {
   return /^(-|ERROR|SERVER_ERROR|CLIENT_ERROR|NOT_STORED|END|\$-1)/.test(start.toString('latin1', 0, 12));
 }

@@ -1,4 +1,4 @@
-/** The process of a load: answers `fill` and `run` over its IPC channel, and ends when whoever started it is gone. */
+/** The process of a load: answers `fill` and `run` over its IPC channel, and ends when its parent process has ended. */
 import { KeyValueLoad, type KeyValuePlan, type RunOptions } from './key-value-load.js';
 import { toExopoolError } from '@exopool/shared';
 

@@ -1,5 +1,5 @@
 /**
- * pgbench's log of a run, a line a transaction:
+ * Parses pgbench's log of a run, with one line per transaction:
  *
  *   client  number  latency, µs  script  end, s of Unix time  end, µs of that second  [schedule lag, µs]
  */
@@ -7,7 +7,7 @@ import { Latencies } from '@exopool/demo/latencies';
 import { ExopoolError } from '@exopool/shared';
 import { windowOf, type LoadWindow, type LoadPoint } from './window.js';
 
-/** @throws ExopoolError `EXOPOOL_INTERNAL` for anything else, or an empty log. */
+/** @throws ExopoolError `EXOPOOL_INTERNAL` for any other line, or an empty log. */
 export function pgbenchWindow(log: string): LoadWindow {
   const all = new Latencies();
   const bySecond = new Map<number, Latencies>();
@@ -29,7 +29,7 @@ export function pgbenchWindow(log: string): LoadWindow {
   return windowOf(all, all.count, (lastUs - firstUs) / 1e6, pointsOf(bySecond));
 }
 
-/** The first and the last second are parts of one. */
+/** The first and the last second are incomplete. */
 function pointsOf(bySecond: ReadonlyMap<number, Latencies>): LoadPoint[] {
   return [...bySecond]
     .sort(([a], [b]) => a - b)

@@ -1,7 +1,7 @@
-/** What a load saw in a window of time. */
+/** Results of a load in a window of time. */
 import type { Latencies } from '@exopool/demo/latencies';
 
-/** A part of it: half a second, or with pgbench and the batch job a whole one. */
+/** A part of a window: half a second, or 1 s with pgbench and the batch job. */
 export interface LoadPoint {
   /** Unix time, milliseconds. */
   readonly atMs: number;

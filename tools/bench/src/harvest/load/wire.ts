@@ -1,16 +1,16 @@
 /**
- * What a load says to Redis and memcached, and how many bytes a right answer has: all keys and all values are of one
- * length, so an answer needs no parser, only a look at its first byte and at the number in its value.
+ * Requests of a load to Redis and memcached, and the lengths of right answers. All keys have one length, and all values
+ * too, so an answer needs no parser: the load checks only its first byte and the number in its value.
  *
  *   key      "k%011d"
- *   value    |12: the key|494: random|494: repeated text|   half of it compresses, as db_bench's values do
+ *   value    |12: the key|494: random|494: repeated text|   half of it compresses, as in db_bench
  */
 import { seededRandom } from '@exopool/demo/random';
 
 export const valueBytes = 1000;
 const keyBytes = 12;
 const randomBytes = (valueBytes - keyBytes) / 2;
-/** Random bytes that values take their part from; a prime stride keeps neighbours apart. */
+/** Values take their random part from these bytes. A prime stride keeps neighbours apart. */
 const poolBytes = 1 << 20;
 const poolStride = 7919;
 const filler = Buffer.from('the quick brown fox jumps over the lazy dog, '.repeat(11)).subarray(
@@ -35,9 +35,9 @@ export function valueOf(item: number): Buffer {
 
 interface Words {
   readonly get: (key: string) => string;
-  /** Before the value; after it comes a line's end. */
+  /** Bytes before the value. A line end follows the value. */
   readonly set: (key: string) => string;
-  /** Before the value of an answer to a get, and after it. */
+  /** Bytes before and after the value in the answer to a get. */
   readonly foundHead: (key: string) => string;
   readonly foundTail: string;
   readonly stored: string;
@@ -72,7 +72,7 @@ export function setRequest(protocol: Protocol, item: number): Buffer {
   ]);
 }
 
-/** Bytes of the answer to a get that finds its item. */
+/** Length of the answer to a get that is a hit. */
 export function foundBytes(protocol: Protocol, item: number): number {
   const { foundHead, foundTail } = words[protocol];
   return foundHead(keyOf(item)).length + valueBytes + foundTail.length;
@@ -82,7 +82,7 @@ export function storedAnswer(protocol: Protocol): string {
   return words[protocol].stored;
 }
 
-/** Whether `start`, which holds an answer's beginning up to the end of the key in the value, is that of `item`. */
+/** Whether `start` belongs to `item`. It holds the answer up to the end of the key in the value. */
 export function isFound(protocol: Protocol, item: number, start: Buffer): boolean {
   const key = keyOf(item);
   const expected = words[protocol].foundHead(key) + key;

@@ -1,4 +1,4 @@
-/** What must hold of the simulated harvester whatever its figures are. */
+/** Properties of the simulated harvester that hold whatever its figures. */
 import { MiB } from '@exopool/shared';
 import { describe, expect, it } from 'vitest';
 import { paperSettings, simulate } from './ablation.js';

@@ -1,6 +1,6 @@
 /**
- * What the paper's Figure 12 asks: how much is harvested, and at what cost, as one of the harvester's constants
- * changes and the others stay. The policy is the one that producers run, the application is simulated.
+ * Figure 12 of the paper: the harvested memory and its cost, as one constant of the harvester changes and the others
+ * stay. The policy is the one of real producers; the application is simulated.
  */
 import { HarvestPolicy, type HarvestSettings } from '@exopool/memtrade';
 import { MiB } from '@exopool/shared';
@@ -11,7 +11,7 @@ export interface Ablation {
   readonly constant: 'chunk' | 'cooling' | 'threshold' | 'window';
   readonly value: string;
   readonly settings: Partial<HarvestSettings>;
-  /** Per cent, of Figure 12: harvested, and slowdown. */
+  /** Percentages of Figure 12: harvested memory, and slowdown. */
   readonly paper: readonly [harvested: number, slowdown: number];
 }
 
@@ -24,7 +24,7 @@ export interface AblationResult {
 const minute = 60_000;
 const hour = 60 * minute;
 
-/** Those of Memtrade's paper. */
+/** The constants of Memtrade's paper. */
 export const paperSettings: HarvestSettings = {
   direction: 'lower',
   tail: 0.99,
@@ -74,7 +74,7 @@ function window(hours: number, paper: Ablation['paper']): Ablation {
   return { constant: 'window', value: `${hours} h`, settings: { baselineWindowMs: hours * hour }, paper };
 }
 
-/** Means over the second half: the first is for getting there. */
+/** Means over the second half. The first half is a warm-up. */
 export function simulate(settings: HarvestSettings, hours: number, seed: number): AblationResult {
   const application = new SimulatedApplication(seed);
   const policy = new HarvestPolicy(settings);
@@ -99,7 +99,7 @@ export function simulate(settings: HarvestSettings, hours: number, seed: number)
   };
 }
 
-/** A row a setting; between two, `breathe` lets the process see to other things. */
+/** One row for each setting. Between two settings, `breathe` yields to the event loop. */
 export async function ablationRows(hours: number, breathe: () => Promise<void>): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { constant, value, settings, paper } of ablations) {

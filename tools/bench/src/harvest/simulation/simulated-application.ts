@@ -1,19 +1,19 @@
 /**
- * An application for the harvester's policy to run on: pages that are asked for at random, the kernel's least recently
- * used order, and what a fault costs. A sample of the pages stands for all of them.
+ * A simulated application for the harvester's policy: random accesses to pages, the kernel's order of least recent use,
+ * and the cost of a fault. A sample of the pages represents all of them.
  *
- *   a part of the pages that nobody asks for any more; in the others Zipf 0.7 over items, four items a page, popularity
- *   scattered; a load that rises and falls in the course of a day and jumps now and then; every fault adds to the mean,
- *   and to the p99 once more than 1 % of the requests have one
+ *   Some pages are never used again. In the others: Zipf 0.7 over items, four items per page, popularity scattered.
+ *   The load rises and falls over a day and jumps now and then. Every fault adds to the mean latency, and to the p99
+ *   once more than 1 % of the requests have a fault.
  */
 import { seededRandom, type Random } from '@exopool/demo/random';
 import type { HarvestSample } from '@exopool/memtrade';
 
 export interface SimulatedEpoch {
   readonly sample: HarvestSample;
-  /** Share by which the mean request took longer than without faults. */
+  /** Relative increase of the mean latency by faults. */
   readonly slowdown: number;
-  /** Of the application's memory, swapped out. */
+  /** Share of the application's memory that is swapped out. */
   readonly swappedShare: number;
 }
 
@@ -21,34 +21,34 @@ export const memoryBytes = 3 * 2 ** 30;
 const sampledPages = 1500;
 const realPages = memoryBytes / 4096;
 const itemsPerPage = 4;
-/** What is left of a start, of old versions, of fragments: about what Memtrade found to take from Redis. */
+/** Leftovers of the start, of old versions, of fragmentation: about the share that Memtrade harvested from Redis. */
 const idleShare = 0.15;
 const theta = 0.7;
-/** At the mean over the day. */
+/** Requests a second, as the mean over the day. */
 const requestsPerSecond = 800;
 const daySeconds = 86_400;
 const daySwing = 0.5;
-/** A time of double load, every so often. */
+/** Periods of double load. */
 const jumpEverySeconds = 5400;
 const jumpSeconds = 120;
 const p50Us = 120;
 const p99Us = 400;
-/** From compressed memory, measured on the machine of this suite. */
+/** Cost of a fault from compressed memory, as measured by this suite. */
 const faultUs = 9;
-/** Of the p99 of an epoch; a server's own unrest. */
+/** Noise of the p99 of an epoch in an undisturbed server. */
 const noise = 0.004;
 const tail = 0.01;
 
 export class SimulatedApplication {
   readonly #random: Random;
-  /** Sums of how often pages are asked for in a second, at the mean load: the last is that of all. */
+  /** Prefix sums of accesses per second to each page, at the mean load. The last one is that of all pages. */
   readonly #rateSums: Float64Array;
-  /** When each was last asked for, seconds. */
+  /** Time of each page's last use, in seconds. */
   readonly #touched: Float64Array;
   readonly #isOut: Uint8Array;
   #out = 0;
   #seconds = 0;
-  /** In touches at the mean load. */
+  /** Time in accesses at the mean load. */
   #untilTouch = 0;
 
   constructor(seed: number) {
@@ -56,12 +56,12 @@ export class SimulatedApplication {
     const rates = pageRates(this.#random);
     let sum = 0;
     this.#rateSums = rates.map((rate) => (sum += rate));
-    // As if it had run for long: the rarer a page is asked for, the longer ago.
+    // Start as after a long run: the rarer a page is used, the older its last use.
     this.#touched = rates.map((rate) => (rate === 0 ? -Infinity : -this.#exponential(1 / rate)));
     this.#isOut = new Uint8Array(sampledPages);
   }
 
-  /** A second under a limit. */
+  /** Simulates one second under a limit. */
   epoch(limitBytes: number | undefined): SimulatedEpoch {
     this.#seconds += 1;
     const load = this.#load();
@@ -90,7 +90,7 @@ export class SimulatedApplication {
     };
   }
 
-  /** What went last comes back. */
+  /** Brings back the most recently used of the swapped pages. */
   prefetch(bytes: number): void {
     const count = Math.min(this.#out, Math.round((bytes / memoryBytes) * sampledPages));
     const newest = this.#indices((page) => this.#isOut[page] === 1).sort((a, b) =>
@@ -104,7 +104,7 @@ export class SimulatedApplication {
     return this.#seconds % jumpEverySeconds < jumpSeconds ? 2 * day : day;
   }
 
-  /** A second's requests, as a Poisson process. @returns how many pages had to be brought back. */
+  /** The requests of one second, as a Poisson process. @returns the number of faults. */
   #touchPages(load: number): number {
     let faults = 0;
     const total = this.#rateSums.at(-1)!;
@@ -120,7 +120,7 @@ export class SimulatedApplication {
     return faults;
   }
 
-  /** The first page whose sum of rates is above it. */
+  /** The first page whose prefix sum of rates exceeds a value. */
   #pageAt(sum: number): number {
     let low = 0;
     let high = sampledPages - 1;
@@ -137,7 +137,7 @@ export class SimulatedApplication {
     this.#out -= 1;
   }
 
-  /** The least recently used go. */
+  /** Swaps out the least recently used pages. */
   #pushOut(count: number): void {
     if (count <= 0) return;
     const oldest = this.#indices((page) => this.#isOut[page] === 0).sort((a, b) =>
@@ -160,12 +160,12 @@ export class SimulatedApplication {
   }
 }
 
-/** What faults add to the p99: nothing while fewer than 1 % of the requests have one, all of a fault at ten times that. */
+/** Increase of the p99 by faults: nothing if fewer than 1 % of the requests have one, a whole fault at 10 %. */
 function tailCost(faultShare: number): number {
   return faultUs * Math.min(1, Math.max(0, faultShare / tail - 1) / 9);
 }
 
-/** By inverting the distribution: an item at a random place u of the ranking is asked for with density ∝ u^-theta. */
+/** Inverts the distribution: an item at rank u (0 to 1) is used with a density proportional to u^-theta. */
 function pageRates(random: Random): Float64Array {
   const mean = (requestsPerSecond * itemsPerPage) / (realPages * itemsPerPage);
   return new Float64Array(sampledPages).map(() => {
