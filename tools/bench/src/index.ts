@@ -1,4 +1,4 @@
-/** exopool against its peers, measured in the same run; `exopool bench` is the command for it. */
+/** Measures exopool against its peers in the same run. `exopool bench` is the command for it. */
 export { suites } from './suites.js';
 export type { Row, Suite, SuiteOptions, SuiteResult } from './suite.js';
 export { summary } from './report/markdown.js';

@@ -1,11 +1,11 @@
-/** What `--only` leaves of what a suite can measure: names, or parts of them. */
+/** The effect of `--only` on the parts of a suite. It takes names, or parts of names. */
 import { ExopoolError } from '@exopool/shared';
 
 export function isWanted(only: readonly string[] | undefined, name: string): boolean {
   return only?.some((part) => name.includes(part)) ?? true;
 }
 
-/** @throws ExopoolError `EXOPOOL_USAGE` for a part that is of no name: a run of nothing would look like a good one. */
+/** @throws ExopoolError `EXOPOOL_USAGE` for a word that matches no name, since an empty run would look successful. */
 export function assertKnown(only: readonly string[] | undefined, names: readonly string[]): void {
   const unknown = only?.find((part) => !names.some((name) => name.includes(part)));
   if (unknown !== undefined)

@@ -1,6 +1,6 @@
 /**
- * Packages that only a benchmark needs. They are optional peers of the published command line, since they are large and
- * some have install scripts, which npm asks about.
+ * Packages that only benchmarks need. They are optional peer dependencies of the published command line, since they are
+ * large, and npm asks about the install scripts of some.
  */
 import { ExopoolError } from '@exopool/shared';
 
@@ -12,10 +12,10 @@ const storePackages = [
   'lmdb@3.5.6',
 ];
 
-/** With the versions that are measured. */
+/** Packages with the versions to measure. */
 export const peerPackages: readonly string[] = [...plotPackages, ...storePackages];
 
-/** @throws `EXOPOOL_UNSUPPORTED` with the line that installs what is missing. */
+/** @throws `EXOPOOL_UNSUPPORTED`; the message has the command that installs missing packages. */
 export function needPeers({ stores }: { readonly stores: boolean }): void {
   const needed = stores ? peerPackages : plotPackages;
   const missing = needed.filter((peer) => !isInstalled(peer.slice(0, peer.lastIndexOf('@'))));

@@ -1,14 +1,14 @@
-/** Numbers of repeated measurements, and latencies within one. */
+/** Statistics of repeated measurements, and of latencies within one. */
 import type { Latencies } from '@exopool/demo/latencies';
 
-/** The middle of several rounds, and how far they lie apart. */
+/** Median, minimum and maximum of several rounds. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
   readonly max: number;
 }
 
-/** @throws RangeError for no numbers: a median of nothing would hide that something did not run. */
+/** @throws RangeError without numbers, since a median of nothing would hide a part that did not run. */
 export function spreadOf(numbers: readonly number[]): Spread {
   if (numbers.length === 0) throw new RangeError('a spread needs at least one number');
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -17,7 +17,7 @@ export function spreadOf(numbers: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** Microseconds; `undefined` when nothing was recorded. */
+/** In microseconds; `undefined` if nothing was recorded. */
 export interface Percentiles {
   readonly p50Us: number;
   readonly p99Us: number;

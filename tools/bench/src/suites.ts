@@ -1,4 +1,4 @@
-/** All suites. What one needs is loaded when it runs: the command line starts without four databases in memory. */
+/** All suites. Each loads its modules when it runs, so that the command line starts without loading four databases. */
 import { needPeers } from './peers.js';
 import type { Suite } from './suite.js';
 

@@ -1,19 +1,20 @@
 /**
- * What the measuring programs print: a JSON object a line. Those that count print one for what was counted or for what
- * does not run. They are packages/native/measure/lookup_instructions.cc and packages/native/kernel/kmod/guest/instructions.cc.
+ * Parses the output of the measuring programs: one JSON object per line. Programs that count print a count, or the
+ * reason why an engine does not run: packages/native/measure/lookup_instructions.cc and
+ * packages/native/kernel/kmod/guest/instructions.cc.
  */
 import { z } from 'zod';
 import { ExopoolError } from '@exopool/shared';
 
-/** Far above anything real; a count that is not below is a mistake of the program. */
+/** Far above any real count. A higher count is a bug of the program. */
 const instructionsMax = 1e9;
 const depthMax = 64;
 const chainsMax = 1024;
-/** Of what is shown of a line that is not understood. */
+/** Length of an invalid line in an error message. */
 const shownCharactersMax = 100;
 
 const count = z.number().min(0).max(instructionsMax);
-/** Who walked which chains. */
+/** The engine, and the chains that it walked. */
 export const walkedSchema = z.object({
   engine: z.string().min(1),
   fileSystem: z.string().min(1),
@@ -22,16 +23,16 @@ export const walkedSchema = z.object({
 });
 const countedSchema = walkedSchema.extend({
   instructionsPerHop: count,
-  /** Of the windows; the figure is their median. */
+  /** Minimum and maximum of the windows; the figure is their median. */
   low: count.optional(),
   high: count.optional(),
-  /** Of a window. */
+  /** Hops in a window. */
   hops: z.number().min(1),
 });
 const refusedSchema = z.object({ engine: z.string().min(1), refused: z.string() });
 const countedLineSchema = z.union([countedSchema, refusedSchema]);
 
-/** Instructions of one engine on chains of one depth, so many in flight. */
+/** Instructions of one engine for one depth and one number of chains in flight. */
 export type Counted = z.infer<typeof countedSchema>;
 export type Refused = z.infer<typeof refusedSchema>;
 
@@ -46,7 +47,7 @@ export function parseCounted(text: string): { readonly counted: Counted[]; reado
   return { counted, refused };
 }
 
-/** Lines that do not start with a brace are the program's words to people. @throws ExopoolError `EXOPOOL_INTERNAL` for any other. */
+/** Ignores lines that do not start with a brace. @throws ExopoolError `EXOPOOL_INTERNAL` for an invalid line. */
 export function parseLines<T>(text: string, schema: z.ZodType<T>): T[] {
   const lines = text.split('\n').filter((candidate) => candidate.startsWith('{'));
   return lines.map((line) => parseLine(line, schema));

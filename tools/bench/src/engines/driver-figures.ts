@@ -1,21 +1,21 @@
-/** What of exopool.ko is measured beside instructions: time by the clock, shares of the CPU, look-ups of extents. */
+/** Measurements of exopool.ko other than instructions: time by the clock, shares of the CPU, look-ups of extents. */
 import { z } from 'zod';
 import type { Row } from '../suite.js';
 import { parseLines, walkedSchema } from './counted.js';
 
-/** Far above anything real; what is not below is a mistake of the program. */
+/** Far above any real figure. A higher figure is a bug of the program. */
 const nsMax = 1e12;
 const hopsPerSecondMax = 1e9;
 const extentsMax = 65_536;
-/** What a process that computes must keep of a CPU that it shares with one that walks chains, with a budget. */
+/** Least share of a CPU for a computing process beside a process that walks chains with a budget. */
 export const neighbourShareMin = 0.45;
 
 const ns = z.number().min(0).max(nsMax);
 const timedSchema = walkedSchema.extend({ nsPerHop: ns, low: ns, high: ns });
 const sharedSchema = walkedSchema.extend({
-  /** Reads a second that a process may chain; 0: no limit. */
+  /** Chained reads per second that a process may make; 0 for no limit. */
   budget: z.int().min(0),
-  /** Of the CPU; as the clock has ticks, a little above 1 is possible. */
+  /** Share of the CPU. The clock has ticks, so it may be a little above 1. */
   neighbourShare: z.number().min(-0.1).max(1.1),
   hopsPerS: z.number().min(0).max(hopsPerSecondMax),
 });
@@ -45,7 +45,7 @@ export function shareRows(kernel: string, device: string, printed: string): Row[
   }));
 }
 
-/** Whether the neighbour kept its share beside every mode that had a budget; nothing where none was measured. */
+/** Checks that the neighbour kept its share beside every mode with a budget. Without measurements there is no check. */
 export function shareChecks(rows: readonly Row[]): Record<string, boolean> {
   const shares = rows
     .filter(({ contender }) => contender.includes(', budget'))

@@ -1,10 +1,10 @@
 /**
- * `bench lookup --engines`: our lookup engines against each other, by depth and chains in flight.
+ * `bench lookup --engines`: compares the lookup engines with each other, by depth and chains in flight.
  *
  *   on this machine   lookups per second, in memory and from disks          host.ts
- *   in guests         counted instructions per hop, where engines run that this kernel does not have (--vm)
+ *   in guests         counted instructions per hop, also of engines that this kernel does not have (--vm)
  *
- * What cannot run here is a note with the reason, and the rest goes on.
+ * A part that cannot run here becomes a note with the reason, and the rest continues.
  */
 import { undoLeftovers } from '@exopool/native';
 import { toExopoolError } from '@exopool/shared';
@@ -121,7 +121,7 @@ class EnginesRun {
     return { kernel, counted: [...before, ...counted] };
   }
 
-  /** A part that fails is a note; a wish to stop is not. */
+  /** A part that fails becomes a note. An abort is passed on. */
   async #orNote(what: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();

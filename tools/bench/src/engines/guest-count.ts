@@ -1,6 +1,6 @@
 /**
- * Counts the instructions of lookups in a guest: boots it once a file system, with an empty NVMe device, and runs
- * packages/native/measure/lookup_instructions.cc there.
+ * Counts the instructions of lookups in a guest. Boots it once for each file system, with an empty NVMe device, and
+ * runs packages/native/measure/lookup_instructions.cc there.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,21 +11,21 @@ import { ExopoolError, GiB, MiB } from '@exopool/shared';
 import { runInGuest, type GuestOptions } from '@exopool/vm';
 import type { FileSystem, GuestPlan } from './guest-plan.js';
 
-/** The first that has the ring's BPF programs is 7.1. */
+/** BPF programs in the ring need Linux 7.1 or later. */
 export const ringKernel = '7.2';
 const nvmeBytes = 512 * MiB;
-/** For tables that are built in memory, beside the guest's own. */
+/** Memory for tables that are built in memory, beside the guest's own. */
 const memoryBytes = 2 * GiB;
-/** Slower than any reader takes to fall asleep, also where the emulated processor has to share a real one. */
+/** Longer than any reader needs to fall asleep, even if the emulated processor shares a real one. */
 export const nvmeReadMs = 1;
-/** Of what a program complained about. */
+/** Bytes of a program's error output in a message. */
 const complaintCharactersMax = 2000;
 const nativeFolder = new URL('.', import.meta.resolve('@exopool/native/package.json'));
 
-/** Not in the published packages. */
+/** Only in a checkout, not in the published packages. */
 const counterScript = 'scripts/measure.mjs';
 
-/** Nothing may be left for the kernel to do behind: the journal and the inode tables are written at once. */
+/** Leaves no background work to the kernel: the journal and the inode tables are written at once. */
 const makeFileSystem: Readonly<Record<FileSystem, string>> = {
   ext4: 'mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0',
   xfs: 'mkfs.xfs -q -f',
@@ -49,12 +49,12 @@ export async function buildCounter(signal: AbortSignal): Promise<string> {
   return program;
 }
 
-/** Runs a script of the package `native`. @returns what it printed. */
+/** Runs a script of the package `native`. @returns its output. */
 async function runNode(words: readonly string[], signal: AbortSignal): Promise<string> {
   return runProgramHere(process.execPath, words, signal);
 }
 
-/** @returns what it printed. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with its complaint. */
+/** @returns its output. @throws ExopoolError `EXOPOOL_UNSUPPORTED` with its error output. */
 export async function runProgramHere(
   program: string,
   words: readonly string[],
@@ -83,7 +83,7 @@ export async function runProgramHere(
   );
 }
 
-/** What the counting program prints, on one file system. @throws ExopoolError of the guest, or when the program fails. */
+/** The output of the counting program on one file system. @throws ExopoolError if the guest or the program fails. */
 export async function countLookups(
   program: string,
   fileSystem: FileSystem,
@@ -102,12 +102,12 @@ exec '${program}' /mnt/measured ${depths.join(',')} ${chains.join(',')} ${window
 export interface Counting {
   readonly kernel: string;
   readonly command: readonly string[];
-  /** Beside the path. */
+  /** Folders to add to the path. */
   readonly environment: Readonly<Record<string, string>>;
   readonly hardware?: Hardware | undefined;
 }
 
-/** Whether the clock counts instructions, and the device to measure on. */
+/** Whether the clock counts instructions, and the device to measure. */
 export type Hardware = Pick<
   GuestOptions,
   'icount' | 'nvmeBytes' | 'nvmeReadMs' | 'nullBlockBytes' | 'memoryBytes'
@@ -115,7 +115,7 @@ export type Hardware = Pick<
 
 const slowDisk: Hardware = { icount: true, nvmeBytes, nvmeReadMs };
 
-/** Runs a program of a guest, saying each line as it comes. @returns its standard output. */
+/** Runs a program in a guest, and reports each line at once. @returns its standard output. */
 export async function runCounting(
   { kernel, command, environment, hardware = slowDisk }: Counting,
   { signal, say }: CountOptions,

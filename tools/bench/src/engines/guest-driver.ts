@@ -1,6 +1,6 @@
 /**
- * Measures exopool.ko, in guests with the module and the hooked NVMe driver, which are built for their kernel; the
- * programs are those of packages/native/kernel/kmod/guest. `pread` is measured in the same run, and ratios are against that.
+ * Measures exopool.ko in guests with the module and the hooked NVMe driver, both built for the guest's kernel. The
+ * programs are those of packages/native/kernel/kmod/guest. `pread` is measured in the same run, for the ratios.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,13 +10,13 @@ import { measureCommand, prepareDriver, type DriverKit, type DriverMeasurement }
 import { runCounting, runProgramHere, type CountOptions, type Hardware } from './guest-count.js';
 import type { FileSystem, GuestPlan } from './guest-plan.js';
 
-/** The series of Debian that most people run who can load the module. */
+/** The kernel series of Debian that most users of the module run. */
 export const driverKernel = '6.12';
-/** Reads a second that a process may chain: a tenth of what a CPU of the guest gets through on a null block device. */
+/** Budget of chained reads per second: a tenth of the capacity of a guest's CPU on a null block device. */
 export const fairBudget = 12_000;
 const nullBlock: Hardware = { nullBlockBytes: GiB };
 
-/** Each prints lines of JSON. @throws ExopoolError of the guest, or when a program fails in it. */
+/** Each program prints lines of JSON. @throws ExopoolError if the guest fails, or a program in it. */
 export class DriverBench {
   private constructor(
     private readonly kit: DriverKit,
@@ -24,7 +24,7 @@ export class DriverBench {
     private readonly options: CountOptions,
   ) {}
 
-  /** @throws ExopoolError with the reason when the module cannot be built here. */
+  /** @throws ExopoolError with the reason if the module cannot be built here. */
   static async with<T>(
     plan: GuestPlan,
     options: CountOptions,
@@ -54,7 +54,7 @@ export class DriverBench {
     return this.#run({ program: 'wall_time', device: '/dev/nullb0', fileSystem, words }, nullBlock);
   }
 
-  /** With a budget and without, on a device that answers in its own time, and on one that answers at once. */
+  /** With a budget and without, on a device with a response time, and on one that answers at once. */
   shareCpu(device: DriverMeasurement['device']): Promise<string> {
     const hardware = device === '/dev/nullb0' ? nullBlock : { nvmeBytes: GiB };
     const words = ['--seconds', String(this.plan.fairnessSeconds), '--budgets', `0,${fairBudget}`];

@@ -1,4 +1,4 @@
-/** What is measured in guests: decided before one boots. */
+/** The plan of measurements in guests, made before a guest boots. */
 import { assertKnown, isWanted } from '../only.js';
 
 export interface GuestPlan {
@@ -6,15 +6,15 @@ export interface GuestPlan {
   readonly depths: readonly number[];
   readonly chains: readonly number[];
   readonly fileSystems: readonly FileSystem[];
-  /** Engines take turns in each; the figure is their median. */
+  /** Number of windows. Engines take turns in each; a figure is the median of the windows. */
   readonly windows: number;
-  /** Of the driver. */
+  /** Chains in flight for the driver. */
   readonly driverChains: readonly number[];
-  /** Chains that each of its contenders walks in a round. */
+  /** Chains that each contender of the driver walks in a round. */
   readonly driverWalks: number;
-  /** Of a window; a multiple of depth and chains is taken that is near. */
+  /** Approximate hops of a window: a multiple of depth and chains near to this. */
   readonly hops: number;
-  /** Of one mode and budget beside a process that computes. */
+  /** Seconds for one mode and budget beside a computing process. */
   readonly fairnessSeconds: number;
 }
 
@@ -24,7 +24,7 @@ export type FileSystem = 'ext4' | 'xfs';
  *   ring         instructions of the engines of the kernel's ring
  *   driver       instructions of exopool.ko's modes
  *   null-block   their time by the clock, without a device
- *   fairness     what a process that computes keeps of the CPU beside them
+ *   fairness     the share of the CPU that a computing process keeps beside them
  *   extents      time of a look-up of extents, on this machine
  */
 export const guestParts = ['ring', 'driver', 'null-block', 'fairness', 'extents'] as const;
@@ -33,7 +33,7 @@ export type GuestPart = (typeof guestParts)[number];
 /** Depths and chains of all ratios of counted instructions. */
 export const ratioPoint = { depth: 6, chains: 16 } as const;
 
-/** With a disk that takes a millisecond to answer, a single chain takes half a second for 300 hops. */
+/** On a disk that takes 1 ms to answer, a single chain takes half a second for 300 hops. */
 const quickPlan = {
   depths: [1, 3, 6, 10],
   chains: [1, 16],
@@ -56,7 +56,7 @@ const fullPlan = {
   fairnessSeconds: 2,
 } as const;
 
-/** @throws ExopoolError `EXOPOOL_USAGE` when `only` names what is no part. */
+/** @throws ExopoolError `EXOPOOL_USAGE` if `only` names an unknown part. */
 export function guestPlan({
   quick,
   rounds,

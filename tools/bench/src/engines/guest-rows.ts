@@ -1,9 +1,9 @@
-/** Rows of the report from what was counted in guests. */
+/** Rows of the report from the counts in guests. */
 import type { Row } from '../suite.js';
 import type { Counted } from './counted.js';
 import { project } from './projection.js';
 
-/** What of one kernel was counted: ratios and projections are within it. */
+/** The counts of one kernel. Ratios and projections compare only counts of the same kernel. */
 export interface Run {
   readonly kernel: string;
   readonly counted: readonly Counted[];
@@ -30,7 +30,7 @@ export function guestRowName(kernel: string, { fileSystem, depth, chains }: Coun
   return `instructions per hop, depth ${depth} ×${chains}, ${fileSystem}, Linux ${kernel}`;
 }
 
-/** `pread` beside a count: of as many chains, or of one where it was counted once. */
+/** The count of `pread` to compare with: of the same number of chains, else of one chain. */
 export function preadOf(
   counted: readonly Counted[],
   { fileSystem, depth, chains }: Counted,

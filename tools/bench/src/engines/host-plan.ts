@@ -1,10 +1,10 @@
-/** What is measured on this machine: decided before anything is done. */
+/** The plan of measurements on this machine, made before they begin. */
 import { GiB } from '@exopool/shared';
 import { ratioPoint } from './guest-plan.js';
 
 export interface HostPlan {
   readonly depths: readonly number[];
-  /** Keys of one call. */
+  /** Keys in one call. */
   readonly chains: readonly number[];
   readonly rounds: number;
   readonly window_s: number;
@@ -13,7 +13,7 @@ export interface HostPlan {
 export type Temperature = 'warm' | 'cold';
 export type Disk = 'disk' | 'zram';
 
-/** Of all tables, 180 MB, twice. */
+/** Disk space for all tables, 180 MB, twice. */
 export const hostBytesNeeded = GiB;
 export const ratioRowName = hostRowName('disk', 'warm', ratioPoint.depth, ratioPoint.chains);
 
@@ -25,7 +25,7 @@ export function hostPlan(wishes: {
   const { quick, rounds = 3, windowSeconds } = wishes;
   return {
     depths: quick ? [1, 3, 6, 10] : [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-    // Past 64 all engines use threads.
+    // Above 64 all engines use threads.
     chains: quick ? [1, 16, 64, 256] : [1, 4, 16, 64, 256],
     rounds,
     window_s: windowSeconds ?? (quick ? 0.1 : 0.3),

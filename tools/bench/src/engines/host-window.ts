@@ -8,7 +8,7 @@ import { dropFromPageCache } from '../machine/cold-files.js';
 /** Entries of a table of a depth, as packages/native/measure/deep_table.hh writes them. */
 export const fanOut = 3;
 const keyBytes = 8;
-/** A batch is made anew from time to time only: making keys is not what is measured. */
+/** Batches are reused for a while, so that the time to make keys is not measured. */
 const batchesMade = 64;
 
 export interface WindowResult {
@@ -20,8 +20,8 @@ export interface WindowOptions {
   readonly chains: number;
   readonly seconds: number;
   /**
-   * The file leaves the page cache before each batch, for engines that cannot read past it. What a table has mapped would
-   * stay, so each batch has a table of its own, of which no page is checked either. The time for this counts not.
+   * Drops the file from the page cache before each batch, for engines that cannot read past it. Mapped pages would
+   * stay, so each batch opens the table anew, with no page checked yet. The time for this does not count.
    */
   readonly drops: boolean;
 }
@@ -35,7 +35,7 @@ export async function lookUpFor(
   const batches = Array.from({ length: batchesMade }, (_, batch) =>
     makeBatch(batch * chains, chains, entries),
   );
-  // What is done once, such as checking a page for the first time, is done before.
+  // Warm up: work that is done once, such as checking a page for the first time.
   for (const { keys, numbers } of drops ? [] : batches)
     check(await table.lookupMany(keys, engine), numbers, table.path);
   let measuredMs = 0;

@@ -1,9 +1,9 @@
 /**
  * The engines that run on this machine: lookups per second by depth and chains, in memory and from disks.
  *
- * Every engine reads every hop's page; `pread, interior pages cached` is what a store does. Cold means past the page
- * cache (O_DIRECT), and for page-cache-bpf, which knows nothing else, that the file leaves the page cache before each
- * call. In each round all engines have a turn at a point before the next point.
+ * Every engine reads the page of every hop; a store does `pread, interior pages cached`. Cold means past the page cache
+ * (O_DIRECT). For page-cache-bpf, which reads only from the page cache, cold means that the file is dropped from it
+ * before each call. In each round all engines take a turn at a point before the next point.
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -82,7 +82,7 @@ export class HostRun {
 
   async #onDisk(disk: Disk, writer: string): Promise<void> {
     for (const depth of this.plan.depths) {
-      // A folder for each: what is dropped from the page cache is a folder.
+      // One folder for each table, since whole folders are dropped from the page cache.
       const folder = join(this.folder, disk, `depth-${depth}`);
       const path = join(folder, 'table');
       await mkdir(folder, { recursive: true });
@@ -132,7 +132,7 @@ export class HostRun {
   }
 }
 
-/** Of a contender at a point, with so many hops a lookup. */
+/** The row of a contender at a point, with the number of hops per lookup. */
 export function hostRow(
   { disk, temperature, depth, chains }: Point,
   contender: string,

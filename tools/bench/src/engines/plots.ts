@@ -1,4 +1,4 @@
-/** Pictures in the form of the paper's Figure 3, speed-up by depth, and of projected latencies, with the papers' points. */
+/** Plots like Figure 3 of the paper (speed-up by depth), and of projected latencies, with the papers' points. */
 import type { Plot } from '../suite.js';
 import { preadOf, type Run } from './guest-rows.js';
 import { project } from './projection.js';

@@ -1,4 +1,4 @@
-/** Figures of the papers that ours stand beside: HotOS'21, Figures 1 and 3, and XRP (OSDI'22), Table 3. */
+/** Published figures for comparison: HotOS'21, Figures 1 and 3, and XRP (OSDI'22), Table 3. */
 
 /** Nanoseconds of one random read of 512 B on an Intel P5800X under Linux 5.8. */
 export const readNs = { device: 3224, software: 351 + 199 + 2006 + 379 + 113 } as const;

@@ -1,9 +1,9 @@
-/** Instructions per hop and rates of lookups, ours to `pread`'s of the same run; above 1 ours is better. */
+/** Ratios of instructions per hop and of lookup rates to `pread` in the same run. Above 1 exopool is better. */
 import type { Row } from '../suite.js';
 import type { Counted } from './counted.js';
 import { ratioPoint } from './guest-plan.js';
 
-/** What each ratio must reach at least. */
+/** Lower limits of ratios. */
 export const targets = {
   page_cache_bpf_vs_pread_warm: 1.8,
   io_uring_bpf_vs_pread_instructions: 1,
@@ -16,7 +16,7 @@ export const targets = {
 
 export type Ratio = keyof typeof targets;
 
-/** Of the ring's engines, at six hops and 16 chains on ext4. */
+/** Ratios of the ring's engines, at six hops and 16 chains on ext4. */
 export function ringRatios(counted: readonly Counted[]): Partial<Record<Ratio, number>> {
   const of = (engine: string): number | undefined => at(counted, engine, ratioPoint.chains);
   return present({
@@ -25,7 +25,7 @@ export function ringRatios(counted: readonly Counted[]): Partial<Record<Ratio, n
   });
 }
 
-/** Of the driver's modes. `pread` has one chain, however many are asked for: where it was counted for one only, that counts. */
+/** Ratios of the driver's modes. `pread` always walks one chain, so its count for one chain serves for any number. */
 export function driverRatios(counted: readonly Counted[]): Partial<Record<Ratio, number>> {
   const one = at(counted, 'pread', 1);
   const many = at(counted, 'pread', ratioPoint.chains) ?? one;
@@ -38,14 +38,14 @@ export function driverRatios(counted: readonly Counted[]): Partial<Record<Ratio,
   });
 }
 
-/** @param name of the rows at six hops and 16 chains, in memory. */
+/** @param name the name of the rows at six hops and 16 chains, in memory. */
 export function hostRatios(rows: readonly Row[], name: string): Partial<Record<Ratio, number>> {
   const of = (contender: string): number | undefined =>
     rows.find((row) => row.name === name && row.contender === contender)?.ops_per_s;
   return present({ page_cache_bpf_vs_pread_warm: over(of('page-cache-bpf'), of('pread')) });
 }
 
-/** One a ratio; a ratio that was not measured has none. */
+/** One check for each measured ratio. */
 export function checksOf(ratios: Partial<Record<Ratio, number>>): Record<string, boolean> {
   return Object.fromEntries(
     Object.entries(ratios).map(([name, ratio]) => [name, ratio >= targets[name as Ratio]]),

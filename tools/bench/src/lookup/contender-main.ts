@@ -1,5 +1,5 @@
 /**
- * The process of one contender for one turn: it does what the suite asks, one request after the other, and ends with it.
+ * The process of one contender for one turn. It handles requests of the suite, one after the other, and ends with it.
  */
 import { mkdir } from 'node:fs/promises';
 import { resourceUsage } from 'node:process';
@@ -13,11 +13,11 @@ import { readAll, walkAll, Windows } from './window.js';
 import type { Answer, LoadResult, Request, TurnSettings, WindowResult } from './turn.js';
 import type { Workload } from './workloads.js';
 
-/** Share of a window's time for trying each way to read, where there are several. */
+/** Share of a window's time for the trial of each way to read, if there are several. */
 const trialShare = 1 / 5;
-/** Threads have to start, and code to be compiled, before a trial says something. */
+/** Warm-up before a trial: threads must start, and code must be compiled. */
 const trialSecondsMin = 0.25;
-/** A warm workload runs before it is measured for this share of a window's time. */
+/** A warm workload runs for this share of a window's time before it is measured. */
 const warmShare = 1;
 
 class Turn {
@@ -82,7 +82,7 @@ class Turn {
     };
   }
 
-  /** The way to read that was the fastest before, else the one that wins a trial now. */
+  /** The way to read that won an earlier trial, else the winner of a trial now. */
   async #chooseApi(workload: Workload, seconds: number, known: string | undefined): Promise<string> {
     if (known !== undefined) return known;
     if (workload.operation !== 'get' && workload.operation !== 'mixed') return workload.operation;
@@ -97,7 +97,7 @@ class Turn {
     return best.api;
   }
 
-  /** The store as the workload wants to find it, opened anew where that is cold. */
+  /** The store in the state that the workload needs; opened anew for a cold one. */
   async #ready(workload: Workload, api: string): Promise<{ session: Session; reader: Reader }> {
     if (workload.temperature === 'cold') {
       await this.#close();

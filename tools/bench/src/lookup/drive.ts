@@ -1,4 +1,4 @@
-/** Closed loops that keep a number of calls under way for some time, and count and time them. */
+/** Closed loops that keep a number of calls in flight for some time, and count and time them. */
 import { Latencies } from '@exopool/demo/latencies';
 import { percentilesOf, type Percentiles } from '../statistics.js';
 
@@ -10,13 +10,13 @@ export interface Driven {
 
 export interface DriveOptions {
   readonly seconds: number;
-  /** Calls under way at a time. Those that return before the next is made ignore it. */
+  /** Calls in flight. Synchronous calls ignore it. */
   readonly inFlight: number;
-  /** Every how many calls the latency is taken: reading the clock costs as much as a read from memory. */
+  /** The latency of one in this many calls is taken, since reading the clock costs as much as a read from memory. */
   readonly stride: number;
 }
 
-/** Calls between two looks at the clock, where the latency of most is not taken. */
+/** Calls between two checks of the clock, if not every latency is taken. */
 export function driveSync(call: () => void, { seconds, stride }: DriveOptions): Driven {
   const latencies = new Latencies();
   const startMs = performance.now();

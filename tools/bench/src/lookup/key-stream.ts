@@ -1,6 +1,6 @@
 /**
- * The keys that a workload asks for, made before they are needed so that making them is not measured: those of a window
- * before it, or a few once, that come over and over, where millions are read.
+ * The keys of a workload, made in advance so that making them is not measured. They are made before each window, or, if
+ * millions are read, a few are made once and repeated.
  */
 import { seededRandom, type Random } from '@exopool/demo/random';
 import { zipfRank } from '@exopool/demo/zipf';
@@ -8,11 +8,11 @@ import { keyBytesMax, keyOf } from './records.js';
 
 export type Distribution = 'uniform' | 'zipf' | 'absent';
 
-/** Keys made at once where calls are slow: some milliseconds of work. */
+/** Keys made at once if calls are slow: a few milliseconds of work. */
 export const chunkKeys = 16_384;
-/** Keys made at once at most: packed they are some 10 MB of a contender's memory. */
+/** Most keys made at once: packed they use about 10 MB of a contender's memory. */
 export const chunkKeysMax = 262_144;
-/** Keys that are repeated when all data is in memory: far more values than a processor's cache holds. */
+/** Keys that are repeated if all data is in memory: their values exceed a processor's cache by far. */
 export const repeatedKeys = 262_144;
 
 export interface AskedKey<Key> {
@@ -21,18 +21,18 @@ export interface AskedKey<Key> {
 }
 
 export interface KeyStreamOptions<Key> {
-  /** The form in which a contender takes keys. The bytes are its own. */
+  /** Converts a key to the contender's form. The contender owns the bytes. */
   toKey(bytes: Buffer): Key;
   draw(): number;
-  /** Gives the same keys over and over, in the form that `toKey` makes, once. Default false. */
+  /** Repeats the same keys, which are converted once. Default false. */
   readonly repeats?: boolean;
-  /** Keys that a window will ask for, about: they are made before it. Default {@link chunkKeys}, at most {@link chunkKeysMax}. */
+  /** Approximate number of keys made before a window. Default {@link chunkKeys}, at most {@link chunkKeysMax}. */
   readonly expected?: number;
 }
 
 export class KeyStream<Key> {
   readonly #indexes: Uint32Array;
-  /** Keys end to end: of hundreds of thousands of objects, a garbage collector would stop the window. */
+  /** Keys in one buffer: with hundreds of thousands of objects, the garbage collector would interrupt the window. */
   #packed = Buffer.alloc(0);
   readonly #ends: Uint32Array;
   readonly #repeated: readonly Key[] | undefined;
@@ -47,7 +47,7 @@ export class KeyStream<Key> {
     if (repeats) this.#repeated = Array.from({ length: count }, (_, place) => this.#make(place));
   }
 
-  /** Moves on. @returns the place of the next key, for {@link key} and {@link index}. */
+  /** Advances. @returns the place of the next key, for {@link key} and {@link index}. */
   advance(): number {
     if (this.#next === this.#indexes.length) {
       if (this.#repeated === undefined) this.#fill();
@@ -75,7 +75,7 @@ export class KeyStream<Key> {
   }
 
   #fill(): void {
-    // Keys of before may still be in use by calls under way.
+    // Calls in flight may still use the earlier keys.
     this.#packed = Buffer.allocUnsafeSlow(this.#indexes.length * keyBytesMax);
     let end = 0;
     for (let place = 0; place < this.#indexes.length; place += 1) {
@@ -87,7 +87,7 @@ export class KeyStream<Key> {
   }
 }
 
-/** Draws record numbers; those of `absent` are of no record. Popular records are the same for every seed. */
+/** Draws record numbers; with `absent`, numbers without a record. Popular records are the same for every seed. */
 export class Draws {
   readonly #random: Random;
   #zipf: (() => number) | undefined;

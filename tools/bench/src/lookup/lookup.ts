@@ -1,13 +1,13 @@
 /**
  * Suite lookup: the store and its peers on data that does not fit in memory, and on data that does.
  *
- *   load       each contender alone, under the tight limit; who cannot do that, once more under the roomy one, untimed
+ *   load       each contender alone, under the tight limit; if that fails, again under the roomy one, untimed
  *   rounds     each contender in turn, another one first in each round; then the device by fio
  *                tight   a process under a quarter of the data: cold and warm reads
  *                roomy   a process under a limit that fits everything: hot reads
- *   rounds     each contender in turn: durable updates and mixed work, last as they change the files
+ *   rounds     each contender in turn: durable updates and mixed work; last, since they change the files
  *
- * A contender that fails keeps its rows, with the reason; the others go on.
+ * A contender that fails keeps its rows, with the reason. The others continue.
  */
 import { join } from 'node:path';
 import { undoLeftovers } from '@exopool/native';
@@ -29,7 +29,7 @@ import { loadRow, rowOf, type Measured } from './rows.js';
 import { TurnTaker, whyNoLimit } from './take-turn.js';
 import { nameOf, type Workload } from './workloads.js';
 
-/** Of the time of a run that has too little of it. */
+/** Share of the time of a run with too little time. */
 const writeShare = 1 / 5;
 const deviceDepth = 128;
 const deviceFile = 'device.fio';
@@ -91,7 +91,7 @@ class LookupRun {
     return this.#result();
   }
 
-  /** @returns how many rounds there were. */
+  /** @returns the number of rounds. */
   async #repeat(untilSeconds: number, work: (round: number) => Promise<void>): Promise<number> {
     let longestSeconds = 0;
     let round = 0;
@@ -123,7 +123,7 @@ class LookupRun {
     }
   }
 
-  /** Who cannot load under the limit has that row lost, but not those of reads, for which memory may suffice. */
+  /** A contender that cannot load under the limit loses that row, but memory may suffice for its reads. */
   async #loadRoomily(contender: Contender, why: string): Promise<boolean> {
     const { name } = contender;
     this.#note(`${name}: loads only under ${formatBytes(this.plan.roomyBytes)}: ${why}`);
@@ -207,7 +207,7 @@ class LookupRun {
     else this.#device.push(result);
   }
 
-  /** A failure of one contender is a result; a wish to stop is not. */
+  /** A failure of one contender is a result. An abort is passed on. */
   async #orFailure<T extends object>(work: () => Promise<T>): Promise<T | { readonly failed: string }> {
     try {
       return await work();

@@ -1,4 +1,4 @@
-/** The picture of suite lookup: point reads of ours and every peer, past memory and in memory, the ratios in its title. */
+/** The picture of suite lookup: point reads of exopool and its peers, past memory and in memory, with ratios. */
 import { formatBytes, formatCount } from '@exopool/shared';
 import type { Theme } from '../report/theme.js';
 import type { Picture, Row } from '../suite.js';
@@ -15,7 +15,7 @@ const width = 270;
 
 type Measured = Row & { readonly ops_per_s: number };
 
-/** @returns `undefined` when ours or all peers have no figure. */
+/** @returns `undefined` if exopool or all peers have no figure. */
 export function lookupPicture(
   rows: readonly Row[],
   { records, dataBytes, rounds }: Pick<Plan, 'records' | 'dataBytes' | 'rounds'>,

@@ -1,4 +1,4 @@
-/** How large, how long, under which limits: decided before anything is done. */
+/** The plan of a run, made before it begins: sizes, times, limits. */
 import { GiB, MiB } from '@exopool/shared';
 import type { SuiteOptions } from '../suite.js';
 import { recordBytes } from './records.js';
@@ -6,24 +6,24 @@ import { fullWorkloads, quickWorkloads, type Workloads } from './workloads.js';
 
 type Wishes = Pick<SuiteOptions, 'quick' | 'records' | 'rounds' | 'windowSeconds'>;
 
-/** The least of which a median says something. */
+/** The least number with a meaningful median. */
 const roundsDefault = 3;
 
 export interface Plan {
   readonly records: number;
   readonly dataBytes: number;
-  /** Hot workloads read these, so that heating them does not take longer than measuring. */
+  /** Hot workloads read only these, so that the warm-up does not take longer than the measurement. */
   readonly hotRecords: number;
-  /** At most; a round that would end after `budgetSeconds` is not begun. */
+  /** Most rounds. A round that would end after `budgetSeconds` is not started. */
   readonly rounds: number;
   readonly budgetSeconds: number;
-  /** Of a window, and of one that writes. */
+  /** Length of a window of reads, and of writes. */
   readonly readSeconds: number;
   readonly writeSeconds: number;
   readonly workloads: Workloads;
   /** A quarter of the data, unless that is too little for Node.js itself. */
   readonly tightBytes: number;
-  /** Everything fits, however the store keeps it. */
+  /** Everything fits, whatever the store's format. */
   readonly roomyBytes: number;
 }
 
@@ -31,14 +31,14 @@ const fullRecords = 4_000_000;
 /** A quarter of it is {@link tightBytesMin}. */
 const quickRecords = 880_000;
 const quickHotRecords = 150_000;
-/** Of five minutes: the rest is for the report, and for what a slower machine takes longer than it did before. */
+/** Four of five minutes: the rest is for the report, and for rounds that take longer than the one before. */
 const quickBudgetSeconds = 240;
 const tightShare = 1 / 4;
-/** Node.js takes half of it for itself; with less, contenders are killed before they begin. */
+/** Node.js itself uses half of it. With less, contenders are killed before they begin. */
 const tightBytesMin = 92 * MiB;
-/** A cache of rows beside a page cache of files, and the garbage of both. */
+/** For a cache of rows, a page cache of files, and the garbage of both. */
 const roomyFactor = 4;
-/** Times the data that all contenders' files take at most, in sorts and compactions too. */
+/** Largest size of a contender's files relative to the data, including sorts and compactions. */
 const diskFactorEach = 2.2;
 
 export function planOf({ quick, records, rounds, windowSeconds }: Wishes): Plan {
@@ -58,12 +58,12 @@ export function planOf({ quick, records, rounds, windowSeconds }: Wishes): Plan 
   };
 }
 
-/** Disk space for the data of so many contenders and the file of the device test. */
+/** Disk space for the data of the contenders and the file of the device test. */
 export function diskBytesNeeded(plan: Plan, contenders: number): number {
   return Math.round(plan.dataBytes * (1 + contenders * diskFactorEach));
 }
 
-/** Whether another round may begin: it will take as long as the longest before. The first always may. */
+/** Whether another round may start, if it takes as long as the longest so far. The first may always start. */
 export function mayBegin(
   round: number,
   time: { readonly elapsedSeconds: number; readonly longestSeconds: number; readonly untilSeconds: number },
@@ -72,7 +72,7 @@ export function mayBegin(
   return round < rounds && (round === 0 || time.elapsedSeconds + time.longestSeconds <= time.untilSeconds);
 }
 
-/** Everybody goes first once: who does it in each round. */
+/** Rotates the order, so that each contender goes first once. */
 export function rotated<T>(items: readonly T[], round: number): T[] {
   const start = items.length === 0 ? 0 : round % items.length;
   return [...items.slice(start), ...items.slice(0, start)];

@@ -1,11 +1,11 @@
-/** Pictures of suite lookup: bars with the spread of the rounds on them, latencies on a logarithmic scale. */
+/** Plots of suite lookup: bars with the spread of the rounds, latencies on a logarithmic scale. */
 import type { Plot, Row } from '../suite.js';
 import { deviceRowName } from './ratios.js';
 
 const ours = '#0b6bcb';
 const tuned = '#8c99a8';
 const plain = '#c8d0d9';
-/** Microseconds in a unit that fits. */
+/** Formats microseconds in a suitable unit. */
 const durations =
   "datum.value < 1e3 ? datum.value + ' µs' : datum.value < 1e6 ? datum.value / 1e3 + ' ms' : datum.value / 1e6 + ' s'";
 const kinds = ['exopool', 'peer, tuned', 'peer, default'];
@@ -169,7 +169,7 @@ function colors(points: readonly Point[]): object {
   return { field: 'kind', type: 'nominal', title: null, scale: { domain: used, range } };
 }
 
-/** The same in all facets, so that the eye finds a contender: ours, then the others by store. */
+/** The same order in all facets: exopool, then the others by store. */
 function contenderOrder(points: readonly Point[]): string[] {
   return unique(points.map(({ contender }) => contender));
 }

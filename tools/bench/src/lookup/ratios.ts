@@ -1,11 +1,11 @@
-/** Ours against the others, and what is asked of it. */
+/** Ratios of exopool to the others, and their targets. */
 import type { Row } from '../suite.js';
 import { coldGet, hotGet, nameOf } from './workloads.js';
 
 export const deviceRowName = 'fio randread 4 KiB ×128';
 const pageBytes = 4096;
 
-/** What each ratio must reach at least. */
+/** Lower limits of ratios. */
 export const targets = {
   cold_get_vs_best_peer_default: 3,
   cold_get_vs_best_peer_tuned: 1.5,
@@ -16,7 +16,7 @@ export const targets = {
 
 type Ratio = keyof typeof targets;
 
-/** Ratios whose both sides were measured. A peer that failed is no peer to be better than. */
+/** Ratios with both sides measured. A failed peer does not count. */
 export function ratiosOf(rows: readonly Row[]): Partial<Record<Ratio, number>> {
   const ofRow = (name: string, contender: string): Row | undefined =>
     rows.find((row) => row.name === name && row.contender === contender);
@@ -49,7 +49,7 @@ export function ratiosOf(rows: readonly Row[]): Partial<Record<Ratio, number>> {
   return Object.fromEntries(Object.entries(ratios).filter(([, ratio]) => Number.isFinite(ratio)));
 }
 
-/** One a ratio; a ratio that was not measured has none. */
+/** One check for each measured ratio. */
 export function checksOf(ratios: Partial<Record<Ratio, number>>): Record<string, boolean> {
   return Object.fromEntries(
     Object.entries(ratios).map(([name, ratio]) => [name, ratio >= targets[name as Ratio]]),

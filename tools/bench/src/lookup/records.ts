@@ -1,6 +1,6 @@
 /**
- * The data set: record number i has one key and, for each version, one value, both computed from i alone. So nothing
- * is stored beside the contenders' own files, every value that is read can be checked, and all have the same data.
+ * The data set. Record number i has one key and, for each version, one value, both computed from i. So only the
+ * contenders' own files are stored, every value that is read can be checked, and all contenders have the same data.
  *
  *   key     16 hexadecimal digits, then up to 48 letters        printable, so that it is the same as text and as bytes
  *           |8: a permutation of i|8: a hash|
@@ -15,9 +15,9 @@ import { seededRandom } from '@exopool/demo/random';
 export const keyBytesMin = 16;
 export const keyBytesMax = 64;
 export const valueBytes = 400;
-/** Keys and values, on average, as a user would count the data. */
+/** Mean bytes of a key and its value. */
 export const recordBytes = (keyBytesMin + keyBytesMax) / 2 + valueBytes;
-/** Numbers from here on are of no record: their keys lie between the others and are absent. */
+/** Numbers from here on have no record: their keys lie between the others and are absent. */
 export const recordsMax = 2 ** 31;
 
 const headerBytes = 8;
@@ -32,7 +32,7 @@ const letters = Buffer.from(
 const digitPairs = Uint16Array.from({ length: 256 }, (_, byte) =>
   Buffer.from(byte.toString(16).padStart(2, '0')).readUInt16LE(),
 );
-/** Random bytes that values take their part from; large enough that two in one block hardly overlap. */
+/** Values take their random part from these bytes. There are enough that two values in one block hardly overlap. */
 const pool = makePool(1 << 20);
 
 /** A permutation of the 32-bit numbers (MurmurHash3's finalizer). */
@@ -73,7 +73,7 @@ export function valueOf(index: number, version: number): Buffer {
   return value;
 }
 
-/** Whether `value` is one that record `index` has in some version: all of its bytes, or with `quick` its header only. */
+/** Whether `value` belongs to some version of record `index`. Compares all bytes, or with `quick` only the header. */
 export function isValueOf(value: Uint8Array | undefined, index: number, quick = false): boolean {
   if (value?.length !== valueBytes) return false;
   const view = Buffer.from(value.buffer, value.byteOffset, valueBytes);

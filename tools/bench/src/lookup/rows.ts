@@ -1,10 +1,10 @@
-/** Rows of the report from what the rounds measured: medians, with the least and the most beside them. */
+/** Rows of the report from the rounds: medians, with minimum and maximum. */
 import { spreadOf } from '../statistics.js';
 import type { Row } from '../suite.js';
 import type { LoadResult, WindowResult } from './turn.js';
 import { nameOf, type Workload } from './workloads.js';
 
-/** One window with what the cgroup saw, or why there is none. */
+/** One window with the figures of the cgroup, or the reason why there is none. */
 export type Measured =
   (WindowResult & { readonly peakMemoryBytes: number | undefined }) | { readonly failed: string };
 

@@ -1,4 +1,4 @@
-/** A contender's turn: a process of its own in a memory cgroup of its own, both gone when it ends. */
+/** A contender's turn, in its own process and memory cgroup. Both are removed when it ends. */
 import { fileURLToPath } from 'node:url';
 import { findMemoryHierarchy, MemoryCage } from '@exopool/native';
 import { MiB, toExopoolError } from '@exopool/shared';
@@ -11,11 +11,11 @@ import type { LoadResult, TurnSettings, WindowResult } from './turn.js';
 import { nameOf, type Workload } from './workloads.js';
 
 const mainPath = fileURLToPath(new URL('contender-main.js', import.meta.url));
-/** Share of the limit that JavaScript objects may take before V8 gives up; the same for everybody. */
+/** V8's heap limit as a share of the memory limit, the same for all contenders. */
 const heapShare = 1 / 2;
 const heapMiBMin = 64;
 
-/** Why contenders run without a memory limit here; `undefined` when they run with one. */
+/** The reason why contenders run without a memory limit here; `undefined` if they have one. */
 export function whyNoLimit(): string | undefined {
   const without = 'contenders run without a memory limit, so nothing here is about data larger than memory';
   if (process.getuid?.() !== 0) return `${without}: run as root to have one`;
@@ -38,7 +38,7 @@ export class TurnTaker {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** @param limitBytes of the cgroup; the store is set up for the tight limit in any case. */
+  /** @param limitBytes limit of the cgroup. The store's settings are always for the tight limit. */
   async load(
     contender: Contender,
     limitBytes = this.plan.tightBytes,
@@ -51,7 +51,7 @@ export class TurnTaker {
     });
   }
 
-  /** Runs the windows in their order; `add` is given each result at once, so that those before a failure count. */
+  /** Runs the windows in their order. `add` gets each result at once, so that results before a failure count. */
   async windows(
     contender: Contender,
     turn: { readonly workloads: readonly Workload[]; readonly memoryBytes: number; readonly seconds: number },

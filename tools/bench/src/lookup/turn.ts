@@ -1,13 +1,13 @@
-/** What the suite asks of a contender's process, and what it answers. */
+/** Requests of the suite to a contender's process, and its answers. */
 import type { Percentiles } from '../statistics.js';
 import type { Workload } from './workloads.js';
 
 export interface TurnSettings {
   readonly contender: string;
-  /** Of this contender. */
+  /** The contender's own folder. */
   readonly folder: string;
   readonly records: number;
-  /** The first of them, which hot workloads read. */
+  /** Number of first records that hot workloads read. */
   readonly hotRecords: number;
   readonly memoryBytes: number;
   readonly seed: number;
@@ -15,7 +15,7 @@ export interface TurnSettings {
 
 export type Request =
   | { readonly type: 'load' }
-  /** Brings everything into memory, as reads of keys leave it there, and also as ranges do. */
+  /** Reads everything into memory by key, and with `inRanges` also by range. */
   | { readonly type: 'heat'; readonly inRanges: boolean }
   | {
       readonly type: 'window';
@@ -35,7 +35,7 @@ export interface WindowResult {
   readonly calls: number;
   readonly seconds: number;
   readonly percentiles: Percentiles | undefined;
-  /** The way to read that was the fastest. */
+  /** The fastest way to read. */
   readonly api: string;
   readonly cpuSeconds: number;
   readonly readBytes: number;

@@ -1,7 +1,7 @@
 /**
- * One window: a workload against an open store for some time. Every value that comes back is looked at: its length
- * and the record number in it always, all of its bytes now and then; after updates, some that were acknowledged are
- * read again. A wrong one ends the run, so that nobody is measured on wrong answers.
+ * One window: runs a workload against an open store for some time. It checks every value: its length and its record
+ * number always, all of its bytes now and then. After updates, it reads some acknowledged ones again. A wrong value
+ * ends the contender's run, so that no figures come from wrong answers.
  */
 import { ExopoolError } from '@exopool/shared';
 import { driveAsync, driveSync, type Driven } from './drive.js';
@@ -11,13 +11,13 @@ import { indexIn, isValueOf, keyOf, valueOf, versionIn } from './records.js';
 import type { TurnSettings } from './turn.js';
 import { manyKeys, mixedEntries, rangeEntries, updateEntries, type Workload } from './workloads.js';
 
-/** One value in so many is compared byte by byte: it costs as much as a read from memory. */
+/** One in this many values is compared byte by byte, which costs as much as a read from memory. */
 const wholeValueStride = 64;
-/** Keys that are made before a window, for each of its seconds: no store here reads as many from a disk. */
+/** Keys made before a window for each of its seconds: more than any store here reads from a disk. */
 const keysPerSecond = 200_000;
-/** Latencies are taken of every call, but of one in so many where calls take a microsecond. */
+/** Every latency is taken, but only one in this many if calls take a microsecond. */
 const hotStride = 8;
-/** Updated records that are remembered, to be read again. */
+/** Number of updated records to read again. */
 const rememberedMax = 512;
 
 export class Windows {
@@ -27,7 +27,7 @@ export class Windows {
   #checks = 0;
   #version: number;
 
-  /** `seed`: another one for each process, so that no two read the same keys or write the same versions. */
+  /** `seed` differs for each process, so that no two read the same keys or write the same versions. */
   constructor({ records, hotRecords, seed }: Pick<TurnSettings, 'records' | 'hotRecords' | 'seed'>) {
     this.#draws = new Draws(records, seed);
     this.#hotDraws = new Draws(hotRecords, seed);
@@ -58,7 +58,7 @@ export class Windows {
     }
   }
 
-  /** Reads again some of what was updated. @throws ExopoolError when an acknowledged write is not there. */
+  /** Reads some updated records again. @throws ExopoolError if an acknowledged write is missing. */
   async checkWrites(session: Session): Promise<void> {
     const written = [...this.#written];
     const values = await session.getMany(written.map(([index]) => session.toKey(keyOf(index)) as never));
@@ -130,7 +130,7 @@ export class Windows {
   }
 }
 
-/** Asks for all entries once, range by range. */
+/** Reads all entries once, range by range. */
 export async function walkAll(session: Session): Promise<void> {
   for (let from: Buffer | undefined = Buffer.from('0'); from !== undefined;) {
     const values: readonly Uint8Array[] = await session.range(session.toKey(from) as never, rangeEntries);
@@ -138,7 +138,7 @@ export async function walkAll(session: Session): Promise<void> {
   }
 }
 
-/** Asks for the first `records` records once, so that every cache has seen them. */
+/** Reads the first `records` records once, so that every cache has seen them. */
 export async function readAll(session: Session, records: number): Promise<void> {
   const atOnce = 1024;
   for (let start = 0; start < records; start += atOnce) {

@@ -1,9 +1,9 @@
 /**
  * The windows in which contenders are measured.
  *
- *   cold   the store was opened anew after its files left the page cache; the memory limit is a quarter of the data
- *   warm   the same workload ran for a while before, so that caches hold what they can under that limit
- *   hot    the limit holds everything, and everything was read before, in the same way
+ *   cold   the store was opened anew after its files were dropped from the page cache; the limit is 1/4 of the data
+ *   warm   the same workload ran for a while before, so that caches are full under that limit
+ *   hot    the limit holds everything, and everything was read before in the same way
  */
 import type { Distribution } from './key-stream.js';
 
@@ -22,10 +22,10 @@ export const manyKeys = 64;
 export const rangeEntries = 100;
 export const updateEntries = 128;
 
-/** Reads and writes of one step of the mixed workload, half of each. */
+/** Calls in one step of the mixed workload, half of them reads, half writes. */
 export const mixedEntries = 64;
 
-/** "get uniform ×128 cold": the name of a row. */
+/** The name of a row, such as "get uniform ×128 cold". */
 export function nameOf({ operation, distribution, inFlight, temperature }: Workload): string {
   const what = {
     get: `get ${distribution}`,
@@ -44,7 +44,7 @@ const get = (distribution: Distribution, inFlight: number, temperature: Temperat
   temperature,
 });
 
-/** The row that the ratios are made of. */
+/** The row for the ratios. */
 export const coldGet = get('uniform', 128, 'cold');
 export const hotGet = get('uniform', 128, 'hot');
 
@@ -56,10 +56,10 @@ const some = (operation: Operation, inFlight: number, temperature: Temperature):
 });
 
 export interface Workloads {
-  /** Under the tight limit, in one process a round; cold ones first. */
+  /** Under the tight limit, in one process per round; cold ones first. */
   readonly limited: readonly Workload[];
   readonly hot: readonly Workload[];
-  /** Under the tight limit too, but after all that reads: they change the files. */
+  /** Also under the tight limit, but after all reads, since they change the files. */
   readonly writing: readonly Workload[];
 }
 

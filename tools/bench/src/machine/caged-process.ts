@@ -1,14 +1,14 @@
 /**
- * A Node.js process that starts inside a memory cgroup: a shell enters it and then becomes Node, so that all of the
- * process counts. It answers requests over its IPC channel, one at a time.
+ * A Node.js process that starts inside a memory cgroup: a shell enters the cgroup and then becomes Node.js, so that all
+ * of the process's memory counts. It answers requests over its IPC channel, one at a time.
  *
- * It has a session of its own: Ctrl-C in the terminal reaches the suite alone, which ends it.
+ * It has its own session: Ctrl-C in the terminal reaches only the suite, which ends the process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { MemoryCage } from '@exopool/native';
 import { ExopoolError } from '@exopool/shared';
 
-/** Of standard error, kept to explain an unexpected end. */
+/** The end of standard error is kept to explain an unexpected exit. */
 const complaintBytesMax = 2048;
 const enterAndBecome = 'echo $$ > "$0" && exec "$@"';
 
@@ -49,7 +49,7 @@ export class CagedProcess {
     if (signal.aborted) this.#stop();
   }
 
-  /** @throws ExopoolError when the request fails, or the process ends before it answers. */
+  /** @throws ExopoolError if the request fails, or the process ends before its answer. */
   async ask(request: object): Promise<unknown> {
     const answered = new Promise<unknown>((resolve) => this.#process.once('message', resolve));
     this.#process.send(request, () => undefined);
@@ -62,7 +62,7 @@ export class CagedProcess {
     return (answer as { result: unknown }).result;
   }
 
-  /** Makes sure that it is gone. */
+  /** Makes sure that the process has ended. */
   async close(): Promise<void> {
     this.#stop();
     await this.#ended;

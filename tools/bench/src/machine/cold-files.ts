@@ -1,4 +1,4 @@
-/** Files and the page cache: sizes, reading all of them into it, and dropping them from it. */
+/** Files and the page cache: sizes, reading files into it, and dropping them from it. */
 import { execFile } from 'node:child_process';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { toExopoolError } from '@exopool/shared';
 
 const run = promisify(execFile);
-/** A LevelDB of the default file size has a thousand files; each takes dd a millisecond. */
+/** A LevelDB with the default file size has a thousand files. dd takes a millisecond for each. */
 const dropsAtOnce = 4;
 const readBytes = 1 << 20;
 
@@ -22,7 +22,7 @@ export async function diskBytes(folder: string): Promise<number> {
   return blocks.reduce((sum, count) => sum + count * 512, 0);
 }
 
-/** Writes back and drops what the page cache has of these files; what a process has mapped stays. */
+/** Writes back these files and drops them from the page cache. Mapped pages stay. */
 export async function dropFromPageCache(folder: string): Promise<void> {
   const script =
     'find "$0" -type f -print0 | xargs -0 -r -P "$1" -I{} ' +
@@ -34,7 +34,7 @@ export async function dropFromPageCache(folder: string): Promise<void> {
   }
 }
 
-/** Brings all files into the page cache, as far as the memory limit lets them stay. */
+/** Reads all files into the page cache, as far as the memory limit permits. */
 export async function readIntoPageCache(folder: string): Promise<void> {
   const buffer = Buffer.allocUnsafe(readBytes);
   for (const path of await filesIn(folder)) {

@@ -1,6 +1,6 @@
 /**
- * What the device gives: fio's random reads of 4 KiB past the page cache, by io_uring, at a depth. A contender that
- * reads a page a key cannot be faster than this, whatever it does.
+ * The capacity of the device: fio's random reads of 4 KiB past the page cache, by io_uring, at a queue depth. A
+ * contender that reads one page per key cannot be faster.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -26,7 +26,7 @@ interface FioOutput {
   ];
 }
 
-/** Why fio cannot be used; `undefined` when it can. */
+/** The reason why fio cannot be used; `undefined` if it can. */
 export async function whyNoFio(): Promise<string | undefined> {
   try {
     await run('fio', ['--version']);
@@ -36,7 +36,7 @@ export async function whyNoFio(): Promise<string | undefined> {
   }
 }
 
-/** @param file is made with `bytes` of data when it is not there. */
+/** @param file created with `bytes` of data if it is missing. */
 export async function measureDevice(
   file: string,
   options: {
@@ -66,7 +66,7 @@ export async function measureDevice(
   return parseFio(stdout);
 }
 
-/** @throws ExopoolError `EXOPOOL_INTERNAL` when it is not what fio 3 prints. */
+/** @throws ExopoolError `EXOPOOL_INTERNAL` if it is not the output of fio 3. */
 export function parseFio(text: string): DeviceSpeed {
   try {
     const { jobs } = JSON.parse(text.slice(text.indexOf('{'))) as FioOutput;

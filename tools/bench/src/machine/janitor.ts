@@ -1,7 +1,7 @@
 /**
- * Who cleans up when the suite is killed: a process of its own that does nothing while the suite lives. When the
- * channel to it breaks without a word, it removes the work folder and undoes what the suite's journals say, which ends
- * the processes in its cgroups too. This file is both ends of the channel.
+ * Cleans up if the suite is killed: a separate process that waits while the suite runs. If the channel breaks without a
+ * message, it removes the work folder and undoes the changes in the suite's journals, which also ends the processes in
+ * its cgroups. This file is both ends of the channel.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,13 +13,13 @@ import { processIdentity, isRunning } from '@exopool/native/internal';
 const role = 'exopool-bench-janitor';
 const parentGoneMax = 200;
 const parentGonePollMs = 50;
-/** Processes of the suite end when it is gone, but not at once, and write into the folder until then: some 20 s. */
+/** Processes of the suite take up to 20 s to end after it, and write into the folder until then. */
 const untilUnused = { maxRetries: 20, retryDelay: 100 } as const;
 
 export class Janitor {
   private constructor(private readonly process: ChildProcess) {}
 
-  /** Resolves once it is on watch. @param folder to remove; none when it is to be kept. */
+  /** Resolves once the process watches. @param folder to remove; `undefined` to keep it. */
   static async start(folder: string | undefined): Promise<Janitor> {
     const words = [role, String(process.pid), folder ?? ''];
     const child = fork(fileURLToPath(import.meta.url), words, {
@@ -30,7 +30,7 @@ export class Janitor {
     return new Janitor(child);
   }
 
-  /** Sends it home. */
+  /** Ends the process without any cleanup. */
   async close(): Promise<void> {
     const ended = once(this.process, 'exit');
     this.process.send('done', () => undefined);
@@ -43,7 +43,7 @@ function watch(parentPid: number, folder: string): void {
   process.on('message', () => process.exit(0));
   process.once('disconnect', () => {
     void (async () => {
-      // The channel breaks before the process is quite gone, and the journal of one that runs is left alone.
+      // The channel breaks before the suite's process has ended, and the journal of a running process is left alone.
       for (let poll = 0; poll < parentGoneMax && parent !== undefined && isRunning(parent); poll += 1) {
         await new Promise((resolve) => setTimeout(resolve, parentGonePollMs));
       }

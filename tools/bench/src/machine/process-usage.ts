@@ -1,9 +1,9 @@
-/** What this process, with all of its threads, has used so far. */
+/** Resources that this process has used so far, with all of its threads. */
 import { readFileSync } from 'node:fs';
 
 export interface Usage {
   readonly cpuSeconds: number;
-  /** From the device, also by faults in mapped files and by io_uring. */
+  /** Bytes read from the device, also by faults in mapped files and by io_uring. */
   readonly readBytes: number;
 }
 

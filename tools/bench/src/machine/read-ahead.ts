@@ -1,8 +1,8 @@
 /**
- * The read-ahead of a disk, as the kernel has it by default while a run lasts.
+ * Sets the read-ahead of a disk to the kernel's default for the time of a run.
  *
- * A fault in a mapped file brings in as much as the read-ahead says. Some machine images set it to megabytes, for
- * speedy boots; every store that reads through a map would then fetch them for each record, and be measured on that.
+ * A fault in a mapped file reads as much as the read-ahead. Some machine images set it to megabytes, for fast boots. A
+ * store that reads through a map would then read megabytes for each record.
  */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { MachineJournal } from '@exopool/native';
@@ -13,14 +13,14 @@ export const readAheadKibDefault = 128;
 
 export class ReadAhead {
   private constructor(
-    /** What it is now; `undefined` where the disk has none. */
+    /** The present read-ahead; `undefined` if the disk has none. */
     readonly kib: number | undefined,
-    /** What the figures suffer from. */
+    /** A note for the report if the read-ahead distorts the figures. */
     readonly note: string | undefined,
     private readonly journal: MachineJournal | undefined,
   ) {}
 
-  /** Lowers it for the disk of `folder` where it is above the default; without the right to, says so in `note`. */
+  /** Lowers it for the disk of `folder` if it is above the default. Without permission, `note` says so. */
   static async lower(folder: string, journalFolder?: string): Promise<ReadAhead> {
     const file = settingOf(folder);
     const kib = read(file);
@@ -42,7 +42,7 @@ export class ReadAhead {
     }
   }
 
-  /** Puts back what was. */
+  /** Restores the original value. */
   async close(): Promise<void> {
     await this.journal?.undoAll();
   }
@@ -50,7 +50,7 @@ export class ReadAhead {
 
 function settingOf(folder: string): string {
   const { dev } = statSync(folder, { bigint: true });
-  // As in gnu_dev_major and gnu_dev_minor.
+  // The same as gnu_dev_major and gnu_dev_minor.
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
   return `/sys/class/bdi/${major}:${minor}/read_ahead_kb`;

@@ -1,9 +1,9 @@
 /**
- * Where a run has its data: a folder that goes with it, or one that stays and serves the next run.
+ * The folder for the data of a run: a temporary one, or one that stays for the next run.
  *
  *   <base>/exopool-bench-<pid>-<ticks>/      removed at the end; by a later run when this one was killed
  *   <base>/exopool-bench-kept/               with --keep
- *     lmdb-tuned/  lmdb-tuned.loaded         the second says how it was loaded, and goes when updates change it
+ *     lmdb-tuned/  lmdb-tuned.loaded         the second records how it was loaded; removed when updates change the data
  */
 import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -42,7 +42,7 @@ export class WorkFolder {
     return join(this.path, name.replaceAll(' ', '-'));
   }
 
-  /** Whether an earlier run loaded it in the way that `how` says, and nobody changed it since. */
+  /** Whether an earlier run loaded the data in the way `how`, and nothing has changed it since. */
   async isLoaded(name: string, how: string): Promise<boolean> {
     const text = await readFile(this.#marker(name), 'utf8').catch(() => undefined);
     return text === how;

@@ -1,4 +1,4 @@
-/** The machine of a run, for who compares two reports. */
+/** The machine of a run, to compare reports. */
 import { arch, cpus, release, totalmem } from 'node:os';
 
 export interface Host {

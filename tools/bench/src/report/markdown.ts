@@ -1,4 +1,4 @@
-/** A result as a page of tables: ratios first, then every row, the losing ones too. */
+/** A result as a page of tables: ratios first, then every row, also the unfavourable ones. */
 import { formatBytes, formatCount } from '@exopool/shared';
 import type { Row, SuiteResult } from '../suite.js';
 import type { Host } from './host.js';
@@ -22,7 +22,7 @@ export function markdownPage(result: SuiteResult, host: Host): string {
   ].join('\n\n');
 }
 
-/** What the command prints at the end. */
+/** The output of the command at the end. */
 export function summary(result: SuiteResult): string {
   return [ratioTable(result), ...result.notes.map((note) => `note: ${note}`)].join('\n');
 }
@@ -46,7 +46,7 @@ function rowTables(rows: readonly Row[]): string {
     .join('\n\n');
 }
 
-/** Columns, and how each figure is written; columns that no row has are left out. */
+/** Columns, and the format of their figures. Empty columns are left out. */
 const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] = [
   ['contender', ({ contender }) => contender],
   ['by', ({ engine }) => engine ?? ''],

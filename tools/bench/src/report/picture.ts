@@ -1,5 +1,5 @@
 /**
- * A suite's one picture, for a README: the same figure twice, for light pages and for dark ones. The page chooses with
+ * The picture of a suite for a README: the same figure twice, for light pages and for dark ones. The page chooses with
  * `<picture>` and `prefers-color-scheme`, so neither has a background.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { themes, type Theme } from './theme.js';
 
 /**
  * Writes `PATH-light.svg` and `PATH-dark.svg`.
- * @returns their names.
+ * @returns the paths of the files.
  * @throws ExopoolError `EXOPOOL_USAGE` for a suite that has no picture, or for a run that measured too little for one.
  */
 export async function writePicture({ suite, picture }: SuiteResult, path: string): Promise<string[]> {

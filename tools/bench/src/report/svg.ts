@@ -1,9 +1,9 @@
-/** Vega-Lite specifications as SVG, without a browser or a canvas. Loaded when it is needed: it is large. */
+/** Renders Vega-Lite specifications as SVG, without a browser or a canvas. Vega is large, so it is loaded on use. */
 import type { TopLevelSpec } from 'vega-lite';
 
 const font = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
 
-/** What all plots have in common. */
+/** The common style of all plots. */
 export const plotStyle = {
   background: '#ffffff',
   padding: 16,
@@ -31,7 +31,7 @@ export const plotStyle = {
   legend: { labelFontSize: 12, titleFontSize: 12, orient: 'top' },
 } as const;
 
-/** @param style what differs from {@link plotStyle}. */
+/** @param style overrides of {@link plotStyle}. */
 export async function toSvg(spec: object, style: object = {}): Promise<string> {
   const [{ logger, mergeConfig, None, parse, View }, { compile }] = await Promise.all([
     import('vega'),

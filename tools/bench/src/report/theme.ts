@@ -1,4 +1,4 @@
-/** The two pages that a picture is drawn for. */
+/** Colours for the two kinds of pages: light and dark. */
 export interface Theme {
   readonly name: string;
   readonly text: string;

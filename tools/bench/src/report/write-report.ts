@@ -1,4 +1,4 @@
-/** A result as files: report.json, report.md and the plots beside them. */
+/** Writes a result to files: report.json, report.md and plots. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toExopoolError } from '@exopool/shared';
@@ -11,7 +11,7 @@ export function toJson({ suite, setup, notes, rows, ratios, checks }: SuiteResul
   return { suite, host: thisHost(), setup, notes, rows, ratios, checks };
 }
 
-/** @returns the files that were written. */
+/** @returns the paths of the files. */
 export async function writeReport(result: SuiteResult, folder: string): Promise<string[]> {
   const files: [string, string][] = [
     ['report.json', `${JSON.stringify(toJson(result), undefined, 2)}\n`],

@@ -1,4 +1,4 @@
-/** For tests: rounds of the harvest suite that were never measured. */
+/** Made-up rounds of the harvest suite, for tests. */
 import type { LoadWindow } from '../harvest/load/window.js';
 import type { HarvestRound } from '../harvest/rounds.js';
 
@@ -11,7 +11,7 @@ export const loadWindow = (operations: number, p99Us: number): LoadWindow => ({
   points: [],
 });
 
-/** One in which nothing was harvested and nothing lost, but for what is given. */
+/** A round without harvest and without loss, except for the given fields. */
 export const harvestRound = (given: Partial<HarvestRound>): HarvestRound => ({
   undisturbed: [loadWindow(1000, 100), loadWindow(1000, 100)],
   settling: loadWindow(1000, 100),

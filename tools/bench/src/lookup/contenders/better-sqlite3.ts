@@ -3,8 +3,8 @@
  *
  * tuned: WAL from better-sqlite3's page on performance; from SQLite's own pages, a table WITHOUT ROWID, so that a key
  * is looked up in one tree and not in two (withoutrowid.html), a page of 8 KiB for rows of this size, `mmap_size`
- * over the whole file where memory holds it (mmap.html), and `cache_size`. For reads that wait for the disk, worker threads, as
- * its page on threads advises; the others are made in place.
+ * over the whole file where memory holds it (mmap.html), and `cache_size`. For reads that wait for the disk, worker
+ * threads, as its page on threads advises; the others are made in place.
  *
  * A write is durable with `synchronous = FULL`; the library's own default is NORMAL, which may lose the last ones.
  */
@@ -23,11 +23,11 @@ import { openSqlite, selectOne, SqliteReaders } from './sqlite-readers.js';
 
 export interface SqliteOptions {
   readonly schema: string;
-  /** In order. */
+  /** In key order. */
   readonly pragmas: readonly string[];
 }
 
-/** Each has a V8 of its own, some 10 MiB when it is new; with less than two there is nothing to gain. */
+/** Each thread has its own V8, about 10 MiB at its start. Fewer than two threads gain nothing. */
 export function readerThreads(memoryBytes: number): number {
   const count = Math.min(8, Math.floor(memoryBytes / (48 * MiB)));
   return count < 2 ? 0 : count;
@@ -89,7 +89,7 @@ function session(
     getMany: (keys: readonly Key[]) => Promise.resolve(keys.map(get)),
     range: (from: Key, limit) => Promise.resolve(some.all(from, limit)),
     update(entries) {
-      // Reads go by the library's setting; what the suite calls a durable write needs the stricter one.
+      // The suite's durable writes need a stricter setting than the library's default.
       database.pragma('synchronous = FULL');
       database.transaction(() => {
         for (const { key, value } of entries) replace.run(toKey(key), value);

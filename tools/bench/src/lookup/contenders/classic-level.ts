@@ -48,7 +48,7 @@ export const classicLevelDefault = contender(
   (bytes) => bytes.toString('latin1'),
 );
 
-/** A quarter of the memory for uncompressed blocks; the rest serves as page cache for the compressed files. */
+/** A quarter of the memory is for uncompressed blocks. The rest is page cache for the compressed files. */
 const cacheShare = 1 / 4;
 
 export const classicLevelTuned = contender(

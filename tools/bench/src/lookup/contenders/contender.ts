@@ -1,59 +1,58 @@
 /**
- * What the suite asks of every store. An adapter is as thin as it can be: it calls the store's own API in the form that
- * the store's documentation advises for the job, and nothing that it returns is reused by the store, as the values
- * belong to who reads them.
+ * The interface of every contender. An adapter is as thin as possible: it calls the store's own API as the store's
+ * documentation advises. The store must not reuse the returned buffers, since values belong to the reader.
  */
 export interface Entry {
   readonly key: Buffer;
   readonly value: Buffer;
 }
 
-/** One way to read a key. Where a store has several, the suite tries them and takes the fastest for each workload. */
+/** One way to read a key. If a store has several, the suite tries each and takes the fastest for each workload. */
 export type Reader =
   | { readonly api: string; readonly kind: 'sync'; get(key: never): Uint8Array | undefined }
   | { readonly api: string; readonly kind: 'async'; get(key: never): Promise<Uint8Array | undefined> };
 
 export interface Session {
-  /** Never empty. */
+  /** At least one. */
   readonly readers: readonly Reader[];
-  /** The form in which this store takes keys fastest; made before the clock starts. */
+  /** Converts a key to the form that this store takes fastest. Called before the clock starts. */
   toKey(bytes: Buffer): unknown;
   getMany(keys: readonly never[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** The values of the `limit` entries from `from` on. */
   range(from: never, limit: number): Promise<readonly Uint8Array[]>;
-  /** Writes all; resolves once they would survive the loss of power. */
+  /** Writes all. Resolves once they would survive a loss of power. */
   update(entries: readonly Entry[]): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Settings {
-  /** Of the contender's own. It exists. */
+  /** The contender's own folder, which exists. */
   readonly folder: string;
-  /** What the process may use in all, page cache included. */
+  /** Memory limit of the process, including the page cache. */
   readonly memoryBytes: number;
-  /** Keys and values of the data set. */
+  /** Bytes of keys and values in the data set. */
   readonly dataBytes: number;
 }
 
 export type Configuration = 'ours' | 'default' | 'tuned';
 
 export interface Contender {
-  /** "lmdb tuned". */
+  /** Such as "lmdb tuned". */
   readonly name: string;
   readonly store: string;
   readonly configuration: Configuration;
-  /** One line: what is set. */
+  /** One line with the settings. */
   readonly description: string;
   /** The call that loads the data. */
   readonly loadApi: string;
-  /** UV_THREADPOOL_SIZE, where the store reads in Node's thread pool. */
+  /** UV_THREADPOOL_SIZE, if the store reads in Node's thread pool. */
   readonly threads?: number;
-  /** Fills an empty folder; resolves once the data would survive the loss of power and no work is left over. */
+  /** Fills an empty folder. Resolves once the data would survive a loss of power and no background work is left. */
   load(entries: Iterable<Entry>, settings: Settings): Promise<void>;
   open(settings: Settings): Promise<Session>;
 }
 
-/** Loads go in batches of so many entries where the store takes batches. */
+/** Entries in a batch of a load, if the store takes batches. */
 export const loadBatchEntries = 1000;
 
 export function* inBatches<T>(items: Iterable<T>, size: number): Generator<T[]> {

@@ -1,15 +1,15 @@
-/** Ours, by its public API. Memory settings follow from the limit, by the rule that its user would apply. */
+/** exopool by its public API. Memory settings follow from the limit, by the rule that a user would apply. */
 import { Store } from '@exopool/bpf-storage';
 import { MiB } from '@exopool/shared';
 import type { Contender, Entry, Reader, Session, Settings } from './contender.js';
 
-/** Node.js itself, its heap, and buffers of reads and writes under way. */
+/** Memory for Node.js, its heap, and buffers of reads and writes in flight. */
 const processBytes = 64 * MiB;
 /** Interior pages are about 1 % of the data. */
 const interiorShare = 1 / 64;
 const memtableBytesMax = 32 * MiB;
 const memtableBytesMin = 2 * MiB;
-/** The budgets are of bytes; allocators and collectors need something on top. */
+/** Allocators and the garbage collector need more than the budgeted bytes. */
 const cacheShare = 3 / 4;
 
 /** Memory for the store when its process may use `memoryBytes`, page cache included. */
@@ -30,7 +30,7 @@ export const exopool: Contender = {
   loadApi: 'store.load',
   async load(entries, settings) {
     await using store = await Store.open(settings.folder, memorySettings(settings));
-    // Sorting is done in runs; they get what the cache would have.
+    // A load sorts in runs. They get the memory of the cache.
     const runBytes = Math.max(MiB, Math.min(64 * MiB, memorySettings(settings).cacheBytes));
     await store.load(pairs(entries), { runBytes });
   },

@@ -1,4 +1,4 @@
-/** Everybody who takes part. Ours first, then its peers, each as it comes and as its documentation tunes it. */
+/** All contenders: exopool first, then its peers, each with default settings and as its documentation tunes it. */
 import { betterSqlite3Default, betterSqlite3Tuned } from './better-sqlite3.js';
 import { classicLevelDefault, classicLevelTuned } from './classic-level.js';
 import type { Contender } from './contender.js';

@@ -1,6 +1,6 @@
 /**
- * What classic-level and the RocksDB binding have in common: both are abstract-level databases, if of different
- * versions of it. Reads run in Node's thread pool.
+ * The common part of classic-level and the RocksDB binding: both are abstract-level databases, of different versions.
+ * Reads run in Node's thread pool.
  */
 import { inBatches, loadBatchEntries, type Entry, type Reader, type Session } from './contender.js';
 
@@ -19,7 +19,7 @@ export interface LevelDatabase {
 
 export type ToKey = (bytes: Buffer) => unknown;
 
-/** Writes are synced as they are by default, not at all; the last one is, and with it the log of those before. */
+/** Writes are not synced, as by default. Only the last one is, and with it the log of all before. */
 export async function loadLevel(
   database: LevelDatabase,
   entries: Iterable<Entry>,

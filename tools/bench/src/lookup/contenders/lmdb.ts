@@ -17,12 +17,12 @@ import {
   type Session,
 } from './contender.js';
 
-/** Puts are queued without bounds unless one waits now and then. */
+/** The queue of puts has no limit, so the load must wait now and then. */
 const loadBatchesInFlight = 8;
 
 type Database = RootDatabase<Uint8Array, string | Buffer>;
 
-/** Its types leave out some options that its README has. */
+/** Options of its README that its types lack. */
 type Options = Partial<RootDatabaseOptionsWithPath> & { readonly noReadAhead?: boolean };
 
 function contender(

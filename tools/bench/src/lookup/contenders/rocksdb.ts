@@ -1,6 +1,6 @@
 /**
- * @nxtedition/rocksdb, the one binding of RocksDB on the registry that is kept up to date; its package brings the
- * library as a binary. Where that does not fit the machine the contender is left out, with the reason.
+ * @nxtedition/rocksdb, the only maintained binding of RocksDB on the registry. Its package contains the library as a
+ * binary. If that does not fit the machine, the contender is left out, with the reason.
  *
  * tuned, from its source and RocksDB's tuning guide: `cacheSize`; `optimize: 'point-lookup'` (a hash index in blocks,
  * Ribbon filters); `parallelism` for compaction; reads in flight on as many threads of Node's pool.
@@ -12,7 +12,7 @@ import { asyncReader, levelSession, loadLevel, type LevelDatabase } from './leve
 
 type RocksLevel = new (path: string, options: object) => LevelDatabase;
 
-/** Loaded only when it is used: it throws where its binary does not fit. */
+/** Loaded only when it is used, since it throws if its binary does not fit. */
 function rocksLevel(): RocksLevel {
   const require = createRequire(import.meta.url);
   return (require('@nxtedition/rocksdb') as { RocksLevel: RocksLevel }).RocksLevel;
@@ -51,7 +51,7 @@ export const rocksdbDefault = contender(
   () => ({}),
 );
 
-/** A quarter of the memory for uncompressed blocks; the rest serves as page cache for the files. */
+/** A quarter of the memory is for uncompressed blocks. The rest is page cache for the files. */
 const cacheShare = 1 / 4;
 
 export const rocksdbTuned = contender(

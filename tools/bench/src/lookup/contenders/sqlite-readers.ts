@@ -1,6 +1,6 @@
 /**
- * Worker threads that read from an SQLite database: what is asked for in one turn goes to them in one message each,
- * as a message costs more than a read from memory. This file is the pool, and what runs in a thread too.
+ * Worker threads that read from an SQLite database. Each thread gets the requests of one turn of the event loop in one
+ * message, since a message costs more than a read from memory. This file is both the pool and the code of a thread.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ interface ThreadData {
 }
 
 interface Asked {
-  /** As text: a Buffer would be sent with all of the memory that it is a part of. */
+  /** Keys as text: a Buffer would be sent with the whole memory chunk that contains it. */
   readonly key: string;
   resolve(value: Uint8Array | undefined): void;
   reject(error: Error): void;
