@@ -102,7 +102,7 @@ exec '${program}' /mnt/measured ${depths.join(',')} ${chains.join(',')} ${window
 export interface Counting {
   readonly kernel: string;
   readonly command: readonly string[];
-  /** Folders to add to the path. */
+  /** Environment variables besides PATH. */
   readonly environment: Readonly<Record<string, string>>;
   readonly hardware?: Hardware | undefined;
 }

@@ -45,7 +45,7 @@ export interface SlabRound {
 const valueBytes = 1000;
 const keys = Math.floor(slabBytes / valueBytes);
 const shapes = { pipelined: { connections: 50, batch: 16 }, single: { connections: 1, batch: 1 } } as const;
-/** redis-benchmark runs for a number of requests, not for a time. This many show how long a request takes. */
+/** redis-benchmark runs for a number of requests, not for a time. A trial of this many shows the number to use. */
 const trialRequests = 20_000;
 const paced = { connections: 4, ratePerSecond: 10_000 } as const;
 /** Sets per key, so that each key is present with a probability of 1 - 1 / e^8. */

@@ -29,7 +29,7 @@ import { loadRow, rowOf, type Measured } from './rows.js';
 import { TurnTaker, whyNoLimit } from './take-turn.js';
 import { nameOf, type Workload } from './workloads.js';
 
-/** Share of the time of a run with too little time. */
+/** Share of the time for writes, if the time of a run is limited. */
 const writeShare = 1 / 5;
 const deviceDepth = 128;
 const deviceFile = 'device.fio';

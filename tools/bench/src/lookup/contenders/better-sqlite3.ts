@@ -23,7 +23,7 @@ import { openSqlite, selectOne, SqliteReaders } from './sqlite-readers.js';
 
 export interface SqliteOptions {
   readonly schema: string;
-  /** In key order. */
+  /** In the order of their execution. */
   readonly pragmas: readonly string[];
 }
 
