@@ -108,7 +108,7 @@ export async function checkSnippet(snippet) {
 /**
  * The same for many blocks, each a module of its own, in one run of the compiler.
  * @param {readonly Pick<Snippet, 'code'>[]} snippets
- * @throws Error with the compiler's findings, in which `snippet-N.mts` is the one at index N.
+ * @throws Error with the compiler's findings, with the index of the snippet in the name of its file.
  */
 export async function checkSnippets(snippets) {
   await inProject('mts', '', async (folder) => {

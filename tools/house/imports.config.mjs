@@ -16,7 +16,7 @@ const floors = {
     'compaction',
     'write',
   ],
-  'packages/native/src': ['load-binding.ts', 'machine', 'slab', 'table', 'cache', 'nbd'],
+  'packages/native/src': ['contracts.ts', 'load-binding.ts', 'machine', 'slab', 'table', 'cache', 'nbd'],
   'packages/memtrade/src': ['protocol', 'broker', 'producer', 'consumer', 'cache'],
 };
 
