@@ -7,9 +7,11 @@
 // The broker: runs the market.
 export {
   brokerConfig,
+  Predictor,
   runBroker,
   type BrokerConfig,
   type BrokerSettings,
+  type PredictorTarget,
   type RunningBroker,
 } from './broker/index.js';
 

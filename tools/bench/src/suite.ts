@@ -17,6 +17,9 @@ export interface SuiteOptions {
   readonly vm: boolean;
   /** Parent folder of the data; `undefined` for a temporary one. */
   readonly folder: string | undefined;
+  /** Suite market: a file with the usage of machines, and the seed of generated ones; `undefined` for the defaults. */
+  readonly vms: string | undefined;
+  readonly seed: number | undefined;
   /** Keeps the data for the next run with the same settings. */
   readonly keep: boolean;
   readonly signal: AbortSignal;
@@ -82,6 +85,10 @@ export interface Row {
   readonly hit_share_before?: number | undefined;
   readonly hit_share_after?: number | undefined;
   readonly longest_ms?: number | undefined;
+  /** Shares from 0 to 1: promised slabs that were taken back early; promised of free slabs; promises that were kept. */
+  readonly revoked_share?: number | undefined;
+  readonly volume_share?: number | undefined;
+  readonly kept_share?: number | undefined;
   /** The reason why there are no figures. */
   readonly failed?: string | undefined;
 }

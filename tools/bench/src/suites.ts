@@ -29,4 +29,9 @@ export const suites: readonly Suite[] = [
       return (await import('./cache/cache.js')).runCache(options);
     },
   },
+  {
+    name: 'market',
+    description: "what the broker's predictor promises of machines' memory, against what then stayed free",
+    run: async (options) => (await import('./market/market.js')).runMarket(options),
+  },
 ];

@@ -83,6 +83,9 @@ const columns: readonly (readonly [head: string, cell: (row: Row) => string])[] 
   ['index B/pair', ({ metadata_bytes_per_pair }) => metadata_bytes_per_pair?.toFixed(1) ?? ''],
   ['hits before', ({ hit_share_before }) => percent(hit_share_before)],
   ['hits after', ({ hit_share_after }) => percent(hit_share_after)],
+  ['revoked', ({ revoked_share }) => percentOfFew(revoked_share)],
+  ['volume', ({ volume_share }) => percent(volume_share)],
+  ['kept', ({ kept_share }) => percent(kept_share)],
   ['longest ms', ({ longest_ms }) => longest_ms?.toFixed(1) ?? ''],
 ];
 
@@ -132,6 +135,10 @@ function microseconds(value: number | undefined): string {
 
 function percent(share: number | undefined): string {
   return share === undefined ? '' : `${(share * 100).toFixed(1)} %`;
+}
+/** Of shares that lie far below one per cent. */
+function percentOfFew(share: number | undefined): string {
+  return share === undefined ? '' : `${(share * 100).toFixed(3)} %`;
 }
 
 function bytesCell(value: number | undefined): string {

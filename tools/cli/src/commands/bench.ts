@@ -16,6 +16,8 @@ interface BenchOptions {
   readonly rounds?: number;
   readonly seconds?: number;
   readonly dir?: string;
+  readonly vms?: string;
+  readonly seed?: number;
   readonly keep?: true;
   readonly engines?: true;
   readonly vm?: true;
@@ -51,6 +53,8 @@ export function defineBench(command: Command): void {
     .option('--seconds <number>', 'length of a window of reads, in seconds', parseSeconds)
     .option('--dir <folder>', 'folder for the data, on the disk to measure; default $TMPDIR or /var/tmp')
     .option('--keep', 'keep the data and use it again the next time')
+    .option('--vms <file>', 'suite market: usage of machines, lines of vm,step,cpu_pct,mem_pct (also .gz)')
+    .option('--seed <number>', 'suite market: seed of the generated machines, without --vms', parseSeed)
     .option('--engines', 'compare the lookup engines with each other, by depth and chains in flight')
     .option('--vm', 'also measure in guests with other kernels; see below')
     .addHelpText(
@@ -73,6 +77,7 @@ Examples:
   sudo exopool bench harvest --only redis,slab
   sudo exopool bench lookup --engines
   exopool bench cache --vm --only swap
+  exopool bench market --vms usage.csv.gz
   exopool bench harvest --vm --quick --only guest
   exopool bench lookup --engines --vm --quick
 
@@ -106,6 +111,8 @@ async function bench(name: string, options: BenchOptions): Promise<void> {
       windowSeconds: options.seconds,
       folder: options.dir,
       keep: options.keep ?? false,
+      vms: options.vms,
+      seed: options.seed,
       engines: options.engines ?? false,
       vm: options.vm ?? false,
       signal,
@@ -134,6 +141,10 @@ function parseNames(text: string): readonly string[] {
 
 function parseRecords(text: string): number {
   return numberIn(text, recordsMin, recordsMax, true);
+}
+
+function parseSeed(text: string): number {
+  return numberIn(text, 0, 2 ** 32 - 1, true);
 }
 
 function parseRounds(text: string): number {
