@@ -1,3 +1,3 @@
-import { testsOf } from '../vitest-project.mjs';
+import { testsOf } from '../../tools/vitest-project.mjs';
 
 export default testsOf('house');
