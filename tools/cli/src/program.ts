@@ -20,7 +20,7 @@ export function makeProgram(mainPath: string): Command {
       'after',
       `
 Examples:
-  exopool demo                                  run everything on this machine and measure it, in a minute
+  exopool demo                                  measure the whole stack here: about a minute once it is set up
   exopool doctor                                show what works on this machine, and how to enable the rest
   exopool store load --from data.jsonl ./data   load a file into a store
   exopool store get ./data KEY                  read a value from it
