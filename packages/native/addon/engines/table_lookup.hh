@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lookup engines: each walks chains over one table file, with identical results.
+// Lookup engines: each walks chains over one table file, with identical results. Three of the six are called here:
 //
 //   pread          reads whole pages, at user level; every page's checksum is checked as it is read
 //   io-uring       the same with many reads in flight: ring_engine.hh
 //   page-cache-bpf walks in the kernel, a batch a crossing; copies parts of pages out of the page cache
+//
+// The engines io-uring-bpf and nvme-bpf are in loop_engine.hh, the driver's in driver_engine.hh.
 //
 // A chain that the kernel side cannot finish (bound, contradiction, fault) is retried by pread, which either answers or
 // names the offset of the damaged page.

@@ -1,4 +1,7 @@
-/** A table's filter from its description alone (table_filter.h), for the tests: XXH64 and Parquet's split blocks. */
+/**
+ * A table's filter from its description alone (table_filter.h), for the tests: XXH64 and Parquet's split blocks.
+ * Sizes and constants are typed again on purpose: this is an independent oracle.
+ */
 
 const word = (1n << 64n) - 1n;
 const primes = [

@@ -1,6 +1,7 @@
 /**
  * Builds table files for tests: small, in memory, and written from the format's description alone (table_format.h),
- * so that the readers are tested against something that shares no code with them.
+ * so that the readers are tested against something that shares no code with them. Sizes are typed again on purpose:
+ * this is an independent oracle.
  */
 import { crc32c } from '../table/checksum.js';
 import { filterBlocks } from './filter.js';
