@@ -1,6 +1,6 @@
 /**
- * `npm pack` and `npm publish` run this in a package's folder first: builds it, removes from `dist` what no source
- * stands for any more (the compiler leaves it), and puts the licence beside it.
+ * `npm pack` and `npm publish` run this in a package's folder first. It builds the package and copies the licence into
+ * it. It also removes files of `dist` whose source is gone, because the compiler leaves them there.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';

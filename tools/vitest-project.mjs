@@ -1,4 +1,4 @@
-/** What the tests of all packages have in common. */
+/** Settings that the tests of all packages share. */
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /**
@@ -8,9 +8,9 @@ import { configDefaults, defineConfig } from 'vitest/config';
 export const limits = {
   testTimeout: 300_000,
   hookTimeout: 300_000,
-  // Below the others, so that the condition is what the failure tells.
+  // This limit is below the others, so that a failure names the condition.
   expect: { poll: { timeout: 120_000 } },
-  // What is told of a skipped test has its line.
+  // A report of a skipped test then has its line.
   includeTaskLocation: true,
 };
 
@@ -20,7 +20,7 @@ export const testsOf = (name) =>
     test: {
       name,
       include: ['src/**/*.spec.ts'],
-      // Of the projects `machine` and `guests`: tools/vitest.config.ts.
+      // These belong to the projects `machine` and `guests` (tools/vitest.config.ts).
       exclude: [...configDefaults.exclude, 'src/**/*.{machine,vm}.spec.ts'],
       benchmark: { include: ['src/**/*.bench.ts'] },
       ...limits,

@@ -121,7 +121,7 @@ export class Store<Key = Bytes, Value = Bytes> {
    * `keyEncoding` and `valueEncoding` choose the types of keys and values: `'utf8'` for text, `'json'` for anything that
    * JSON can hold, or a {@link Codec} of your own. In TypeScript, name the types that JSON stands for:
    * `Store.open<string, Package>(path, { keyEncoding: 'utf8', valueEncoding: 'json' })`.
-   * @param path of the folder; relative paths count from the working directory of now.
+   * @param path The store's folder. A relative path starts at the current working directory.
    * @throws ExopoolError `EXOPOOL_LOCKED` when another process has it open for writing; `EXOPOOL_NOT_FOUND` when there is
    * no store and `createIfMissing` or `readOnly` forbids to make one, or when a file of the store is missing;
    * `EXOPOOL_CORRUPT`; `EXOPOOL_VERSION`; `EXOPOOL_PERMISSION`; `EXOPOOL_UNSUPPORTED` when a forced engine cannot run;

@@ -22,11 +22,11 @@
 #include "chain.h"
 
 #define EXO_LOOP_CHAINS 64     /* chains in flight: enough for a device's full throughput */
-#define EXO_LOOP_ENTRIES 64    /* of the submission queue: each chain has at most one read in flight */
+#define EXO_LOOP_ENTRIES 64    /* the submission queue's size: each chain has at most one read in flight */
 #define EXO_LOOP_SQE_BYTES 128 /* NVMe commands do not fit in 64 */
 #define EXO_LOOP_CQE_BYTES 32  /* NVMe commands need these too */
 #define EXO_LOOP_SQ_BYTES (EXO_LOOP_ENTRIES * EXO_LOOP_SQE_BYTES)
-/* Of both rings' heads and the completion queue, which has twice as many entries. The kernel's is 8 KiB. */
+/* Room for both rings' heads and the completion queue. That queue has twice as many entries. The kernel uses 8 KiB. */
 #define EXO_LOOP_CQ_BYTES (2 * EXO_PAGE_SIZE)
 
 /*

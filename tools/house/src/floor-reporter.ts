@@ -1,5 +1,5 @@
 /**
- * The end of a test run: what was skipped for want of what, and the totals, which ./exopool prints as its last line.
+ * Reports the end of a test run: the skipped tests with their reasons, and the totals. ./exopool prints these last.
  * A skip that the floor refuses counts as a failure.
  */
 import { writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ export class FloorReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
-    // With -t all others are skipped, too.
+    // With -t, vitest counts all other tests as skipped.
     const isWhole = this.#vitest?.config.testNamePattern === undefined;
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const count = (state: TestState): number => tests.filter((test) => test.result().state === state).length;
@@ -39,10 +39,10 @@ export class FloorReporter implements Reporter {
   }
 }
 
-/** Not what never ran since its file failed, which that failure tells. */
+/** Tests of a file that failed do not count: that failure is reported already. */
 const isSkip = (test: TestCase): boolean => test.result().state === 'skipped' && test.module.ok();
 
-/** What failed outside of tests: files that do not load, hooks of suites. */
+/** Counts failures outside of tests: files that do not load, and hooks of suites. */
 const failedHooks = (module: TestModule): number =>
   [module, ...module.children.allSuites()].filter((suite) => suite.errors().length > 0).length;
 

@@ -1,13 +1,13 @@
-/** Functions of C, C++ and shell that do not fit a screen; those of TypeScript are the linter's. */
+/** Finds functions of C, C++ and shell that do not fit a screen. The linter does it for TypeScript. */
 import { functionLinesMax as linesMax } from '../function-lines.mjs';
 
-/** What ends in a brace at the left, and is no function. */
+/** These lines begin at the left and end with a brace, but begin no function. */
 const container =
   /^\s*(namespace|extern|struct|class|enum|union|template|static const|const|typedef|#|\/\/|\*|\})/;
 
 /**
- * A line for each function over the limit. For clang-format's style: a function starts at a line that ends with `{`
- * in the first columns, and ends at a `}` in the same column.
+ * Returns a line for each function over the limit. It relies on clang-format's style: a function starts at a line that
+ * begins in the first columns and ends with `{`. The function ends at a `}` in the same column.
  */
 export function longFunctions(file: string, text: string): string[] {
   const found: string[] = [];

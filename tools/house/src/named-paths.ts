@@ -1,17 +1,17 @@
 /**
- * Paths in documents and comments, each of which must exist: relative to the root, to any folder (`market/pricing.ts`),
- * or, as a bare name, anywhere. What is not ours says so by a place that we do not have: `linux/bpf.h`.
+ * Every path in a document or comment must exist: relative to the root, relative to any folder (`market/pricing.ts`),
+ * or, as a bare name, anywhere. A foreign file is named with a folder that the repository lacks: `linux/bpf.h`.
  */
 
 const code = 'ts|mts|mjs|cc|hh|h|c|sh|proto|gyp';
-/** With a folder before it, or with one of our endings. */
+/** A path has a folder before its name, or one of these endings. */
 const named = new RegExp(
   String.raw`(?<![\w./@<>:$~*{}-])(?:[\w.-]+/)+[\w.-]*\w|(?<![\w./@<>:$~*{}-])[\w-][\w.-]*\.(?:${code})\b`,
   'g',
 );
 const comment = /(?<=^|\s)\/\*[\s\S]*?\*\/|(?<=^|[\s;{}(),])\/\/.*$/gm;
 const url = /\w+:\/\/[^\s)>'"`]+/g;
-/** Of the kernel's headers, of libbpf, and of examples; the last is the beginning of names. */
+/** These belong to the kernel, to libbpf and to examples. The last one is the beginning of several names. */
 const foreign = new Set([
   'vmlinux.h',
   'bpf_helpers.h',
@@ -21,7 +21,7 @@ const foreign = new Set([
   'a.b.c',
   'docs/point-reads',
 ]);
-/** Of builds. */
+/** Builds make these. */
 const made = /(^|\/)(dist|build|out-tsc|generated|node_modules|prebuilds)(\/|$)|\.js$/;
 
 export class NamedPaths {
@@ -40,7 +40,7 @@ export class NamedPaths {
     }
   }
 
-  /** A line for each path that is nowhere. */
+  /** Returns a line for each path that does not exist. */
   dead(file: string, text: string): string[] {
     return prose(file, text).flatMap(([line, words]) =>
       [...words.replace(url, '').matchAll(named)]

@@ -1,4 +1,4 @@
-/** The files that the checks look at, and the tools that look at them. */
+/** Lists the repository's files for the checks, and runs tools over them. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** What is made by builds and tools, and what belongs to nobody. */
+/** Folders that builds and tools write. No check reads them. */
 const foreign =
   /^(node_modules|dist|out-tsc|build|generated|coverage|bench-results|prebuilds|\.git|\.nx|\.exopool)$/;
 /** The linter takes minutes on a busy machine. */
 export const toolTimeoutMs = 1_200_000;
-/** Of a finding, which names every file. */
+/** Limits a tool's output. A finding may name every file. */
 const outputBytesMax = 64 << 20;
 
 /** All files of the repository, as paths relative to its root; a checkout need not have git. */
@@ -25,7 +25,7 @@ export function repositoryFiles(folder = root): string[] {
 
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-/** What a tool of node_modules, or of the machine, has to say: nothing when all is well. */
+/** Runs a tool of node_modules or of the machine. Returns its output if it fails, else an empty string. */
 export function findingsOf(program: string, words: readonly string[], cwd = root): Promise<string> {
   return new Promise((resolve) => {
     const PATH = `${join(root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`;

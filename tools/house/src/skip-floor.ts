@@ -1,4 +1,4 @@
-/** What a run may skip: with a feature that is named, and none of those that this machine must have. Pure. */
+/** A run may skip a test that names the feature it lacks, unless this machine must have that feature. Pure. */
 import { features, type Feature } from './features.js';
 import type { Lack } from './needs.js';
 
@@ -20,7 +20,7 @@ export function requiredFeatures(list = ''): Set<Feature> {
   return new Set(names as Feature[]);
 }
 
-/** Why the skips are no pass, a line each. */
+/** Returns a line for each skip that may not pass. */
 export function refusedSkips(skips: readonly Skip[], required: ReadonlySet<Feature>): string[] {
   return skips.flatMap(({ test, lack }) => {
     if (lack === undefined)
@@ -32,7 +32,7 @@ export function refusedSkips(skips: readonly Skip[], required: ReadonlySet<Featu
   });
 }
 
-/** What was not seen, a line for each feature and reason. */
+/** Counts the skips: a line for each feature and reason. */
 export function skipSummary(skips: readonly Skip[]): string[] {
   const counts = new Map<string, number>();
   for (const { lack } of skips) {

@@ -47,7 +47,7 @@ export type ReadIndex = Pick<
 /** A key that is not in memory, while it is fetched. */
 interface Miss {
   readonly key: RowKey;
-  /** Of the key when memory did not have it. */
+  /** The key's epoch at the time of the miss. */
   readonly epoch: number;
   value: Buffer | undefined;
   isFetched: boolean;
@@ -66,7 +66,7 @@ interface GatheredMiss extends Miss {
 /** Reads of one store. */
 export class ReadPath {
   #remote = 0;
-  /** Of this turn, by key. */
+  /** The misses of this turn, by key. */
   #gathered = new Map<string, GatheredMiss>();
 
   constructor(

@@ -6,7 +6,7 @@ import type { ConsumerStats, LeaseStats } from './remote-memory.types.js';
 /** A figure, and where it is read. */
 export type Figure<S> = readonly [name: string, help: string, read: (stats: S) => number];
 
-/** Of whoever keeps leases. */
+/** Every keeper of leases has these. */
 export const leaseGauges: readonly Figure<LeaseStats>[] = [
   ['leases', 'Leases held', (stats) => stats.leases],
   ['leased_slabs', 'Slabs in open sessions', (stats) => stats.leasedSlabs],

@@ -1,4 +1,4 @@
-/** The consumer: leased memory as a cache, in a process of one's own or as a process by itself. */
+/** The consumer uses leased memory as a cache: inside your process, or as a process of its own. */
 export { consumerConfig, type ConsumerConfig, type ConsumerSettings } from './config.js';
 export { runConsumer, type ConsumerStatus, type RunningConsumer } from './consumer.js';
 export { runNbdConsumer, type NbdConsumerStatus, type RunningNbdConsumer } from './nbd/nbd-consumer.js';

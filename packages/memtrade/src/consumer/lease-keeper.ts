@@ -277,7 +277,7 @@ export class LeaseKeeper<S extends LeasedSession> {
     this.#requestedAtMs = undefined;
   }
 
-  /** Of a producer that is not trusted any more nothing is taken, whatever the broker thinks of it. */
+  /** Takes nothing from a producer that changed values, whatever the broker thinks of it. */
   #take(held: Held<S>): void {
     if (held.isTampered) this.#delayRequests();
     this.#start(held.isTampered ? this.#return(held) : this.#connect(held));

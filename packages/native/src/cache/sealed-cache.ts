@@ -34,7 +34,7 @@ const batchesMax = 2 ** 30;
  * Changed values of one session after which its producer counts as malicious. One or two may be failing memory.
  */
 export const tamperedMax = 16;
-/** Room at first for the lookup's answers whether keys are here, in keys. */
+/** The buffer for the lookup's answers starts with room for so many keys. */
 const hereFirst = 1024;
 const noValue = Buffer.alloc(0);
 

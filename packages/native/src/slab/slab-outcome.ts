@@ -1,4 +1,4 @@
-/** What the numbers mean that a slab session begins or ends with. */
+/** Gives the numbers with which a slab session begins or ends their meaning. */
 import { ExopoolError, type ErrorCode } from '@exopool/shared';
 import { slabFailure, slabRefusals, slabStatus } from '../contracts.js';
 

@@ -1,4 +1,4 @@
-/** What the lookup engines need, and what of it was found: on this machine, and for the files at one path. */
+/** Finds which needs of the lookup engines are met: on this machine, and for the files at one path. */
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { blockDeviceOf } from '../machine/block-device.js';

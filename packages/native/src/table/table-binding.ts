@@ -106,7 +106,7 @@ export interface StoreIndexStats {
   readonly leafHits: number;
   /** Keys that bounds and filters ruled out in every table. */
   readonly noTable: number;
-  /** Keys that a table had; keys that were read for in vain, or had a tombstone. */
+  /** Keys found in a table, and keys whose read found no value or a tombstone. */
   readonly foundInTable: number;
   readonly inNoTable: number;
   /** Times that a filter ruled out a table. */

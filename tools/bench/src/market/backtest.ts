@@ -1,9 +1,10 @@
 /**
- * The predictor over a trace, step by step, with nothing but the past: what it promises against what then stayed.
+ * Runs the predictor over a trace, step by step. It sees only the past. Then its promises are
+ * compared with the memory that stayed free.
  *
- * A lease made at t covers the steps t+1 … t+L. A slab is 1/64 of a machine. Lost is what was promised above the least
- * that was free during the lease, in whole slabs, summed over all leases; volume is relative to the whole slabs free at
- * t. Persistence, the contender, promises all of these.
+ * A lease made at t covers the steps t+1 … t+L. A slab is 1/64 of a machine. A lease loses the slabs that were promised
+ * above the least that was free during it. The loss is the sum over all leases, in whole slabs. The volume is relative
+ * to the whole slabs free at t. Persistence, the contender, promises all of these.
  *
  *   t          observe all machines, promise, note
  *   t+L        the lease is over: what it lost goes to the books, and to the predictor's control
@@ -13,7 +14,7 @@ import type { UsageTrace } from './usage-trace.js';
 
 /** Slabs of a machine. */
 const slabs = 64;
-/** A machine that is asked for before so many steps is not counted: an hour of getting to know the market. */
+/** The first steps do not count: the predictor learns the market for an hour. */
 const warmUpSteps = 12;
 const epsilon = 1e-9;
 
@@ -58,7 +59,7 @@ interface Ended {
 }
 
 /**
- * What a target loses with leases of `lengths` steps, one of each on every machine at every step.
+ * Measures the loss with one target. Every machine makes a lease of each of `lengths` at every step.
  * @param countFrom the first step that counts
  */
 export function lossesOf(
@@ -101,8 +102,8 @@ export function lossesOf(
 }
 
 /**
- * How well a level of probability holds: the mean of kept promises in the worst tenth of the machines, and how much was
- * promised of what was free.
+ * Measures how well a level of probability holds: the mean of kept promises in the worst tenth of the machines, and the
+ * promised share of free memory.
  */
 export function calibrationOf(
   trace: UsageTrace,
@@ -117,7 +118,7 @@ export function calibrationOf(
   let [promised, free] = [0, 0];
   for (let step = 0; step + leaseSteps < steps; step += 1) {
     observeAll(predictor, trace, names, step);
-    // Before the first leases could end there is nothing to tell odds from.
+    // The odds are unknown until the first leases could have ended.
     if (step < warmUpSteps + leaseSteps) continue;
     for (const [index, usage] of trace.entries()) {
       if (Number.isNaN(usage[step]!)) continue;

@@ -1,9 +1,9 @@
 /**
- * Suite market: how well the broker's predictor knows what will stay free.
+ * Suite market: it measures how well the broker's predictor knows which memory stays free.
  *
  * It runs the broker's own code over a trace of machines, step by step and with nothing but the past, against
  * persistence, which promises all that is free. Leases of 10, 30, 60 and 120 minutes are made on every machine at every
- * step. Without a trace the machines are made by chance, which tells whether it works and not how well.
+ * step. Without a trace the machines are random: that shows whether the predictor works, not how well.
  */
 import { setImmediate } from 'node:timers/promises';
 import { ExopoolError } from '@exopool/shared';
@@ -20,9 +20,9 @@ const lengths = [
   { steps: 24, name: 'revoked_vs_persistence_120m', target: 3 },
 ] as const;
 const hourSteps = 12;
-/** Of what is free now. */
+/** The share of free memory to promise. */
 const volumeWanted = 0.98;
-/** Slabs that may be taken back early, and how near to it is near. */
+/** The share of slabs that may be taken back early. The measured share must lie between these multiples of it. */
 const revocationSlo = 0.002;
 const sloAtLeast = 0.75;
 const sloAtMost = 1.25;
@@ -30,14 +30,14 @@ const sloAtMost = 1.25;
 const sloFromStep = 72;
 const level = 0.9;
 const calibrationTarget = 0.85;
-/** For the report; what has an upper bound, too. */
+/** Targets for the report; some have an upper bound, too. */
 const targets = {
   ...Object.fromEntries(lengths.map(({ name, target }) => [name, target])),
   volume_vs_persistence: volumeWanted,
   calibration: calibrationTarget,
 };
 const targetsAtMost = { slo_kept: sloAtMost };
-/** Made by chance: as many machines and steps as the public trace has. */
+/** Random machines: as many machines and steps as the public trace has. */
 const machines = 800;
 const machinesQuick = 200;
 const steps = 288;
@@ -84,7 +84,7 @@ export async function runMarket(options: SuiteOptions): Promise<SuiteResult> {
   };
 }
 
-/** Lets Ctrl-C through: the rest is computing. */
+/** Lets Ctrl-C through, since all else computes without a pause. */
 async function pause(options: SuiteOptions, what: string): Promise<void> {
   await setImmediate();
   options.signal.throwIfAborted();

@@ -1,5 +1,5 @@
 /**
- * Machines made by chance, for where there is no trace: a market with the mix that traces show.
+ * Makes random machines when there is no trace: a market with the mix that traces show.
  *
  * Most machines hardly move; some wander; a few have bursts that come and go; one in twenty changes its level for good
  * now and then. Usage lies around 45 % with a wide spread.
@@ -14,7 +14,7 @@ const kinds = [
   { share: 0.1, wander: 0.002, burst: 0.06, burstSize: 0.12, shift: 0.001 },
   { share: 0.05, wander: 0.004, burst: 0.02, burstSize: 0.2, shift: 0.01 },
 ] as const;
-/** How fast a wandering machine returns to its level, and how large a change of level is at most. */
+/** The share by which a wandering machine returns to its level in a step, and the largest change of a level. */
 const pull = 0.05;
 const shiftSize = 0.3;
 

@@ -11,7 +11,7 @@ import { ExopoolError, toExopoolError } from '@exopool/shared';
 export type UsageTrace = readonly Float64Array[];
 
 const header = ['vm', 'step', 'cpu_pct', 'mem_pct'];
-/** A month of five-minute steps, and more machines than a market of the papers has: what fits into memory. */
+/** Limits of a trace that fits into memory: a month of five-minute steps, and more machines than published markets. */
 const stepsMax = 31 * 288;
 const valuesMax = 100_000_000;
 

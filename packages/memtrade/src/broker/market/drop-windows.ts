@@ -1,12 +1,12 @@
 /**
- * How far free memory fell below its first value within the last steps: the leases that could have been made.
+ * Measures past leases that could have been made: how far free memory fell below its first value within them.
  *
  *   values   7 6 6 8 5 6      window of 3 steps: the lease made at 8 saw 5 at least: a drop of 3
  *                  ▲   ▲
  *                start now
  */
 
-/** Lengths of leases that are learned from, in steps: 10, 30, 60 and 120 minutes. */
+/** The learned lengths of leases, in steps: 10, 30, 60 and 120 minutes. */
 export const learnedSteps = [2, 6, 12, 24] as const;
 const longest = learnedSteps[learnedSteps.length - 1]!;
 
@@ -20,10 +20,10 @@ export function lengthClass(leaseSteps: number): number {
 export interface PastLease {
   /** Its place in {@link learnedSteps}. */
   readonly lengthClass: number;
-  /** What was free when it began, and the least while it lasted. */
+  /** Free memory when the lease began, and the least while it lasted. */
   readonly free: number;
   readonly least: number;
-  /** What was noted of its beginning, as given to {@link DropWindows.push}. */
+  /** The note that {@link DropWindows.push} got when the lease began. */
   readonly note: number;
 }
 
@@ -34,7 +34,7 @@ export class DropWindows {
 
   /**
    * Adds the value of the next step.
-   * @param note kept with it, such as the volatility at that time
+   * @param note is kept with the value, such as the volatility at that time
    * @returns a past lease for each length for which there are values enough
    */
   push(value: number, note: number): PastLease[] {

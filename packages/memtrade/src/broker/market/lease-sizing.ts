@@ -1,12 +1,11 @@
 /**
- * How many slabs of a producer may be promised for a lease, so that few are taken back early.
+ * Decides how many slabs a producer may promise for a lease, so that few are taken back early.
  *
  *   promised = floor(free − c · s · f(L))       free memory in slabs, less a reserve
  *
- * The reserve grows with the producer's volatility s and with the length L of the lease, and with the caution c, which
- * is one for the whole market: then the last slab promised is equally risky everywhere, and no other division of the
- * same volume loses less. The caution follows from the volume that is wanted, or from the share of slabs that may be
- * revoked: the operator names either.
+ * The reserve grows with the producer's volatility s, the length L of the lease and the caution c. The whole market has
+ * one caution: so the last slab promised is equally risky everywhere, and no other division of the same volume loses
+ * less. The operator names a volume, or a share of slabs that may be revoked. The caution follows from it.
  */
 
 /** An hour of five-minute steps. */
@@ -17,7 +16,7 @@ export function horizon(leaseSteps: number): number {
   return leaseSteps / stepsAnHour;
 }
 
-/** What one producer has, in slabs; fractions count. */
+/** One producer's free memory, in slabs; fractions count. */
 export interface FreeMemory {
   readonly freeSlabs: number;
   /** Slabs a step. */
@@ -34,7 +33,7 @@ export function stableSlabs(memory: FreeMemory, leaseSteps: number, caution: num
   return slabs > 0 ? slabs : 0;
 }
 
-/** More would promise nothing of any producer that moves at all. */
+/** With more, no producer that moves at all could promise a slab. */
 export const cautionMax = 1000;
 /** Halvings of {@link cautionMax}: to a thousandth. */
 const bisections = 20;
@@ -53,16 +52,16 @@ export function cautionForVolume(market: readonly FreeMemory[], leaseSteps: numb
     if (promised(middle) > wanted) low = middle;
     else high = middle;
   }
-  // Rather a slab too many than the volume missed.
+  // One slab too many is better than to miss the volume.
   return low;
 }
 
-/** How fast the caution follows: a factor of e within a day of leases that all lose a little too much. */
+/** The caution grows by a factor of e in a day in which all leases lose a little too much. */
 const gain = 0.03;
-/** A step down is at most as large as nothing lost gives; one up at most four times that. */
+/** A loss of nothing makes the largest step down. The largest step up is four times that. */
 const errorMin = -1;
 const errorMax = 4;
-/** From no caution at all no factor leads up again. */
+/** No factor can raise a caution of zero, so it stays above this. */
 const cautionMin = 0.01;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What will stay free, for each producer of a market.
+ * Predicts how much memory each producer of a market keeps free.
  *
  *   observe(producer, step, free, size)  ─▶ volatility, past leases ─▶ histograms of drops
  *   promise(...)   whole slabs for a best-effort lease: free − caution · volatility · length
@@ -7,8 +7,8 @@
  *   settle(...)    what ended leases lost moves the caution towards the target
  *
  * It has no clock and no I/O: steps are numbers that the caller counts, so that the broker and the simulator run the
- * same code. Whoever reports nonsense harms itself: free memory is taken within its size, and what swings is
- * promised less.
+ * same code. A producer that reports nonsense harms itself: its free memory is limited to its size, and less is
+ * promised of memory that swings.
  */
 import { DropWindows, learnedSteps, lengthClass } from './drop-windows.js';
 import { adjustCaution, cautionForVolume, horizon, stableSlabs } from './lease-sizing.js';
@@ -22,13 +22,13 @@ import {
   type Volatility,
 } from './volatility.js';
 
-/** What the operator wants: so much volume, or so little loss. Both 0..1. */
+/** The operator's target: the least volume, or the most loss. Both are 0..1. */
 export type PredictorTarget = { readonly volume: number } | { readonly revocations: number };
 
-/** Hours for which the histograms remember. */
+/** Half-lives of the histograms, in steps: a day and half a day. */
 const marketHalfLife = 288;
 const ownHalfLife = 144;
-/** Of a market that has lost nothing yet. */
+/** The caution starts here, before any lease has ended. */
 const cautionAtFirst = 1;
 /** The median moves slowly, and sorting a large market at every step is not worth it. */
 const medianEverySteps = 12;
@@ -69,9 +69,9 @@ export class Predictor {
 
   /**
    * Takes note of what a producer has in a step of five minutes.
-   * @param step counted by the caller, rising; an older one than the last is passed over
+   * @param step counted by the caller, rising; one older than the last is ignored
    * @param freeSlabs what it could promise if nothing changed; taken within 0..`sizeSlabs`
-   * @param sizeSlabs its memory, above 0; what is no number or not positive is passed over
+   * @param sizeSlabs its memory, above 0; NaN, 0 and less are ignored
    */
   observe(producer: string, step: number, freeSlabs: number, sizeSlabs: number): void {
     if (!Number.isFinite(freeSlabs) || !(sizeSlabs > 0) || sizeSlabs === Infinity) return;
@@ -92,12 +92,12 @@ export class Predictor {
     this.#learn(history);
   }
 
-  /** The producer is not known any more. */
+  /** Forgets the producer. */
   forget(producer: string): void {
     this.#histories.delete(producer);
   }
 
-  /** Slabs a step by which the producer's free memory moves; of a newcomer, the market's median. */
+  /** Slabs a step by which the producer's free memory moves; the market's median for a newcomer. */
   volatility(producer: string, sizeSlabs: number): number {
     const history = this.#histories.get(producer);
     const share = history === undefined ? this.#median : volatilityOf(history.volatility, this.#median);
@@ -143,13 +143,13 @@ export class Predictor {
     if (market.length > 0) this.#caution = cautionForVolume(market, leaseSteps, this.target.volume);
   }
 
-  /** Leases have ended: so many slabs were promised, and so many of them taken back early. */
+  /** Takes note of ended leases: the slabs promised, and those of them that were taken back early. */
   settle(promisedSlabs: number, lostSlabs: number): void {
     if (!('revocations' in this.target) || !(promisedSlabs > 0)) return;
     this.#caution = adjustCaution(this.#caution, lostSlabs / promisedSlabs, this.target.revocations);
   }
 
-  /** Leases longer than any that was learned from: the drop grows with the length. */
+  /** For a lease longer than all learned lengths, the drop grows with the length. */
   #beyond(leaseSteps: number, index: number): number {
     return Math.max(1, horizon(leaseSteps) / horizon(learnedSteps[index]!));
   }

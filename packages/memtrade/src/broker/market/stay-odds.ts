@@ -1,9 +1,9 @@
 /**
- * How likely it is that slabs stay for a whole lease.
+ * Estimates the probability that slabs stay for a whole lease.
  *
- * Every lease that could have been made says by how much free memory fell below what it was at its beginning. Divided
- * by the producer's volatility, these drops have much the same distribution everywhere, so one histogram of the whole
- * market says how deep a drop must be expected. A producer's own histogram corrects it where it differs: it counts as
+ * Every past lease that could have been made has a drop: free memory fell so far below its value at the beginning. The
+ * drops are divided by the producer's volatility. Their distribution is then much the same everywhere, so one histogram
+ * of the whole market says how deep a drop to expect. A producer's own histogram corrects it. The own one weighs as
  * much as it has cases, the market's as much as `marketWeight`.
  *
  *   drop ÷ s     0 | 0.02 | 0.025 | 0.031 | … × 1.25 … | 720        bins of equal ratio; the first is "no drop at all"
@@ -15,7 +15,7 @@ const binsCount = 48;
 const ratio = 1.25;
 const smallest = 0.02;
 const logRatio = Math.log(ratio);
-/** Cases of the market that count as the producer's own. */
+/** The market's histogram weighs as much as so many cases of the producer's own. */
 const marketWeight = 24;
 
 /** Decayed counts of drops. */
@@ -24,7 +24,7 @@ export class DropHistogram {
   readonly #decay: number;
   #total = 0;
 
-  /** @param halfLife in calls of {@link fade} */
+  /** @param halfLife counted in calls of {@link fade} */
   constructor(halfLife: number) {
     this.#decay = 0.5 ** (1 / halfLife);
   }
@@ -33,13 +33,13 @@ export class DropHistogram {
     return this.#total;
   }
 
-  /** Everything that was added counts a little less from now on. */
+  /** Makes all earlier drops count a little less. */
   fade(): void {
     for (let bin = 0; bin < binsCount; bin += 1) this.#counts[bin]! *= this.#decay;
     this.#total *= this.#decay;
   }
 
-  /** @param drop in units of volatility; what is no number is passed over */
+  /** @param drop in units of volatility; NaN is ignored */
   add(drop: number): void {
     if (Number.isNaN(drop)) return;
     this.#counts[binOf(drop)]! += 1;
@@ -77,7 +77,7 @@ export function stayOdds(own: DropHistogram, market: DropHistogram, drop: number
   if (market.total === 0 || !(drop >= 0)) return 0;
   const total = own.total + marketWeight;
   let below = 0;
-  // Only whole bins below it count: what is promised is rather too little.
+  // Only whole bins below the drop count: the promise is too small rather than too large.
   for (let bin = 0; bin < binsCount && upperEdge(bin) <= drop; bin += 1)
     below += (own.count(bin) + marketWeight * market.share(bin)) / total;
   return Math.min(1, below);

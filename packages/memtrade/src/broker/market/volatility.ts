@@ -21,10 +21,10 @@ const fastDecay = 0.5 ** (1 / fastHalfLife);
 const slowDecay = 0.5 ** (1 / slowHalfLife);
 /** The market's median counts as much as so many changes of the producer's own. */
 const medianWeight = 4;
-/** Of a market in which nobody has changed yet: 1 % of the memory in a step, more than most. */
+/** Holds while no producer has changed: 1 % of the memory in a step, more than most producers have. */
 export const volatilityUnknown = 0.01;
 
-/** What is kept of the changes of one producer. */
+/** Summary of one producer's changes. */
 export interface Volatility {
   /** Sums of squared changes and of their weights, with both half-lives. */
   readonly fast: number;
@@ -33,12 +33,12 @@ export interface Volatility {
   readonly slowWeight: number;
 }
 
-/** Of a producer of which nothing is known. */
+/** A producer starts with this. */
 export const noVolatility: Volatility = { fast: 0, fastWeight: 0, slow: 0, slowWeight: 0 };
 
 /**
  * Adds a change of free memory.
- * @param change share of the producer's size, -1..1; what is no number is passed over
+ * @param change share of the producer's size, -1..1; NaN is ignored
  * @param steps that it took, 1 without a gap; a change over a gap counts as that many equal, independent ones
  */
 export function observeChange(before: Volatility, change: number, steps = 1): Volatility {
@@ -55,7 +55,7 @@ export function observeChange(before: Volatility, change: number, steps = 1): Vo
 
 /**
  * The volatility, a share of the producer's size in a step.
- * @param median of the market, see {@link medianVolatility}
+ * @param median the market's, see {@link medianVolatility}
  */
 export function volatilityOf(seen: Volatility, median: number): number {
   const own = ownVolatility(seen);
