@@ -37,7 +37,7 @@ function isCheckout(): boolean {
   return existsSync(new URL('../src', import.meta.url));
 }
 
-/** What the script ./exopool does before it starts this program. */
+/** The script ./exopool does these itself, before it starts this program. */
 const checkoutCommands: readonly LazyCommand[] = [
   {
     name: 'setup',

@@ -30,7 +30,7 @@ import {
 /** The interval of decisions: a lost lease is replaced after it. A decision takes microseconds. */
 const stepMs = 250;
 
-/** What a keeper needs of a session; `SlabSession` of @exopool/native/internal is one. */
+/** The part of a session that a keeper uses; `SlabSession` of @exopool/native/internal is one. */
 export interface LeasedSession {
   extend(ticket: Buffer): Promise<void>;
   release(): Promise<void>;
@@ -46,7 +46,7 @@ export interface LeaseUser<S extends LeasedSession> {
   removeMemory(session: S): void;
 }
 
-/** What tests replace. */
+/** Tests replace these. */
 export interface LeaseKeeperDependencies {
   /** Milliseconds since any moment; never set. */
   readonly now: () => number;
@@ -214,7 +214,7 @@ export class LeaseKeeper<S extends LeasedSession> {
     return this.#options.plan?.() ?? this.#options;
   }
 
-  /** What `slabs` may cost, per GiB and hour, so that they and all others stay within the budget. */
+  /** The highest price for `slabs`, per GiB and hour, that keeps them and all others within the budget. */
   #maxPriceOf(slabs: number, extended?: Held<S>): number | undefined {
     const { maxPrice, budget } = this.#plan;
     if (budget === undefined) return maxPrice;

@@ -32,7 +32,7 @@ export interface TableHeader {
   readonly filterBlocks: number;
 }
 
-/** What one engine did on one table since the table was opened. */
+/** Counters of one engine on one table since the table was opened. */
 export interface LookupCounters {
   readonly lookups: number;
   /** Keys that the table has, including tombstones. */
@@ -50,7 +50,7 @@ export interface LookupCounters {
   readonly returned: Readonly<Record<'bound' | 'corrupt' | 'io' | 'stale' | 'straddle', number>>;
 }
 
-/** What an engine in the kernel's ring did in this process, and how its chains ended. */
+/** Counters of an engine in the kernel's ring in this process, and of the ends of its chains. */
 export interface LoopCounters {
   readonly batches: number;
   readonly chains: number;
@@ -97,7 +97,7 @@ export interface Packed {
   readonly failure?: TableFailure;
 }
 
-/** What a store's index holds in memory, and what it answered from there. */
+/** Counters of a store's index: its entries in memory, and its answers from there. */
 export interface StoreIndexStats {
   /** Keys that a memtable answered, including deletions. */
   readonly memtableHits: number;
