@@ -70,17 +70,28 @@ describe('refused is', () => {
     expect(await lint(functionOf(head, functionLinesMax))).not.toContain('house/function-lines');
   });
 
-  it.each(['static int f() {', '  int Method() const override {', 'f() {'])(
-    'one in C or shell: %s',
-    (head) => {
-      const indent = ' '.repeat(head.search(/\S/));
-      const text = (lines: number): string => functionOf(head, lines).replace(/^\}/m, `${indent}}`);
-      expect(longFunctions('a.cc', `\n${text(functionLinesMax + 1)}`)).toEqual([
-        expect.stringMatching(/^a\.cc:2: .* 71 lines, at most 70/),
-      ]);
-      expect(longFunctions('a.cc', text(functionLinesMax))).toEqual([]);
-      expect(longFunctions('a.cc', functionOf('namespace exopool {', 1000))).toEqual([]);
-    },
+  it.each([
+    'static int f() {',
+    '  int Method() const override {',
+    'f() {',
+    'std::string f(size_t count,\n              size_t bytes) {',
+    'struct table *f(struct file *file) {',
+    'const char *f() {',
+    'enum kind f() {',
+    'Poller::Poller(int spin)\n    : spin_(spin),\n      wake_{spin} {',
+  ])('one in C or shell: %s', (head) => {
+    const indent = ' '.repeat(head.search(/\S/));
+    const more = head.split('\n').length - 1;
+    const text = (lines: number): string => functionOf(head, lines - more).replace(/^\}/m, `${indent}}`);
+    expect(longFunctions('a.cc', `int a;\n${text(functionLinesMax + 1)}`)).toEqual([
+      expect.stringMatching(/^a\.cc:2: .* 71 lines, at most 70/),
+    ]);
+    expect(longFunctions('a.cc', text(functionLinesMax))).toEqual([]);
+  });
+
+  it.each(['namespace exopool {', 'struct A {', 'class A : public B {', 'static const int a[] = {'])(
+    'no long block of another kind: %s',
+    (head) => expect(longFunctions('a.cc', functionOf(head, 1000))).toEqual([]),
   );
 
   it('a path that is not there', () => {
