@@ -5,7 +5,8 @@
 import { open, opendir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KiB, toExopoolError } from '@exopool/shared';
-import { keyBytesMax, type Entry } from './entry.js';
+import { EXO_KEY_MAX } from '@exopool/native/contracts';
+import type { Entry } from './entry.js';
 
 const contentBytes = KiB;
 
@@ -26,7 +27,7 @@ async function* walk(folder: string): AsyncGenerator<Entry> {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       yield* walk(path);
-    } else if (entry.isFile() && Buffer.byteLength(path) <= keyBytesMax) {
+    } else if (entry.isFile() && Buffer.byteLength(path) <= EXO_KEY_MAX) {
       const value = await describe(path).catch(() => undefined);
       if (value !== undefined) yield [Buffer.from(path), value];
     }
