@@ -13,6 +13,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MemoryCgroup } from '@exopool/native';
 import { processIdentity, type ProcessIdentity } from '@exopool/native/internal';
+import { UndoStack } from '@exopool/shared';
 import { Child } from './child.js';
 import type { Traces } from './cleanup-check.js';
 import type { ConsumerPlan } from './consumer-plan.js';
@@ -61,7 +62,9 @@ export class Stack {
 
   /** Ends all processes, the last one first, so that each can sign off from the processes that it depends on. */
   async close(): Promise<void> {
-    for (const child of [...this.#children].reverse()) await child.close();
+    const undo = new UndoStack();
+    undo.push(...this.#children.map((child) => () => child.close()));
+    await undo.undo();
   }
 
   #remember(commandPid: number): void {
