@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { skipWithout } from '@exopool/house';
+import { needs, skipWithout } from '@exopool/house';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findMemoryHierarchy, MemoryCgroup } from '@exopool/native';
@@ -13,6 +13,7 @@ import { MiB } from '@exopool/shared';
 import { Harvester, type HarvesterOptions } from './harvester.js';
 
 const built = new URL('../../../dist/producer/harvester/', import.meta.url);
+const isRoot = process.getuid?.() === 0;
 
 let folder: string;
 let harvester: Harvester | undefined;
@@ -224,13 +225,13 @@ describe('Harvester', () => {
     expect(readdirSync(join(folder, 'state'))).toHaveLength(1);
   });
 
-  it('says what is missing, or wrong', async () => {
+  it('says what is missing', async () => {
     harvester = await Harvester.start(options());
     expect(harvester.status.state).toBe('off');
-    expect(harvester.status.reason).toMatch(
-      process.getuid?.() === 0 ? /--run, --cgroup, --pid or --unit/ : /needs root/,
-    );
-    if (process.getuid?.() !== 0) return;
+    expect(harvester.status.reason).toMatch(isRoot ? /--run, --cgroup, --pid or --unit/ : /needs root/);
+  });
+
+  it('says what is wrong', needs('root', isRoot ? undefined : 'not root'), async () => {
     await expect(Harvester.start(options({ cgroup: folder }))).rejects.toMatchObject({
       code: 'EXOPOOL_NOT_FOUND',
     });
@@ -244,7 +245,7 @@ describe('Harvester', () => {
 });
 
 function whyNot(): string | undefined {
-  if (process.getuid?.() !== 0) return 'needs root';
+  if (!isRoot) return 'needs root';
   if (!existsSync('/sys/class/zram-control/hot_add')) return 'needs zram';
   try {
     findMemoryHierarchy();
