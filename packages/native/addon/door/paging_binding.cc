@@ -73,7 +73,8 @@ class SwapHistoryObject : public Napi::ObjectWrap<SwapHistoryObject> {
 // Ranges as JavaScript passes them: start, end and bytes of each, in memory that the call keeps.
 struct Ranges {
   explicit Ranges(Napi::Float64Array array)
-      : first(reinterpret_cast<PageOutRange *>(array.Data())), count(array.ElementLength() / 3) {}
+      : first(reinterpret_cast<PageOutRange *>(array.Data())),
+        count(array.ElementLength() * sizeof(double) / sizeof(PageOutRange)) {}
 
   PageOutRange *first;
   size_t count;
