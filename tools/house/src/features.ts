@@ -44,6 +44,7 @@ export const features = {
   tmpfs: 'run as root, outside of a container without CAP_SYS_ADMIN',
   traces: 'traces of block devices beside the checkout: ../shared/data',
   'util-linux': 'apt-get install util-linux',
+  xfs: 'apt-get install xfsprogs',
   zram: 'run as root: modprobe zram',
 } as const satisfies Record<string, string>;
 
