@@ -36,6 +36,8 @@ function findingsOfFile(file, includes, sources) {
   return includes.flatMap((included) => {
     if (javascript.test(included) && room !== door)
       return [`${file} includes ${included}, which is for ${door}/`];
+    if (included.startsWith('.'))
+      return [`${file} includes ${included}: name it from its folder, as room/file.hh`];
     if (!sources.has(included)) return [];
     const target = roomOf(included);
     return target === room || rooms[room].includes(target)

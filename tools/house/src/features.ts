@@ -39,6 +39,7 @@ export const features = {
   root: 'sudo ./exopool test',
   sanitizers: 'apt-get install clang g++ (libasan and libubsan come with it)',
   shm: 'mount -t tmpfs tmpfs /dev/shm',
+  'sqlite-drivers': 'Node.js 22.13 or later for node:sqlite; npm install libsql',
   sqlite: 'apt-get install sqlite3',
   'swap-file': 'run as root, the temporary folder on a file system that can hold swap, such as ext4',
   tmpfs: 'run as root, outside of a container without CAP_SYS_ADMIN',

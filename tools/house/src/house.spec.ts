@@ -20,6 +20,10 @@ const findings = (
 ): string[] => files.filter(isFor).flatMap((file) => check(file, read(file)));
 
 describe('the repository', { timeout: 2 * toolTimeoutMs }, () => {
+  it('has files to look at', () => {
+    expect(files.length).toBeGreaterThan(500);
+  });
+
   it('is formatted by prettier; to fix: npm run format', async () => {
     expect(await prettierFindings(['.'])).toBe('');
   });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { needs } from '@exopool/house';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { postings, priceTerm } from './market/billing.js';
 import type { LeaseRecord } from './repository.js';
@@ -36,6 +37,13 @@ const lease: LeaseRecord = {
 };
 
 const rowsOf = (database: SqliteDatabase, sql: string): unknown[] => database.prepare(sql).all();
+
+const here = sqliteDrivers().map(({ name }) => name);
+for (const name of ['node:sqlite', 'libsql']) {
+  const reason = here.includes(name) ? undefined : `Node.js ${process.version} has no ${name}`;
+  // So that a run says which driver it did not see.
+  it(`${name} is one of the drivers`, needs('sqlite-drivers', reason), () => expect(here).toContain(name));
+}
 
 describe.each(sqliteDrivers())('SqliteRepository with $name', (driver: SqliteDriver) => {
   it('gives back after a restart what was stored', () => {

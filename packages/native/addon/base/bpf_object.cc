@@ -104,11 +104,11 @@ bpf_program *BpfObject::Program(const char *name) const {
   return object_ == nullptr ? nullptr : BpfLibrary::Get().bpf_object__find_program_by_name(object_, name);
 }
 
-uint8_t *BpfObject::InitialValue(bpf_map *map, size_t bytes) const {
+uint8_t *BpfObject::InitialValue(bpf_map *map, size_t bytes, bool is_exact) const {
   size_t there = 0;
   const void *value = BpfLibrary::Get().bpf_map__initial_value(map, &there);
   // Older headers declare it const; it may be changed until the object is loaded.
-  return there < bytes ? nullptr : static_cast<uint8_t *>(const_cast<void *>(value));
+  return there < bytes || (is_exact && there != bytes) ? nullptr : static_cast<uint8_t *>(const_cast<void *>(value));
 }
 
 void BpfObject::SetLength(bpf_map *map, size_t entries) const {
@@ -172,7 +172,7 @@ int BpfObject::Open(const std::string &) { return ENOSYS; }
 void BpfObject::Close() {}
 bpf_map *BpfObject::Map(const char *) const { return nullptr; }
 bpf_program *BpfObject::Program(const char *) const { return nullptr; }
-uint8_t *BpfObject::InitialValue(bpf_map *, size_t) const { return nullptr; }
+uint8_t *BpfObject::InitialValue(bpf_map *, size_t, bool) const { return nullptr; }
 void BpfObject::SetLength(bpf_map *, size_t) const {}
 void BpfObject::ChooseNone() const {}
 bool BpfObject::Choose(bpf_program *, const std::string &) const { return false; }

@@ -52,7 +52,7 @@ class BpfObject {
   bpf_program *Program(const char *name) const;
 
   // Before Load. Null: the map has no initial value of so many bytes.
-  uint8_t *InitialValue(bpf_map *map, size_t bytes) const;
+  uint8_t *InitialValue(bpf_map *map, size_t bytes, bool is_exact = false) const;
   void SetLength(bpf_map *map, size_t entries) const;
   // Leaves out all programs that are not chosen afterwards.
   void ChooseNone() const;

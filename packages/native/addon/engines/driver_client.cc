@@ -32,7 +32,7 @@ Obstacle DriverProgram::Attach(const std::string &path, const char *ops, size_t 
   if (Obstacle missing = BpfObject::WhyMissing(path, BpfObject::kStructOpsMinor)) return missing;
   const int error = object_.Open(path);
   bpf_map *map = object_.Map(ops);
-  uint8_t *initial = map == nullptr ? nullptr : object_.InitialValue(map, sizeof(ExoOps));
+  uint8_t *initial = map == nullptr ? nullptr : object_.InitialValue(map, sizeof(ExoOps), true);
   if (error != 0 || initial == nullptr) return BpfObject::Foreign(path);
   // Unguessable: a process that knows the number can run the program over its files.
   if (getrandom(&id_, sizeof(id_), 0) != sizeof(id_)) return Refused("there is no random number for the program");

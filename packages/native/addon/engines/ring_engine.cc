@@ -157,9 +157,15 @@ bool RingEngine::TakeInbox() {
 void RingEngine::PutFile(TableFile *table) {
   if (SlotOf(*table) >= 0 || free_files_.empty()) return;
   int slot = free_files_.back();
+  // Nothing may be thrown here: the chain that needs the file has not started its walk.
   if (ring_.SetFile(static_cast<unsigned>(slot), table->read_fd()) != 0) return;
+  std::unique_ptr<RingFile> file(new (std::nothrow) RingFile(slot));
+  if (file == nullptr) {
+    ring_.SetFile(static_cast<unsigned>(slot), -1);
+    return;
+  }
   free_files_.pop_back();
-  table->Attach(Engine::kIoUring, std::make_unique<RingFile>(slot));
+  table->Attach(Engine::kIoUring, std::move(file));
 }
 
 // One key of each call in turn, so that a call of many keys does not hold up one of few.

@@ -90,6 +90,7 @@ interface SealedCacheBinding {
  * declare const session: SlabSession;
  * const cache = new SealedCache();
  * cache.addMemory(session);
+ * session.onLost(() => cache.removeMemory(session));
  * await cache.putMany([[Buffer.from('key'), Buffer.from('value')]]);
  * console.log(await cache.get(Buffer.from('key')));
  * ```

@@ -19,6 +19,7 @@ export async function leasedCache(
   const session = await SlabSession.connect(producer.sessionOptions(slabs));
   const cache = new SealedCache({ mode });
   cache.addMemory(session);
+  session.onLost(() => cache.removeMemory(session));
   return {
     name: nameOfSealed(mode),
     by: 'SealedCache',
