@@ -38,7 +38,7 @@ const lease: LeaseRecord = {
 
 const rowsOf = (database: SqliteDatabase, sql: string): unknown[] => database.prepare(sql).all();
 
-const here = sqliteDrivers().map(({ name }) => name);
+const here: readonly string[] = sqliteDrivers().map(({ name }) => name);
 for (const name of ['node:sqlite', 'libsql']) {
   const reason = here.includes(name) ? undefined : `Node.js ${process.version} has no ${name}`;
   // So that a run says which driver it did not see.

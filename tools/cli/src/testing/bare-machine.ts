@@ -19,9 +19,14 @@ const outputBytesMax = 64 << 20;
 export const nodeReleases = ['20.20.2', '22.23.5', '24.22.3'] as const;
 export type NodeRelease = (typeof nodeReleases)[number];
 
-/** Mounts are the command's own, and gone with it. */
+/**
+ * Mounts belong to the command and end with it. In a chroot / is no mount that could be made private; there the mounts
+ * must be private already.
+ */
 const enterScript = `
 root=$1; shift
+mount --make-rprivate / 2>/dev/null || ! grep -q ' shared:' /proc/self/mountinfo ||
+  { echo 'the mounts of this chroot are shared with the host; make them private first' >&2; exit 1; }
 for part in proc sys dev; do mount --rbind /$part "$root/$part"; done
 mount -t tmpfs tmpfs "$root/run"
 exec chroot "$root" "$@"`;
@@ -68,7 +73,7 @@ export class BareMachine {
     const search = `/opt/node-${release}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
     const variables = [`PATH=${search}`, 'HOME=/root', 'LANG=C.UTF-8', 'TERM=dumb', ...passedOn()];
     const inside = ['/usr/bin/env', '-i', ...variables, 'sh', '-c', `cd /root/project && ${command}`];
-    const words = ['--mount', '--propagation', 'private', 'bash', '-c', enterScript, 'bash', this.folder];
+    const words = ['--mount', '--propagation', 'unchanged', 'bash', '-c', enterScript, 'bash', this.folder];
     const { stdout, stderr } = await run('unshare', [...words, ...inside], { maxBuffer: outputBytesMax });
     return stdout + stderr;
   }
