@@ -130,6 +130,7 @@ export const headers = [
         'constants',
         [
           ['noToken', 'kNoToken'],
+          ['indexKeyBytes', 'kIndexKeyBytes'],
           ['packedValuesBytesMax', 'kPackedValuesBytesMax'],
           ['streamAnswersMax', 'kStreamAnswersMax'],
           ['scanHeaderBytes', 'kScanHeaderBytes'],

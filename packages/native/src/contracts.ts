@@ -311,6 +311,7 @@ export const cacheStats = [
 ] as const;
 
 export const noToken = -1;
+export const indexKeyBytes = 1536;
 export const packedValuesBytesMax = 1073741824;
 export const streamAnswersMax = 16;
 export const scanHeaderBytes = 8;

@@ -19,6 +19,9 @@ enum class FindCode : int32_t {
 // For find(): do not look the key up elsewhere.
 constexpr int32_t kNoToken = -1;
 
+// Memory for the key of a call, which a store's index owns and JavaScript writes: 511 UTF-16 units as UTF-8.
+constexpr uint32_t kIndexKeyBytes = 1536;
+
 // Replaces the length of a missing value in the answers of lookups.
 enum ValueLength : int32_t { kValueNotFound = -1, kValueDeleted = -2, kValueFailed = -3 };
 

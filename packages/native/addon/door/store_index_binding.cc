@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A store's index for JavaScript: src/table/store-index.ts is the only caller, and has checked the arguments.
 //
-// Keys cross in a shared buffer, and values in blocks that JavaScript made: find() allocates nothing, and the caller's
-// buffer is a part of the block. Both sides track the place of the next value.
+// Keys cross in memory that the index owns, and values in blocks that JavaScript made: find() allocates nothing, and the
+// caller's buffer is a part of the block. Both sides track the place of the next value.
 //
-//   key buffer    the key, its length is an argument
+// A caller may detach a block, by transferring the memory of a value. So JavaScript looks at the block before each call
+// that writes there, and sets another one. Native code writes only during such a call.
+//
+//   key memory    the key, its length is an argument
 //   block         | value | value | value |     room     |     each at a multiple of 8
 #include <algorithm>
 #include <cstring>
@@ -38,7 +41,7 @@ struct Index {
   std::string_view Key(size_t length) const { return {reinterpret_cast<const char *>(key), length}; }
 
   std::shared_ptr<StoreIndex> store;
-  const uint8_t *key = nullptr;
+  uint8_t key[kIndexKeyBytes] = {};
   uint8_t *block = nullptr;
   size_t block_bytes = 0, block_at = 0;
   std::string_view found;  // by the last find()
@@ -121,14 +124,16 @@ Napi::Value Large(const Napi::CallbackInfo &info) {
   return Napi::Buffer<uint8_t>::Copy(info.Env(), reinterpret_cast<const uint8_t *>(found.data()), found.size());
 }
 
-// setBlock(block): values go there from now on, first the one of the last find(). Answers as find().
+// setBlock(block, isRetry): values go there from now on. With isRetry, first the value of the last find(), if nothing
+// was called since; answers as find().
 Napi::Value SetBlock(const Napi::CallbackInfo &info) {
   Index &index = IndexOf(info);
   auto block = info[0].As<Napi::Uint8Array>();
   index.block = block.Data();
   index.block_bytes = block.ByteLength();
   index.block_at = 0;
-  return Napi::Number::New(info.Env(), PutInBlock(&index, index.found));
+  int32_t answer = info[1].As<Napi::Boolean>() ? PutInBlock(&index, index.found) : CodeOf(FindCode::kAbsent);
+  return Napi::Number::New(info.Env(), answer);
 }
 
 // readNow(length): { value } | { failure }; waits for the disk
@@ -348,7 +353,7 @@ napi_value Plain(napi_env env, const char *name, void *data) {
   return function;
 }
 
-// openStoreIndex(cacheBytes, keyBuffer, stream): the functions above
+// openStoreIndex(cacheBytes, stream): the functions above, and `key`, the memory for a key
 Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   std::shared_ptr<Index> index;
@@ -357,8 +362,7 @@ Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   } catch (const std::bad_alloc &) {
     throw Napi::Error::New(env, "no memory for the cache");
   }
-  index->key = info[1].As<Napi::Uint8Array>().Data();
-  index->stream = info[2].As<Napi::External<LookupStream>>().Data();
+  index->stream = info[1].As<Napi::External<LookupStream>>().Data();
   index->channel = static_cast<JobChannel *>(info.Data());
   Napi::Object object = Napi::Object::New(env);
   SetFunction(object, "find", index, Plain);
@@ -377,6 +381,9 @@ Napi::Value OpenStoreIndex(const Napi::CallbackInfo &info) {
   SetFunction(object, "prepareTable", index, Wrapped<PrepareTable>);
   SetFunction(object, "close", index, Wrapped<Close>);
   SetFunction(object, "stats", index, Wrapped<Stats>);
+  using Owner = std::shared_ptr<Index>;
+  auto release = [](Napi::Env, void *, Owner *owner) { delete owner; };
+  object.Set("key", Napi::ArrayBuffer::New(env, index->key, sizeof(index->key), release, new Owner(index)));
   using Leaves = std::shared_ptr<LeafCache>;
   object.Set("leaves", Napi::External<Leaves>::New(env, new Leaves(index->store),
                                                    [](Napi::Env, Leaves *leaves) { delete leaves; }));

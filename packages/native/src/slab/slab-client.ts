@@ -123,7 +123,8 @@ export class SlabSession {
   readMany(ranges: readonly SlabRange[]): Promise<(Buffer | undefined)[]> {
     const flat = this.#flatten(ranges, (range) => range.length);
     const total = ranges.reduce((sum, range) => sum + range.length, 0);
-    const into = Buffer.allocUnsafe(total);
+    // Not of Node's pool: the client's thread writes here until the answers are there.
+    const into = Buffer.allocUnsafeSlow(total);
     return this.#submit(slabType.read, flat, undefined, into).then((good) => {
       let at = 0;
       return ranges.map((range, index) => {

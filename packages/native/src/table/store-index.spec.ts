@@ -159,6 +159,43 @@ describe('StoreIndex', () => {
     index.close();
   });
 
+  it('writes into no value that a caller has, whatever the caller does to its memory', async () => {
+    const entries = Array.from({ length: 300 }, (_, i): Entry => [
+      Buffer.from(`key ${i}`),
+      Buffer.from(`value ${i}`),
+    ]);
+    const tables = [openTable(entries)];
+    const index = await indexOf(tables);
+    const texts = entries.map(([name]) => name.toString());
+    const expected = texts.map((text) => text.replace('key', 'value'));
+    const take = async (): Promise<Buffer[]> =>
+      (await Promise.all(texts.map((text) => index.get(text)))) as Buffer[];
+    const steal = [
+      (value: Buffer) => structuredClone(value, { transfer: [value.buffer as ArrayBuffer] }),
+      (value: Buffer) => new ReadableStream({ type: 'bytes', start: (stream) => stream.enqueue(value) }),
+      (value: Buffer) => value.fill('x'),
+    ];
+    for (const use of steal) {
+      const taken = [...(await take()), ...texts.map((text) => index.find(text) as Buffer)];
+      expect(taken.map(String)).toEqual([...expected, ...expected]);
+      let kept: unknown;
+      try {
+        kept = use(taken[0]!);
+        use(taken.at(-1)!);
+      } catch (error) {
+        // Node.js 21 and later refuse to transfer the block.
+        expect(error).toMatchObject({ name: expect.stringMatching(/DataCloneError|TypeError/) as string });
+      }
+      const foreign = Array.from({ length: 50 }, () => Buffer.alloc(8192, 'f'));
+      for (let round = 0; round < 5; round += 1)
+        for (const [at, text] of texts.entries()) expect(String(index.find(text))).toBe(expected[at]);
+      expect((await take()).map(String)).toEqual(expected);
+      expect(foreign.every((bytes) => bytes.equals(Buffer.alloc(8192, 'f')))).toBe(true);
+      if (kept instanceof Uint8Array) expect(Buffer.from(kept).toString()).toMatch(/^(value 0|x+)$/);
+    }
+    close(index, tables);
+  });
+
   it('says when there is no memory for the cache', () => {
     const open = () => new StoreIndex({ cacheBytes: 2 ** 52 });
     expect(open).toThrow(expect.objectContaining({ code: 'EXOPOOL_IO' }) as Error);
@@ -332,8 +369,8 @@ describe('StoreIndex', () => {
     })!;
     const code = `
       const binding = require(${JSON.stringify(place)});
-      const keyBuffer = Buffer.alloc(512);
-      const index = binding.openStoreIndex(${budget}, keyBuffer, binding.openLookupStream(() => {}, new Int32Array(32)));
+      const index = binding.openStoreIndex(${budget}, binding.openLookupStream(() => {}, new Int32Array(32)));
+      const keyBuffer = Buffer.from(index.key, 0, 512);
       const values = Array.from({ length: 50 }, (_, i) => Buffer.alloc(i * 40, i));
       const admit = (i) => {
         const length = keyBuffer.write('key ' + i);

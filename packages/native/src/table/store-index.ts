@@ -7,10 +7,13 @@
  * ```
  *
  * `find` costs one crossing and no allocation in native code. Its values are parts of blocks of 64 KiB, and the values of
- * one delivery of `get` share a block: copy a value to keep it for long.
+ * one delivery of `get` share a block: copy a value to keep it for long. A block is marked as untransferable, because
+ * transferring one value would take the others along. Node.js 20 ignores the mark in byte streams; then a new block is
+ * used, and native code writes no more to the old one.
  */
+import { markAsUntransferable } from 'node:worker_threads';
 import { ExopoolError } from '@exopool/shared';
-import { EXO_KEY_MAX, findCode, noToken } from '../contracts.js';
+import { EXO_KEY_MAX, findCode, indexKeyBytes, noToken } from '../contracts.js';
 import { awaitAnswer, lookupStream, nextToken } from './lookup-stream.js';
 import { tableBinding, tableError, type Packed, type StoreIndexBinding } from './table-binding.js';
 import type { StoreIndexStats } from './table-binding.js';
@@ -58,9 +61,9 @@ const keyLengthBytes = 2;
  * ```
  */
 export class StoreIndex {
-  readonly #key = Buffer.allocUnsafeSlow(keyBufferBytes);
+  readonly #key: Buffer;
   readonly #native: StoreIndexBinding;
-  #block = Buffer.allocUnsafeSlow(blockBytes);
+  #block = Buffer.alloc(0);
   #blockAt = 0;
   #isGathering = false;
   #packed = Buffer.allocUnsafeSlow(blockBytes);
@@ -69,12 +72,12 @@ export class StoreIndex {
   constructor({ cacheBytes }: StoreIndexOptions) {
     const [binding, stream] = [tableBinding(), lookupStream()];
     try {
-      this.#native = binding.openStoreIndex(cacheBytes, this.#key, stream);
+      this.#native = binding.openStoreIndex(cacheBytes, stream);
     } catch (cause) {
       const message = `there is no memory for a cache of ${cacheBytes} bytes; lower cacheBytes`;
       throw new ExopoolError('EXOPOOL_IO', message, { cause });
     }
-    this.#native.setBlock(this.#block);
+    this.#key = Buffer.from(this.#native.key, 0, indexKeyBytes);
   }
 
   /**
@@ -82,12 +85,12 @@ export class StoreIndex {
    * @throws ExopoolError `EXOPOOL_INVALID` unless the key has 1 to 511 bytes.
    */
   find(key: Uint8Array | string): Buffer | undefined | typeof notInMemory {
-    return this.#take(this.#native.find(this.#putKey(key), noToken));
+    return this.#take(this.#find(this.#putKey(key), noToken));
   }
 
   /** The value. Throws as {@link find}; also `EXOPOOL_CORRUPT` and `EXOPOOL_IO`, with file and offset. */
   get(key: Uint8Array | string): Promise<Buffer | undefined> {
-    const found = this.#native.find(this.#putKey(key), nextToken());
+    const found = this.#find(this.#putKey(key), nextToken());
     if (found !== findCode.notInMemory) return Promise.resolve(this.#take(found) as Buffer | undefined);
     this.#flushLater();
     return awaitAnswer();
@@ -96,7 +99,7 @@ export class StoreIndex {
   /** As {@link get}, without a promise: this thread itself reads the tables, and waits for the disk. */
   getSync(key: Uint8Array | string): Buffer | undefined {
     const length = this.#putKey(key);
-    const found = this.#take(this.#native.find(length, noToken));
+    const found = this.#take(this.#find(length, noToken));
     if (found !== notInMemory) return found;
     const { value, failure } = this.#native.readNow(length);
     if (failure !== undefined) throw tableError('', failure);
@@ -211,9 +214,20 @@ export class StoreIndex {
     if (found === findCode.absent) return undefined;
     if (found === findCode.notInMemory) return notInMemory;
     if (found === findCode.large) return this.#native.large();
+    return this.#take(this.#renewBlock(true));
+  }
+
+  /** Asks memory. The block is there: a caller may have detached it since the last call. */
+  #find(length: number, token: number): number {
+    if (this.#block.length === 0) this.#renewBlock(false);
+    return this.#native.find(length, token);
+  }
+
+  #renewBlock(isRetry: boolean): number {
     this.#block = Buffer.allocUnsafeSlow(blockBytes);
+    markAsUntransferable(this.#block.buffer);
     this.#blockAt = 0;
-    return this.#take(this.#native.setBlock(this.#block));
+    return this.#native.setBlock(this.#block, isRetry);
   }
 
   /** Packs keys end to end, each after its length. */

@@ -127,7 +127,9 @@ export interface StoreIndexBinding {
   find(keyLength: number, token: number): number;
   large(): Buffer;
   flush(): void;
-  setBlock(block: Uint8Array): number;
+  setBlock(block: Uint8Array, isRetry: boolean): number;
+  /** Memory of the index for the key of a call. */
+  readonly key: ArrayBuffer;
   readNow(keyLength: number): { value?: Buffer; failure?: TableFailure };
   getMany(packedKeys: Uint8Array, fromMemory: boolean): Packed | Promise<Packed>;
   written(packedKeys: Uint8Array): void;
@@ -157,7 +159,7 @@ export interface TableBinding {
     receive: (count: number, values?: Buffer, failures?: readonly TableFailure[]) => void,
     words: Int32Array,
   ): object;
-  openStoreIndex(cacheBytes: number, keyBuffer: Uint8Array, stream: object): StoreIndexBinding;
+  openStoreIndex(cacheBytes: number, stream: object): StoreIndexBinding;
   readTablePages(handle: TableHandle, offset: number, count: number, verify: boolean): Promise<Packed>;
   tableResidentShare(handle: TableHandle, samples: number): number;
   tableCounters(handle: TableHandle, engine: number): LookupCounters;

@@ -84,9 +84,9 @@ describe('io-uring', needs('io-uring', ring.reason), () => {
       failures.push(...failed);
       if (answers === 3000) finish();
     };
-    const keyBuffer = Buffer.alloc(512);
     const stream = binding.openLookupStream(receive, new Int32Array(32));
-    const index = binding.openStoreIndex(0, keyBuffer, stream);
+    const index = binding.openStoreIndex(0, stream);
+    const keyBuffer = Buffer.from(index.key, 0, 512);
     const use = (path) => {
       const { handle } = binding.openTable(path, true, true);
       index.setTables([handle], [Buffer.from('key'), Buffer.from('kez')]);
